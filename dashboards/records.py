@@ -1,0 +1,126 @@
+"""What a report is made of: plain values that the caller fills, with nothing of plotly, Ray or TensorFlow in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["done", "failed", "skipped", "running", "pending"]
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One logged moment of a training. A value that was not measured at this step is None.
+
+    Args:
+        step: optimiser steps done.
+        loss: mean training loss since the point before, in nats a video.
+        gap: GAP@20 on the held-out videos with the weights of this step, in [0, 1].
+        learning_rate: learning rate of this step.
+    """
+
+    step: int
+    loss: float | None = None
+    gap: float | None = None
+    learning_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One point of the sweep, trained or not.
+
+    Args:
+        name: unique in the sweep, for example ``K16-H512``.
+        status: ``done`` trials have a `gap`; ``failed`` and ``skipped`` ones a `reason`.
+        family: model family; empty for a candidate that was not trained here.
+        hyperparameters: what the sweep varies and what it fixes, by name.
+        parameters: number of weights.
+        size_bytes: exact size by precision.
+        gap: the score that counts, of the weights that were kept; GAP@20 on the held-out videos.
+        gap_single: best single checkpoint.
+        gap_averaged: best average of checkpoints; None where averaging was off.
+        averaging_range: first and last step of the checkpoints that were averaged; None where a single one was kept.
+        videos_per_second: training speed.
+        reason: one sentence, for a failed or skipped trial.
+        curve: logged points, by increasing step.
+    """
+
+    name: str
+    status: Status
+    family: str = ""
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: int | None = None
+    size_bytes: Mapping[str, int] = field(default_factory=dict)
+    gap: float | None = None
+    gap_single: float | None = None
+    gap_averaged: float | None = None
+    averaging_range: tuple[int, int] | None = None
+    videos_per_second: float | None = None
+    reason: str = ""
+    curve: tuple[CurvePoint, ...] = ()
+
+
+@dataclass(frozen=True)
+class FrontierPoint:
+    """The best ensemble of one budget.
+
+    Args:
+        budget_bytes: the budget that was searched.
+        total_bytes: what the ensemble takes of it.
+        gap: its GAP@20.
+        members: names of its members.
+    """
+
+    budget_bytes: int
+    total_bytes: int
+    gap: float
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What the scores were measured on; None where it is not known.
+
+    Args:
+        level: ``frame`` or ``video``.
+        classes: size of the vocabulary.
+        train_files: files that were trained on.
+        held_out_files: files that every score was measured on.
+        held_out_videos: videos in those.
+    """
+
+    level: str | None = None
+    classes: int | None = None
+    train_files: int | None = None
+    held_out_files: int | None = None
+    held_out_videos: int | None = None
+
+
+@dataclass(frozen=True)
+class SweepRecords:
+    """Everything that a report shows. Only the name is required: a sweep that has not begun has a report too.
+
+    Args:
+        name: name of the sweep.
+        trials: in the order of the plan.
+        precision: the precision at which sizes are compared (`inferior`, size axes).
+        inferior: for each dropped trial, the trial that dominates it (no larger, and scores at least as well).
+        ensembles: contents of ``ensemble.json`` files, oldest first; the last one is the report's answer.
+        frontier: the best ensemble by budget, by increasing budget; empty where it was not searched.
+        budget_bytes: the sweep's own budget, shown while there is no ensemble.
+        data: what was trained and scored on.
+        environment: versions and hardware, by name.
+        created: when the records were taken, as text; the report itself reads no clock.
+    """
+
+    name: str
+    trials: tuple[TrialRecord, ...] = ()
+    precision: str = "float16"
+    inferior: Mapping[str, str] = field(default_factory=dict)
+    ensembles: tuple[Mapping[str, Any], ...] = ()
+    frontier: tuple[FrontierPoint, ...] = ()
+    budget_bytes: int | None = None
+    data: DataFacts = field(default_factory=DataFacts)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
