@@ -1,0 +1,33 @@
+"""The rules of the house that no single module can hold by itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("tensorflow", "keras", "ray", "mlflow", "optuna", "jax")
+
+
+def test_imports_point_one_way() -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    result = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import sweep.cli, sweep.select_cli",
+        "import models, models.sizes, models.precisions, models.registry",
+        "import selection.search, selection.pool, selection.gap, selection.pareto",
+        "import dashboards.report",
+    ],
+)
+def test_light_imports_load_nothing_heavy(statement: str, tmp_path: Path) -> None:
+    code = f"import sys; {statement}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
