@@ -1,0 +1,88 @@
+"""Reading a grid file: every error at once, each with its place; the data folder settled."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from selection.errors import ConfigError
+from sweep.atomic import read_json
+from sweep.grid import Data, Grid, is_remote
+from sweep.gridfamily import family_problems
+from sweep.gridproblems import Problem, schema_problem
+from sweep.yaml12 import Document, read_document
+
+DATA_VARIABLE = "GAPSACK_DATA"
+"""The environment variable that names the data folder."""
+
+
+def load_grid(path: Path, *, data_folder: str | None = None, name: str | None = None) -> Grid:
+    """Read and check a grid file.
+
+    `data_folder` and `name` stand in for the file's `data.folder` and `name`. In the result `data.folder` is
+    absolute or a URL: `data_folder`, else $GAPSACK_DATA, else the file's `data.folder`, else the file's own folder.
+
+    Raises:
+        ConfigError: the file cannot be read, or a key is wrong; the message has one line for each problem.
+    """
+    document = read_document(path)
+    content = document.content
+    if name is not None and isinstance(content, dict):
+        content = {**content, "name": name}
+    grid = check_grid(content, document)
+    data = grid.data.model_copy(update={"folder": resolve_folder(grid.data, path, data_folder)})
+    return grid.model_copy(update={"data": data})
+
+
+def load_config(path: Path) -> Grid:
+    """The resolved grid that a run folder holds (`RunFolder.config_file`).
+
+    Raises:
+        ConfigError: the file does not hold one, for example because another version of gapsack wrote it.
+    """
+    try:
+        return Grid.model_validate(read_json(path))
+    except ValueError as error:
+        raise ConfigError(
+            f"expected the resolved grid of a run in {path}, got: {' '.join(str(error).split())}"
+        ) from error
+
+
+def check_grid(content: Any, document: Document) -> Grid:
+    """The grid that `content` describes.
+
+    Raises:
+        ConfigError: with one line for each problem.
+    """
+    problems: list[Problem] = []
+    grid = None
+    try:
+        grid = Grid.model_validate(content)
+    except ValidationError as error:
+        problems += [schema_problem(details) for details in error.errors(include_url=False)]
+    # The family judges its hyperparameters even when other sections are wrong: a file should need mending once.
+    problems += family_problems(content)
+    if grid is None or problems:
+        lines = [f"  {document.describe(problem.location)}: {problem.sentence}" for problem in dict.fromkeys(problems)]
+        noun = "error" if len(lines) == 1 else "errors"
+        raise ConfigError("\n".join([f"{document.path} has {len(lines)} {noun}:", *lines]))
+    return grid
+
+
+def resolve_folder(data: Data, grid_file: Path, data_folder: str | None) -> str:
+    """The folder that data patterns are relative to, absolute or a URL.
+
+    A folder given by option or environment is relative to the working directory, as the shell would have it; one
+    in the file is relative to the file.
+    """
+    given = data_folder or os.environ.get(DATA_VARIABLE)
+    if given:
+        return given if is_remote(given) else str(Path(given).expanduser().absolute())
+    if data.folder is None:
+        return str(Path(grid_file).parent.absolute())
+    if is_remote(data.folder):
+        return data.folder
+    return str((Path(grid_file).parent / Path(data.folder).expanduser()).absolute())
