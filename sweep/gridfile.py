@@ -65,6 +65,7 @@ def check_grid(content: Any, document: Document) -> Grid:
         problems += [schema_problem(details) for details in error.errors(include_url=False)]
     # The family judges its hyperparameters even when other sections are wrong: a file should need mending once.
     problems += family_problems(content)
+    problems.sort(key=lambda problem: document.line(problem.location))
     if grid is None or problems:
         lines = [f"  {document.describe(problem.location)}: {problem.sentence}" for problem in dict.fromkeys(problems)]
         noun = "error" if len(lines) == 1 else "errors"

@@ -47,12 +47,16 @@ class Document:
     content: Any
     lines: dict[Location, int]
 
+    def line(self, location: Location) -> int:
+        """The line of a key or item; for a missing one, that of its section; 0 for the file as a whole."""
+        while location and location not in self.lines:
+            location = location[:-1]
+        return self.lines.get(location, 0)
+
     def describe(self, location: Location) -> str:
-        """A location as `search.grid.clusters[2] (line 12)`; for a missing key, the line of its section."""
-        known = location
-        while known not in self.lines and known:
-            known = known[:-1]
-        return f"{dotted(location)} (line {self.lines[known]})" if known else dotted(location)
+        """A location as `search.grid.clusters[2] (line 12)`."""
+        line = self.line(location)
+        return f"{dotted(location)} (line {line})" if line else dotted(location)
 
 
 def dotted(location: Location) -> str:
