@@ -1,0 +1,46 @@
+"""HTML from Python calls: everything is escaped unless it was made here."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+VOID = frozenset({"meta", "br", "input", "col"})
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def escape(text: object) -> Markup:
+    """Text as HTML that shows it literally, in content and in attributes; Markup passes unchanged."""
+    return text if isinstance(text, Markup) else Markup(html.escape(str(text), quote=True))
+
+
+def tag(name: str, *children: object, **attributes: str | float | bool | None) -> Markup:
+    """An element.
+
+    Args:
+        name: of the element.
+        children: text (escaped) or Markup; None is left out.
+        attributes: ``class_`` is written ``class``, underscores become hyphens; None and False leave one out, True
+            writes it bare.
+    """
+    written = "".join(_attribute(key, value) for key, value in attributes.items())
+    if name in VOID:
+        return Markup(f"<{name}{written}>")
+    return Markup(f"<{name}{written}>{join(children)}</{name}>")
+
+
+def join(parts: Iterable[object]) -> Markup:
+    """Parts one after another, each escaped unless it is Markup; None is left out."""
+    return Markup("".join(escape(part) for part in parts if part is not None))
+
+
+def _attribute(key: str, value: str | float | bool | None) -> str:
+    if value is None or value is False:
+        return ""
+    name = key.rstrip("_").replace("_", "-")
+    return f" {name}" if value is True else f' {name}="{escape(value)}"'
