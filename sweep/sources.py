@@ -1,0 +1,88 @@
+"""What a command works on when it is given a run, a folder, a file, or nothing at all.
+
+`select ensemble` without a source takes the newest run below `./runs` (or the folder that holds the pool itself), so
+that the usual sequence of commands needs no paths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from selection.errors import InputError
+from sweep.runs import RunFolder, runs_in
+
+DEFAULT_STORAGE = Path("runs")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A pool, an ensemble or a graph, and the run that it belongs to (None for one made by hand)."""
+
+    path: Path
+    run: RunFolder | None
+
+    def beside(self, in_run: str, by_hand: str) -> Path:
+        """Where a result goes by default: the place that the run has for it, else the working folder."""
+        return Path(by_hand).absolute() if self.run is None else Path(getattr(self.run, in_run))
+
+
+def find_pool(given: Path | None) -> Source:
+    """The candidate pool: a pool folder, a run's pool, or the newest run's.
+
+    Raises:
+        InputError: there is none.
+    """
+    return _find(
+        given, marker="labels.npz", attribute="pool", what="a candidate pool", made_by="sweep run or select import"
+    )
+
+
+def find_ensemble(given: Path | None) -> Source:
+    """An ensemble file: given as such, or in a run. The same errors as `find_pool`."""
+    if given is not None and given.is_file():
+        return Source(given.absolute(), _run_around(given.absolute().parent))
+    return _find(
+        given, marker="ensemble.json", attribute="ensemble_file", what="an ensemble.json", made_by="select ensemble"
+    )
+
+
+def find_graph(given: Path | None) -> Source:
+    """A built graph: its folder, or a run's. The same errors as `find_pool`."""
+    return _find(given, marker="saved_model.pb", attribute="graph", what="a built graph", made_by="select build")
+
+
+def _find(given: Path | None, *, marker: str, attribute: str, what: str, made_by: str) -> Source:
+    if given is not None:
+        found = _in_folder(given, marker, attribute)
+        if found is None:
+            raise InputError(f"expected {what} ({marker}, as {made_by} makes it) in {given}, got none")
+        return found
+    here = _in_folder(Path.cwd(), marker, attribute)
+    if here is not None:
+        return here
+    for run in runs_in(DEFAULT_STORAGE):
+        found = _in_folder(run.path, marker, attribute)
+        if found is not None:
+            return found
+    raise InputError(
+        f"expected {what} in this folder or in a run below ./{DEFAULT_STORAGE}, got none: name one (made by {made_by})"
+    )
+
+
+def _in_folder(folder: Path, marker: str, attribute: str) -> Source | None:
+    """The thing in a run folder, or the folder that holds (or, for a file, contains) it directly."""
+    folder = folder.absolute()
+    run = RunFolder(folder)
+    place = Path(getattr(run, attribute))
+    if run.config_file.exists():
+        return Source(place, run) if place.is_file() or (place / marker).is_file() else None
+    if not (folder / marker).is_file():
+        return None
+    # A marker that is the thing itself (ensemble.json) is a file; the others mark their folder.
+    return Source(folder / marker if place.name == marker else folder, _run_around(folder.parent))
+
+
+def _run_around(folder: Path) -> RunFolder | None:
+    run = RunFolder(folder)
+    return run if run.config_file.exists() else None
