@@ -19,19 +19,19 @@ def escape(text: object) -> Markup:
     return text if isinstance(text, Markup) else Markup(html.escape(str(text), quote=True))
 
 
-def tag(name: str, *children: object, **attributes: str | float | bool | None) -> Markup:
+def tag(element: str, /, *children: object, **attributes: str | float | bool | None) -> Markup:
     """An element.
 
     Args:
-        name: of the element.
+        element: its name.
         children: text (escaped) or Markup; None is left out.
         attributes: ``class_`` is written ``class``, underscores become hyphens; None and False leave one out, True
             writes it bare.
     """
     written = "".join(_attribute(key, value) for key, value in attributes.items())
-    if name in VOID:
-        return Markup(f"<{name}{written}>")
-    return Markup(f"<{name}{written}>{join(children)}</{name}>")
+    if element in VOID:
+        return Markup(f"<{element}{written}>")
+    return Markup(f"<{element}{written}>{join(children)}</{element}>")
 
 
 def join(parts: Iterable[object]) -> Markup:

@@ -1,0 +1,116 @@
+"use strict";
+(() => {
+  const held = document.getElementById("figures");
+  const { figures, dark } = held ? JSON.parse(held.textContent) : { figures: {}, dark: {} };
+  const plots = [...document.querySelectorAll("[data-figure]")];
+  const darkScreen = matchMedia("(prefers-color-scheme: dark)");
+  const touch = matchMedia("(pointer: coarse)").matches;
+  const state = { printing: false, show: "all", focus: "" };
+
+  // Each light colour stands for one role, so a dark figure is the same figure with its colours exchanged.
+  function recoloured(value) {
+    if (typeof value === "string") return dark[value] ?? value;
+    if (Array.isArray(value)) return value.map(recoloured);
+    if (value && typeof value === "object") {
+      return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, recoloured(inner)]));
+    }
+    return value;
+  }
+
+  const inDark = () => darkScreen.matches && !state.printing;
+
+  function figureOf(key) {
+    const figure = structuredClone(figures[key]);
+    figure.data.forEach((trace) => dressCurve(trace));
+    figure.data.push(...focusMarks(figure));
+    figure.layout.dragmode = touch ? false : "zoom"; // a finger on a figure scrolls the page
+    return inDark() ? recoloured(figure) : figure;
+  }
+
+  // A curve of the background is hidden, or drawn strong while its trial is looked for.
+  function dressCurve(trace) {
+    const { trial, role } = trace.meta ?? {};
+    if (!trial) return;
+    const background = role === "other" || role === "failed";
+    if (trial === state.focus) Object.assign(trace.line, { width: 3.5, color: background ? "#1a1f27" : trace.line.color });
+    else if (background && state.show !== "all") trace.visible = false;
+  }
+
+  // A ring around the looked-for trial wherever a trace says which trials its points are.
+  function focusMarks(figure) {
+    for (const trace of figure.data) {
+      const at = state.focus && Array.isArray(trace.customdata) ? trace.customdata.indexOf(state.focus) : -1;
+      if (at < 0) continue;
+      const ring = { size: 22, color: "rgba(0,0,0,0)", line: { color: "#1a1f27", width: 2 } };
+      return [{ type: "scatter", mode: "markers", x: [trace.x[at]], y: [trace.y[at]], marker: ring, hoverinfo: "skip", showlegend: false }];
+    }
+    return [];
+  }
+
+  function draw() {
+    for (const plot of plots) {
+      const { data, layout } = figureOf(plot.dataset.figure);
+      Plotly.react(plot, data, layout, {
+        responsive: true,
+        displaylogo: false,
+        modeBarButtons: [["toImage"]],
+        toImageButtonOptions: { format: "svg", filename: plot.dataset.figure },
+      });
+    }
+  }
+
+  function focusOn(trial) {
+    state.focus = trial;
+    const chooser = document.getElementById("focus");
+    if (chooser) chooser.value = trial;
+    for (const row of document.querySelectorAll("tr[data-trial]")) row.classList.toggle("focus", row.dataset.trial === trial);
+    draw();
+  }
+
+  document.getElementById("focus")?.addEventListener("change", (event) => focusOn(event.target.value));
+  for (const button of document.querySelectorAll("[data-show]")) {
+    button.addEventListener("click", () => {
+      state.show = button.dataset.show;
+      for (const other of document.querySelectorAll("[data-show]")) other.ariaPressed = String(other === button);
+      draw();
+    });
+  }
+  for (const row of document.querySelectorAll("tr[data-trial]")) {
+    row.addEventListener("click", () => focusOn(row.dataset.trial === state.focus ? "" : row.dataset.trial));
+  }
+
+  // Sorting: numbers by value, text by name, empty cells last in both directions; equal cells keep their order.
+  function compare(a, b, sign) {
+    if (a === undefined || b === undefined) return (a === undefined) - (b === undefined);
+    const numeric = a !== "" && b !== "" && !Number.isNaN(Number(a)) && !Number.isNaN(Number(b));
+    return sign * (numeric ? Number(a) - Number(b) : a.localeCompare(b));
+  }
+
+  for (const heading of document.querySelectorAll(".sortable thead th")) {
+    heading.querySelector("button").addEventListener("click", () => {
+      const body = heading.closest("table").tBodies[0];
+      const column = heading.cellIndex;
+      const first = heading.classList.contains("number") ? "descending" : "ascending";
+      const second = first === "descending" ? "ascending" : "descending";
+      const order = heading.ariaSort === first ? second : first;
+      for (const other of heading.parentElement.cells) other.removeAttribute("aria-sort");
+      heading.ariaSort = order;
+      const sign = order === "ascending" ? 1 : -1;
+      const rows = [...body.rows];
+      rows.sort((a, b) => compare(a.cells[column].dataset.value, b.cells[column].dataset.value, sign));
+      body.append(...rows);
+    });
+  }
+
+  function print(printing) {
+    state.printing = printing;
+    draw();
+    plots.forEach((plot) => Plotly.Plots.resize(plot));
+  }
+  if (plots.length) {
+    draw();
+    darkScreen.addEventListener("change", draw);
+    addEventListener("beforeprint", () => print(true));
+    addEventListener("afterprint", () => print(false));
+  }
+})();
