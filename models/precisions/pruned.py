@@ -1,0 +1,99 @@
+"""Pruned storage: one bit an element says which are kept, and the kept ones follow, packed.
+
+What defeated the paper was the format: sparse indices take 32 to 64 bits an element, and a boolean takes a
+byte. A packed mask takes one bit, so 75 % sparsity in float16 costs 5 bits an element.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.precisions.codec import MAIN, Codec, Part, as_matrix_shape
+from models.precisions.integers import SCALES, UNIT
+from models.precisions.scales import quantize
+
+MASK = "mask"
+
+
+@dataclass(frozen=True)
+class PrunedCodec(Codec):
+    """Keeps the largest magnitudes of a tensor, a fixed number of them, as float16 or int8.
+
+    `sparsity_percent` in 0…99: of n elements, n - floor(n * percent / 100) are kept. In a tensor that training
+    has pruned further, some of the kept ones are zeros; the size stays what the layout says. int8 values have
+    one float16 scale a column, as the unpruned precision has.
+    """
+
+    sparsity_percent: int
+    values: str
+
+    @property
+    def limit(self) -> float:  # type: ignore[override]
+        """Largest magnitude of the values' type."""
+        return 65504.0 if self.values == "float16" else math.inf
+
+    def layout(self, shape: Sequence[int]) -> dict[str, Part]:
+        """Kept values, the mask (little-endian bits in row-major order), and int8's scales."""
+        count = math.prod(shape)
+        parts = {
+            MAIN: Part((count - count * self.sparsity_percent // 100,), self.values),
+            MASK: Part((-(-count // 8),), "uint8"),
+        }
+        if self.values == "int8":
+            columns = as_matrix_shape(shape)[1]
+            parts |= {SCALES: Part((1, columns), "float16"), UNIT: Part((), "float32")}
+        return parts
+
+    def encode(self, array: NDArray[np.float32], importance: NDArray[np.float32] | None = None) -> dict[str, Any]:
+        """The mask of the largest magnitudes (ties by position) and their values."""
+        kept = self.layout(array.shape)[MAIN].shape[0]
+        mask = largest_magnitudes(array.reshape(-1), kept)
+        parts: dict[str, Any] = {MASK: np.packbits(mask, bitorder="little")}
+        if self.values == "float16":
+            return {MAIN: array.reshape(-1)[mask].astype(np.float16), **parts}
+        rows, columns = as_matrix_shape(array.shape)
+        sparse = np.where(mask, array.reshape(-1), np.float32(0)).reshape(rows, columns)
+        values, scales, unit = quantize(sparse, bits=8, group_rows=max(1, rows), importance=importance)
+        return {MAIN: values.reshape(-1)[mask], **parts, SCALES: scales, UNIT: unit}
+
+    def decode(self, parts: Mapping[str, Any], shape: Sequence[int]) -> NDArray[np.float32]:
+        """Kept values at the mask's ones, zeros elsewhere."""
+        mask = np.unpackbits(parts[MASK], count=math.prod(shape), bitorder="little").astype(bool)
+        dense = np.zeros(mask.size, np.float32)
+        dense[mask] = parts[MAIN]
+        if self.values == "int8":
+            dense = dense.reshape(as_matrix_shape(shape)) * (parts[SCALES].astype(np.float32) * parts[UNIT])
+        return dense.reshape(shape)
+
+    def decode_in_graph(self, parts: Mapping[str, Any], shape: Sequence[int]) -> Any:
+        """The value of a kept element is found by counting the mask's ones up to it."""
+        import tensorflow as tf
+
+        count = math.prod(shape)
+        shifts = tf.range(8, dtype=tf.int32)
+        bits = tf.bitwise.right_shift(parts[MASK][:, tf.newaxis], tf.cast(shifts, tf.uint8)[tf.newaxis])
+        mask = tf.reshape(tf.bitwise.bitwise_and(bits, 1), [-1])[:count]
+        position = tf.maximum(tf.cumsum(tf.cast(mask, tf.int32)) - 1, 0)
+        gathered = tf.gather(tf.cast(parts[MAIN], tf.float32), position)
+        dense = tf.reshape(gathered * tf.cast(mask, tf.float32), list(as_matrix_shape(shape)))
+        if self.values == "int8":
+            dense = dense * (tf.cast(parts[SCALES], tf.float32) * parts[UNIT])
+        return tf.reshape(dense, list(shape))
+
+
+def largest_magnitudes(flat: NDArray[np.float32], count: int) -> NDArray[np.bool_]:
+    """Mask of the `count` elements of largest magnitude; among equals the earlier ones."""
+    if count >= flat.size:
+        return np.ones(flat.size, bool)
+    magnitude = np.abs(flat)
+    threshold = np.partition(magnitude, flat.size - count)[flat.size - count]
+    mask: NDArray[np.bool_] = magnitude > threshold
+    ties = np.flatnonzero(magnitude == threshold)
+    mask[ties[: count - np.count_nonzero(mask)]] = True
+    return mask
