@@ -140,9 +140,7 @@ def _labels_of_array(video_ids: NDArray[Any], labels: NDArray[Any], class_count:
             raise PoolError(f"expected labels of {class_count} classes, got an array of {labels.shape[1]}")
         if not np.isin(labels, (0, 1)).all():
             raise PoolError("expected a matrix of labels to hold 0 and 1 alone, got other values")
-        rows, indices = np.nonzero(labels)
-        indptr = np.searchsorted(rows, np.arange(len(labels) + 1))
-        return Labels(video_ids, indptr, indices.astype(np.int32), int(labels.shape[1]))
+        return Labels.from_dense(video_ids, labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise PoolError(
             f"expected labels [videos, classes] or whole class numbers [videos], got {labels.dtype} {labels.shape}"
