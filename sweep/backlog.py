@@ -1,0 +1,94 @@
+"""Writes to a service that may be away: done in order by a thread of its own, tried again while it is away.
+
+A sweep must neither wait for a tracking server nor fail with it. What could not be written is told at the end.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Write = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What could not be written, and the last reason why."""
+
+    count: int
+    reason: str
+
+
+class Backlog:
+    """Writes in order, in a thread.
+
+    Args:
+        may_pass: whether an error may pass by itself (the service is away). Such a write is tried again, and those
+            behind it wait; any other error costs its own write alone.
+        retry_seconds: the first pause after a failure; it doubles from then on, up to `longest_pause_seconds`.
+    """
+
+    def __init__(
+        self, may_pass: Callable[[Exception], bool], *, retry_seconds: float = 1.0, longest_pause_seconds: float = 30.0
+    ) -> None:
+        self._may_pass = may_pass
+        self._first_pause = retry_seconds
+        self._longest_pause = longest_pause_seconds
+        self._waiting: deque[Write] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._lost = 0
+        self._reason = ""
+        self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
+        self._thread.start()
+
+    def add(self, write: Write) -> None:
+        """Have `write` called after all that was added before it."""
+        with self._changed:
+            self._waiting.append(write)
+            self._changed.notify()
+
+    def close(self, patience_seconds: float) -> Losses | None:
+        """Write what waits and end the thread; a service that is away is tried for `patience_seconds` more."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(patience_seconds)
+        with self._changed:
+            lost = self._lost + len(self._waiting)
+            self._waiting.clear()
+        return Losses(lost, self._reason or "the service did not answer in time") if lost else None
+
+    def _work(self) -> None:
+        pause = self._first_pause
+        while (write := self._next()) is not None:
+            try:
+                write()
+            except Exception as error:
+                self._reason = f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0]
+                if self._may_pass(error):
+                    self._rest(pause)
+                    pause = min(2 * pause, self._longest_pause)
+                    continue
+                self._lost += 1
+            with self._changed:
+                # Empty when `close` has given up meanwhile.
+                if self._waiting:
+                    self._waiting.popleft()
+            pause = self._first_pause
+
+    def _rest(self, seconds: float) -> None:
+        """Wait before another attempt: for as long as `seconds`, but at the end the first pause is all there is."""
+        with self._changed:
+            closing = self._closing or self._changed.wait_for(lambda: self._closing, seconds)
+        if closing:
+            time.sleep(self._first_pause)
+
+    def _next(self) -> Write | None:
+        """The oldest write, which stays in line until it is done; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closing)
+            return self._waiting[0] if self._waiting else None
