@@ -1,0 +1,116 @@
+"""From records to dense arrays: only the frames that were picked are copied, straight from the file's bytes."""
+
+# ruff: noqa: PLR0917  (compiled functions take their arrays one by one, and no keywords)
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numba import njit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from sweep.data.features import Features
+    from sweep.data.records import Records
+
+
+class Piece(NamedTuple):
+    """Some rows of one stretch's records, and the places [rows] in the batch where they go."""
+
+    records: Records
+    rows: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+
+def video_ids(pieces: Sequence[Piece], size: int) -> NDArray[np.str_]:
+    """Ids of a batch of `size` videos."""
+    ids = [""] * size
+    for records, rows, places in pieces:
+        for row, place in zip(rows.tolist(), places.tolist(), strict=True):
+            ids[place] = records.video_id(row)
+    return np.array(ids, np.str_)
+
+
+def frame_counts(pieces: Sequence[Piece], size: int, features: Features) -> NDArray[np.int64]:
+    """How many frames of each video may be used: its own, at most `features.max_frames`."""
+    counts = np.empty(size, np.int64)
+    for records, rows, places in pieces:
+        counts[places] = records.frame_ends[rows + 1] - records.frame_ends[rows]
+    return np.minimum(counts, features.max_frames)
+
+
+def labels(pieces: Sequence[Piece], size: int, features: Features) -> NDArray[np.bool_]:
+    """Dense labels of a batch, bool [size, classes]."""
+    dense = np.zeros((size, features.classes), np.bool_)
+    for records, rows, places in pieces:
+        _mark(records.label_ends, records.labels, rows, places, dense)
+    return dense
+
+
+def frames(pieces: Sequence[Piece], picks: NDArray[np.int64], features: Features) -> NDArray[np.uint8 | np.float32]:
+    """Picked frames [videos, S, width]: uint8, or the float32 of video-level records.
+
+    `picks` int64 [videos, S]: which frame of its video fills each place; a negative pick leaves zeros.
+    """
+    size = features.bytes_per_value
+    out = np.empty((*picks.shape, features.width * size), np.uint8)
+    for piece in pieces:
+        _copy(*piece, picks, features.rgb * size, out)
+    return out if features.level == "frame" else out.view(np.float32)
+
+
+def _copy(
+    records: Records,
+    rows: NDArray[np.int64],
+    places: NDArray[np.int64],
+    picks: NDArray[np.int64],
+    rgb_bytes: int,
+    out: NDArray[np.uint8],
+) -> None:
+    _copy_frames(
+        records.data, records.frame_ends, records.rgb_at, records.audio_at, rows, places, picks, rgb_bytes, out
+    )
+
+
+@njit(cache=True, nogil=True)
+def _mark(
+    label_ends: NDArray[np.int64],
+    values: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    places: NDArray[np.int64],
+    dense: NDArray[np.bool_],
+) -> None:
+    for i in range(rows.size):
+        for label in values[label_ends[rows[i]] : label_ends[rows[i] + 1]]:
+            dense[places[i], label] = True
+
+
+@njit(cache=True, nogil=True)
+def _copy_frames(
+    data: NDArray[np.uint8],
+    frame_ends: NDArray[np.int64],
+    rgb_at: NDArray[np.int64],
+    audio_at: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    places: NDArray[np.int64],
+    picks: NDArray[np.int64],
+    rgb_bytes: int,
+    out: NDArray[np.uint8],
+) -> None:
+    width_bytes = out.shape[2]
+    audio_bytes = width_bytes - rgb_bytes
+    for i in range(rows.size):
+        first = frame_ends[rows[i]]
+        for s in range(picks.shape[1]):
+            pick = picks[places[i], s]
+            target = out[places[i], s]
+            if pick < 0:
+                target[:] = 0
+            else:
+                rgb, audio = rgb_at[first + pick], audio_at[first + pick]
+                target[:rgb_bytes] = data[rgb : rgb + rgb_bytes]
+                target[rgb_bytes:] = data[audio : audio + audio_bytes]

@@ -1,0 +1,144 @@
+"""Batches of videos from YouTube-8M files: shuffled and endless for training, in order for evaluation.
+
+Frames stay uint8 and only those that a batch needs are copied. Reading, checking and gathering run in threads, whose
+number never changes what comes out. Memory: at most three buffers (the one being read, the one being served, and the
+one before it while its last batches are gathered) of `buffer_bytes`, and `PREFETCH` batches.
+
+Every stream has `.wait_seconds`, the time its consumer has waited so far, and `.close()`, which ends its threads.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from selection.errors import ConfigError, DataError
+from sweep.data import gather, sampling
+from sweep.data.batch import Batch, RawBatch
+from sweep.data.blocks import Block, Span, cut, pieces
+from sweep.data.ordered import ordered_spans
+from sweep.data.prefetch import Prefetch
+from sweep.data.sampling import evaluation_frames
+from sweep.data.training import TrainingSeries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sweep.data.faults import Faults
+    from sweep.data.features import Features
+
+__all__ = ["Batch", "RawBatch", "evaluation_batches", "evaluation_frames", "raw_batches", "training_batches"]
+
+TRAINING_BUFFER_BYTES = 128 * 2**20
+EVALUATION_BUFFER_BYTES = 16 * 2**20
+PREFETCH = 4
+THREADS = 2
+
+T = TypeVar("T")
+
+
+def training_batches(
+    files: Sequence[str],
+    features: Features,
+    *,
+    batch_size: int,
+    sample_frames: int,
+    seed: int,
+    faults: Faults,
+    resume: dict[str, Any] | None = None,
+    buffer_bytes: int = TRAINING_BUFFER_BYTES,
+    threads: int = THREADS,
+) -> Prefetch[Batch]:
+    """Endless batches of `batch_size` videos; `sample_frames` random frames of each, with replacement.
+
+    The same files, sizes and seed give the same batches, and the `resume` of a batch gives exactly those after it,
+    reading nothing that lies before that batch's own buffer. Every good record comes once an epoch. Faulty records are
+    left out and counted in `faults`, which no other stream should share; too many, or no good record at all, raise
+    `DataError`. A video-level record has one frame, so `sample_frames` says nothing there.
+    """
+    _check(files, batch_size=batch_size, sample_frames=sample_frames, threads=threads)
+    if seed < 0:
+        raise ConfigError(f"The seed of the training data is at least 0, got {seed}.")
+    series = TrainingSeries(
+        files,
+        features,
+        faults,
+        batch_size=batch_size,
+        sample_frames=sample_frames,
+        seed=seed,
+        buffer_bytes=buffer_bytes,
+    )
+    if resume is not None:
+        series.check_resume(resume)
+    return Prefetch(series.tasks(resume, threads), threads=threads, depth=PREFETCH)
+
+
+def evaluation_batches(
+    files: Sequence[str],
+    features: Features,
+    *,
+    batch_size: int,
+    sample_frames: int,
+    faults: Faults,
+    threads: int = THREADS,
+) -> Prefetch[Batch]:
+    """One pass in the order of the files, the last batch smaller; `evaluation_frames` of each video."""
+    _check(files, batch_size=batch_size, sample_frames=sample_frames, threads=threads)
+    gather_batch = partial(_evaluation_batch, features=features, sample_frames=sample_frames)
+    return _in_order(files, features, faults, batch_size=batch_size, threads=threads, gather_batch=gather_batch)
+
+
+def raw_batches(
+    files: Sequence[str], features: Features, *, batch_size: int, faults: Faults, threads: int = THREADS
+) -> Prefetch[RawBatch]:
+    """One pass in the order of the files, the last batch smaller; all frames of each video, up to `max_frames`."""
+    _check(files, batch_size=batch_size, threads=threads)
+    gather_batch = partial(_raw_batch, features=features)
+    return _in_order(files, features, faults, batch_size=batch_size, threads=threads, gather_batch=gather_batch)
+
+
+def _in_order(
+    files: Sequence[str],
+    features: Features,
+    faults: Faults,
+    *,
+    batch_size: int,
+    threads: int,
+    gather_batch: Callable[[Sequence[Span[Block]]], T],
+) -> Prefetch[T]:
+    def tasks() -> Iterator[Callable[[], T]]:
+        spans = ordered_spans(files, features, faults, buffer_bytes=EVALUATION_BUFFER_BYTES)
+        for batch in cut(spans, batch_size):
+            yield partial(gather_batch, batch)
+
+    return Prefetch(tasks(), threads=threads, depth=PREFETCH)
+
+
+def _evaluation_batch(batch: Sequence[Span[Block]], *, features: Features, sample_frames: int) -> Batch:
+    rows, size = pieces(batch)
+    counts = gather.frame_counts(rows, size, features)
+    picks = sampling.evenly(counts, sample_frames) if features.level == "frame" else sampling.all_frames(counts)
+    return Batch(
+        gather.video_ids(rows, size), gather.frames(rows, picks, features), gather.labels(rows, size, features), None
+    )
+
+
+def _raw_batch(batch: Sequence[Span[Block]], *, features: Features) -> RawBatch:
+    rows, size = pieces(batch)
+    counts = gather.frame_counts(rows, size, features)
+    return RawBatch(
+        gather.video_ids(rows, size),
+        gather.frames(rows, sampling.all_frames(counts), features),
+        counts.astype(np.int32),
+        gather.labels(rows, size, features),
+    )
+
+
+def _check(files: Sequence[str], **sizes: int) -> None:
+    if not files:
+        raise DataError("A reader needs at least one data file, got none.")
+    for name, size in sizes.items():
+        if size < 1:
+            raise ConfigError(f"{name} is at least 1, got {size}.")

@@ -1,0 +1,204 @@
+"""Compiled survey of a stretch of records: where each one's id, labels and frames lie, or what is wrong with it.
+
+One row of int64 a record; the columns are named below. All spans are (start, stop) in the stretch's bytes.
+"""
+
+# ruff: noqa: PLR0917  (compiled functions take their arrays one by one, and no keywords)
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+
+from sweep.data.wire import DELIMITED, MALFORMED, find_entry, find_message, read_field, read_integers, single_value
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Columns. A status other than GOOD may come with two figures: what was expected is known, GOT and PLACE say what came.
+STATUS, GOT, PLACE, ID_START, ID_STOP, LABELS_START, LABELS_STOP, LABELS, FRAMES = range(9)
+COLUMNS = 9
+
+# What a record can be; `records.py` has a sentence for each.
+GOOD, BROKEN, NO_ID, NO_RGB, NO_AUDIO, NO_FRAMES, RGB_LENGTH, AUDIO_LENGTH, UNEQUAL, LABEL, NOT_FINITE = range(11)
+
+_ID = np.frombuffer(b"id", np.uint8)
+_LABELS = np.frombuffer(b"labels", np.uint8)
+_RGB = np.frombuffer(b"rgb", np.uint8)
+_AUDIO = np.frombuffer(b"audio", np.uint8)
+_MEAN_RGB = np.frombuffer(b"mean_rgb", np.uint8)
+_MEAN_AUDIO = np.frombuffer(b"mean_audio", np.uint8)
+_BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3  # the kinds of a Feature
+
+
+@njit(cache=True, nogil=True)
+def survey(
+    data: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    frame_level: bool,
+    rgb_bytes: int,
+    audio_bytes: int,
+    classes: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Survey the records data[starts[i]:stops[i]]; `rgb_bytes` and `audio_bytes` are those of one frame's values.
+
+    Returns the rows [n, COLUMNS], and for the frames of all good records one after the other, where their rgb and
+    their audio values begin (int64 [frames] each).
+    """
+    rows = np.zeros((starts.size, COLUMNS), np.int64)
+    # Only frames of the right length are noted, and each takes more than its values' bytes: these cannot overflow.
+    rgb_at = np.empty(data.size // rgb_bytes + 1, np.int64)
+    audio_at = np.empty(data.size // audio_bytes + 1, np.int64)
+    frames = 0
+    for i in range(starts.size):
+        row, start, stop = rows[i], starts[i], stops[i]
+        features, features_stop = find_message(data, start, stop, 1)
+        row[STATUS] = _survey_context(data, features, features_stop, classes, row)
+        if row[STATUS] == GOOD and frame_level:
+            lists, lists_stop = find_message(data, start, stop, 2)
+            row[STATUS] = _survey_frames(
+                data, lists, lists_stop, rgb_bytes, audio_bytes, rgb_at[frames:], audio_at[frames:], row
+            )
+        elif row[STATUS] == GOOD:
+            row[STATUS] = _survey_means(
+                data, features, features_stop, rgb_bytes, audio_bytes, rgb_at[frames:], audio_at[frames:], row
+            )
+        if row[STATUS] == GOOD:
+            frames += row[FRAMES]
+    return rows, rgb_at[:frames].copy(), audio_at[:frames].copy()
+
+
+@njit(cache=True, nogil=True)
+def collect_labels(
+    data: NDArray[np.uint8], rows: NDArray[np.int64], label_ends: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Labels of surveyed rows, one row after the other; `label_ends` int64 [rows + 1] begins with 0."""
+    labels = np.empty(label_ends[-1], np.int64)
+    for i in range(len(rows)):
+        span = labels[label_ends[i] : label_ends[i + 1]]
+        read_integers(data, rows[i, LABELS_START], rows[i, LABELS_STOP], span)
+    return labels
+
+
+@njit(cache=True, nogil=True)
+def _survey_context(data: NDArray[np.uint8], start: int, stop: int, classes: int, row: NDArray[np.int64]) -> int:
+    """Id and labels; a record without labels is a video of no known class, not a fault."""
+    if start < 0:
+        return BROKEN
+    value, value_stop = find_entry(data, start, stop, _ID)
+    if value >= 0:
+        value, value_stop = single_value(data, value, value_stop, _BYTES_LIST)
+    if value < 0 or value == value_stop:
+        return NO_ID
+    row[ID_START], row[ID_STOP] = value, value_stop
+    value, value_stop = find_entry(data, start, stop, _LABELS)
+    if value >= 0:
+        value, value_stop = find_message(data, value, value_stop, _INT64_LIST)
+    row[LABELS_START], row[LABELS_STOP] = max(value, 0), max(value_stop, 0)
+    labels = np.empty(64, np.int64)
+    row[LABELS] = read_integers(data, row[LABELS_START], row[LABELS_STOP], labels)
+    if row[LABELS] > labels.size:
+        labels = np.empty(row[LABELS], np.int64)
+        read_integers(data, row[LABELS_START], row[LABELS_STOP], labels)
+    for label in labels[: max(row[LABELS], 0)]:
+        if label < 0 or label >= classes:
+            row[GOT] = label
+            return LABEL
+    return GOOD if row[LABELS] >= 0 else BROKEN
+
+
+@njit(cache=True, nogil=True)
+def _survey_frames(
+    data: NDArray[np.uint8],
+    start: int,
+    stop: int,
+    rgb_bytes: int,
+    audio_bytes: int,
+    rgb_at: NDArray[np.int64],
+    audio_at: NDArray[np.int64],
+    row: NDArray[np.int64],
+) -> int:
+    """Both feature lists of a `SequenceExample`."""
+    rgb, rgb_stop = find_entry(data, start, stop, _RGB)
+    audio, audio_stop = find_entry(data, start, stop, _AUDIO)
+    if rgb < 0:
+        return NO_RGB
+    if audio < 0:
+        return NO_AUDIO
+    frames = _survey_list(data, rgb, rgb_stop, rgb_bytes, rgb_at, row)
+    if frames < 0:
+        return BROKEN if row[GOT] < 0 else RGB_LENGTH
+    audio_frames = _survey_list(data, audio, audio_stop, audio_bytes, audio_at, row)
+    if audio_frames < 0:
+        return BROKEN if row[GOT] < 0 else AUDIO_LENGTH
+    row[FRAMES] = frames
+    if frames != audio_frames:
+        row[GOT] = audio_frames
+        return UNEQUAL
+    return GOOD if frames > 0 else NO_FRAMES
+
+
+@njit(cache=True, nogil=True)
+def _survey_list(
+    data: NDArray[np.uint8], at: int, stop: int, frame_bytes: int, places: NDArray[np.int64], row: NDArray[np.int64]
+) -> int:
+    """Note where every frame of a `FeatureList` begins; their number, or -1 with the length of the first wrong one."""
+    count = 0
+    while at < stop:
+        field, wire, start, at = read_field(data, at, stop)
+        if at < 0 or (field == 1 and wire != DELIMITED):
+            row[GOT] = -1
+            return -1
+        if field != 1:
+            continue
+        value, value_stop = single_value(data, start, at, _BYTES_LIST)
+        if value_stop - value != frame_bytes:
+            row[GOT], row[PLACE] = value_stop - value if value >= 0 else -1, count
+            return -1
+        places[count] = value
+        count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _survey_means(
+    data: NDArray[np.uint8],
+    start: int,
+    stop: int,
+    rgb_bytes: int,
+    audio_bytes: int,
+    rgb_at: NDArray[np.int64],
+    audio_at: NDArray[np.int64],
+    row: NDArray[np.int64],
+) -> int:
+    """The two float lists of a video-level `Example`: one frame."""
+    rgb, rgb_stop = find_entry(data, start, stop, _MEAN_RGB)
+    audio, audio_stop = find_entry(data, start, stop, _MEAN_AUDIO)
+    if rgb < 0 or audio < 0:
+        return NO_RGB if rgb < 0 else NO_AUDIO
+    rgb, rgb_stop = single_value(data, rgb, rgb_stop, _FLOAT_LIST)
+    audio, audio_stop = single_value(data, audio, audio_stop, _FLOAT_LIST)
+    if MALFORMED in (rgb, audio):
+        return BROKEN
+    if rgb_stop - rgb != rgb_bytes:
+        row[GOT] = rgb_stop - rgb
+        return RGB_LENGTH
+    if audio_stop - audio != audio_bytes:
+        row[GOT] = audio_stop - audio
+        return AUDIO_LENGTH
+    if not (_finite(data, rgb, rgb_stop) and _finite(data, audio, audio_stop)):
+        return NOT_FINITE
+    rgb_at[0], audio_at[0], row[FRAMES] = rgb, audio, 1
+    return GOOD
+
+
+@njit(cache=True, nogil=True)
+def _finite(data: NDArray[np.uint8], start: int, stop: int) -> bool:
+    """Whether no little-endian float32 in the span has all exponent bits set, as NaN and infinities have."""
+    largest = 0
+    for at in range(start, stop, 4):
+        largest = max(largest, (data[at + 3] & 0x7F) << 1 | data[at + 2] >> 7)
+    return largest < 0xFF
