@@ -1,0 +1,107 @@
+"""Tune's events, passed on: to the trials' folders, to the tracker and to whoever watches. Runs in the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ray import cloudpickle, tune
+from ray.exceptions import RayActorError, RayTaskError
+from ray.tune.experiment import Trial
+
+from sweep.atomic import read_json
+from sweep.progress import SweepProgress
+from sweep.spec import SweepSpec, TrialSpec
+
+if TYPE_CHECKING:
+    from sweep.tracking import Tracker
+
+TRACKED = ("loss", "gap", "learning_rate", "videos_per_second", "data_wait_share")
+"""What a report may hold for MLflow, by step."""
+
+
+class Outcomes(tune.Callback):
+    """Told by Tune of every start, report, end and error of a trial.
+
+    Nothing that goes wrong in tracking may cost a trial: it becomes a notice, and the sweep goes on.
+    """
+
+    def __init__(self, sweep: SweepSpec, tracker: Tracker, progress: SweepProgress) -> None:
+        self._sweep = sweep
+        self._tracker = tracker
+        self._progress = progress
+        self._untracked: set[str] = set()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **_info: Any
+    ) -> None:
+        """A report of a running trial."""
+        spec = self._sweep.trial(trial.config)
+        if result.get("phase") == "start":
+            self._progress.trial_started(spec.name)
+            self._track(lambda: self._tracker.trial_started(spec.name, spec.point.hyperparameters))
+        elif result.get("status") == "running":
+            self._progress.trial_progress(spec.name, result)
+            metrics = {key: float(result[key]) for key in TRACKED if result.get(key) is not None}
+            if metrics:
+                self._track(lambda: self._tracker.trial_metrics(spec.name, int(result["step"]), metrics))
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
+        """A trial whose function returned: done, failed for a reason that another attempt would meet again, stopped."""
+        spec = self._sweep.trial(trial.config)
+        status = trial.last_result.get("status")
+        if status == "done":
+            self._finished(spec)
+        elif status == "failed":
+            self._failed(spec, str(trial.last_result["reason"]))
+        else:
+            self._progress.trial_interrupted(spec.name)
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
+        """An attempt failed and another follows."""
+        self._progress.trial_retried(self._sweep.trial(trial.config).name, failure_reason(trial))
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
+        """The last attempt failed."""
+        spec = self._sweep.trial(trial.config)
+        reason = failure_reason(trial)
+        spec.folder.fail(reason)
+        self._failed(spec, reason)
+
+    def _finished(self, spec: TrialSpec) -> None:
+        record = read_json(spec.folder.record)
+        self._progress.trial_finished(spec.name, record)
+        artifacts = [spec.folder.config_file, spec.folder.curve, spec.folder.record]
+        self._track(lambda: self._tracker.trial_finished(spec.name, record, artifacts))
+
+    def _failed(self, spec: TrialSpec, reason: str) -> None:
+        self._progress.trial_failed(spec.name, reason)
+        self._track(lambda: self._tracker.trial_failed(spec.name, reason))
+
+    def _track(self, write: Callable[[], None]) -> None:
+        """Write to MLflow; each kind of failure is told once."""
+        try:
+            write()
+        except Exception as error:
+            kind = type(error).__name__
+            if kind not in self._untracked:
+                self._untracked.add(kind)
+                self._progress.notice(f"MLflow could not be written ({kind}: {_first_line(error)}); the sweep goes on")
+
+
+def failure_reason(trial: Trial) -> str:
+    """Why a trial's last attempt failed, in one line."""
+    path = trial.pickled_error_file
+    error = cloudpickle.loads(Path(path).read_bytes()) if path else None
+    if isinstance(error, RayTaskError):
+        cause = error.cause
+        return f"{type(cause).__name__}: {_first_line(cause)}"
+    if isinstance(error, RayActorError):
+        return "the worker process died (killed from outside, out of memory, or a crash in native code)"
+    return _first_line(error) if error is not None else "Ray gave no reason"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,37 @@
+"""What a sweep tells while it runs. Command lines draw it; others may log it or ignore it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class SweepProgress:
+    """Events of a sweep, in the driver's process. This one ignores them: override what is of interest."""
+
+    def sweep_started(self, *, total: int, done: int) -> None:
+        """`total` trials are wanted, of which `done` were done in earlier runs. A sampler's total is its budget."""
+
+    def trial_started(self, name: str) -> None:
+        """A worker has begun the trial, or continues it."""
+
+    def trial_progress(self, name: str, metrics: Mapping[str, Any]) -> None:
+        """A report: `phase`, `step` of `steps`, and what there is of loss, gap, learning_rate, videos_per_second."""
+
+    def trial_finished(self, name: str, record: Mapping[str, Any]) -> None:
+        """The trial is done; `record` is its record.json."""
+
+    def trial_failed(self, name: str, reason: str) -> None:
+        """The trial failed for good."""
+
+    def trial_retried(self, name: str, reason: str) -> None:
+        """An attempt failed; the trial goes on from its last checkpoint."""
+
+    def trial_interrupted(self, name: str) -> None:
+        """The trial stopped on request and can be continued."""
+
+    def stopping(self) -> None:
+        """A stop was asked for; running trials write a checkpoint."""
+
+    def notice(self, message: str) -> None:
+        """Something that a person should know and that stops nothing."""

@@ -1,0 +1,98 @@
+"""A sweep whose trials only count, run in a process of its own: python fake_sweep.py RUN_FOLDER BEHAVIOUR_JSON.
+
+Behaviour: {"steps": …, "seconds": a step's time, "raise": {trial: first attempts that raise}, "reject": [trials],
+"die": {trial: first attempts that kill their worker}, "deaf": trials ignore the stop request, "search": …, "resources": …}. Every attempt appends a line to
+RUN_FOLDER/../attempts: trial, process id, first step. Prints the result as JSON.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from selection.errors import TrainingError
+from sweep.grid import Grid
+from sweep.progress import SweepProgress
+from sweep.runs import RunFolder
+from sweep.spec import SweepSpec
+from sweep.tune import run_sweep
+from sweep.worker import TrialInterruptedError
+
+GRID = {
+    "name": "fake",
+    "data": {"level": "video", "validate": ["none"], "classes": 10},
+    "model": {"family": "gated_netvlad"},
+    "search": {"grid": {"clusters": [2, 4], "hidden": [8, 16]}},
+    "resources": {"retries": 1},
+}
+
+
+class LineTracker:
+    """A tracker that writes its calls as lines."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __getattr__(self, name):
+        def write(*values, **_more):
+            with self.path.open("a") as file:
+                file.write(f"{name} {values[0] if values else ''}\n")
+
+        return write
+
+
+class Shouting(SweepProgress):
+    """Says on standard error what a person would see."""
+
+    def trial_progress(self, name, metrics):
+        print("progress", name, metrics["step"], file=sys.stderr, flush=True)
+
+    def notice(self, message):
+        print("notice", message, file=sys.stderr, flush=True)
+
+
+def counting_trial(behaviour):
+    def trial(spec, *, report, should_stop):
+        import models
+        import selection.errors
+
+        log = Path(spec.run_folder).parent / "attempts"
+        attempts = sum(line.split()[0] == spec.name for line in log.read_text().splitlines()) if log.exists() else 0
+        state = spec.folder.checkpoints / "step"
+        step = int(state.read_text()) if state.exists() else 0
+        with log.open("a") as file:
+            file.write(f"{spec.name} {os.getpid()} {step} {models.__file__} {selection.errors.__file__}\n")
+        spec.folder.checkpoints.mkdir(exist_ok=True)
+        if spec.name in behaviour.get("reject", []):
+            raise TrainingError("the loss is not finite")
+        while step < behaviour["steps"]:
+            time.sleep(behaviour["seconds"])
+            step += 1
+            state.write_text(str(step))
+            report({"status": "running", "step": step, "loss": 1 / step})
+            if step >= 2 and attempts < behaviour.get("raise", {}).get(spec.name, 0):
+                raise OSError("the disk is full")
+            if step >= 2 and attempts < behaviour.get("die", {}).get(spec.name, 0):
+                os.kill(os.getpid(), signal.SIGKILL)
+            if should_stop() and not behaviour.get("deaf"):
+                raise TrialInterruptedError
+        record = {"gap": 0.5 + 0.01 * len(spec.name), "size_bytes": {"float16": spec.point.axes["clusters"]}}
+        record["axes"] = spec.point.axes
+        spec.folder.finish(record)
+        return record
+
+    return trial
+
+
+if __name__ == "__main__":
+    run = RunFolder(sys.argv[1])
+    behaviour = json.loads(sys.argv[2])
+    grid = Grid.model_validate(GRID | {key: behaviour[key] for key in ("search", "resources") if key in behaviour})
+    sweep = SweepSpec(str(run.path), grid, ("train0",), ("validate0",))
+    with run.held():
+        tracker = LineTracker(run.path.parent / "tracked")
+        result = run_sweep(sweep, tracker, trial=counting_trial(behaviour), progress=Shouting())
+    print(json.dumps(asdict(result)))
