@@ -1,0 +1,100 @@
+"""Weights by tensor name: in and out of models, in and out of files, and averaged over checkpoints."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selection.errors import InputError
+
+Weights = dict[str, NDArray[np.float32]]
+
+
+def load_reference_weights(model: Any, arrays: Mapping[str, Any]) -> None:
+    """Set every tensor of a model from `registry.build`.
+
+    Args:
+        model: The model.
+        arrays: All tensors of the model, any float type, by their names in the authors' graph, without ":0".
+
+    Raises:
+        InputError: Naming every tensor that is missing, unknown or of the wrong shape; the model is then unchanged.
+    """
+    problems = [f"{name} is unknown to the model" for name in arrays if name not in model.table]
+    for tensor in model.tensors:
+        if tensor.name not in arrays:
+            problems.append(f"{tensor.name} is missing")
+        elif np.shape(arrays[tensor.name]) != tensor.shape:
+            problems.append(f"{tensor.name} has shape {np.shape(arrays[tensor.name])}, expected {tensor.shape}")
+    if problems:
+        raise InputError(f"weights do not fit the model: {'; '.join(problems)}")
+    for name, variable in model.tensor_variables.items():
+        variable.assign(np.asarray(arrays[name], np.float32))
+
+
+def reference_weights(model: Any) -> Weights:
+    """Every tensor of a model from `registry.build`, copied to the host, as float32, in the family's order."""
+    import keras
+
+    return {
+        name: np.array(keras.ops.convert_to_numpy(variable), np.float32)
+        for name, variable in model.tensor_variables.items()
+    }
+
+
+def write_weights(path: str | os.PathLike[str], weights: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays by name to one uncompressed .npz; the file appears whole or not at all."""
+    target = Path(path)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in weights.items()})
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_weights(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    """Arrays by name from `write_weights`; InputError when the file is missing, damaged or no such archive."""
+    try:
+        if not zipfile.is_zipfile(path):
+            found = "another kind of file" if Path(path).exists() else "no file"
+            raise InputError(f"expected an .npz of weights at {path}, got {found}")
+        with np.load(Path(path), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"expected an .npz of weights at {path}, which cannot be read: {error}") from error
+
+
+class RunningAverage:
+    """Mean of checkpoints, each read once: float64 sums, so that the order of adding leaves no trace in float32."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._sums: dict[str, NDArray[np.float64]] = {}
+
+    def add(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Add one checkpoint; InputError when its names or shapes differ from those before it."""
+        shapes = {name: np.shape(values) for name, values in weights.items()}
+        if self.count and shapes != {name: total.shape for name, total in self._sums.items()}:
+            raise InputError("expected a checkpoint with the tensors of those before it, got other names or shapes")
+        for name, values in weights.items():
+            if self.count:
+                self._sums[name] += values
+            else:
+                self._sums[name] = np.array(values, np.float64)
+        self.count += 1
+
+    def mean(self) -> Weights:
+        """The average, as float32; InputError when nothing was added."""
+        if not self.count:
+            raise InputError("expected at least one checkpoint to average, got none")
+        return {name: (total / self.count).astype(np.float32) for name, total in self._sums.items()}

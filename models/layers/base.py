@@ -1,0 +1,98 @@
+"""What every layer here shares: variables made from a family's tensor list, and where numbers are rounded.
+
+Precision: layers compute in float32, and only matrix products in the compute type of the layer's dtype policy. Under
+"mixed_bfloat16" the products are bfloat16 with float32 accumulation inside, and nothing else changes. Keras' automatic
+casts are off, since they would also round norms, softmaxes and probabilities.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from models.tensors import Tensor
+
+Table = Mapping[str, Tensor]
+
+
+def initial_value(tensor: Tensor, seed: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Initial values of a tensor: a function of the seed and the tensor's name alone, the same on every backend."""
+    values = np.full(tensor.shape, tensor.mean, np.float32)
+    if tensor.deviation:
+        generator = np.random.default_rng([seed, zlib.crc32(tensor.name.encode())])
+        values += np.float32(tensor.deviation) * generator.standard_normal(tensor.shape, np.float32)
+    return values
+
+
+class TensorLayer(keras.layers.Layer):
+    """A layer whose variables are tensors of a family's table, created at once: all shapes are known.
+
+    Args:
+        table: Tensors of the whole model by name.
+        seed: Of the initial values.
+    """
+
+    def __init__(self, table: Table, seed: int) -> None:
+        super().__init__(autocast=False)  # of inputs; variables are told below
+        self._table = table
+        self._seed = seed
+        self.tensor_variables: dict[str, Any] = {}
+        self.built = True
+
+    def variable(self, name: str) -> Any:
+        """Create the variable of a tensor of the table."""
+        tensor = self._table[name]
+        variable = self.add_weight(
+            shape=tensor.shape,
+            initializer=lambda shape, dtype=None: ops.convert_to_tensor(initial_value(tensor, self._seed), dtype),
+            dtype="float32",
+            autocast=False,
+            trainable=tensor.trainable,
+            name=name.replace("/", "."),  # a variable's own name may not hold a slash
+        )
+        self.tensor_variables[name] = variable
+        return variable
+
+    def product(self, left: Any, right: Any) -> Any:
+        """Matrix product in the compute type, returned as float32."""
+        narrow = self.compute_dtype
+        return ops.cast(ops.matmul(ops.cast(left, narrow), ops.cast(right, narrow)), "float32")
+
+
+class Network(keras.Model):
+    """Base of the model families: `TensorLayer`s whose variables together are exactly the tensors of the table.
+
+    Args:
+        tensors: Every tensor, in the family's order.
+        seed: Of the initial values.
+    """
+
+    def __init__(self, tensors: tuple[Tensor, ...], seed: int) -> None:
+        super().__init__(autocast=False)
+        self.tensors = tensors
+        self.seed = seed
+        self.table: Table = {tensor.name: tensor for tensor in tensors}
+        self.built = True
+
+    def tensor_layers(self) -> Iterator[TensorLayer]:
+        """All layers that hold tensors, nested ones included."""
+        for layer in self._flatten_layers(include_self=False):
+            if isinstance(layer, TensorLayer):
+                yield layer
+
+    @property
+    def tensor_variables(self) -> dict[str, Any]:
+        """The model's variables by tensor name, in the family's order."""
+        made = {name: variable for layer in self.tensor_layers() for name, variable in layer.tensor_variables.items()}
+        return {tensor.name: made[tensor.name] for tensor in self.tensors}
+
+    def compute_in(self, dtype: str) -> None:
+        """Compute matrix products in "float32", "bfloat16" or "float16"; variables stay float32."""
+        policy = "float32" if dtype == "float32" else f"mixed_{dtype}"
+        for layer in self.tensor_layers():
+            layer.dtype_policy = policy
