@@ -6,8 +6,8 @@ Nothing is built and no data is read, so a plan of thousands of trials takes mom
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from models import sizes
@@ -20,14 +20,17 @@ MAX_CORNERS = 4096
 
 @dataclass(frozen=True)
 class PlannedTrial:
-    """One trial as planned; `reason` says why a trial is skipped, and is None otherwise."""
+    """One trial as planned.
+
+    `reason` says why a trial is skipped. An "example" is no trial of the plan, but an end of a sampler's space.
+    """
 
     name: str
     family: str
     hyperparameters: dict[str, Any]
     parameters: int
     size_bytes: dict[str, int]
-    status: Literal["planned", "skipped"]
+    status: Literal["planned", "skipped", "example"]
     reason: str | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -36,9 +39,10 @@ class PlannedTrial:
 
 
 def plan(grid: Grid) -> list[PlannedTrial]:
-    """Every trial of the grid; for a sampler, the corners of its space (see `corners`)."""
-    points = trial_points(grid) if grid.search.sampler is None else corners(grid)
-    return [planned(grid, point) for point in points]
+    """Every trial of the grid; for a sampler, which draws its trials later, the two ends of its space as examples."""
+    if grid.search.sampler is None:
+        return [planned(grid, point) for point in trial_points(grid)]
+    return extremes([planned(grid, point) for point in corners(grid)], grid.budget.precision)
 
 
 def planned(grid: Grid, point: TrialPoint) -> PlannedTrial:
@@ -86,7 +90,15 @@ def _ends(space: Space) -> Sequence[Scalar]:
     return tuple(dict.fromkeys((min(numbers), max(numbers))))
 
 
-def smallest_and_largest(trials: Sequence[PlannedTrial], precision: str) -> Iterator[PlannedTrial]:
-    """The two ends of a plan by size."""
-    yield min(trials, key=lambda trial: trial.size_bytes[precision])
-    yield max(trials, key=lambda trial: trial.size_bytes[precision])
+def extremes(trials: Sequence[PlannedTrial], precision: str) -> list[PlannedTrial]:
+    """The smallest and the largest trial, as examples of what lies between."""
+    ordered = sorted(trials, key=lambda trial: trial.size_bytes[precision])
+    ends = {"smallest": ordered[0], "largest": ordered[-1]}
+    return [
+        replace(trial, status="example", reason=f"the {which} that can be drawn" + _but(trial.reason))
+        for which, trial in ends.items()
+    ]
+
+
+def _but(reason: str | None) -> str:
+    return "" if reason is None else f"; {reason}, so it would be skipped"

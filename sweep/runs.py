@@ -97,7 +97,7 @@ class RunFolder:
         self.name = self.path.name
         self.grid_file = self.path / "grid.yaml"
         self.config_file = self.path / "config.json"
-        self.state_file = self.path / "state.json"
+        self.files_file = self.path / "files.json"
         self.tracking_file = self.path / "tracking.json"
         self.lock = self.path / "lock"
         self.stop_file = self.path / "stop"
@@ -170,3 +170,19 @@ def runs_in(storage: Path) -> list[RunFolder]:
         return []
     runs = [RunFolder(path.parent) for path in storage.glob("*/config.json")]
     return sorted(runs, key=lambda run: (-run.config_file.stat().st_mtime, run.name))
+
+
+def find_run(given: Path | None, storage: Path) -> RunFolder:
+    """The run that a command means: a run folder, the name of one in `storage`, or the newest one there.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    if given is None:
+        runs = runs_in(storage)
+        if not runs:
+            raise InputError(f"expected a run in {storage}, got none: name one, or make one with sweep run")
+        return runs[0]
+    if not (given / "config.json").exists() and (storage / given / "config.json").exists():
+        return RunFolder(storage / given)
+    return RunFolder.open(given)

@@ -1,0 +1,92 @@
+"""A run folder as the plain records that reports are drawn from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import numpy as np
+
+from dashboards.records import CurvePoint, DataFacts, Status, SweepRecords, TrialRecord
+from selection.lists import Predictions
+from selection.pareto import inferior
+from selection.pool import Candidate
+from sweep.atomic import read_json
+from sweep.environment import versions
+from sweep.runs import RunFolder
+from sweep.status import CurveRow, RunState, TrialState, run_state
+
+_NO_LISTS = Predictions(np.array(["any"]), np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32))
+"""The filter looks at sizes and scores alone; this stands in for predictions, which need not be read."""
+
+
+def sweep_records(run: RunFolder) -> SweepRecords:
+    """All that a report on a run shows."""
+    state = run_state(run)
+    grid = state.grid
+    return SweepRecords(
+        name=run.name,
+        trials=tuple(trial_record(trial) for trial in state.trials),
+        precision=grid.budget.precision,
+        inferior=inferior_trials(state.trials, grid.budget.precision),
+        ensembles=tuple(read_json(path) for path in (run.ensemble_file,) if path.exists()),
+        budget_bytes=grid.budget.size_bytes,
+        data=_data_facts(state),
+        environment=_environment(state.trials),
+        created=time.strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+def trial_record(trial: TrialState) -> TrialRecord:
+    """One trial. An interrupted one counts as pending: it goes on when the sweep does."""
+    record = trial.record or {}
+    status: Status = "pending" if trial.status == "interrupted" else trial.status
+    averaged = record.get("averaging_range")
+    return TrialRecord(
+        name=trial.plan.name,
+        status=status,
+        family=trial.plan.family,
+        hyperparameters=trial.plan.hyperparameters,
+        parameters=trial.plan.parameters,
+        size_bytes=record.get("size_bytes", trial.plan.size_bytes),
+        gap=record.get("gap"),
+        gap_single=record.get("gap_single"),
+        gap_averaged=record.get("gap_averaged"),
+        averaging_range=(averaged[0], averaged[1]) if averaged else None,
+        videos_per_second=record.get("videos_per_second", trial.latest("videos_per_second")),
+        reason=trial.reason or "",
+        curve=tuple(_curve_point(row) for row in trial.curve),
+    )
+
+
+def inferior_trials(trials: Iterable[TrialState], precision: str) -> dict[str, str]:
+    """For each trial that the paper's filter drops, the one that dominates it."""
+    done = [trial for trial in trials if trial.record is not None]
+    return inferior(
+        [Candidate(trial.plan.name, trial.plan.size_bytes, _NO_LISTS, metrics={"gap": trial.gap}) for trial in done],
+        precision=precision,
+    )
+
+
+def _curve_point(row: CurveRow) -> CurvePoint:
+    return CurvePoint(int(row["step"] or 0), row.get("loss"), row.get("gap"), row.get("learning_rate"))
+
+
+def _data_facts(state: RunState) -> DataFacts:
+    files = read_json(state.run.files_file) if state.run.files_file.exists() else {}
+    videos = [trial.record["videos"] for trial in state.trials if trial.record and "videos" in trial.record]
+    return DataFacts(
+        level=state.grid.data.level,
+        classes=state.grid.data.classes,
+        train_files=len(files["train"]) if files else None,
+        held_out_files=len(files["holdout"]) if files else None,
+        held_out_videos=videos[0] if videos else None,
+    )
+
+
+def _environment(trials: Iterable[TrialState]) -> dict[str, str]:
+    """What the trials were trained with, where one says so; else what is installed here."""
+    for trial in trials:
+        if trial.record and trial.record.get("environment"):
+            return {key: str(value) for key, value in trial.record["environment"].items()}
+    return versions()
