@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from dashboards.theme import Theme
-from dashboards.units import mib, mib_text
+from dashboards.units import budget_text, mib
 
 MOST_TICKS = 10
 
@@ -66,12 +66,12 @@ def score_axis(scores: Iterable[float], *, title: str, room: float = 0.08) -> di
 def draw_budget_line(figure: go.Figure, budget_bytes: int, theme: Theme) -> None:
     """A dashed vertical line on a size axis, labelled at its foot, where the plane and the frontier are empty."""
     x = mib(budget_bytes)
-    figure.add_vline(x=x, line={"color": theme.muted, "width": 1.5, "dash": "dash"})
+    figure.add_vline(x=x, line={"color": theme.muted, "width": 1.5, "dash": "dash"}, layer="below")
     figure.add_annotation(
         x=math.log10(x),  # annotations on a logarithmic axis are placed by exponent
         y=0.02,
         yref="paper",
-        text=f"budget {mib_text(budget_bytes)}",
+        text=f"budget {budget_text(budget_bytes)}",
         xanchor="right",
         yanchor="bottom",
         xshift=-4,

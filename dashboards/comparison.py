@@ -10,10 +10,9 @@ from dashboards.axes import score_axis
 from dashboards.ensemble import ScoreInfo, chosen_ensemble
 from dashboards.records import SweepRecords
 from dashboards.theme import LIGHT, Theme, new_figure
-from dashboards.units import gap_text, interval_text, mib_text, plain
+from dashboards.units import gap_text, interval_text, mib_text, plain, plural
 
 ROW_HEIGHT = 62
-LONGEST_LABEL = 44
 
 
 @dataclass(frozen=True)
@@ -36,35 +35,36 @@ def comparison_info(records: SweepRecords) -> ComparisonInfo | None:
 
 def comparison_figure(info: ComparisonInfo, theme: Theme = LIGHT) -> go.Figure:
     """Draw one row a contender: a filled mark with its interval where held out, a ring for the score on all videos."""
-    figure = new_figure(theme, height=118 + ROW_HEIGHT * len(info.scores))
-    held_out = [score for score in info.scores if score.held_out_gap is not None]
+    figure = new_figure(theme, height=118 + ROW_HEIGHT * len(info.scores), narrowest=480)
+    held_out = [(row, score) for row, score in enumerate(info.scores) if score.held_out_gap is not None]
     level = "" if info.confidence is None else f", {info.confidence:.0%} interval"
     if held_out:
         _draw_held_out(figure, held_out, f"held-out videos{level}", theme)
-    everywhere = [score for score in info.scores if score.gap is not None]
+    everywhere = [(row, score) for row, score in enumerate(info.scores) if score.gap is not None]
     figure.add_scatter(
-        x=[score.gap for score in everywhere],
-        y=[_row(score) for score in everywhere],
+        x=[score.gap for _, score in everywhere],
+        y=[row for row, _ in everywhere],
         mode="markers",
         name="all videos, those that it was chosen on included",
         marker={"size": 10, "color": theme.paper, "line": {"color": theme.muted, "width": 2}},
-        hovertext=[_hover(score) for score in everywhere],
+        hovertext=[_hover(score) for _, score in everywhere],
         hoverinfo="text",
     )
     values = [value for score in info.scores for value in (score.gap, score.held_out_gap, *(score.interval or ()))]
-    figure.update_xaxes(**score_axis([value for value in values if value is not None], title="GAP@20"))
-    figure.update_yaxes(
-        categoryorder="array", categoryarray=[_row(score) for score in reversed(info.scores)], tickfont={"size": 13}
-    )
+    figure.update_xaxes(**score_axis([value for value in values if value is not None], title="GAP@20"), tickangle=0)
+    figure.update_xaxes(nticks=6)
+    rows = [_row(score) for score in info.scores]
+    # Rows by number, not by name: two contenders may have the same label, and half a row of room is left at both ends.
+    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=rows, range=[len(rows) - 0.4, -0.7], showgrid=False)
     return figure
 
 
-def _draw_held_out(figure: go.Figure, scores: list[ScoreInfo], name: str, theme: Theme) -> None:
-    values = [score.held_out_gap or 0.0 for score in scores]
-    intervals = [score.interval or (value, value) for score, value in zip(scores, values, strict=True)]
+def _draw_held_out(figure: go.Figure, rows: list[tuple[int, ScoreInfo]], name: str, theme: Theme) -> None:
+    values = [score.held_out_gap or 0.0 for _, score in rows]
+    intervals = [score.interval or (value, value) for (_, score), value in zip(rows, values, strict=True)]
     figure.add_scatter(
         x=values,
-        y=[_row(score) for score in scores],
+        y=[row for row, _ in rows],
         mode="markers+text",
         name=name,
         text=[f"<b>{gap_text(value)}</b>" for value in values],
@@ -80,22 +80,19 @@ def _draw_held_out(figure: go.Figure, scores: list[ScoreInfo], name: str, theme:
             "thickness": 2,
             "width": 5,
         },
-        hovertext=[_hover(score) for score in scores],
+        hovertext=[_hover(score) for _, score in rows],
         hoverinfo="text",
     )
 
 
 def _row(score: ScoreInfo) -> str:
-    """The contender's label in two lines at most; a long list of members is cut, the hover has all of it."""
-    head, _, names = score.label.partition(": ")
-    if not names:
-        return f"<b>{plain(head)}</b>"
-    short = names if len(names) <= LONGEST_LABEL else names[: LONGEST_LABEL - 1] + "…"
-    return f"{plain(head)}<br>{plain(short)}"
+    """Two short lines; the hover names all models of the contender."""
+    who = plain(score.names[0]) if len(score.names) == 1 else plural(len(score.names), "model")
+    return f"<b>{plain(score.label)}</b><br>{who}"
 
 
 def _hover(score: ScoreInfo) -> str:
-    lines = [f"<b>{plain(score.label)}</b>"]
+    lines = [f"<b>{plain(score.label)}</b>", *(plain(name) for name in score.names)]
     if score.held_out_gap is not None:
         lines.append(f"held-out GAP {gap_text(score.held_out_gap)}")
     if score.interval is not None:

@@ -10,10 +10,11 @@ import plotly.graph_objects as go
 from dashboards.ensemble import EnsembleInfo, chosen_ensemble
 from dashboards.records import SweepRecords
 from dashboards.theme import LIGHT, Theme, member_colour, new_figure
-from dashboards.units import mib_text, plain
+from dashboards.units import budget_text, mib_text, plain
 
 HEIGHT = 230
-SMALLEST_LABELLED_SHARE = 0.07
+NARROWEST_BAR = 460  # pixels; below it the page scrolls
+LETTER_WIDTH = 7.5  # pixels of one bold letter
 SIZE_ROW, VOTE_ROW = "size", "vote"
 
 
@@ -72,7 +73,7 @@ def _composition(ensemble: EnsembleInfo) -> CompositionInfo:
 
 def composition_figure(info: CompositionInfo, theme: Theme = LIGHT) -> go.Figure:
     """Draw the two bars."""
-    figure = new_figure(theme, height=HEIGHT)
+    figure = new_figure(theme, height=HEIGHT, narrowest=NARROWEST_BAR + 100)
     for row, segments in ((VOTE_ROW, info.vote), (SIZE_ROW, info.size)):
         for segment in segments:
             _draw(figure, row, segment, theme)
@@ -81,7 +82,7 @@ def composition_figure(info: CompositionInfo, theme: Theme = LIGHT) -> go.Figure
         range=[0, 1],
         tickformat=".0%",
         showgrid=False,
-        title={"text": f"share of the budget of {mib_text(info.budget_bytes)}, and of the vote"},
+        title={"text": f"share of the budget of {budget_text(info.budget_bytes)}, and of the vote"},
     )
     figure.update_yaxes(
         tickvals=[SIZE_ROW, VOTE_ROW], categoryarray=[VOTE_ROW, SIZE_ROW], showgrid=False, tickfont={"size": 14}
@@ -92,7 +93,8 @@ def composition_figure(info: CompositionInfo, theme: Theme = LIGHT) -> go.Figure
 def _draw(figure: go.Figure, row: str, segment: Segment, theme: Theme) -> None:
     colours = {"reserve": theme.faint, "free": theme.grid}
     colour = colours[segment.kind] if segment.member is None else member_colour(theme, segment.member)
-    labelled = segment.kind == "member" and segment.share >= SMALLEST_LABELLED_SHARE
+    room = segment.share * NARROWEST_BAR
+    labelled = segment.kind == "member" and room >= LETTER_WIDTH * max(len(segment.label), len(segment.text))
     figure.add_bar(
         x=[segment.share],
         y=[row],

@@ -8,16 +8,18 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
+from dashboards.axes import logarithmic_ticks, score_axis
 from dashboards.ensemble import EnsembleInfo, chosen_ensemble
 from dashboards.records import CurvePoint, SweepRecords, TrialRecord
 from dashboards.theme import LIGHT, Theme, member_colour, new_figure
-from dashboards.units import finite, gap_text, plain
+from dashboards.units import finite, plain
 
 HEIGHT = 400
 MOST_POINTS = 40_000  # of one figure: beyond it a browser gets slow
 FEWEST_POINTS_A_CURVE = 40
+CLIMB_SHARE = 0.25  # of a training: the steep part, which the GAP axis leaves below its start
 MOST_POINTS_A_CURVE = 400
-LOGARITHMIC_RATIO = 8.0  # losses that span more than this are drawn on a logarithmic axis
+LOGARITHMIC_RATIO = 4.0  # losses that span more than this are drawn on a logarithmic axis
 
 Role = Literal["member", "best", "other", "failed"]
 Measure = Literal["loss", "gap"]
@@ -106,16 +108,26 @@ def curves_figure(info: CurvesInfo, theme: Theme = LIGHT) -> go.Figure:
     for series in info.series:
         _draw(figure, info.measure, series, theme, first=series.role not in background_named)
         background_named.add(series.role)
-    figure.update_xaxes(title={"text": "step"}, rangemode="tozero")
+    figure.update_xaxes(title={"text": "step"}, rangemode="tozero", nticks=6)
     if info.measure == "gap":
-        figure.update_yaxes(title={"text": "GAP@20 of single checkpoints"}, tickformat=".2f")
+        figure.update_yaxes(**score_axis(settled_values(info), title="GAP@20 of single checkpoints"))
         return figure
     values = [value for series in info.series for value in series.values]
-    wide = min(values) > 0 and max(values) / min(values) > LOGARITHMIC_RATIO
-    figure.update_yaxes(title={"text": "training loss"}, type="log" if wide else "linear", nticks=8)
-    if wide:
-        figure.update_yaxes(dtick="D2")
+    low, high = min(values), max(values)
+    figure.update_yaxes(title={"text": "training loss"}, nticks=8)
+    if low > 0 and high / low > LOGARITHMIC_RATIO:
+        ticks = logarithmic_ticks(low, high)
+        figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{tick:,.10g}" for tick in ticks])
     return figure
+
+
+def settled_values(info: CurvesInfo) -> list[float]:
+    """Values after the first quarter of each curve: an axis around these shows differences that the climb dwarfs."""
+    settled = []
+    for series in info.series:
+        start = series.steps[-1] * CLIMB_SHARE
+        settled += [value for step, value in zip(series.steps, series.values, strict=True) if step >= start]
+    return settled
 
 
 def _draw(figure: go.Figure, measure: Measure, series: Series, theme: Theme, *, first: bool) -> None:
@@ -144,9 +156,3 @@ def _colour(series: Series, theme: Theme) -> str:
     if series.member is not None:
         return member_colour(theme, series.member)
     return theme.accent if series.role == "best" else theme.faint if series.role == "failed" else theme.line
-
-
-def best_of(info: CurvesInfo) -> str:
-    """The highest GAP among the curves, as a sentence for readers who cannot see them."""
-    top = max(info.series, key=lambda series: max(series.values))
-    return f"{top.trial} reaches {gap_text(max(top.values))}"

@@ -33,7 +33,8 @@ class ScoreInfo:
     """A score of one contender; None where it was not measured.
 
     Args:
-        label: whose score it is.
+        label: what it is: the ensemble, its runner-up, the best single model.
+        names: the models in it.
         gap: on all videos of the pool.
         held_out_gap: on videos that took no part in choosing.
         interval: confidence interval of `held_out_gap`.
@@ -41,6 +42,7 @@ class ScoreInfo:
     """
 
     label: str
+    names: tuple[str, ...]
     gap: float | None
     held_out_gap: float | None = None
     interval: tuple[float, float] | None = None
@@ -137,6 +139,7 @@ def ensemble_info(content: Mapping[str, Any]) -> EnsembleInfo:
     held_out = _section(content, "held_out")
     score = ScoreInfo(
         label="Ensemble",
+        names=tuple(member.name for member in members),
         gap=finite(content.get("gap")),
         held_out_gap=finite(held_out.get("gap")),
         interval=_interval(held_out.get("interval")),
@@ -189,7 +192,8 @@ def _rival(content: Mapping[str, Any], label: str) -> ScoreInfo | None:
     if not names:
         return None
     return ScoreInfo(
-        label=f"{label}: {' + '.join(names)}",
+        label=label,
+        names=tuple(names),
         gap=finite(content.get("gap")),
         held_out_gap=finite(content.get("held_out_gap")),
         interval=_interval(content.get("held_out_interval", content.get("interval"))),

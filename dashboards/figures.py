@@ -70,7 +70,12 @@ def _gap(records: SweepRecords, theme: Theme) -> go.Figure | None:
 
 
 FIGURES: tuple[FigureKind, ...] = (
-    FigureKind("composition", "What it is made of", "Each member's bytes of the budget above its vote.", _composition),
+    FigureKind(
+        "composition",
+        "What it is made of",
+        "What each member takes of the budget, and its weight in the vote.",
+        _composition,
+    ),
     FigureKind(
         "comparison",
         "Is it really better?",
@@ -93,12 +98,16 @@ FIGURES: tuple[FigureKind, ...] = (
     FigureKind(
         "heat_map",
         "GAP by hyperparameters",
-        "Darker in the light theme, brighter in the dark one, is better. Members of the ensemble are framed in their "
-        "colours.",
+        "The best trial of each combination. Members of the ensemble are framed.",
         _heat_map,
     ),
-    FigureKind("loss", "Training loss", "Mean loss between log points.", _loss),
-    FigureKind("gap", "GAP while training", "Single checkpoints on the held-out videos, before averaging.", _gap),
+    FigureKind("loss", "Training loss", "Mean over the steps since the point before.", _loss),
+    FigureKind(
+        "gap",
+        "GAP while training",
+        "Single checkpoints on the held-out videos; the axis starts where the steep climb ends.",
+        _gap,
+    ),
 )
 
 

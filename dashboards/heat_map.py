@@ -17,7 +17,9 @@ from dashboards.units import finite, gap_text, mib_text, plain, settings_text
 
 MOST_VALUES = 16  # more values on an axis make cells too small to read
 MOST_LABELLED_COLUMNS = 12
+READABLE_SHARE = 0.68  # of the colour scale: above it the text upon a cell changes colour
 ROW_HEIGHT = 44
+COLUMN_WIDTH = 68
 SCATTER_HEIGHT = 440
 
 
@@ -134,46 +136,65 @@ def heat_map_figure(info: HeatMapInfo, theme: Theme = LIGHT) -> go.Figure:
 
 def _draw_grid(info: HeatMapInfo, theme: Theme) -> go.Figure:
     columns, rows = len(info.x_values), len(info.y_values)
-    figure = new_figure(theme, height=120 + max(4, rows) * ROW_HEIGHT)
+    figure = new_figure(theme, height=90 + max(4, rows) * ROW_HEIGHT, narrowest=110 + columns * COLUMN_WIDTH)
     gaps: list[list[float | None]] = [[None] * columns for _ in range(rows)]
-    texts, hovers = [[""] * columns for _ in range(rows)], [[""] * columns for _ in range(rows)]
     for cell in info.cells:
-        row, column = info.y_values.index(cell.y), info.x_values.index(cell.x)
-        gaps[row][column] = cell.gap
-        hovers[row][column] = _hover(cell)
-        size = "" if cell.size_bytes is None else f"<br>{mib_text(cell.size_bytes)}"
-        texts[row][column] = gap_text(cell.gap) + size if columns <= MOST_LABELLED_COLUMNS else gap_text(cell.gap)
-    figure.add_heatmap(
-        z=gaps,
-        text=texts,
-        texttemplate="%{text}",
-        textfont={"size": 11},
-        hovertext=hovers,
-        hoverinfo="text",
-        hoverongaps=False,
-        colorscale=theme.heat,
-        colorbar=_colour_bar(theme),
-        xgap=2,
-        ygap=2,
-    )
-    for cell in info.cells:
-        if cell.member is not None:
-            _frame(figure, info, cell, member_colour(theme, cell.member))
+        gaps[info.y_values.index(cell.y)][info.x_values.index(cell.x)] = cell.gap
+    figure.add_heatmap(z=gaps, hoverinfo="skip", colorscale=theme.heat, showscale=False, xgap=2, ygap=2)
+    _draw_texts(figure, info, theme)
+    _mark_members(figure, info, theme)
+    figure.update_layout(plot_bgcolor=theme.raised, margin_t=16)
     figure.update_xaxes(**_categories(info.x_name, info.x_values), showgrid=False)
     figure.update_yaxes(**_categories(str(info.y_name), info.y_values), showgrid=False)
     return figure
 
 
-def _frame(figure: go.Figure, info: HeatMapInfo, cell: Cell, colour: str) -> None:
-    column, row = info.x_values.index(cell.x), info.y_values.index(cell.y)
-    figure.add_shape(
-        type="rect",
-        x0=column - 0.47,
-        x1=column + 0.47,
-        y0=row - 0.45,
-        y1=row + 0.45,
-        line={"color": colour, "width": 3},
+def _draw_texts(figure: go.Figure, info: HeatMapInfo, theme: Theme) -> None:
+    """Score and size in each cell, in the colour that is readable upon it: a heat map has one text colour for all."""
+    low, high = min(cell.gap for cell in info.cells), max(cell.gap for cell in info.cells)
+    bright = low + READABLE_SHARE * (high - low)
+    roomy = len(info.x_values) <= MOST_LABELLED_COLUMNS
+    figure.add_scatter(
+        x=[info.x_values.index(cell.x) for cell in info.cells],
+        y=[info.y_values.index(cell.y) for cell in info.cells],
+        mode="text",
+        text=[_text(cell, with_size=roomy) for cell in info.cells],
+        textfont={"size": 11, "color": [theme.on_high if cell.gap >= bright else theme.on_low for cell in info.cells]},
+        customdata=[cell.trial for cell in info.cells],
+        hovertext=[_hover(cell) for cell in info.cells],
+        hoverinfo="text",
+        showlegend=False,
     )
+
+
+def _text(cell: Cell, *, with_size: bool) -> str:
+    size = "" if cell.size_bytes is None or not with_size else f"<br>{mib_text(cell.size_bytes)}"
+    return f"<b>{gap_text(cell.gap)}</b>{size}"
+
+
+def _mark_members(figure: go.Figure, info: HeatMapInfo, theme: Theme) -> None:
+    """A frame around each member's cell, and its colour as a dot in the corner, where it stands out on any cell."""
+    for cell in info.cells:
+        if cell.member is None:
+            continue
+        column, row = info.x_values.index(cell.x), info.y_values.index(cell.y)
+        left, right, bottom, top = column - 0.48, column + 0.48, row - 0.46, row + 0.46
+        colour = member_colour(theme, cell.member)
+        figure.add_scatter(
+            x=[left, right, right, left, left],
+            y=[top, top, bottom, bottom, top],
+            mode="lines+markers",
+            line={"color": theme.ink, "width": 2},
+            marker={
+                "size": [14, 0, 0, 0, 0],
+                "opacity": 1,
+                "color": colour,
+                "line": {"color": theme.paper, "width": [2, 0, 0, 0, 0]},
+            },
+            hoverinfo="skip",
+            showlegend=False,
+            cliponaxis=False,
+        )
 
 
 def _categories(name: str, values: Sequence[Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from dashboards.sections import (
     ensemble_table,
     facts_list,
     inferior_table,
+    swatch,
     trials_table,
     trouble_table,
 )
@@ -32,6 +33,7 @@ CONTENT_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
 )
+MOST_UNFILTERED_ROWS = 20  # a longer table gets a box to search in
 TITLES = {kind.key: kind for kind in FIGURES}
 
 
@@ -49,7 +51,7 @@ def page(records: SweepRecords) -> str:
     )
     body = tag(
         "body",
-        _header(records, summary_info(records)),
+        _header(records, summary_info(records), chosen_ensemble(records)),
         tag("main", *_sections(records, figures)),
         tag("noscript", tag("p", "The figures need JavaScript; the tables do not.", class_="caution")),
         _scripts(figures),
@@ -57,14 +59,21 @@ def page(records: SweepRecords) -> str:
     return "<!DOCTYPE html>\n" + tag("html", head, body, lang="en") + "\n"
 
 
-def _header(records: SweepRecords, summary: SummaryInfo) -> Markup:
+def _header(records: SweepRecords, summary: SummaryInfo, ensemble: EnsembleInfo | None) -> Markup:
     return tag(
         "header",
         tag("p", tag("strong", records.name), tag("span", records.created) if records.created else None, class_="name"),
         tag("h1", summary.sentence),
+        _chips(ensemble) if ensemble is not None else None,
         tag("p", summary.caution, class_="caution") if summary.caution else None,
         tag("ul", *(_tile(tile) for tile in summary.tiles), class_="tiles") if summary.tiles else None,
     )
+
+
+def _chips(ensemble: EnsembleInfo) -> Markup:
+    """The members by name, in the colours that they have throughout the report."""
+    chips = (tag("li", swatch(index), member.name) for index, member in enumerate(ensemble.members))
+    return tag("ul", *chips, class_="chips", aria_label="Members of the ensemble")
 
 
 def _tile(tile: Tile) -> Markup:
@@ -89,6 +98,7 @@ def _sections(records: SweepRecords, figures: Mapping[str, go.Figure]) -> list[M
         _section("Training", _curves(records, figures)),
         _section(
             "Trials",
+            _filter() if len(records.trials) > MOST_UNFILTERED_ROWS else None,
             trials_table(records, ensemble) if records.trials else None,
             inferior_table(records),
             trouble_table(records),
@@ -122,12 +132,14 @@ def _figure(key: str, figures: Mapping[str, go.Figure]) -> Markup | None:
         return None
     kind = TITLES[key]
     height = int(figures[key].layout.height)
+    width = (figures[key].layout.meta or {}).get("narrowest")
+    style = f"height:{height}px" + (f";min-width:{width}px" if width else "")
     return tag(
         "figure",
         tag("figcaption", tag("h3", kind.title), tag("p", kind.caption)),
         tag(
             "div",
-            tag("div", class_="plot", data_figure=key, role="img", aria_label=kind.title, style=f"height:{height}px"),
+            tag("div", class_="plot", data_figure=key, role="img", aria_label=kind.title, style=style),
             class_="scroll",
         ),
         class_=f"figure-{key}",
@@ -156,6 +168,10 @@ def _curve_controls(records: SweepRecords) -> Markup:
         tag("label", "Find ", tag("select", tag("option", "no trial", value=""), *options, id="focus")),
         class_="controls",
     )
+
+
+def _filter() -> Markup:
+    return tag("label", "Show trials with ", tag("input", type="search", id="filter"), class_="filter")
 
 
 def _scripts(figures: Mapping[str, go.Figure]) -> Markup:

@@ -7,7 +7,7 @@ from dashboards.hyperparameters import value_text, varied
 from dashboards.markup import Markup, join, tag
 from dashboards.records import SweepRecords, TrialRecord
 from dashboards.tables import Cell, Column, number, table, words
-from dashboards.units import difference_text, gap_text, mib, mib_digits, short_count_text
+from dashboards.units import difference_text, gap_text, mib, mib_digits, share_text, short_count_text, step_text
 
 PRECISION_ORDER = ("float32", "bfloat16", "float16")
 
@@ -20,7 +20,7 @@ def ensemble_table(records: SweepRecords, ensemble: EnsembleInfo) -> Markup:
 
     def size(size_bytes: int) -> tuple[Cell, Cell]:
         return number(mib(size_bytes), f"{mib(size_bytes):,.{digits}f}"), number(
-            size_bytes, f"{size_bytes / budget:.1%}"
+            size_bytes, share_text(size_bytes / budget)
         )
 
     columns = (
@@ -29,7 +29,7 @@ def ensemble_table(records: SweepRecords, ensemble: EnsembleInfo) -> Markup:
         Column("Weight", numeric=True),
         Column("MiB", numeric=True),
         Column("of budget", numeric=True),
-        Column("own GAP", numeric=True),
+        Column("GAP, all videos", numeric=True),
     )
     rows = [
         (
@@ -144,7 +144,12 @@ def trouble_table(records: SweepRecords) -> Markup | None:
     if not trouble:
         return None
     rows = [(words(trial.name), words(trial.status), words(trial.reason or "no reason recorded")) for trial in trouble]
-    return table("Failed and skipped trials", (Column("Trial"), Column("state"), Column("reason")), rows, sortable=True)
+    return table(
+        "Failed and skipped trials",
+        (Column("Trial"), Column("state"), Column("reason", long=True)),
+        rows,
+        sortable=True,
+    )
 
 
 def facts_list(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup | None:
@@ -167,13 +172,12 @@ def facts_list(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup |
 
 
 def state_text(records: SweepRecords, trial: TrialRecord, ensemble: EnsembleInfo | None) -> str:
-    """What became of a trial, in a word or two."""
+    """What became of a trial, in a word."""
     if trial.status != "done":
         return trial.status
     if ensemble is not None and ensemble.member(trial.name) is not None:
-        return "in the ensemble"
-    dominating = records.inferior.get(trial.name)
-    return "frontier" if dominating is None else f"inferior to {dominating}"
+        return "member"
+    return "inferior" if trial.name in records.inferior else "frontier"
 
 
 def swatch(index: int) -> Markup:
@@ -213,4 +217,4 @@ def _steps(trial: TrialRecord) -> Cell:
     if trial.averaging_range is None:
         return number(None)
     first, last = trial.averaging_range
-    return number(first, f"{first:,}–{last:,}")
+    return number(first, f"{step_text(first)}–{step_text(last)}")

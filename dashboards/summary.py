@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from dashboards.ensemble import EnsembleInfo, chosen_ensemble
 from dashboards.records import SweepRecords, TrialRecord
-from dashboards.units import count_text, difference_text, gap_text, interval_text, mib, mib_digits, mib_text, plural
+from dashboards.units import (
+    budget_text,
+    count_text,
+    difference_text,
+    gap_text,
+    in_words,
+    interval_text,
+    mib_text,
+    plural,
+)
 
 
 @dataclass(frozen=True)
@@ -54,10 +63,20 @@ def best_trial(records: SweepRecords) -> TrialRecord | None:
 
 
 def _answer(ensemble: EnsembleInfo) -> str:
-    models = plural(len(ensemble.members), "model")
-    names = " + ".join(member.name for member in ensemble.members)
-    one_or_blend = "alone" if len(ensemble.members) == 1 else "blended into one graph"
-    return f"{models} {one_or_blend}: {names}."
+    count = len(ensemble.members)
+    score = ensemble.score.best_known
+    held_out = "held-out " if ensemble.score.held_out_gap is not None else ""
+    reach = "reaches" if count == 1 else "reach"
+    scores = "" if score is None else f" {reach} a {held_out}GAP of {gap_text(score)}"
+    if ensemble.gain is not None and score is not None and count > 1:
+        side = "above" if ensemble.gain >= 0 else "below"
+        scores += f", {gap_text(abs(ensemble.gain))} {side} the best single one"
+    return f"{in_words(count).capitalize()} {'model' if count == 1 else 'models'} {_room(ensemble)}{scores}."
+
+
+def _room(ensemble: EnsembleInfo) -> str:
+    size = mib_text(ensemble.total_bytes).removesuffix(" MiB")
+    return f"in {size} of {budget_text(ensemble.budget_bytes)}"
 
 
 def _caution(ensemble: EnsembleInfo) -> str:
@@ -77,12 +96,12 @@ def _ensemble_tiles(records: SweepRecords, ensemble: EnsembleInfo) -> tuple[Tile
         detail = "on all videos of the pool" if not held_out else _held_out_detail(ensemble)
         tiles.append(Tile("Held-out GAP@20" if held_out else "GAP@20", gap_text(score.best_known), detail))
     if ensemble.gain is not None:
-        detail = ensemble.best_single.label.lower() if ensemble.best_single else "on the best single model"
+        detail = "over the best single model"
         if ensemble.best_single is not None:
-            detail = f"over {ensemble.best_single.label.removeprefix('Best single: ')} alone"
+            detail = f"over {ensemble.best_single.names[0]} alone"
         if ensemble.gain_interval is not None:
             detail += f", {' to '.join(map(difference_text, ensemble.gain_interval))}"
-        tiles.append(Tile("Gain", difference_text(ensemble.gain), detail))
+        tiles.append(Tile("Gain by blending", difference_text(ensemble.gain), detail))
     tiles.append(_size_tile(ensemble))
     if records.trials:
         tiles.append(_progress(records))
@@ -101,16 +120,15 @@ def _held_out_detail(ensemble: EnsembleInfo) -> str:
 
 def _size_tile(ensemble: EnsembleInfo) -> Tile:
     share = ensemble.total_bytes / ensemble.budget_bytes if ensemble.budget_bytes else 1.0
-    digits = mib_digits([ensemble.total_bytes])
-    detail = f"of {mib(ensemble.budget_bytes):.{digits}f} MiB, {share:.1%}"
-    return Tile("Size", mib_text(ensemble.total_bytes, digits), detail, meter=min(1.0, share))
+    detail = f"{share:.1%} of {budget_text(ensemble.budget_bytes)}"
+    return Tile("Size", mib_text(ensemble.total_bytes), detail, meter=min(1.0, share))
 
 
 def _trial_tiles(records: SweepRecords, best: TrialRecord) -> tuple[Tile, ...]:
     tiles = [Tile("Best single GAP@20", gap_text(best.gap or 0.0), best.name)]
     size_bytes = best.size_bytes.get(records.precision)
     if size_bytes:
-        within = "" if records.budget_bytes is None else f"budget {mib_text(records.budget_bytes)}"
+        within = "" if records.budget_bytes is None else f"budget {budget_text(records.budget_bytes)}"
         share = None if records.budget_bytes is None else min(1.0, size_bytes / records.budget_bytes)
         tiles.append(Tile(f"Size, {records.precision}", mib_text(size_bytes), within, meter=share))
     return (*tiles, _progress(records))

@@ -10,10 +10,11 @@ from dashboards.markup import Markup, join, tag
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its title, whether it holds numbers (right-aligned, figures of equal width), and an explanation."""
+    """A column: its title, whether it holds numbers (right-aligned) or long text (which wraps), and an explanation."""
 
     title: str
     numeric: bool = False
+    long: bool = False
     hint: str = ""
 
 
@@ -88,4 +89,4 @@ def _row(columns: Sequence[Column], row: Row, name: str | None) -> Markup:
 
 
 def _class(column: Column) -> str | None:
-    return "number" if column.numeric else None
+    return "number" if column.numeric else "long" if column.long else None

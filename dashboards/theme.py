@@ -20,7 +20,8 @@ class Theme:
     """Colours by role, each a ``#rrggbb`` string.
 
     The six `member*` colours follow Okabe and Ito's palette, which stays distinct in the common forms of colour
-    blindness, adjusted so that each has a contrast of at least 3:1 with `paper`. `heat*` go from low to high.
+    blindness, adjusted so that each has a contrast of at least 4:1 with `paper`. `heat*` go from low to high, and
+    `on_low` and `on_high` are the text upon them.
     """
 
     paper: str
@@ -42,6 +43,8 @@ class Theme:
     heat2: str
     heat3: str
     heat4: str
+    on_low: str
+    on_high: str
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -65,16 +68,18 @@ LIGHT = Theme(
     grid="#e9ecf0",
     accent="#0b63c5",
     member0="#0072b2",
-    member1="#d55e00",
+    member1="#c55200",
     member2="#00875f",
     member3="#b4568c",
-    member4="#b07a00",
-    member5="#3a98d0",
+    member4="#946800",
+    member5="#2f86bb",
     heat0="#eef4fa",
     heat1="#c3dbef",
     heat2="#86b8de",
-    heat3="#3f86c1",
+    heat3="#3578b5",
     heat4="#0e4a86",
+    on_low="#14202e",
+    on_high="#fdfeff",
 )
 
 DARK = Theme(
@@ -94,9 +99,11 @@ DARK = Theme(
     member5="#9bd7fa",
     heat0="#1a2532",
     heat1="#1d4468",
-    heat2="#2a6ea6",
-    heat3="#57a5dd",
+    heat2="#235f92",
+    heat3="#438cc4",
     heat4="#b9e0fb",
+    on_low="#f4f8fc",
+    on_high="#0b1622",
 )
 
 
@@ -110,18 +117,20 @@ def member_colour(theme: Theme, index: int) -> str:
     return theme.members[min(index, len(theme.members) - 1)]
 
 
-def new_figure(theme: Theme, *, height: int) -> go.Figure:
+def new_figure(theme: Theme, *, height: int, narrowest: int | None = None) -> go.Figure:
     """An empty figure in the house style.
 
     Args:
         theme: its colours.
         height: in pixels; the width follows the page.
+        narrowest: width in pixels below which the page scrolls sideways rather than squeeze the figure further.
     """
     figure = go.Figure()
     figure.update_layout(
         template="none",
         height=height,
         autosize=True,
+        meta={"narrowest": narrowest},
         font={"family": FONT, "size": FONT_SIZE, "color": theme.ink},
         paper_bgcolor=theme.paper,
         plot_bgcolor=theme.paper,
@@ -156,6 +165,7 @@ def axis_style(theme: Theme) -> dict[str, Any]:
         "zeroline": False,
         "ticks": "",
         "tickfont": {"color": theme.muted},
+        "ticklabelstandoff": 6,
         "title": {"font": {"color": theme.muted, "size": FONT_SIZE}, "standoff": 12},
         "automargin": True,
     }

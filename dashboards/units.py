@@ -30,8 +30,14 @@ def mib_digits(sizes_bytes: Iterable[float]) -> int:
 
 
 def mib_text(size_bytes: float, digits: int | None = None) -> str:
-    """``1019.7 MiB``; pass `digits` to align a column."""
-    return f"{mib(size_bytes):.{mib_digits([size_bytes]) if digits is None else digits}f} MiB"
+    """``1,019.7 MiB``; pass `digits` to align a column."""
+    return f"{mib(size_bytes):,.{mib_digits([size_bytes]) if digits is None else digits}f} MiB"
+
+
+def budget_text(budget_bytes: float) -> str:
+    """``1,024 MiB``, ``698.9 MiB``: budgets are round numbers more often than not, and are shown as such."""
+    size = mib(budget_bytes)
+    return f"{size:,.0f} MiB" if size == round(size) else mib_text(budget_bytes)
 
 
 def gap_text(gap: float) -> str:
@@ -57,11 +63,27 @@ def count_text(count: int) -> str:
 
 
 def short_count_text(count: float) -> str:
-    """Three figures and a letter: ``198 M``."""
+    """Millions and the like with one digit: ``198.4 M``."""
     for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if count >= factor:
-            return f"{count / factor:.3g} {letter}"
+            return f"{count / factor:.1f} {letter}"
     return f"{count:.0f}"
+
+
+def step_text(step: int) -> str:
+    """``120k`` for whole thousands, as axes write them; other steps in full."""
+    return f"{step // 1000:,}k" if step and step % 1000 == 0 else f"{step:,}"
+
+
+def share_text(share: float) -> str:
+    """A share in percent; a small one is not shown as nothing."""
+    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
+
+
+def in_words(count: int) -> str:
+    """Small numbers as words, for the start of a sentence."""
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    return words[count] if count < len(words) else count_text(count)
 
 
 def plural(count: int, noun: str) -> str:

@@ -22,6 +22,7 @@
   function figureOf(key) {
     const figure = structuredClone(figures[key]);
     figure.data.forEach((trace) => dressCurve(trace));
+    if (innerWidth < 640) figure.data = figure.data.map(withoutLabels);
     figure.data.push(...focusMarks(figure));
     figure.layout.dragmode = touch ? false : "zoom"; // a finger on a figure scrolls the page
     return inDark() ? recoloured(figure) : figure;
@@ -34,6 +35,12 @@
     const background = role === "other" || role === "failed";
     if (trial === state.focus) Object.assign(trace.line, { width: 3.5, color: background ? "#1a1f27" : trace.line.color });
     else if (background && state.show !== "all") trace.visible = false;
+  }
+
+  // On a narrow screen labels that the page repeats elsewhere would lie upon each other.
+  function withoutLabels(trace) {
+    if (trace.meta?.labels !== "optional") return trace;
+    return { ...trace, mode: trace.mode.replace(/\+?text/, "") || "none" };
   }
 
   // A ring around the looked-for trial wherever a trace says which trials its points are.
@@ -50,9 +57,12 @@
   function draw() {
     for (const plot of plots) {
       const { data, layout } = figureOf(plot.dataset.figure);
+      // Paper does not tell its width to scripts; these fit A4 and Letter with the margins of the style sheet.
+      if (state.printing) layout.width = plot.closest(".pair") ? 325 : 670;
       Plotly.react(plot, data, layout, {
         responsive: true,
         displaylogo: false,
+        displayModeBar: "hover",
         modeBarButtons: [["toImage"]],
         toImageButtonOptions: { format: "svg", filename: plot.dataset.figure },
       });
@@ -102,10 +112,15 @@
     });
   }
 
+  document.getElementById("filter")?.addEventListener("input", (event) => {
+    const wanted = event.target.value.trim().toLowerCase();
+    const body = event.target.closest("section").querySelector("table").tBodies[0];
+    for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+  });
+
   function print(printing) {
     state.printing = printing;
     draw();
-    plots.forEach((plot) => Plotly.Plots.resize(plot));
   }
   if (plots.length) {
     draw();
