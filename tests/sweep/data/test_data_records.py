@@ -1,0 +1,261 @@
+"""The compiled parser against TensorFlow's own protobuf parser, on good, odd and damaged records."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from sweep.data import encode, gather, sampling
+from sweep.data.features import Features
+from sweep.data.framing import Position, Stretch, frame_record, read_stretch
+from sweep.data.records import Records, parse
+
+FRAME = Features("frame", classes=10, rgb=3, audio=2)
+VIDEO = Features("video", classes=10, rgb=3, audio=2)
+
+
+def stretch_of(records: list[bytes]) -> Stretch:
+    ends = np.cumsum([0] + [len(record) for record in records])
+    data = np.frombuffer(bytearray(b"".join(records)), np.uint8)
+    return Stretch("f", data, ends[:-1], ends[1:], np.arange(len(records)), (), None)
+
+
+def videos(records: Records, features: Features) -> list[tuple[str, list[int], NDArray[Any]]]:
+    """Every good record as (id, labels, frames)."""
+    out = []
+    for row in range(len(records)):
+        piece = [gather.Piece(records, np.array([row]), np.array([0]))]
+        frames = gather.frames(piece, sampling.all_frames(gather.frame_counts(piece, 1, features)), features)[0]
+        labels = records.labels[records.label_ends[row] : records.label_ends[row + 1]]
+        out.append((records.video_id(row), labels.tolist(), frames))
+    return out
+
+
+def frame_values(count: int, width: int) -> NDArray[np.uint8]:
+    return np.arange(count * width, dtype=np.uint8).reshape(count, width)
+
+
+def record(**changes: Any) -> bytes:
+    parts = {"video_id": "abcd", "labels": [1, 4], "rgb": frame_values(2, 3), "audio": frame_values(2, 2)}
+    return encode.sequence_example(**(parts | changes))
+
+
+def video_record(**changes: Any) -> bytes:
+    parts = {"video_id": "abcd", "labels": [1], "mean_rgb": np.zeros(3, "f4"), "mean_audio": np.zeros(2, "f4")}
+    return encode.example(**(parts | changes))
+
+
+def without(name: bytes, source: bytes) -> bytes:
+    """The record with a feature's name changed to another of the same length."""
+    assert name in source
+    return source.replace(name, bytes(len(name)))
+
+
+FAULTY = [
+    (FRAME, without(b"id", record()), "missing id", "expected a bytes feature id"),
+    (FRAME, record(video_id=""), "missing id", "expected a bytes feature id"),
+    (FRAME, without(b"rgb", record()), "missing features", "expected rgb, got none"),
+    (FRAME, without(b"audio", record()), "missing features", "expected audio, got none"),
+    (FRAME, record(rgb=frame_values(0, 3), audio=frame_values(0, 2)), "no frames", "at least one frame"),
+    (FRAME, record(rgb=frame_values(2, 4)), "feature length", "expected 3 bytes of rgb in frame 0, got 4"),
+    (FRAME, record(audio=frame_values(2, 1)), "feature length", "expected 2 bytes of audio in frame 0, got 1"),
+    (FRAME, record(rgb=frame_values(3, 3)), "unequal lengths", "as many audio as rgb frames (3), got 2"),
+    (FRAME, record(labels=[3, 10]), "label", "expected labels from 0 to 9, got 10"),
+    (FRAME, record(labels=[*range(10)] * 9 + [2**63 - 1]), "label", f"got {2**63 - 1}"),
+    (FRAME, b"\x08\x01" + b"\xff" * 20, "malformed", "serialized tf.train.SequenceExample"),
+    (FRAME, b"", "malformed", "serialized tf.train.SequenceExample"),
+    (FRAME, video_record(), "missing features", "expected rgb, got none"),
+    (VIDEO, without(b"mean_rgb", video_record()), "missing features", "expected mean_rgb, got none"),
+    (VIDEO, video_record(mean_rgb=np.zeros(4, "f4")), "feature length", "expected 3 floats of mean_rgb, got 4"),
+    (VIDEO, video_record(mean_audio=np.zeros(0, "f4")), "feature length", "2 floats of mean_audio, got 0"),
+    (VIDEO, video_record(mean_rgb=np.array([0, np.nan, 0], "f4")), "not finite", "got NaN or infinity"),
+    (VIDEO, video_record(mean_audio=np.array([0, -np.inf], "f4")), "not finite", "got NaN or infinity"),
+    (VIDEO, video_record(labels=[10]), "label", "got 10"),
+    (VIDEO, b"\x0a\xff\xff\xff\xff\x0f", "malformed", "serialized tf.train.Example"),
+]
+
+
+@pytest.mark.parametrize(("features", "faulty", "kind", "detail"), FAULTY, ids=[case[3] for case in FAULTY])
+def test_a_faulty_record_is_named_and_its_neighbours_kept(
+    features: Features, faulty: bytes, kind: str, detail: str
+) -> None:
+    fine = record() if features.level == "frame" else video_record()
+    parsed = parse(stretch_of([fine, faulty, fine]), features)
+    assert len(parsed) == 2
+    [fault] = parsed.faults
+    assert (fault.kind, fault.file, fault.record_index) == (kind, "f", 1)
+    assert detail in fault.detail
+
+
+def test_a_record_without_labels_is_a_video_of_no_known_class() -> None:
+    parsed = parse(stretch_of([without(b"labels", record()), record(labels=[]), record(labels=[7])]), FRAME)
+    assert parsed.label_ends.tolist() == [0, 0, 0, 1]
+    assert parsed.labels.tolist() == [7]
+
+
+def test_the_largest_finite_values_are_finite() -> None:
+    values = np.array([np.finfo("f4").max, -np.finfo("f4").max, np.finfo("f4").tiny], "f4")
+    [(_, _, frames)] = videos(parse(stretch_of([video_record(mean_rgb=values)]), VIDEO), VIDEO)
+    assert frames[0, :3].tolist() == values.tolist()
+
+
+def test_ids_that_are_not_text_are_escaped() -> None:
+    parsed = parse(stretch_of([record().replace(b"abcd", b"ab\xff\xfe"), record(video_id="longer-id")]), FRAME)
+    assert [parsed.video_id(0), parsed.video_id(1)] == ["ab\\xff\\xfe", "longer-id"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_agrees_with_protobuf_whatever_the_order_and_the_extras(data: st.DataObject) -> None:
+    train = pytest.importorskip("tensorflow").train
+    frames = data.draw(st.integers(1, 5))
+    rgb, audio = (data.draw(st.binary(min_size=frames * w, max_size=frames * w)) for w in (3, 2))
+    labels = data.draw(st.lists(st.integers(0, 9), max_size=80))
+    message = train.SequenceExample()
+    context = {
+        "id": train.Feature(bytes_list=train.BytesList(value=[b"abcd"])),
+        "labels": train.Feature(int64_list=train.Int64List(value=labels)),
+        "other": train.Feature(float_list=train.FloatList(value=[1.5, 2.5])),
+    }
+    lists = {
+        "rgb": [rgb[i * 3 : i * 3 + 3] for i in range(frames)],
+        "audio": [audio[i * 2 : i * 2 + 2] for i in range(frames)],
+        "other": [b"x"],
+    }
+    for name in data.draw(st.permutations(sorted(context))):
+        message.context.feature[name].CopyFrom(context[name])
+    for name in data.draw(st.permutations(sorted(lists))):
+        for value in lists[name]:
+            message.feature_lists.feature_list[name].feature.add().bytes_list.value.append(value)
+    unknown = data.draw(st.sampled_from([b"", b"\x18\x05", b"\x1a\x02hi", b"\x1d1234", b"\x1912345678"]))
+    parsed = parse(stretch_of([message.SerializeToString() + unknown]), FRAME)
+    assert parsed.faults == ()
+    [(video_id, found, values)] = videos(parsed, FRAME)
+    assert (video_id, found) == ("abcd", labels)
+    assert values[:, :3].tobytes() == rgb
+    assert values[:, 3:].tobytes() == audio
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_a_damaged_record_is_a_fault_or_what_protobuf_reads(data: st.DataObject) -> None:
+    train = pytest.importorskip("tensorflow").train
+    damaged = bytearray(record())
+    for _ in range(data.draw(st.integers(1, 3))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    parsed = parse(stretch_of([bytes(damaged)]), FRAME)
+    if parsed.faults:
+        return
+    try:
+        message = train.SequenceExample.FromString(bytes(damaged))
+    except DecodeError:  # protobuf also refuses damage in names and features that nobody asked for
+        return
+    [(_, labels, values)] = videos(parsed, FRAME)
+    lists = message.feature_lists.feature_list
+    assert labels == list(message.context.feature["labels"].int64_list.value)
+    assert values[:, :3].tobytes() == b"".join(f.bytes_list.value[0] for f in lists["rgb"].feature)
+    assert values[:, 3:].tobytes() == b"".join(f.bytes_list.value[0] for f in lists["audio"].feature)
+
+
+FUZZ = """
+import numpy as np
+from sweep.data import survey
+import tests_record
+rng = np.random.default_rng(0)
+for n in range(1500):
+    record = bytearray(tests_record.frame if n % 2 else tests_record.video)
+    for _ in range(rng.integers(1, 6)):
+        record[rng.integers(len(record))] = rng.integers(256)
+    record = record[: rng.integers(len(record)) + 1] if n % 3 == 0 else record
+    class Guarded(np.ndarray):
+        def __getitem__(self, key):
+            assert isinstance(key, slice) or 0 <= key < self.size, key
+            return super().__getitem__(key)
+    data = np.frombuffer(record, np.uint8).view(Guarded)
+    size = 1 if n % 2 else 4
+    survey.survey(data, np.array([0]), np.array([len(data)]), n % 2 == 1, 3 * size, 2 * size, 10)
+print("survived")
+"""
+
+
+def test_no_damage_makes_the_parser_read_outside_the_record(tmp_path: Path) -> None:
+    """Compiled code does not check its indices, so the same functions run uncompiled on an array that does."""
+    (tmp_path / "tests_record.py").write_text(f"frame = {record()!r}\nvideo = {video_record()!r}\n")
+    root = Path(__file__).resolve().parents[3]
+    environment = {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": f"{root}:{tmp_path}"}
+    result = subprocess.run([sys.executable, "-c", FUZZ], capture_output=True, text=True, env=environment, check=False)
+    assert result.stdout.strip() == "survived", result.stderr
+
+
+def test_encoded_records_are_what_tensorflow_reads() -> None:
+    tf = pytest.importorskip("tensorflow")
+    message = tf.train.SequenceExample.FromString(record(labels=[1, 300]))
+    assert list(message.context.feature["labels"].int64_list.value) == [1, 300]
+    assert message.context.feature["id"].bytes_list.value == [b"abcd"]
+    rgb = [frame.bytes_list.value[0] for frame in message.feature_lists.feature_list["rgb"].feature]
+    assert rgb == [row.tobytes() for row in frame_values(2, 3)]
+    plain = tf.train.Example.FromString(video_record(mean_audio=np.array([0.5, -2], "f4")))
+    assert list(plain.features.feature["mean_audio"].float_list.value) == [0.5, -2]
+    assert tf.train.SequenceExample.FromString(message.SerializeToString()) == message
+
+
+def test_real_video_level_records(yt8m_video: Path) -> None:
+    tf = pytest.importorskip("tensorflow")
+    features = Features("video", classes=3862)
+    read = 0
+    for file in sorted(map(str, yt8m_video.glob("*.tfrecord"))):
+        parsed = parse(read_stretch(file, Position(), 1 << 22), features)
+        assert parsed.faults == ()
+        theirs = [raw.numpy() for raw in tf.data.TFRecordDataset(file)]
+        assert len(parsed) == len(theirs)
+        spec = {
+            name: tf.io.FixedLenFeature([size], tf.float32) for name, size in (("mean_rgb", 1024), ("mean_audio", 128))
+        }
+        spec |= {"id": tf.io.FixedLenFeature([], tf.string), "labels": tf.io.VarLenFeature(tf.int64)}
+        expected = tf.io.parse_example(theirs, spec)
+        rows = np.arange(len(parsed))
+        pieces = [gather.Piece(parsed, rows, rows)]
+        frames = gather.frames(pieces, np.zeros((len(rows), 1), np.int64), features)
+        assert frames.dtype == np.float32
+        np.testing.assert_array_equal(frames[:, 0, :1024], expected["mean_rgb"])
+        np.testing.assert_array_equal(frames[:, 0, 1024:], expected["mean_audio"])
+        assert [parsed.video_id(row).encode() for row in rows] == expected["id"].numpy().tolist()
+        assert parsed.labels.tolist() == expected["labels"].values.numpy().tolist()
+        read += len(parsed)
+    assert read == 9461
+
+
+def test_the_real_frame_level_record(yt8m_frame: Path) -> None:
+    train = pytest.importorskip("tensorflow").train
+    features = Features("frame", classes=3862)
+    stretch = read_stretch(str(yt8m_frame / "SjJ3.tfrecord"), Position(), 1 << 22)
+    message = train.SequenceExample.FromString(stretch.data[stretch.starts[0] : stretch.stops[0]].tobytes())
+    [(video_id, labels, frames)] = videos(parse(stretch, features), features)
+    assert (video_id, labels, frames.shape) == ("SjJ3", [11], (170, 1152))
+    lists = message.feature_lists.feature_list
+    for name, values in (("rgb", frames[:, :1024]), ("audio", frames[:, 1024:])):
+        assert [frame.bytes_list.value[0] for frame in lists[name].feature] == [row.tobytes() for row in values]
+
+
+def test_frames_beyond_the_last_used_one_are_left_out() -> None:
+    features = Features("frame", classes=10, rgb=3, audio=2, max_frames=4)
+    long = record(rgb=frame_values(6, 3), audio=frame_values(6, 2))
+    [(_, _, frames)] = videos(parse(stretch_of([long]), features), features)
+    assert frames[:, :3].tolist() == frame_values(6, 3)[:4].tolist()
+
+
+def test_framed_records_go_through_both_layers(tmp_path: Path) -> None:
+    file = tmp_path / "a.tfrecord"
+    file.write_bytes(frame_record(record()) + frame_record(record(labels=[99])) + frame_record(record())[:-3])
+    parsed = parse(read_stretch(str(file), Position(), 1 << 20), FRAME)
+    assert [(fault.kind, fault.record_index) for fault in parsed.faults] == [("label", 1), ("truncated", 2)]
+    assert len(parsed) == 1
