@@ -1,8 +1,9 @@
 """A sweep whose trials only count, run in a process of its own: python fake_sweep.py RUN_FOLDER BEHAVIOUR_JSON.
 
 Behaviour: {"steps": …, "seconds": a step's time, "raise": {trial: first attempts that raise}, "reject": [trials],
-"die": {trial: first attempts that kill their worker}, "deaf": trials ignore the stop request, "search": …, "resources": …}. Every attempt appends a line to
-RUN_FOLDER/../attempts: trial, process id, first step. Prints the result as JSON.
+"die": {trial: first attempts that kill their worker}, "deaf": trials ignore the stop request, "search": …,
+"resources": …}. Every attempt appends a line to RUN_FOLDER/../attempts: trial, process id, first step, where it found
+our packages. Prints the result as JSON.
 """
 
 import json
@@ -48,10 +49,10 @@ class Shouting(SweepProgress):
     """Says on standard error what a person would see."""
 
     def trial_progress(self, name, metrics):
-        print("progress", name, metrics["step"], file=sys.stderr, flush=True)
+        sys.stderr.write(f"progress {name} {metrics['step']}\n")
 
     def notice(self, message):
-        print("notice", message, file=sys.stderr, flush=True)
+        sys.stderr.write(f"notice {message}\n")
 
 
 def counting_trial(behaviour):
@@ -95,4 +96,4 @@ if __name__ == "__main__":
     with run.held():
         tracker = LineTracker(run.path.parent / "tracked")
         result = run_sweep(sweep, tracker, trial=counting_trial(behaviour), progress=Shouting())
-    print(json.dumps(asdict(result)))
+    sys.stdout.write(json.dumps(asdict(result)))
