@@ -6,32 +6,66 @@ Exit codes: 0 done; 1 part of the work failed, or an error of ours; 2 bad input,
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, NamedTuple, NoReturn
+from typing import Annotated, Any, NamedTuple
 
-import click
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+from typer.core import TyperGroup
 
 from selection.errors import GapsackError, InputError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
+PIPE_CHARACTERS = 1000
+"""Width of a table that goes to a file or a pipe: nothing there is cut."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of a table.")]
 """The option that every command with a result has."""
 
 
+class Commands(TyperGroup):
+    """A group of commands whose errors, when made on purpose, become a sentence and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            messages().print(f"Error: {error}")
+            raise typer.Exit(BAD_INPUT) from error
+        except GapsackError as error:
+            messages().print(f"Failed: {error}")
+            raise typer.Exit(FAILED) from error
+        except KeyboardInterrupt as error:
+            messages().print("Interrupted.")
+            raise typer.Exit(INTERRUPTED) from error
+
+
+def make_app(name: str, purpose: str) -> typer.Typer:
+    """A command line with the habits of the house; call the result to run it."""
+    return typer.Typer(
+        name=name,
+        help=purpose,
+        cls=Commands,
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_show_locals=False,
+    )
+
+
 class Column(NamedTuple):
-    """A column of a table; numbers are set to the right."""
+    """A column of a table: numbers are set to the right; on a narrow terminal, text that wraps gives way."""
 
     title: str
     is_number: bool = False
+    wraps: bool = False
 
 
 def output() -> Console:
@@ -50,16 +84,22 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """Print rows as a table; None is an empty cell. A file or a pipe gets it at full width."""
+    """Print rows as a table; None is an empty cell."""
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column.title, justify="right" if column.is_number else "left", no_wrap=column.is_number)
+        table.add_column(
+            column.title,
+            justify="right" if column.is_number else "left",
+            no_wrap=not column.wraps,
+            overflow="fold",
+            min_width=min(24, len(column.title)) if column.wraps else None,
+        )
     for row in rows:
         table.add_row(*[Text("" if cell is None else str(cell)) for cell in row])
     console = output()
     if not console.is_terminal:
-        console.width = max(console.width, console.measure(table).maximum)
-    console.print(table)
+        console.width = PIPE_CHARACTERS
+    console.print(table, soft_wrap=False)
 
 
 @contextmanager
@@ -80,26 +120,3 @@ def progress_bar(description: str, total: int | None) -> Iterator[Callable[[int]
             progress.advance(task, amount)
 
         yield advance
-
-
-def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command line and exit with its code; errors made on purpose become a sentence, not a stack trace."""
-    try:
-        code = app(args=arguments, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except InputError as error:
-        messages().print(f"Error: {error}")
-        sys.exit(BAD_INPUT)
-    except GapsackError as error:
-        messages().print(f"Failed: {error}")
-        sys.exit(FAILED)
-    except (KeyboardInterrupt, click.Abort):
-        messages().print("Interrupted.")
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # The reader (`head`, a closed pager) has what it wanted; Python would complain again at exit when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    sys.exit(code if isinstance(code, int) else 0)

@@ -23,6 +23,7 @@ from pydantic import (
     PlainValidator,
     PositiveFloat,
     PositiveInt,
+    ValidationInfo,
     model_validator,
 )
 
@@ -33,13 +34,17 @@ DATA_KEYS = ("classes", "rgb", "audio")
 """Hyperparameters that a trial takes from the `data` section, so that model and data cannot disagree."""
 
 
-def expand_environment(value: object) -> object:
+KEEP_VARIABLES = "keep_variables"
+"""Key of the validation context that leaves `${VAR}` as it is."""
+
+
+def expand_environment(value: object, info: ValidationInfo) -> object:
     """Replace `${VAR}` in a string by the environment's value; other values pass as they are.
 
     Raises:
         ValueError: a variable is not set.
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or (info.context or {}).get(KEEP_VARIABLES):
         return value
 
     def lookup(match: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from models import registry, sizes
 from models.family import Family, Hyperparameter
 from selection.errors import ConfigError, InputError
-from sweep.grid import DATA_KEYS, Budget, Data, Grid, Model, Search, Section, Space
+from sweep.grid import DATA_KEYS, KEEP_VARIABLES, Budget, Data, Grid, Model, Search, Section, Space
 from sweep.gridproblems import Problem, suggestion
 from sweep.points import axis_points, trial_points
 from sweep.yaml12 import Location
@@ -46,7 +46,8 @@ def family_problems(content: Any) -> list[Problem]:
 
 def _section(content: dict[str, Any], key: str, kind: type[S]) -> S | None:
     try:
-        return kind.model_validate(content.get(key, {}))
+        # The schema tells of variables that are not set; they say nothing about the model.
+        return kind.model_validate(content.get(key, {}), context={KEEP_VARIABLES: True})
     except ValidationError:
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +11,54 @@ from pydantic import ValidationError
 
 from selection.errors import ConfigError
 from sweep.atomic import read_json
-from sweep.grid import Data, Grid, is_remote
+from sweep.grid import KEEP_VARIABLES, Data, Grid, is_remote
 from sweep.gridfamily import family_problems
 from sweep.gridproblems import Problem, schema_problem
-from sweep.yaml12 import Document, read_document
+from sweep.yaml12 import Document, Location, read_document
 
 DATA_VARIABLE = "GAPSACK_DATA"
 """The environment variable that names the data folder."""
 
 
-def load_grid(path: Path, *, data_folder: str | None = None, name: str | None = None) -> Grid:
+def load_grid(
+    path: Path,
+    *,
+    data_folder: str | None = None,
+    overrides: Mapping[Location, Any] | None = None,
+    keep_variables: bool = False,
+) -> Grid:
     """Read and check a grid file.
 
-    `data_folder` and `name` stand in for the file's `data.folder` and `name`. In the result `data.folder` is
-    absolute or a URL: `data_folder`, else $GAPSACK_DATA, else the file's `data.folder`, else the file's own folder.
+    In the result `data.folder` is absolute or a URL: `data_folder`, else $GAPSACK_DATA, else the file's
+    `data.folder`, else the file's own folder.
+
+    Args:
+        path: the grid file.
+        data_folder: stands in for `data.folder`.
+        overrides: {place: value} that stand in for the file's values, where a value is not None.
+        keep_variables: leave `${VAR}` in data paths as it is, for those who do not look at data.
 
     Raises:
         ConfigError: the file cannot be read, or a key is wrong; the message has one line for each problem.
     """
     document = read_document(path)
     content = document.content
-    if name is not None and isinstance(content, dict):
-        content = {**content, "name": name}
-    grid = check_grid(content, document)
+    for location, value in (overrides or {}).items():
+        if value is not None:
+            content = _replaced(content, location, value)
+    grid = check_grid(content, document, keep_variables=keep_variables)
     data = grid.data.model_copy(update={"folder": resolve_folder(grid.data, path, data_folder)})
     return grid.model_copy(update={"data": data})
+
+
+def _replaced(content: Any, location: Location, value: object) -> Any:
+    """A copy of nested mappings with one value set; what is no mapping is left for the schema to refuse."""
+    if not location:
+        return value
+    if not isinstance(content, dict | None):
+        return content
+    head, *rest = location
+    return {**(content or {}), head: _replaced((content or {}).get(head), tuple(rest), value)}
 
 
 def load_config(path: Path) -> Grid:
@@ -51,8 +75,8 @@ def load_config(path: Path) -> Grid:
         ) from error
 
 
-def check_grid(content: Any, document: Document) -> Grid:
-    """The grid that `content` describes.
+def check_grid(content: Any, document: Document, *, keep_variables: bool = False) -> Grid:
+    """The grid that `content`, which comes from `document`, describes.
 
     Raises:
         ConfigError: with one line for each problem.
@@ -60,7 +84,7 @@ def check_grid(content: Any, document: Document) -> Grid:
     problems: list[Problem] = []
     grid = None
     try:
-        grid = Grid.model_validate(content)
+        grid = Grid.model_validate(content, context={KEEP_VARIABLES: keep_variables})
     except ValidationError as error:
         problems += [schema_problem(details) for details in error.errors(include_url=False)]
     # The family judges its hyperparameters even when other sections are wrong: a file should need mending once.

@@ -2,15 +2,69 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from dataclasses import dataclass
+from pathlib import Path, PurePath
 from typing import Any
 
 from selection.errors import InputError
 from sweep.atomic import read_json, replace_json, replace_text
+from sweep.backlog import Losses
+from sweep.console import messages
 from sweep.data.files import Split, expand, split_holdout
 from sweep.grid import Grid
 from sweep.gridfile import load_config
+from sweep.mlflow_store import MlflowStore, Outcome, tracking_uri
 from sweep.runs import RunFolder
+from sweep.spec import SweepSpec
+from sweep.tracking import Tracker
+from sweep.trial import run_trial
+from sweep.tune import SweepResult, run_sweep
+from sweep.watch import SweepView
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A sweep that has ended: its run, what came of it, and what MLflow was not told."""
+
+    run: RunFolder
+    grid: Grid
+    tracking_uri: str
+    result: SweepResult
+    losses: Losses | None
+
+
+def launch(grid: Grid, grid_text: str, *, address: str | None = None) -> Launched:
+    """Train what is missing of a grid's trials; progress goes to standard error.
+
+    Raises:
+        InputError: data files are missing, the run was made with another grid, another process drives it, MLflow does
+            not answer, or a trial needs more than there is.
+        KeyboardInterrupt: stopped at once, by a second Ctrl-C.
+    """
+    split = find_files(grid)
+    run = RunFolder(Path(grid.storage) / grid.name)
+    console = messages()
+    with run.held():
+        prepare(run, grid, grid_text, split)
+        uri = tracking_uri(grid.tracking, Path.cwd())
+        with console.status("Opening MLflow"):
+            tracker = Tracker(MlflowStore(uri, grid.tracking.experiment, Path.cwd() / "mlruns"), run, grid)
+            tracker.start_sweep()
+        result, losses = None, None
+        try:
+            with SweepView(console, precision=grid.budget.precision) as view:
+                spec = SweepSpec(str(run.path), grid, split.train, split.holdout)
+                result = run_sweep(spec, tracker, trial=run_trial, address=address, progress=view)
+        finally:
+            losses = tracker.close(_outcome(result))
+    return Launched(run, grid, uri, result, losses)
+
+
+def _outcome(result: SweepResult | None) -> Outcome:
+    """How the sweep's MLflow run ends; None stands for an error or a second Ctrl-C."""
+    if result is None or result.interrupted:
+        return "KILLED"
+    return "FAILED" if result.failed else "FINISHED"
 
 
 def find_files(grid: Grid) -> Split:

@@ -30,7 +30,7 @@ def print_plan(grid: Grid, trials: Sequence[PlannedTrial]) -> None:
         ]
         for trial in trials
     ]
-    print_table([*columns, Column("status"), Column("reason")], rows)
+    print_table([*columns, Column("status"), Column("reason", wraps=True)], rows)
     out = output()
     if sampler is not None:
         out.print(
@@ -64,7 +64,7 @@ def print_status(state: RunState) -> None:
         Column("GAP", True),
         Column(f"{precision} MiB", True),
         Column("videos/s", True),
-        Column("reason"),
+        Column("reason", wraps=True),
     ]
     print_table(columns, [_status_row(trial, precision) for trial in state.trials])
     best = state.best
