@@ -61,11 +61,10 @@ def make_app(name: str, purpose: str) -> typer.Typer:
 
 
 class Column(NamedTuple):
-    """A column of a table: numbers are set to the right; on a narrow terminal, text that wraps gives way."""
+    """A column of a table; numbers are set to the right."""
 
     title: str
     is_number: bool = False
-    wraps: bool = False
 
 
 def output() -> Console:
@@ -87,13 +86,7 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, 
     """Print rows as a table; None is an empty cell."""
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
-        table.add_column(
-            column.title,
-            justify="right" if column.is_number else "left",
-            no_wrap=not column.wraps,
-            overflow="fold",
-            min_width=min(24, len(column.title)) if column.wraps else None,
-        )
+        table.add_column(column.title, justify="right" if column.is_number else "left", no_wrap=True)
     for row in rows:
         table.add_row(*[Text("" if cell is None else str(cell)) for cell in row])
     console = output()

@@ -19,26 +19,31 @@ def print_plan(grid: Grid, trials: Sequence[PlannedTrial]) -> None:
     """A plan's trials with their sizes in MiB, then a line that sums up."""
     sampler = grid.search.sampler
     precisions = list(trials[0].size_bytes)
-    columns = [Column("trial"), Column("parameters", True), *[Column(f"{name} MiB", True) for name in precisions]]
+    columns = [Column("trial"), Column("parameters", True), *[Column(name, True) for name in precisions]]
     rows = [
         [
             trial.name,
             f"{trial.parameters:,}",
             *[f"{trial.size_bytes[name] / MIB:.2f}" for name in precisions],
             trial.status,
-            trial.reason,
         ]
         for trial in trials
     ]
-    print_table([*columns, Column("status"), Column("reason", wraps=True)], rows)
+    print_table([*columns, Column("status")], rows)
+    _print_reasons({trial.name: trial.reason for trial in trials})
     out = output()
     if sampler is not None:
-        out.print(
-            f"\n{sampler.kind} draws {sampler.trials} trials between these sizes, from {describe_space(sampler)}."
-        )
+        out.print(f"\n{sampler.kind} draws {sampler.trials} trials, from {describe_space(sampler)}. Sizes in MiB.")
         return
     skipped = sum(trial.status == "skipped" for trial in trials)
-    out.print(f"\n{len(trials) - skipped} trials to train, {skipped} skipped.")
+    out.print(f"\n{len(trials) - skipped} trials to train, {skipped} skipped. Sizes in MiB.")
+
+
+def _print_reasons(reasons: Mapping[str, str | None]) -> None:
+    """Below a table, where there is room for sentences."""
+    for name, reason in reasons.items():
+        if reason is not None:
+            output().print(f"{name}: {reason}")
 
 
 def describe_space(sampler: Sampler) -> str:
@@ -56,17 +61,11 @@ def _describe_axis(space: Space) -> str:
 def print_status(state: RunState) -> None:
     """A run's trials, then a line that sums up."""
     precision = state.grid.budget.precision
-    columns = [
-        Column("trial"),
-        Column("status"),
-        Column("step", True),
-        Column("loss", True),
-        Column("GAP", True),
-        Column(f"{precision} MiB", True),
-        Column("videos/s", True),
-        Column("reason", wraps=True),
-    ]
-    print_table(columns, [_status_row(trial, precision) for trial in state.trials])
+    numbers = [Column(title, True) for title in ("step", "loss", "GAP", f"{precision} MiB", "videos/s")]
+    print_table(
+        [Column("trial"), Column("status"), *numbers], [_status_row(trial, precision) for trial in state.trials]
+    )
+    _print_reasons({trial.plan.name: trial.reason for trial in state.trials})
     best = state.best
     top = f"; best {best.plan.name} with GAP {best.gap:.4f}" if best is not None else ""
     output().print(f"\n{state.run.path}: {state.status}, {state.count('done')} of {state.wanted} trials done{top}.")
@@ -82,7 +81,6 @@ def _status_row(trial: TrialState, precision: str) -> list[object]:
         _number(trial.gap, 4),
         f"{trial.plan.size_bytes[precision] / MIB:.2f}",
         _number(speed, 1),
-        trial.reason,
     ]
 
 
