@@ -11,23 +11,26 @@ import plotly.graph_objects as go
 from dashboards.theme import Theme
 from dashboards.units import budget_text, mib
 
-MOST_TICKS = 10
+# Multiples of each power of ten, and how many ticks of them an axis can carry; the first that fit are taken.
+TICK_PLANS = (((1, 1.5, 2, 3, 5, 7), 7), ((1, 2, 5), 10), ((1,), math.inf))
+SMALLEST_SCORE_RANGE = 0.005  # closer scores are drawn close: a lone one must not fill the axis with its noise
 
 
 def logarithmic_ticks(low: float, high: float) -> list[float]:
     """Round numbers from `low` to `high`, both above zero, dense enough that a reader can tell a value between them.
 
-    Wide ranges get 1, 2, 5 of each power of ten, wider ones the powers alone; a range within a factor of four gets
-    evenly spaced round numbers, since 1-2-5 would leave it nearly bare.
+    The wider the range, the fewer multiples of each power of ten; a range within a factor of four gets evenly spaced
+    round numbers, since multiples would leave it nearly bare.
     """
     if high / low <= 4:
         return _even_ticks(low, high)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for factors in ((1, 2, 5), (1,)):
+    inside: list[float] = []
+    for factors, most in TICK_PLANS:
         ticks = [factor * 10.0**power for power in powers for factor in factors]
         inside = [tick for tick in ticks if low <= tick <= high]
-        if len(inside) <= MOST_TICKS:
-            return inside
+        if len(inside) <= most:
+            break
     return inside
 
 
@@ -59,8 +62,11 @@ def score_axis(scores: Iterable[float], *, title: str, room: float = 0.08) -> di
     """Settings of a linear y axis around these scores."""
     values = list(scores) or [0.0, 1.0]
     low, high = min(values), max(values)
-    margin = max(high - low, 0.002) * room
-    return {"range": [low - margin, high + margin], "title": {"text": title}, "nticks": 8, "tickformat": ".3f"}
+    lacking = max(0.0, SMALLEST_SCORE_RANGE - (high - low)) / 2
+    span = high - low + 2 * lacking
+    start, end = low - lacking - room * span, high + lacking + room * span
+    digits = 3 if span > 0.01 else 4
+    return {"range": [start, end], "title": {"text": title}, "nticks": 8, "tickformat": f".{digits}f"}
 
 
 def draw_budget_line(figure: go.Figure, budget_bytes: int, theme: Theme) -> None:

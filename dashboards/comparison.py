@@ -53,6 +53,7 @@ def comparison_figure(info: ComparisonInfo, theme: Theme = LIGHT) -> go.Figure:
     values = [value for score in info.scores for value in (score.gap, score.held_out_gap, *(score.interval or ()))]
     figure.update_xaxes(**score_axis([value for value in values if value is not None], title="GAP@20"), tickangle=0)
     figure.update_xaxes(nticks=6)
+    figure.update_layout(showlegend=True)  # plotly hides the legend of a lone trace, which here says what a ring is
     rows = [_row(score) for score in info.scores]
     # Rows by number, not by name: two contenders may have the same label, and half a row of room is left at both ends.
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=rows, range=[len(rows) - 0.4, -0.7], showgrid=False)

@@ -61,7 +61,7 @@ def _composition(ensemble: EnsembleInfo) -> CompositionInfo:
     ]
     if ensemble.reserve_bytes:
         reserve = ensemble.reserve_bytes
-        size.append(Segment("reserve", "the graph itself", reserve / whole, mib_text(reserve)))
+        size.append(Segment("reserve", "the graph", reserve / whole, mib_text(reserve)))
     if ensemble.free_bytes:
         size.append(Segment("free", "free", ensemble.free_bytes / whole, mib_text(ensemble.free_bytes)))
     vote = [
@@ -94,7 +94,7 @@ def _draw(figure: go.Figure, row: str, segment: Segment, theme: Theme) -> None:
     colours = {"reserve": theme.faint, "free": theme.grid}
     colour = colours[segment.kind] if segment.member is None else member_colour(theme, segment.member)
     room = segment.share * NARROWEST_BAR
-    labelled = segment.kind == "member" and room >= LETTER_WIDTH * max(len(segment.label), len(segment.text))
+    labelled = room >= LETTER_WIDTH * max(len(segment.label), len(segment.text))
     figure.add_bar(
         x=[segment.share],
         y=[row],
@@ -105,7 +105,7 @@ def _draw(figure: go.Figure, row: str, segment: Segment, theme: Theme) -> None:
         insidetextanchor="middle",
         textangle=0,
         constraintext="none",
-        insidetextfont={"color": theme.paper, "size": 12},
+        insidetextfont={"color": theme.ink if segment.member is None else theme.paper, "size": 12},
         hovertext=[f"<b>{plain(segment.label)}</b><br>{segment.text}<br>{segment.share:.1%} of the {_whole(row)}"],
         hoverinfo="text",
     )

@@ -98,7 +98,7 @@ FIGURES: tuple[FigureKind, ...] = (
     FigureKind(
         "heat_map",
         "GAP by hyperparameters",
-        "The best trial of each combination. Members of the ensemble are framed.",
+        "The best trial of each combination. Members of the ensemble have a frame.",
         _heat_map,
     ),
     FigureKind("loss", "Training loss", "Mean over the steps since the point before.", _loss),

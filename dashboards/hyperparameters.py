@@ -24,6 +24,6 @@ def distinct(values: Iterable[Any]) -> list[Any]:
 
 
 def value_text(value: Any) -> str:
-    """A value on an axis or in a table: six figures at most, text as it is."""
+    """A value on an axis or in a table: four figures of a fraction, text as it is."""
     number = finite(value)
-    return str(value) if number is None or isinstance(value, int) else f"{number:.6g}"
+    return str(value) if number is None or isinstance(value, int) else f"{number:.4g}"

@@ -24,7 +24,7 @@ from dashboards.sections import (
     trials_table,
     trouble_table,
 )
-from dashboards.summary import SummaryInfo, Tile, summary_info
+from dashboards.summary import SummaryInfo, Tile, best_trial, summary_info
 from dashboards.theme import DARK, LIGHT, Theme, recolouring
 
 ASSETS = Path(__file__).with_name("assets")
@@ -154,7 +154,8 @@ def _curves(records: SweepRecords, figures: Mapping[str, go.Figure]) -> Markup |
 
 
 def _curve_controls(records: SweepRecords) -> Markup:
-    """Which curves to show, and one trial to find among them."""
+    """Which curves to show, where some stand out of the others, and one trial to find among them."""
+    some_stand_out = best_trial(records) is not None
     logged = [trial.name for trial in records.trials if trial.curve]
     choices = ("all", "All trials"), ("highlighted", "Highlighted only")
     buttons = (
@@ -164,7 +165,7 @@ def _curve_controls(records: SweepRecords) -> Markup:
     options = (tag("option", name, value=name) for name in logged)
     return tag(
         "div",
-        tag("div", *buttons, class_="switch", role="group", aria_label="Curves to show"),
+        tag("div", *buttons, class_="switch", role="group", aria_label="Curves to show") if some_stand_out else None,
         tag("label", "Find ", tag("select", tag("option", "no trial", value=""), *options, id="focus")),
         class_="controls",
     )

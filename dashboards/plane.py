@@ -16,7 +16,7 @@ from dashboards.theme import LIGHT, Theme, member_colour, new_figure
 from dashboards.units import difference_text, gap_text, mib, mib_text, plain
 
 HEIGHT = 520
-MOST_FRONTIER_LABELS = 10
+MOST_LABELS = 6
 CROWDED_RATIO = 1.25  # sizes closer than this put two labels side by side onto each other
 
 
@@ -161,13 +161,13 @@ def _draw_budget(figure: go.Figure, info: PlaneInfo, theme: Theme) -> None:
 
 
 def _draw_frontier(figure: go.Figure, info: PlaneInfo, theme: Theme) -> None:
-    labelled = len(info.frontier) <= MOST_FRONTIER_LABELS and not info.members
+    labelled = len(info.frontier) <= MOST_LABELS and not info.members
     figure.add_scatter(
         x=[mib(point.size_bytes) for point in info.frontier],
         y=[point.gap for point in info.frontier],
         mode="lines+markers+text" if labelled else "lines+markers",
         text=[plain(point.name) for point in info.frontier] if labelled else None,
-        textposition="bottom right",
+        textposition=_label_positions(info.frontier),
         textfont={"color": theme.muted, "size": 12},
         name="Pareto frontier",
         line={"shape": "hv", "color": theme.accent, "width": 1.5},
@@ -202,7 +202,7 @@ def _draw_members(figure: go.Figure, info: PlaneInfo, theme: Theme) -> None:
     figure.add_scatter(
         x=[mib(point.size_bytes) for point in info.members],
         y=[point.gap for point in info.members],
-        mode="markers+text",
+        mode="markers+text" if len(info.members) <= MOST_LABELS else "markers",
         name="in the ensemble",
         meta={"labels": "optional"},
         text=[f"<b>{plain(point.name)}</b>" for point in info.members],

@@ -6,7 +6,7 @@ from dashboards.ensemble import EnsembleInfo, ensemble_info
 from dashboards.hyperparameters import value_text, varied
 from dashboards.markup import Markup, join, tag
 from dashboards.records import SweepRecords, TrialRecord
-from dashboards.tables import Cell, Column, number, table, words
+from dashboards.tables import Cell, Column, Row, number, table, without_empty, words
 from dashboards.units import difference_text, gap_text, mib, mib_digits, share_text, short_count_text, step_text
 
 PRECISION_ORDER = ("float32", "bfloat16", "float16")
@@ -93,7 +93,7 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
         Column("videos/s", numeric=True, hint="training speed"),
         Column("state"),
     ]
-    rows = []
+    rows: list[Row] = []
     for trial in records.trials:
         member = None if ensemble is None else ensemble.member(trial.name)
         rows.append(
@@ -109,7 +109,8 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
                 words(state_text(records, trial, ensemble)),
             ]
         )
-    return table("All trials", columns, rows, sortable=True, row_names=[trial.name for trial in records.trials])
+    shown, cells = without_empty(columns, rows)
+    return table("All trials", shown, cells, sortable=True, row_names=[trial.name for trial in records.trials])
 
 
 def inferior_table(records: SweepRecords) -> Markup | None:

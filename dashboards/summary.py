@@ -70,7 +70,7 @@ def _answer(ensemble: EnsembleInfo) -> str:
     scores = "" if score is None else f" {reach} a {held_out}GAP of {gap_text(score)}"
     if ensemble.gain is not None and score is not None and count > 1:
         side = "above" if ensemble.gain >= 0 else "below"
-        scores += f", {gap_text(abs(ensemble.gain))} {side} the best single one"
+        scores += f", {difference_text(abs(ensemble.gain))[1:]} {side} the best single one"
     return f"{in_words(count).capitalize()} {'model' if count == 1 else 'models'} {_room(ensemble)}{scores}."
 
 

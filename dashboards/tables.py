@@ -39,6 +39,12 @@ def words(text: str) -> Cell:
     return Cell(text, text.casefold() or None)
 
 
+def without_empty(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[list[Column], list[Row]]:
+    """The same table without the columns in which no row has a value."""
+    kept = [index for index in range(len(columns)) if any(row[index].value is not None for row in rows)]
+    return [columns[index] for index in kept], [[row[index] for index in kept] for row in rows]
+
+
 def table(
     caption: str,
     columns: Sequence[Column],

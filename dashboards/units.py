@@ -24,9 +24,9 @@ def mib(size_bytes: float) -> float:
 
 
 def mib_digits(sizes_bytes: Iterable[float]) -> int:
-    """Digits after the point that show the smallest of these sizes to about three figures (1 to 4)."""
+    """Digits after the point that show the smallest of these sizes to about three figures (1 to 3)."""
     smallest = min((mib(size) for size in sizes_bytes if size > 0), default=100.0)
-    return min(4, max(1, 2 - math.floor(math.log10(smallest))))
+    return min(3, max(1, 2 - math.floor(math.log10(smallest))))
 
 
 def mib_text(size_bytes: float, digits: int | None = None) -> str:

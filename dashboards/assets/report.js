@@ -5,6 +5,7 @@
   const plots = [...document.querySelectorAll("[data-figure]")];
   const darkScreen = matchMedia("(prefers-color-scheme: dark)");
   const touch = matchMedia("(pointer: coarse)").matches;
+  const INK = "#1a1f27"; // the light theme's ink: what is drawn here is recoloured like everything else
   const state = { printing: false, show: "all", focus: "" };
 
   // Each light colour stands for one role, so a dark figure is the same figure with its colours exchanged.
@@ -22,6 +23,8 @@
   function figureOf(key) {
     const figure = structuredClone(figures[key]);
     figure.data.forEach((trace) => dressCurve(trace));
+    const inFront = (trace) => Number(Boolean(state.focus) && trace.meta?.trial === state.focus);
+    figure.data.sort((a, b) => inFront(a) - inFront(b));
     if (innerWidth < 640) figure.data = figure.data.map(withoutLabels);
     figure.data.push(...focusMarks(figure));
     figure.layout.dragmode = touch ? false : "zoom"; // a finger on a figure scrolls the page
@@ -33,7 +36,7 @@
     const { trial, role } = trace.meta ?? {};
     if (!trial) return;
     const background = role === "other" || role === "failed";
-    if (trial === state.focus) Object.assign(trace.line, { width: 3.5, color: background ? "#1a1f27" : trace.line.color });
+    if (trial === state.focus) Object.assign(trace.line, { width: 3.5, color: background ? INK : trace.line.color });
     else if (background && state.show !== "all") trace.visible = false;
   }
 
@@ -48,7 +51,8 @@
     for (const trace of figure.data) {
       const at = state.focus && Array.isArray(trace.customdata) ? trace.customdata.indexOf(state.focus) : -1;
       if (at < 0) continue;
-      const ring = { size: 22, color: "rgba(0,0,0,0)", line: { color: "#1a1f27", width: 2 } };
+      const cell = trace.mode === "text";
+      const ring = { symbol: cell ? "square" : "circle", size: cell ? 46 : 22, color: "rgba(0,0,0,0)", line: { color: INK, width: cell ? 4 : 2 } };
       return [{ type: "scatter", mode: "markers", x: [trace.x[at]], y: [trace.y[at]], marker: ring, hoverinfo: "skip", showlegend: false }];
     }
     return [];
@@ -93,7 +97,7 @@
   function compare(a, b, sign) {
     if (a === undefined || b === undefined) return (a === undefined) - (b === undefined);
     const numeric = a !== "" && b !== "" && !Number.isNaN(Number(a)) && !Number.isNaN(Number(b));
-    return sign * (numeric ? Number(a) - Number(b) : a.localeCompare(b));
+    return sign * (numeric ? Number(a) - Number(b) : a.localeCompare(b, undefined, { numeric: true }));
   }
 
   for (const heading of document.querySelectorAll(".sortable thead th")) {
@@ -112,10 +116,11 @@
     });
   }
 
+  const textOf = (row) => [...row.cells].map((cell) => cell.textContent.toLowerCase()).join(" ");
   document.getElementById("filter")?.addEventListener("input", (event) => {
     const wanted = event.target.value.trim().toLowerCase();
     const body = event.target.closest("section").querySelector("table").tBodies[0];
-    for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+    for (const row of body.rows) row.hidden = !textOf(row).includes(wanted);
   });
 
   function print(printing) {
