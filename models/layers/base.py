@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -18,6 +20,18 @@ from keras import ops
 from models.tensors import Tensor
 
 Table = Mapping[str, Tensor]
+
+_blank: ContextVar[bool] = ContextVar("_blank", default=False)
+
+
+@contextmanager
+def blank_variables() -> Iterator[None]:
+    """Models built inside start as zeros: for models whose weights come from elsewhere, so that none are drawn."""
+    token = _blank.set(True)
+    try:
+        yield
+    finally:
+        _blank.reset(token)
 
 
 def initial_value(tensor: Tensor, seed: int) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -47,9 +61,13 @@ class TensorLayer(keras.layers.Layer):
     def variable(self, name: str) -> Any:
         """Create the variable of a tensor of the table."""
         tensor = self._table[name]
+
+        def initial(shape: tuple[int, ...], dtype: str | None = None) -> Any:
+            return ops.convert_to_tensor(initial_value(tensor, self._seed), dtype)
+
         variable = self.add_weight(
             shape=tensor.shape,
-            initializer=lambda shape, dtype=None: ops.convert_to_tensor(initial_value(tensor, self._seed), dtype),
+            initializer="zeros" if _blank.get() else initial,
             dtype="float32",
             autocast=False,
             trainable=tensor.trainable,

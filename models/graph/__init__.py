@@ -1,0 +1,11 @@
+"""The one graph: an ensemble's members, weights inside, as a single TensorFlow graph that takes raw frames.
+
+Importing this package imports neither TensorFlow nor Keras; building and loading do.
+"""
+
+from models.graph.build import GraphInfo, build_graph
+from models.graph.members import Member
+from models.graph.served import Graph, GraphOutput
+from models.graph.size import reserve_bytes
+
+__all__ = ["Graph", "GraphInfo", "GraphOutput", "Member", "build_graph", "reserve_bytes"]

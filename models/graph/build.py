@@ -1,0 +1,100 @@
+"""Building the one graph: from members and their weights to a SavedModel on disk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from models.graph.checkpoint import write_checkpoint
+from models.graph.files import file_sizes, whole_folder
+from models.graph.members import Member, encoded_parts
+from models.graph.network import Blend, Level, build_network
+from models.graph.saved_model import SAVED_MODEL_FILE, VARIABLES_PREFIX, write_saved_model
+from selection.errors import GraphError, InputError
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class GraphInfo:
+    """What was built.
+
+    Attributes:
+        directory: Where it lies.
+        files: Bytes of every file, by path relative to `directory`.
+        saturated: Values clipped to the range of their precision, by member and tensor; empty unless asked for.
+    """
+
+    directory: Path
+    files: dict[str, int]
+    saturated: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk, of all files."""
+        return sum(self.files.values())
+
+
+def build_graph(
+    members: Sequence[Member],
+    directory: str | Path,
+    *,
+    level: Level,
+    blend: Blend = "probability",
+    budget_bytes: int | None = None,
+    top_k: int = 20,
+    saturate: bool = False,
+    extra_files: Mapping[str, bytes] | None = None,
+    progress: Progress | None = None,
+) -> GraphInfo:
+    """Write the ensemble as one SavedModel; the folder appears whole or not at all.
+
+    Args:
+        members: The ensemble; member 0's variables lie under `tower/`, member i's under `tower/model<i>/`.
+        directory: The SavedModel's folder; an earlier graph there is replaced.
+        level: Whether videos come as frames (uint8, any number) or as one float32 vector.
+        blend: `probability`: Σ w p. `logit`: sigmoid(Σ w logit(p)), p kept 1e-6 from 0 and 1.
+        budget_bytes: Bytes on disk, all files together, that must not be exceeded.
+        top_k: Classes in the outputs `top_indices` and `top_scores`.
+        saturate: Clip weights beyond their precision's range and count them, rather than refuse them.
+        extra_files: Content by file name, stored beside the graph under `assets.extra/`.
+        progress: Called as (members written, members in all, name of the next member or "").
+
+    Raises:
+        InputError: Members that do not fit together, weights that are missing or out of range.
+        GraphError: The graph is larger than the budget, or cannot be written.
+    """
+    target = Path(directory)
+    saturated: Counter[str] = Counter()
+    network = build_network(members, level=level, blend=blend, top_k=top_k)
+    with whole_folder(target, marker=SAVED_MODEL_FILE) as part:
+        streams = _streams(members, saturated if saturate else None, progress)
+        write_checkpoint(part / VARIABLES_PREFIX, streams)
+        write_saved_model(part, network)
+        for name, content in (extra_files or {}).items():
+            extra = part / "assets.extra" / name
+            extra.parent.mkdir(exist_ok=True)
+            extra.write_bytes(content)
+        info = GraphInfo(target, file_sizes(part), dict(saturated))
+        if budget_bytes is not None and info.size_bytes > budget_bytes:
+            weights = sum(member.size_bytes for member in members)
+            raise GraphError(
+                f"expected a graph of at most {budget_bytes} bytes, got {info.size_bytes} ({weights} of weights)"
+            )
+    return info
+
+
+def _streams(
+    members: Sequence[Member], saturated: Counter[str] | None, progress: Progress | None
+) -> Iterator[Iterator[tuple[str, NDArray[Any]]]]:
+    for index, member in enumerate(members):
+        if progress is not None:
+            progress(index, len(members), member.name)
+        yield encoded_parts(index, member, saturated)
+    if progress is not None:
+        progress(len(members), len(members), "")

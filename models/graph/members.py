@@ -1,0 +1,149 @@
+"""Members of an ensemble as the graph needs them: what they are, where their weights lie, what they share."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import precisions, registry
+from models.precisions import Precision
+from models.precisions.codec import part_name
+from models.tensors import Tensor
+from selection.errors import InputError
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model of the ensemble.
+
+    Attributes:
+        name: For messages and progress.
+        family: A family of `models.registry`.
+        hyperparameters: The family's; defaults are filled in.
+        precision: Name of the precision that its weights are stored in.
+        weight: Its share in the blend.
+        weights: The .npz of its float32 weights (`checkpoints.write_weights`).
+        sample_frames: Frames of each video that it sees; of no effect at video level.
+    """
+
+    name: str
+    family: str
+    hyperparameters: Mapping[str, Any]
+    precision: str
+    weight: float
+    weights: Path
+    sample_frames: int
+
+    @property
+    def complete(self) -> dict[str, Any]:
+        """All hyperparameters, defaults filled in."""
+        return registry.family(self.family).validate(self.hyperparameters)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The model's tensors, in the family's order."""
+        return registry.family(self.family).tensors(self.complete)
+
+    @property
+    def stored(self) -> Precision:
+        """The precision that its weights are stored in."""
+        return precisions.precision(self.precision)
+
+    @property
+    def size_bytes(self) -> int:
+        """Exact bytes of the stored weights."""
+        return sum(self.stored.tensor_bytes(tensor) for tensor in self.tensors)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all members of one graph have in common: features a frame, and classes."""
+
+    rgb: int
+    audio: int
+    classes: int
+
+
+def shared_features(members: Sequence[Member]) -> Shared:
+    """What the members share.
+
+    Raises:
+        InputError: No members; members that differ in it; a blend weight that is not a finite positive number;
+            `sample_frames` below 1. Hyperparameters and precisions are checked as well.
+    """
+    if not members:
+        raise InputError("expected at least one member to build a graph of, got none")
+    found: Shared | None = None
+    for member in members:
+        complete = member.complete
+        shared = Shared(*(int(complete[key]) for key in ("rgb", "audio", "classes")))
+        found = found or shared
+        if shared != found:
+            raise InputError(
+                f"expected members over the same features and classes, got {found} in {members[0].name} and {shared} in "
+                f"{member.name}"
+            )
+        if not (math.isfinite(member.weight) and member.weight > 0):
+            raise InputError(f"expected a finite positive blend weight, got {member.weight} for {member.name}")
+        if member.sample_frames < 1:
+            raise InputError(f"expected at least 1 sampled frame, got {member.sample_frames} for {member.name}")
+        precisions.precision(member.precision)
+    assert found is not None
+    return found
+
+
+def scope(index: int) -> str:
+    """Variable scope of member `index` in the graph, as the authors named them."""
+    return "tower" if index == 0 else f"tower/model{index}"
+
+
+def variable_name(index: int, tensor: str, part: str) -> str:
+    """Name in the graph of a stored part of member `index`'s tensor, which is named `tower/…` in the model."""
+    return part_name(scope(index) + tensor.removeprefix("tower"), part)
+
+
+def encoded_parts(
+    index: int, member: Member, saturated: Counter[str] | None = None
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Stored arrays of a member by their names in the graph; reads and encodes one tensor at a time.
+
+    Raises:
+        InputError: The weights file is missing or no such archive, lacks a tensor or has one of another shape, or a
+            precision cannot hold its values (see `Precision.encode`, also for `saturated`).
+    """
+    for tensor, values in _read_weights(member):
+        try:
+            parts = member.stored.encode(tensor, values, saturated=saturated)
+        except InputError as error:
+            raise InputError(f"member {member.name}: {error}") from error
+        for part, array in parts.items():
+            yield variable_name(index, tensor.name, part), array
+
+
+def _read_weights(member: Member) -> Iterator[tuple[Tensor, NDArray[np.float32]]]:
+    try:
+        archive = np.load(member.weights, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"expected the weights of member {member.name} in {member.weights}, got {error}") from error
+    with archive:
+        for tensor in member.tensors:
+            try:
+                values = np.asarray(archive[tensor.name], np.float32)
+            except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+                raise InputError(
+                    f"expected tensor {tensor.name} of member {member.name} in {member.weights}, got "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+            if values.shape != tensor.shape:
+                raise InputError(
+                    f"expected shape {tensor.shape} for {tensor.name} in {member.weights}, got {values.shape}"
+                )
+            yield tensor, values

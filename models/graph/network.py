@@ -1,0 +1,158 @@
+"""The ensemble as operations of one TensorFlow graph, without any weight in memory.
+
+It is a graph in TensorFlow 1's sense: `tf.saved_model.load` reads it as it reads any SavedModel, it has no function
+library or object graph to add to the bytes, and the challenge's MetaGraph is the same thing in other files. Variables
+are declared here and filled from the checkpoint when it is loaded; the members' Keras models only lay down their
+operations, with the decoded variables in the place of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from models import registry
+from models.graph.inputs import parse_frame_level, parse_video_level, sample
+from models.graph.members import Member, Shared, scope, shared_features, variable_name
+from models.graph.variables import Restore, Variable, add_restore, declare
+from selection.errors import GraphError, InputError
+
+Level = Literal["frame", "video"]
+Blend = Literal["probability", "logit"]
+
+LOGIT_EPSILON = 1e-6
+"""Probabilities are kept this far from 0 and 1 before a logit is taken."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The graph and its tensors that have a meaning outside.
+
+    Attributes:
+        graph: The `tf.Graph`.
+        restore: What fills the variables.
+        serialized: Records, string [batch].
+        frames: uint8 [batch, longest, width] at frame level, float32 [batch, 1, width] at video level.
+        num_frames: int32 [batch].
+        predictions: float32 [batch, classes].
+        top_indices: int32 [batch, k], classes by descending score, ties by lower class.
+        top_scores: float32 [batch, k].
+    """
+
+    graph: Any
+    restore: Restore
+    serialized: Any
+    frames: Any
+    num_frames: Any
+    predictions: Any
+    top_indices: Any
+    top_scores: Any
+
+
+def build_network(members: Sequence[Member], *, level: Level, blend: Blend, top_k: int) -> Network:
+    """Lay down the whole ensemble.
+
+    Raises:
+        InputError: As `shared_features`, or for an unknown level or blend.
+        GraphError: Keras runs on another backend than TensorFlow.
+    """
+    import tensorflow as tf
+
+    shared = shared_features(members)
+    if level not in ("frame", "video") or blend not in ("probability", "logit"):
+        raise InputError(f"expected level frame or video and blend probability or logit, got {level!r} and {blend!r}")
+    graph = tf.Graph()
+    with graph.as_default():
+        serialized, frames, num_frames = _inputs(level, shared)
+        variables = {name: variable for i, member in enumerate(members) for name, variable in _variables(i, member)}
+        outputs = _member_outputs(members, variables, frames, num_frames, level)
+        predictions = tf.identity(_blend(outputs, members, blend), name="predictions")
+        scores, indices = tf.math.top_k(predictions, min(top_k, shared.classes), name="top")
+        restore = add_restore(list(variables.values()))
+    return Network(graph, restore, serialized, frames, num_frames, predictions, indices, scores)
+
+
+def _inputs(level: Level, shared: Shared) -> tuple[Any, Any, Any]:
+    """Records are parsed into frames and counts; a caller that has those feeds them in the place of records."""
+    import tensorflow as tf
+
+    serialized = tf.compat.v1.placeholder(tf.string, [None], name="serialized")
+    width = shared.rgb + shared.audio
+    with tf.name_scope("parse"):
+        parse = parse_frame_level if level == "frame" else parse_video_level
+        frames, num_frames = parse(serialized, shared)
+    frames = tf.identity(tf.ensure_shape(frames, [None, None if level == "frame" else 1, width]), name="frames")
+    return serialized, frames, tf.identity(num_frames, name="num_frames")
+
+
+def _variables(index: int, member: Member) -> list[tuple[str, Variable]]:
+    declared = []
+    for tensor in member.tensors:
+        for part, layout in member.stored.codec(tensor).layout(tensor.shape).items():
+            name = variable_name(index, tensor.name, part)
+            declared.append((name, declare(name, layout)))
+    return declared
+
+
+def _member_outputs(
+    members: Sequence[Member], variables: dict[str, Variable], frames: Any, num_frames: Any, level: Level
+) -> list[Any]:
+    """Probabilities of each member, one after the other: so that one member's decoded weights are held at a time."""
+    import tensorflow as tf
+
+    sampled: dict[int, Any] = {}
+    outputs: list[Any] = []
+    for index, member in enumerate(members):
+        if level == "video":
+            seen = frames
+        elif member.sample_frames in sampled:
+            seen = sampled[member.sample_frames]
+        else:
+            with tf.name_scope(f"sample{member.sample_frames}"):
+                seen = sampled[member.sample_frames] = sample(frames, num_frames, member.sample_frames)
+        with tf.name_scope(f"{scope(index)}/"):
+            outputs.append(_member_output(index, member, variables, seen, after=outputs[-1:]))
+    return outputs
+
+
+def _member_output(
+    index: int, member: Member, variables: dict[str, Variable], frames: Any, after: Sequence[Any]
+) -> Any:
+    import keras
+    import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        raise GraphError(
+            f"expected Keras on TensorFlow to build a graph, got Keras on {keras.backend.backend()}; set "
+            "KERAS_BACKEND=tensorflow"
+        )
+    from models.layers.base import blank_variables
+
+    with tf.Graph().as_default(), blank_variables():  # a graph only notes its variables, nothing is allocated
+        model = registry.build(member.family, **member.complete)
+    decoded = []
+    for tensor in member.tensors:
+        codec = member.stored.codec(tensor)
+        names = {part: variable_name(index, tensor.name, part) for part in codec.layout(tensor.shape)}
+        parts = {part: variables[name].read(after) for part, name in names.items()}
+        decoded.append((model.tensor_variables[tensor.name], codec.decode_in_graph(parts, tensor.shape)))
+    with keras.StatelessScope(decoded, initialize_variables=False):
+        return model({"frames": frames}, training=False)
+
+
+def _blend(outputs: Sequence[Any], members: Sequence[Member], blend: Blend) -> Any:
+    import tensorflow as tf
+
+    with tf.name_scope("blend"):
+        if blend == "logit":
+            outputs = [_logit(output) for output in outputs]
+        total = tf.add_n([output * member.weight for output, member in zip(outputs, members, strict=True)])
+        return tf.sigmoid(total) if blend == "logit" else total
+
+
+def _logit(probabilities: Any) -> Any:
+    import tensorflow as tf
+
+    kept = tf.clip_by_value(probabilities, LOGIT_EPSILON, 1 - LOGIT_EPSILON)
+    return tf.math.log(kept) - tf.math.log1p(-kept)

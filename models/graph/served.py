@@ -1,0 +1,68 @@
+"""A built graph, loaded and run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.graph.saved_model import RECORDS_SIGNATURE, SAVED_MODEL_FILE, SIGNATURE
+from selection.errors import InputError
+
+
+class GraphOutput(NamedTuple):
+    """What the graph answers for a batch.
+
+    Attributes:
+        probabilities: [batch, classes].
+        top_indices: [batch, k], classes by descending score.
+        top_scores: [batch, k].
+    """
+
+    probabilities: NDArray[np.float32]
+    top_indices: NDArray[np.int32]
+    top_scores: NDArray[np.float32]
+
+
+class Graph:
+    """A graph of `build_graph`, loaded with TensorFlow alone.
+
+    Args:
+        directory: The SavedModel's folder.
+
+    Raises:
+        InputError: There is no SavedModel, or it lacks the signatures of `build_graph`.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        import tensorflow as tf
+
+        folder = Path(directory)
+        if not (folder / SAVED_MODEL_FILE).is_file():
+            raise InputError(f"expected a SavedModel in {folder}, got no {SAVED_MODEL_FILE} there")
+        self._loaded = tf.saved_model.load(str(folder))
+        missing = {SIGNATURE, RECORDS_SIGNATURE} - set(self._loaded.signatures)
+        if missing:
+            raise InputError(f"expected the signatures {SIGNATURE} and {RECORDS_SIGNATURE} in {folder}, got none such")
+
+    def predict(self, frames: NDArray[Any], num_frames: NDArray[Any]) -> GraphOutput:
+        """Predictions for uint8 frames [batch, longest, width] (float32 [batch, 1, width] at video level).
+
+        `num_frames` [batch] says how many frames of each video are real.
+        """
+        import tensorflow as tf
+
+        signature = self._loaded.signatures[SIGNATURE]
+        return _output(signature(frames=tf.constant(frames), num_frames=tf.constant(num_frames, tf.int32)))
+
+    def predict_serialized(self, records: list[bytes]) -> GraphOutput:
+        """Predictions for serialized records: `SequenceExample`s at frame level, `Example`s at video level."""
+        import tensorflow as tf
+
+        return _output(self._loaded.signatures[RECORDS_SIGNATURE](serialized=tf.constant(records)))
+
+
+def _output(tensors: dict[str, Any]) -> GraphOutput:
+    return GraphOutput(*(tensors[name].numpy() for name in ("predictions", "top_indices", "top_scores")))
