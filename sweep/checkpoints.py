@@ -24,11 +24,10 @@ from numpy.typing import NDArray
 
 from models.checkpoints import read_weights, write_weights
 from sweep.atomic import read_json, replace_json
+from sweep.curves import CurveRow
 
 _PROGRESS = "progress"
 _TRAINER = "trainer/"
-
-CurveRow = dict[str, float | None]
 
 
 @dataclass
@@ -41,12 +40,27 @@ class Progress:
     faults: dict[str, Any] | None = None
     """`Faults.state` of the training stream."""
     curve: list[CurveRow] = field(default_factory=list)
+    """Rows of `sweep.curves`."""
     loss_sum: float = 0.0
     """Sum of the losses of the steps since the last row of the curve, and their number."""
     loss_steps: int = 0
-    seconds: float = 0.0
-    """Time spent training, evaluation and checkpoints left out; and, of that, waiting for data."""
+    fit_seconds: float = 0.0
+    """Wall time of the training so far, over all attempts."""
+    timed_steps: int = 0
+    """Steps that say how fast training is, their time, and the part of it that was spent waiting for data."""
+    timed_seconds: float = 0.0
     wait_seconds: float = 0.0
+    settled: bool = True
+    """Whether all that was due at this step is done; an evaluation that was stopped is made up for."""
+
+    def videos_per_second(self, batch_size: int) -> float | None:
+        """Speed of the timed steps; None when there are none."""
+        return self.timed_steps * batch_size / self.timed_seconds if self.timed_steps else None
+
+    @property
+    def data_wait_share(self) -> float | None:
+        """Share of the timed steps' time that was spent waiting for data; None when there are none."""
+        return self.wait_seconds / self.timed_seconds if self.timed_steps else None
 
     def scores(self) -> dict[int, float]:
         """GAP by step, where it was measured."""

@@ -222,6 +222,8 @@ class Training(Section):
     log_steps: PositiveInt = 100
     averaging: Averaging = Averaging()
     predictions_top_k: Annotated[int, Field(ge=20)] = 100
+    precisions: Annotated[tuple[str, ...], Field(strict=False)] = ("float16",)
+    """Precisions, beside float32, that a trained model may be packed in; its predictions are measured in each."""
 
 
 class Budget(Section):

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from models import registry, sizes
+from models import precisions, registry, sizes
 from models.family import Family, Hyperparameter
 from selection.errors import ConfigError, InputError
-from sweep.grid import DATA_KEYS, KEEP_VARIABLES, Budget, Data, Grid, Model, Search, Section, Space
+from sweep.grid import DATA_KEYS, KEEP_VARIABLES, Budget, Data, Grid, Model, Search, Section, Space, Training
 from sweep.gridproblems import Problem, suggestion
 from sweep.points import axis_points, trial_points
 from sweep.yaml12 import Location
@@ -26,6 +26,7 @@ def family_problems(content: Any) -> list[Problem]:
     if not isinstance(content, dict):
         return []
     problems = list(_precision_problems(_section(content, "budget", Budget)))
+    problems += _trained_precision_problems(_section(content, "training", Training))
     model = _section(content, "model", Model)
     if model is None:
         return problems
@@ -56,6 +57,14 @@ def _precision_problems(budget: Budget | None) -> Iterator[Problem]:
     if budget is not None and budget.precision not in sizes.PRECISIONS:
         expected = f"expected one of {', '.join(sizes.PRECISIONS)}"
         yield Problem(("budget", "precision"), f'{expected}, got "{budget.precision}"')
+
+
+def _trained_precision_problems(training: Training | None) -> Iterator[Problem]:
+    for index, name in enumerate(() if training is None else training.precisions):
+        try:
+            precisions.precision(name)
+        except InputError as error:
+            yield Problem(("training", "precisions", index), str(error))
 
 
 def _options(family: Family, model: Model) -> Iterator[Problem]:

@@ -1,73 +1,95 @@
-"""Predictions and labels from elsewhere, as pool values: dense arrays, and the challenge's CSV files.
-
-Predictions: `.npz` with `video_ids` [n] and `scores` [n, classes] (probabilities), or a CSV with the columns
-`VideoId,LabelConfidencePairs`. Labels: `.npz` with `video_ids` and `labels` ([n, classes] of 0 and 1, or [n] class
-numbers when every video has just one), the pool's own `labels.npz`, or a CSV with `VideoId,Labels` (class numbers
-parted by spaces).
-"""
+"""Making a candidate pool of predictions from elsewhere, or adding models to one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
-from zipfile import BadZipFile
-
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from selection.errors import PoolError
+from selection.gap import gap_of_lists
 from selection.lists import Labels, Predictions
+from selection.pool import Candidate, CandidatePool, write_candidate, write_labels
+from selection.pool_files import LABELS_FILE
+from sweep.prediction_files import read_labels, read_predictions
 from sweep.sizes_text import parse_size_bytes
 
-PREDICTION_COLUMNS = ("VideoId", "LabelConfidencePairs")
-LABEL_COLUMNS = ("VideoId", "Labels")
-MATRIX_DIMENSIONS = 2
 
-T = TypeVar("T")
-
-
-def read_predictions(path: Path, *, class_count: int, top_k: int) -> Predictions:
-    """A model's predictions, cut to its `top_k` best classes a video.
-
-    A CSV row with fewer pairs than the longest one is filled with classes of score zero: what such a file leaves out
-    was not predicted, which is how the challenge scored it.
-
-    Raises:
-        PoolError: the file cannot be read as predictions; it is named.
-    """
-    if path.suffix == ".npz":
-        arrays = _read_arrays(path)
-        _require(path, arrays, ("video_ids", "scores"))
-        scores = arrays["scores"]
-        if scores.ndim == MATRIX_DIMENSIONS and scores.shape[1] != class_count:
-            raise PoolError(f"{path}: expected scores of the labels' {class_count} classes, got {scores.shape[1]}")
-        return _named(path, lambda: Predictions.from_dense(arrays["video_ids"], scores, top_k))
-    return _named(path, lambda: _predictions_of_csv(path, class_count))
-
-
-def read_labels(path: Path, *, class_count: int | None) -> Labels:
-    """The ground truth of the videos.
+def import_candidates(
+    pool: Path,
+    *,
+    labels_file: Path | None,
+    predictions: Sequence[str],
+    sizes: Sequence[str],
+    class_count: int | None,
+    top_k: int,
+    default_precision: str,
+) -> CandidatePool:
+    """Read models' predictions and write them into a pool folder, which is made if it is missing.
 
     Args:
-        path: an `.npz` or `.csv` file (see the module).
-        class_count: classes of the vocabulary, where the file does not tell.
+        pool: the folder.
+        labels_file: ground truth; None where the pool has it already.
+        predictions: `name=file` or `name@precision=file`.
+        sizes: `name=size` or `name@precision=size`; every model needs one.
+        class_count: classes of the vocabulary, where the labels do not tell.
+        top_k: best classes kept of each video.
+        default_precision: the precision of sizes that name none.
+
+    Returns:
+        The whole pool, as written.
 
     Raises:
-        PoolError: the file cannot be read as labels, or does not tell the number of classes and none is given.
+        PoolError: nothing to import, a model without predictions or size, a name that is taken, files that do not fit.
     """
-    if path.suffix != ".npz":
-        return _named(path, lambda: _labels_of_csv(path, class_count))
-    arrays = _read_arrays(path)
-    if "indptr" in arrays:
-        _require(path, arrays, ("video_ids", "indptr", "indices", "class_count"))
-        return _named(
-            path, lambda: Labels(arrays["video_ids"], arrays["indptr"], arrays["indices"], int(arrays["class_count"]))
-        )
-    _require(path, arrays, ("video_ids", "labels"))
-    return _named(path, lambda: _labels_of_array(arrays["video_ids"], arrays["labels"], class_count))
+    known = pool / LABELS_FILE
+    if labels_file is None and not known.is_file():
+        raise PoolError(f"expected labels (--labels) for the new pool {pool}, got none")
+    if labels_file is not None and known.is_file():
+        raise PoolError(f"expected no --labels for the pool {pool}, which has some already, got {labels_file}")
+    if not predictions:
+        raise PoolError("expected at least one model's predictions (--predictions name=file), got none")
+    labels = read_labels(labels_file or known, class_count=class_count)
+    lists: dict[str, dict[str | None, Predictions]] = {}
+    for text in predictions:
+        name, precision, file = split_named(text, "predictions as name=file or name@precision=file")
+        own = lists.setdefault(name, {})
+        if precision in own:
+            raise PoolError(f"expected one file of predictions for {name}, got two")
+        own[precision] = read_predictions(Path(file), class_count=labels.class_count, top_k=top_k)
+    by_name = read_sizes(sizes, default_precision)
+    if strangers := sorted(set(by_name) - set(lists)):
+        raise PoolError(f"expected predictions for every model with a size, got none for {', '.join(strangers)}")
+    candidates = [_candidate(name, own, by_name.get(name, {}), labels) for name, own in lists.items()]
+    # Everything is checked before anything is written: a new pool is whole, and an old one is not spoilt.
+    CandidatePool(labels, candidates)
+    for name in lists:
+        if (pool / f"{name}.json").exists():
+            raise PoolError(f"expected a new name in the pool {pool}, got {name}, which is there already")
+    if labels_file is not None:
+        write_labels(pool, labels)
+    for candidate in candidates:
+        write_candidate(pool, candidate)
+    return CandidatePool.read(pool)
+
+
+def _candidate(
+    name: str, lists: dict[str | None, Predictions], size_bytes: dict[str, int], labels: Labels
+) -> Candidate:
+    if not size_bytes:
+        raise PoolError(f"expected the size of {name} (--size {name}=120MiB), got none")
+    own = {precision: found for precision, found in lists.items() if precision is not None}
+    # Without plain predictions, those of the first precision named stand for the precisions that have none.
+    plain = lists.get(None, next(iter(lists.values())))
+    aligned = plain.aligned_to(labels, name)
+    return Candidate(
+        name,
+        size_bytes,
+        plain,
+        by_precision=own,
+        metrics={"gap": gap_of_lists(aligned.top_indices, aligned.top_scores, labels)},
+        origin={"kind": "import"},
+    )
 
 
 def split_named(text: str, expected: str) -> tuple[str, str | None, str]:
@@ -82,7 +104,7 @@ def split_named(text: str, expected: str) -> tuple[str, str | None, str]:
     return match.group(1), match.group(2), match.group(3)
 
 
-def read_sizes(texts: list[str], default_precision: str) -> dict[str, dict[str, int]]:
+def read_sizes(texts: Sequence[str], default_precision: str) -> dict[str, dict[str, int]]:
     """Sizes by name and precision, of options such as `a=120MiB` and `a@int8=31MiB`."""
     sizes: dict[str, dict[str, int]] = {}
     for text in texts:
@@ -92,91 +114,3 @@ def read_sizes(texts: list[str], default_precision: str) -> dict[str, dict[str, 
             raise PoolError(f"expected one size for {name} in {precision or default_precision}, got two")
         by_precision[precision or default_precision] = parse_size_bytes(value)
     return sizes
-
-
-def _predictions_of_csv(path: Path, class_count: int) -> Predictions:
-    table = _read_table(path, PREDICTION_COLUMNS)
-    pairs = [text.split() for text in table["LabelConfidencePairs"]]
-    lengths = np.array([len(words) for words in pairs])
-    if (lengths % 2).any():
-        row = int(np.flatnonzero(lengths % 2)[0])
-        raise PoolError(f"expected pairs of a class and a confidence, got {lengths[row]} numbers in row {row + 2}")
-    longest = max(int(lengths.max()) // 2, min(20, class_count))
-    indices = np.empty((len(pairs), longest), np.int32)
-    scores = np.zeros((len(pairs), longest), np.float32)
-    for row, words in enumerate(pairs):
-        try:
-            listed = np.array(words[::2], np.int64)
-            values = np.array(words[1::2], np.float32)
-        except ValueError as error:
-            raise PoolError(f"expected whole class numbers and confidences, got {error} in row {row + 2}") from error
-        if len(listed) and not 0 <= listed.min() <= listed.max() < class_count:
-            raise PoolError(f"expected classes from 0 to {class_count - 1}, got {listed.max()} in row {row + 2}")
-        order = np.lexsort((listed, -values))
-        missing = longest - len(listed)
-        # Enough unlisted classes are among the lowest `longest` ones, whatever is listed.
-        unlisted = np.setdiff1d(np.arange(min(class_count, longest + len(listed))), listed)[:missing]
-        indices[row] = np.concatenate([listed[order], unlisted])
-        scores[row, : len(listed)] = values[order]
-    return Predictions(table["VideoId"].to_numpy(str), indices, scores)
-
-
-def _labels_of_csv(path: Path, class_count: int | None) -> Labels:
-    if class_count is None:
-        raise PoolError("a CSV of labels does not tell how many classes there are: give --classes")
-    table = _read_table(path, LABEL_COLUMNS)
-    rows = [text.split() for text in table["Labels"]]
-    try:
-        indices = np.array([word for words in rows for word in words], np.int32)
-    except ValueError as error:
-        raise PoolError(f"expected class numbers parted by spaces in the column Labels, got {error}") from error
-    indptr = np.cumsum([0, *(len(words) for words in rows)])
-    return Labels(table["VideoId"].to_numpy(str), indptr, indices, class_count)
-
-
-def _labels_of_array(video_ids: NDArray[Any], labels: NDArray[Any], class_count: int | None) -> Labels:
-    if labels.ndim == MATRIX_DIMENSIONS:
-        if class_count not in (None, labels.shape[1]):
-            raise PoolError(f"expected labels of {class_count} classes, got an array of {labels.shape[1]}")
-        if not np.isin(labels, (0, 1)).all():
-            raise PoolError("expected a matrix of labels to hold 0 and 1 alone, got other values")
-        return Labels.from_dense(video_ids, labels)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise PoolError(
-            f"expected labels [videos, classes] or whole class numbers [videos], got {labels.dtype} {labels.shape}"
-        )
-    if class_count is None:
-        raise PoolError("class numbers do not tell how many classes there are: give --classes")
-    return Labels(video_ids, np.arange(len(labels) + 1), labels.astype(np.int32), class_count)
-
-
-def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise PoolError(f"expected a CSV file that can be read, got: {error}") from error
-    if not set(columns) <= set(table.columns):
-        raise PoolError(f"expected the columns {','.join(columns)}, got {','.join(map(str, table.columns))}")
-    if table.empty:
-        raise PoolError("expected at least one row, got none")
-    return table
-
-
-def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise PoolError(f"{path}: expected an .npz archive of plain arrays, got: {error}") from error
-
-
-def _require(path: Path, arrays: dict[str, NDArray[Any]], names: tuple[str, ...]) -> None:
-    if not set(names) <= set(arrays):
-        raise PoolError(f"{path}: expected the arrays {', '.join(names)}, got {', '.join(arrays) or 'none'}")
-
-
-def _named(path: Path, make: Callable[[], T]) -> T:
-    try:
-        return make()
-    except PoolError as error:
-        raise PoolError(f"{path}: {error}") from error

@@ -26,6 +26,7 @@ DEFAULTS = {
     # Using this project must not report to a third party.
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """Environment variables of MLflow, set where the user has not set them."""
@@ -144,6 +145,10 @@ class MlflowStore:
     def artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """Copy a file into the run."""
         self._client.log_artifact(run_id, str(path), folder)
+
+    def dictionary(self, run_id: str, values: Mapping[str, Any], name: str) -> None:
+        """Keep plain values as a JSON file of the run."""
+        self._client.log_dict(run_id, dict(values), name)
 
     def end(self, run_id: str, outcome: Outcome) -> None:
         """Set the run's final status."""

@@ -1,0 +1,130 @@
+"""From ensemble.json and the pool to the one graph: members with their weights, and what the data looks like."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from models.graph import GraphInfo, Member, build_graph
+from models.graph.build import Progress
+from selection.errors import InputError
+from sweep.atomic import read_json
+from sweep.data.features import Features
+
+DATA_FILE = "assets.extra/data.json"
+"""Inside the graph's folder: the features of the records that it reads, so that it can be run without its run."""
+ENSEMBLE_FILE = "assets.extra/ensemble.json"
+
+
+@dataclass(frozen=True)
+class Packing:
+    """An ensemble, ready to be built."""
+
+    ensemble: dict[str, Any]
+    members: tuple[Member, ...]
+    features: Features
+
+
+def is_buildable(origin: Mapping[str, Any]) -> bool:
+    """Whether a candidate's origin names weights and a family, so that a graph can hold it."""
+    return "weights" in origin and "family" in origin
+
+
+def read_packing(ensemble_file: Path) -> Packing:
+    """The members of an ensemble with their weights.
+
+    Raises:
+        InputError: the file is no ensemble, its pool is not where it says, or a member has no weights to build from.
+    """
+    ensemble = _read_ensemble(ensemble_file)
+    pool = ensemble_file.parent / ensemble.get("pool", "pool")
+    records = {member["name"]: _read_candidate(pool, member["name"]) for member in ensemble["members"]}
+    without = [name for name, record in records.items() if not is_buildable(record["origin"])]
+    if without:
+        raise InputError(
+            f"expected members with weights of their own, got only predictions of {', '.join(without)}: "
+            "a graph can be built of models that sweep run trained"
+        )
+    members = tuple(
+        Member(
+            name=member["name"],
+            family=records[member["name"]]["origin"]["family"],
+            hyperparameters=records[member["name"]]["hyperparameters"],
+            precision=member["precision"],
+            weight=member["weight"],
+            weights=pool / records[member["name"]]["origin"]["weights"],
+            sample_frames=int(records[member["name"]]["origin"].get("sample_frames", 1)),
+        )
+        for member in ensemble["members"]
+    )
+    return Packing(ensemble, members, _shared_features(records, members))
+
+
+def build(packing: Packing, directory: Path, progress: Progress | None = None) -> GraphInfo:
+    """Write the one graph; on disk it is within the ensemble's budget or it is not written at all."""
+    level: Literal["frame", "video"] = packing.features.level
+    features = {key: getattr(packing.features, key) for key in ("level", "classes", "rgb", "audio", "max_frames")}
+    return build_graph(
+        packing.members,
+        directory,
+        level=level,
+        blend=packing.ensemble.get("blend", "probability"),
+        budget_bytes=packing.ensemble["budget_bytes"],
+        extra_files={
+            Path(DATA_FILE).name: _json_bytes(features),
+            Path(ENSEMBLE_FILE).name: _json_bytes(packing.ensemble),
+        },
+        progress=progress,
+    )
+
+
+def graph_features(graph: Path) -> Features:
+    """The features of the records that a built graph reads.
+
+    Raises:
+        InputError: the graph does not say, because something else built it.
+    """
+    path = graph / DATA_FILE
+    if not path.is_file():
+        raise InputError(f"expected a graph that select build made (with {DATA_FILE}), got {graph}")
+    return Features(**read_json(path))
+
+
+def _shared_features(records: Mapping[str, Any], members: tuple[Member, ...]) -> Features:
+    found: dict[str, Features] = {}
+    for member in members:
+        origin, complete = records[member.name]["origin"], member.complete
+        found[member.name] = Features(
+            level=origin["level"],
+            max_frames=int(origin.get("max_frames", 300)),
+            **{key: int(complete[key]) for key in ("classes", "rgb", "audio")},
+        )
+    different = [f"{name} {features}" for name, features in found.items()]
+    if len(set(found.values())) != 1:
+        raise InputError(f"expected members that read the same data, got {'; '.join(different)}")
+    return next(iter(found.values()))
+
+
+def _read_ensemble(path: Path) -> dict[str, Any]:
+    try:
+        ensemble = read_json(path)
+    except ValueError as error:
+        raise InputError(f"expected an ensemble as JSON in {path}, got: {error}") from error
+    if not isinstance(ensemble, dict) or not ensemble.get("members"):
+        raise InputError(f"expected an ensemble with members in {path}, got none (select ensemble makes one)")
+    return ensemble
+
+
+def _read_candidate(pool: Path, name: str) -> dict[str, Any]:
+    path = pool / f"{name}.json"
+    if not path.is_file():
+        raise InputError(f"expected the member {name} in the pool {pool}, got no {path.name} there")
+    record = read_json(path)
+    return {"origin": record.get("origin") or {}, "hyperparameters": record.get("hyperparameters") or {}}
+
+
+def _json_bytes(value: Any) -> bytes:
+    return json.dumps(value, indent=2, ensure_ascii=False).encode()

@@ -1,0 +1,80 @@
+"""A built graph at work on data files: which files, which graph, and what was left out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selection.errors import InputError
+from sweep.atomic import read_json
+from sweep.data.faults import Faults
+from sweep.data.features import Features
+from sweep.data.files import expand
+from sweep.data.reader import RawBatch, raw_batches
+from sweep.packing import graph_features
+from sweep.scoring import evaluate_graph, write_predictions
+from sweep.sources import Source
+
+if TYPE_CHECKING:
+    from models.graph import Graph
+
+
+@dataclass(frozen=True)
+class Job:
+    """A graph and the files that it is to read; both are checked before TensorFlow is loaded."""
+
+    graph: Path
+    files: tuple[str, ...]
+    features: Features
+    batch_size: int
+    faults: Faults
+
+    @classmethod
+    def prepare(cls, source: Source, patterns: Sequence[str], *, batch_size: int, max_bad_share: float) -> Job:
+        """A job on the files that the patterns match, or on the held-out files of the graph's run.
+
+        Raises:
+            InputError: no files are named and the graph belongs to no run, or a pattern matches nothing.
+        """
+        files = expand(patterns) if patterns else _held_out(source)
+        return cls(source.path, tuple(files), graph_features(source.path), batch_size, Faults(max_bad_share))
+
+    def evaluate(self, advance: Callable[[int], object]) -> dict[str, Any]:
+        """The graph's metrics on the files; `advance` gets the videos of each batch."""
+        with self._batches() as batches:
+            return evaluate_graph(self._load(), batches, self.features.classes, advance).to_dict()
+
+    def predict(self, out: Path, advance: Callable[[int], object]) -> int:
+        """Write the prediction CSV; the number of videos."""
+        with self._batches() as batches:
+            return write_predictions(self._load(), batches, out, advance)
+
+    def facts(self) -> dict[str, Any]:
+        """What was run on what, and the records that were left out."""
+        return {"graph": str(self.graph), "files": len(self.files), "records": self.faults.summary()}
+
+    @contextmanager
+    def _batches(self) -> Iterator[Iterator[RawBatch]]:
+        stream = raw_batches(self.files, self.features, batch_size=self.batch_size, faults=self.faults)
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+    def _load(self) -> Graph:
+        from models.graph import Graph
+
+        return Graph(self.graph)
+
+
+def _held_out(source: Source) -> list[str]:
+    if source.run is None or not source.run.files_file.exists():
+        raise InputError(
+            f"expected data files to run {source.path} on, got none: it belongs to no run with held-out files"
+        )
+    files = read_json(source.run.files_file)["holdout"]
+    # They may have moved since the run; expand says which are missing.
+    return expand(files)
