@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from selection.gap import gap_of_lists
 from selection.pareto import inferior
 from selection.pool import Candidate, CandidatePool
 from sweep.console import Column, messages, output, print_table
 from sweep.sizes_text import mib
+
+if TYPE_CHECKING:
+    from sweep.building import Built
 
 
 def pool_values(pool: CandidatePool, folder: Path) -> dict[str, Any]:
@@ -86,6 +89,18 @@ def print_pareto(values: list[dict[str, Any]]) -> None:
     output().print(
         f"\n{len(values) - dropped} on the frontier, {dropped} inferior (larger, with the same or a worse GAP)."
     )
+
+
+def print_graph(built: Built) -> None:
+    """Where the graph is, and its bytes beside what the search counted and the budget."""
+    out = output()
+    out.print(f"Graph: {built.directory}")
+    out.print(
+        f"{mib(built.size_bytes):.2f} MiB on disk ({mib(built.searched_bytes):.2f} of weights), "
+        f"budget {mib(built.budget_bytes):.2f} MiB."
+    )
+    if built.tracked is not None:
+        out.print(f"MLflow: run {built.tracked.run_id}, model {built.tracked.model_uri}")
 
 
 def print_evaluation(evaluation: Mapping[str, Any], facts: Mapping[str, Any]) -> None:

@@ -1,0 +1,78 @@
+"""`select build`: the one graph on disk, and in MLflow beside the sweep that its members come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selection.errors import GapsackError
+from sweep.atomic import read_json
+from sweep.console import messages
+from sweep.ensemble_run import EnsembleRun, ensemble_run
+from sweep.gridfile import load_config
+from sweep.mlflow_store import MlflowStore
+from sweep.packing import build, read_packing
+from sweep.runs import RunFolder
+from sweep.sources import Source
+
+
+@dataclass(frozen=True)
+class Built:
+    """A graph on disk, beside what the search had promised of it."""
+
+    directory: Path
+    size_bytes: int
+    searched_bytes: int
+    reserve_bytes: int
+    budget_bytes: int
+    tracked: EnsembleRun | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "graph": str(self.directory.absolute()),
+            "size_bytes": self.size_bytes,
+            "searched_bytes": self.searched_bytes,
+            "reserve_bytes": self.reserve_bytes,
+            "budget_bytes": self.budget_bytes,
+            "mlflow_run_id": None if self.tracked is None else self.tracked.run_id,
+            "mlflow_model_uri": None if self.tracked is None else self.tracked.model_uri,
+        }
+
+
+def build_and_track(source: Source, directory: Path, *, track: bool, advance: Callable[[int], object]) -> Built:
+    """Build the ensemble of `source` in `directory`; `advance` is called for each member written.
+
+    With `track`, an ensemble that belongs to a run becomes an MLflow run where the sweep's own runs are. MLflow being
+    away is said on standard error and does not undo the graph.
+
+    Raises:
+        InputError: see `sweep.packing.read_packing`.
+        GraphError: the graph would not fit the budget.
+    """
+    packing = read_packing(source.path)
+    info = build(packing, directory, lambda done, _total, _name: advance(1) if done else None)
+    tracked = _track(source.run, packing.ensemble, directory) if track and source.run is not None else None
+    return Built(
+        directory=directory,
+        size_bytes=info.size_bytes,
+        searched_bytes=packing.ensemble["total_bytes"],
+        reserve_bytes=packing.ensemble.get("reserve_bytes", 0),
+        budget_bytes=packing.ensemble["budget_bytes"],
+        tracked=tracked,
+    )
+
+
+def _track(run: RunFolder, ensemble: dict[str, Any], graph: Path) -> EnsembleRun | None:
+    if not run.tracking_file.exists():
+        return None
+    uri = str(read_json(run.tracking_file)["uri"])
+    try:
+        # The experiment exists since the sweep, so where a new one would keep its files does not matter.
+        store = MlflowStore(uri, load_config(run.config_file).tracking.experiment, run.path / "mlruns")
+        return ensemble_run(store, ensemble, graph=graph, run=run)
+    except GapsackError as error:
+        messages().print(f"The graph is built, but MLflow did not take it: {error}")
+        return None
