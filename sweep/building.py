@@ -53,7 +53,12 @@ def build_and_track(source: Source, directory: Path, *, track: bool, advance: Ca
         GraphError: the graph would not fit the budget.
     """
     packing = read_packing(source.path)
-    info = build(packing, directory, lambda done, _total, _name: advance(1) if done else None)
+
+    def progress(written: int, _members: int, _next: str) -> None:
+        if written:
+            advance(1)
+
+    info = build(packing, directory, progress)
     tracked = _track(source.run, packing.ensemble, directory) if track and source.run is not None else None
     return Built(
         directory=directory,
