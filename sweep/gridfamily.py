@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from models import precisions, registry, sizes
 from models.family import Family, Hyperparameter
 from selection.errors import ConfigError, InputError
-from sweep.grid import DATA_KEYS, KEEP_VARIABLES, Budget, Data, Grid, Model, Search, Section, Space, Training
+from sweep.grid import DATA_KEYS, KEEP_VARIABLES, Data, Grid, Model, Search, Section, Space, Training
 from sweep.gridproblems import Problem, suggestion
 from sweep.points import axis_points, trial_points
 from sweep.yaml12 import Location
@@ -25,7 +25,7 @@ def family_problems(content: Any) -> list[Problem]:
     """
     if not isinstance(content, dict):
         return []
-    problems = list(_precision_problems(_section(content, "budget", Budget)))
+    problems = list(_precision_problems(content.get("budget")))
     problems += _trained_precision_problems(_section(content, "training", Training))
     model = _section(content, "model", Model)
     if model is None:
@@ -53,10 +53,11 @@ def _section(content: dict[str, Any], key: str, kind: type[S]) -> S | None:
         return None
 
 
-def _precision_problems(budget: Budget | None) -> Iterator[Problem]:
-    if budget is not None and budget.precision not in sizes.PRECISIONS:
+def _precision_problems(budget: object) -> Iterator[Problem]:
+    precision = budget.get("precision") if isinstance(budget, dict) else None
+    if isinstance(precision, str) and precision not in sizes.PRECISIONS:
         expected = f"expected one of {', '.join(sizes.PRECISIONS)}"
-        yield Problem(("budget", "precision"), f'{expected}, got "{budget.precision}"')
+        yield Problem(("budget", "precision"), f'{expected}, got "{precision}"')
 
 
 def _trained_precision_problems(training: Training | None) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from selection.errors import ConfigError
 from sweep.atomic import read_json
 from sweep.grid import KEEP_VARIABLES, Data, Grid, is_remote
 from sweep.gridfamily import family_problems
-from sweep.gridproblems import Problem, schema_problem
+from sweep.gridproblems import Problem, schema_problems
 from sweep.yaml12 import Document, Location, read_document
 
 DATA_VARIABLE = "GAPSACK_DATA"
@@ -86,7 +86,7 @@ def check_grid(content: Any, document: Document, *, keep_variables: bool = False
     try:
         grid = Grid.model_validate(content, context={KEEP_VARIABLES: keep_variables})
     except ValidationError as error:
-        problems += [schema_problem(details) for details in error.errors(include_url=False)]
+        problems += schema_problems(error)
     # The family judges its hyperparameters even when other sections are wrong: a file should need mending once.
     problems += family_problems(content)
     problems.sort(key=lambda problem: document.line(problem.location))

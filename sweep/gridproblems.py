@@ -6,7 +6,7 @@ import difflib
 import json
 from typing import Any, NamedTuple, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sweep.grid import Grid
@@ -41,8 +41,17 @@ class Problem(NamedTuple):
     sentence: str
 
 
-def schema_problem(details: ErrorDetails) -> Problem:
-    """One of pydantic's errors, in our words."""
+def schema_problems(error: ValidationError) -> list[Problem]:
+    """Pydantic's errors, in our words."""
+    return [_problem(details) for details in error.errors(include_url=False) if not _follows_from_another(details)]
+
+
+def _follows_from_another(details: ErrorDetails) -> bool:
+    """Whether a list counts as too short only because pydantic left out the items that have errors of their own."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
+
+
+def _problem(details: ErrorDetails) -> Problem:
     location, kind, context = tuple(details["loc"]), details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
         return Problem(location, f"unknown key{suggestion(str(location[-1]), known_keys(location[:-1]))}")

@@ -1,0 +1,231 @@
+import json
+import os
+
+import pytest
+
+from selection.errors import ConfigError
+from sweep.grid import Grid
+from sweep.gridfile import load_config, load_grid
+
+SMALL = """
+name: small
+data: {level: video, validate: ["v*.tfrecord"], holdout: {count: 2}}
+model: {family: gated_netvlad}
+search:
+  grid: {clusters: [8, 16], hidden: [64]}
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_data_variable(monkeypatch):
+    monkeypatch.delenv("GAPSACK_DATA", raising=False)
+
+
+@pytest.fixture
+def load(tmp_path):
+    def write_and_load(text, **options):
+        path = tmp_path / "grid.yaml"
+        path.write_text(text)
+        return load_grid(path, **options)
+
+    return write_and_load
+
+
+def problems(load, text):
+    """The lines of the error, by their place."""
+    with pytest.raises(ConfigError) as caught:
+        load(text)
+    lines = str(caught.value).splitlines()[1:]
+    return dict(line.strip().split(": ", 1) for line in lines)
+
+
+def test_the_defaults_are_the_recipe_of_the_paper(load):
+    grid = load(SMALL)
+    training = grid.training
+    assert (training.steps, training.batch_size, training.sample_frames) == (200_000, 80, 300)
+    assert (training.learning_rate, training.decay_rate, training.decay_examples) == (1e-4, 0.8, 4_000_000)
+    assert (training.clip_norm, training.l2) == (1.0, 1e-6)
+    assert (grid.data.classes, grid.data.rgb, grid.data.audio, grid.data.max_frames) == (3862, 1024, 128, 300)
+    assert (
+        Grid.model_validate(
+            {**json.loads(json.dumps(grid.to_dict())), "data": {"level": "frame", "validate": ["v"]}}
+        ).data.holdout.count
+        == 60
+    )
+
+
+def test_the_resolved_grid_reads_back_the_same(load, tmp_path):
+    for holdout in ("{count: 2}", "{files: [v1, v2]}", "{seed: 3}"):
+        grid = load(SMALL.replace("{count: 2}", holdout))
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(grid.to_dict()))
+        assert load_config(path) == grid
+
+
+def test_another_versions_config_is_an_error_in_one_line(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"name": "x"}')
+    with pytest.raises(ConfigError, match="expected the resolved grid of a run") as caught:
+        load_config(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_error_is_told_at_once_with_its_place_and_line(load):
+    found = problems(
+        load,
+        """
+name: a b
+data:
+  level: frames
+  validate: []
+  holdout: {count: 3, files: [a]}
+model: {family: gated_netvlad, options: {mixture: 3, classes: 3}}
+search:
+  grid: {clusters: [8, 1, 8], hiden: [3]}
+  points: [{clusters: 4, hidden: 32}, {clusters: 3, hidden: no}]
+training: {learning_rate: 1e-4, batch_size: 0, stepz: 200_000, steps: 2.5, averaging: {lst: 3}}
+resources: {cpus: "2"}
+budget: {precision: float15, mib: .inf}
+blah: 3
+""",
+    )
+    assert found == {
+        "name (line 2)": 'expected letters, digits and . _ - (a letter or digit first), got "a b"',
+        "data.level (line 4)": "expected 'frame' or 'video', got \"frames\"",
+        "data.validate (line 5)": "expected at least 1 of them, got []",
+        "data.holdout (line 6)": "expected either files, or count and seed, got both",
+        "model.options.mixture (line 7)": "unknown hyperparameter of gated_netvlad; did you mean mixtures?",
+        "model.options.classes (line 7)": "expected classes in the data section, which all trials share",
+        "search.grid.clusters[1] (line 9)": "clusters must be an integer of at least 2, got 1",
+        "search.grid.clusters[2] (line 9)": "expected each value once, got 8 again",
+        "search.grid.hiden (line 9)": "unknown hyperparameter of gated_netvlad; did you mean hidden?",
+        "search.grid (line 9)": "expected a value for hidden (H, width of the bottleneck), got none",
+        "search.points[1].hidden (line 10)": "hidden must be an integer of at least 1, got 'no'",
+        "training.batch_size (line 11)": "expected a value greater than 0, got 0",
+        "training.stepz (line 11)": "unknown key; did you mean steps?",
+        "training.steps (line 11)": "expected a whole number, got 2.5",
+        "training.averaging.lst (line 11)": "unknown key; did you mean last?",
+        "resources.cpus (line 12)": 'expected a number, got "2"',
+        "budget.precision (line 13)": found["budget.precision (line 13)"],
+        "budget.mib (line 13)": "expected a finite number, got Infinity",
+        "blah (line 14)": "unknown key; expected one of name, data, model, search, training, budget, resources, "
+        "tracking, storage",
+    }
+    assert 'got "float15"' in found["budget.precision (line 13)"]
+
+
+def test_errors_come_in_the_order_of_the_file(load):
+    lines = [
+        int(place.split("line ")[1].rstrip(")"))
+        for place in problems(load, SMALL + "a: 1\nb: 2\ntraining: {steps: 0}\n")
+    ]
+    assert lines == sorted(lines)
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("search", "place", "sentence"),
+    [
+        ("{}", "search", "expected grid, points or a sampler, got none of them"),
+        (
+            "{grid: {clusters: [8], hidden: [8]}, sampler: {trials: 3, space: {clusters: {choices: [8]}}}}",
+            "search",
+            "expected grid and points, or a sampler, got both",
+        ),
+        (
+            "{points: [{clusters: 8, hidden: 8}, {hidden: 8, clusters: 8}]}",
+            "search",
+            "expected each trial once, got K8-H8 again (search.points[1], first in search.points[0])",
+        ),
+        (
+            "{grid: {clusters: [[8]], hidden: [8]}}",
+            "search.grid.clusters[0]",
+            "expected a finite number, a string, true or false, got [8]",
+        ),
+        (
+            "{sampler: {trials: 3, space: {clusters: {low: 8, high: 4}, hidden: {choices: [8]}}}}",
+            "search.sampler.space.clusters",
+            "expected low < high, got low 8 and high 4",
+        ),
+        (
+            "{sampler: {trials: 3, space: {clusters: {low: 8}, hidden: {choices: [8]}}}}",
+            "search.sampler.space.clusters",
+            'expected choices, or both low and high, got {"low": 8}',
+        ),
+        (
+            "{sampler: {trials: 3, space: {clusters: {low: 8, high: 16, step: 0.5}, hidden: {choices: [8]}}}}",
+            "search.sampler.space.clusters",
+            "expected whole numbers for clusters, got step 0.5",
+        ),
+        (
+            "{sampler: {trials: 3, space: {clusters: {choices: [8, 1]}, hidden: {choices: [8]}}}}",
+            "search.sampler.space.clusters.choices[1]",
+            "clusters must be an integer of at least 2, got 1",
+        ),
+        (
+            "{sampler: {kind: cma, trials: 3, space: {clusters: {choices: [8]}, hidden: {choices: [8]}}}}",
+            "search.sampler.kind",
+            "expected 'tpe', 'random' or 'nsga2', got \"cma\"",
+        ),
+    ],
+)
+def test_errors_of_the_search(load, search, place, sentence):
+    text = SMALL[: SMALL.index("search:")] + f"search: {search}\n"
+    assert problems(load, text) == {f"{place} (line 5)": sentence}
+
+
+def test_a_hyperparameter_fixed_and_varied_is_an_error(load):
+    text = SMALL.replace("{family: gated_netvlad}", "{family: gated_netvlad, options: {hidden: 3}}")
+    assert problems(load, text) == {
+        "search.grid.hidden (line 6)": "expected hidden either here or in model.options, got both"
+    }
+
+
+def test_an_unknown_family_names_the_known_ones(load):
+    found = problems(load, SMALL.replace("gated_netvlad", "lstm"))
+    assert "gated_netvlad" in found["model.family (line 4)"]
+
+
+@pytest.mark.parametrize("text", ["", "just text", "- a\n- b\n"])
+def test_a_file_that_is_no_mapping_is_an_error(load, text):
+    with pytest.raises(ConfigError, match="expected a mapping"):
+        load(text)
+
+
+def test_the_data_folder_comes_from_the_option_the_environment_the_file_or_the_files_place(load, tmp_path, monkeypatch):
+    in_file = SMALL.replace("level: video", "level: video, folder: shards")
+    assert load(SMALL).data.folder == str(tmp_path)
+    assert load(in_file).data.folder == str(tmp_path / "shards")
+    assert load(in_file).data.validate_patterns == (f"{tmp_path}/shards/v*.tfrecord",)
+    monkeypatch.setenv("GAPSACK_DATA", "/from/environment")
+    assert load(in_file).data.folder == "/from/environment"
+    assert load(in_file, data_folder="gs://bucket/yt8m/").data.validate_patterns == ("gs://bucket/yt8m/v*.tfrecord",)
+    monkeypatch.chdir(tmp_path)
+    assert load(in_file, data_folder="here").data.folder == str(tmp_path / "here")
+
+
+def test_absolute_and_remote_patterns_ignore_the_folder(load):
+    text = SMALL.replace('["v*.tfrecord"]', '["/a/v*", "gs://b/v*", "v*"]')
+    assert load(text, data_folder="/d").data.validate_patterns == ("/a/v*", "gs://b/v*", "/d/v*")
+
+
+def test_variables_in_data_paths_come_from_the_environment(load, monkeypatch):
+    text = SMALL.replace("v*.tfrecord", "${SHARDS}/v*.tfrecord")
+    assert problems(load, text) == {
+        "data.validate[0] (line 3)": 'expected the environment variable SHARDS to be set, got "${SHARDS}/v*.tfrecord"'
+    }
+    assert load(text, keep_variables=True).data.validation == ("${SHARDS}/v*.tfrecord",)
+    monkeypatch.setenv("SHARDS", "/shards")
+    assert load(text).data.validate_patterns == ("/shards/v*.tfrecord",)
+
+
+def test_overrides_stand_in_for_the_files_values(load):
+    grid = load(SMALL, overrides={("name",): "other", ("resources", "concurrent"): 3, ("tracking", "uri"): None})
+    assert (grid.name, grid.resources.concurrent, grid.tracking.uri) == ("other", 3, None)
+    with pytest.raises(ConfigError, match="name"):
+        load(SMALL, overrides={("name",): "no/slash"})
+
+
+def test_the_grid_file_itself_need_not_be_in_the_working_folder(load, tmp_path, monkeypatch):
+    monkeypatch.chdir(os.sep)
+    assert load(SMALL).data.folder == str(tmp_path)
