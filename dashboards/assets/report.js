@@ -46,23 +46,35 @@
     return { ...trace, mode: trace.mode.replace(/\+?text/, "") || "none" };
   }
 
-  // A ring around the looked-for trial wherever a trace says which trials its points are.
+  // The looked-for trial, marked wherever a trace says which trials its points are: a frame in a map, a ring elsewhere.
   function focusMarks(figure) {
     for (const trace of figure.data) {
       const at = state.focus && Array.isArray(trace.customdata) ? trace.customdata.indexOf(state.focus) : -1;
       if (at < 0) continue;
-      const cell = trace.mode === "text";
-      const ring = { symbol: cell ? "square" : "circle", size: cell ? 46 : 22, color: "rgba(0,0,0,0)", line: { color: INK, width: cell ? 4 : 2 } };
-      return [{ type: "scatter", mode: "markers", x: [trace.x[at]], y: [trace.y[at]], marker: ring, hoverinfo: "skip", showlegend: false }];
+      const [x, y] = [trace.x[at], trace.y[at]];
+      const common = { type: "scatter", hoverinfo: "skip", showlegend: false, cliponaxis: false };
+      if (trace.mode !== "text") {
+        const marker = { symbol: "circle-open", size: 22, color: INK, line: { width: 2 } };
+        return [{ ...common, mode: "markers", x: [x], y: [y], marker }];
+      }
+      const [left, right, bottom, top] = [x - 0.48, x + 0.48, y - 0.46, y + 0.46];
+      const path = { x: [left, right, right, left, left], y: [top, top, bottom, bottom, top] };
+      return [{ ...common, ...path, mode: "lines", line: { color: INK, width: 4 } }];
     }
     return [];
+  }
+
+  // Paper does not tell its width to scripts; this fits A4 and Letter with the margins of the style sheet.
+  function forPaper(layout) {
+    layout.width = 670;
+    layout.height *= 0.85;
+    layout.font.size = 10;
   }
 
   function draw() {
     for (const plot of plots) {
       const { data, layout } = figureOf(plot.dataset.figure);
-      // Paper does not tell its width to scripts; these fit A4 and Letter with the margins of the style sheet.
-      if (state.printing) layout.width = plot.closest(".pair") ? 325 : 670;
+      if (state.printing) forPaper(layout);
       Plotly.react(plot, data, layout, {
         responsive: true,
         displaylogo: false,

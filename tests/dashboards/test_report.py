@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from plotly.offline import get_plotlyjs
+
+from dashboards.figures import FIGURES
+from dashboards.records import SweepRecords, TrialRecord
+from dashboards.report import write_report
+from selection.errors import InputError
+
+CHROME = shutil.which("chromium") or shutil.which("google-chrome")
+VOID = {"meta", "br", "input"}
+
+
+class Page(HTMLParser):
+    """Collects elements, checks that they nest, and keeps the text of scripts apart."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.scripts: list[str] = []
+        self.texts: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        (self.scripts if self.open and self.open[-1] in ("script", "style") else self.texts).append(data)
+
+    @property
+    def figures(self) -> list[str]:
+        return [str(attributes["data-figure"]) for _, attributes in self.elements if "data-figure" in attributes]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return next(json.loads(text) for text in self.scripts if text.startswith('{"figures"'))
+
+
+def test_a_full_report_has_every_figure_in_one_file(records: SweepRecords, tmp_path: Path) -> None:
+    path = write_report(tmp_path / "deep" / "report.html", records)
+    page = Page(path)
+    assert page.open == []
+    assert sorted(page.figures) == sorted(kind.key for kind in FIGURES)
+    assert set(page.data["figures"]) == set(page.figures)
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+    assert path.read_text(encoding="utf-8").count(get_plotlyjs()) == 1
+
+
+def test_nothing_is_loaded_from_anywhere(records: SweepRecords, tmp_path: Path) -> None:
+    page = Page(write_report(tmp_path / "report.html", records))
+    loading = {"src", "href", "srcset", "data", "poster", "action", "background", "xlink:href"}
+    assert not [(tag, set(attributes) & loading) for tag, attributes in page.elements if set(attributes) & loading]
+    assert not {tag for tag, _ in page.elements} & {"link", "iframe", "img", "object", "embed", "base"}
+    own = [text for text in page.scripts if text.strip() != get_plotlyjs().strip()]
+    assert not [text for text in own if re.search(r"https?:|@import|url\(", text)]
+    policy = next(a["content"] for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy
+
+
+@pytest.mark.parametrize("keep", [slice(0, 0), slice(0, 1), slice(4, 6), slice(6, 7), slice(0, 7)])
+def test_every_state_of_a_sweep_has_a_report(records: SweepRecords, tmp_path: Path, keep: slice) -> None:
+    unfinished = replace(records, trials=records.trials[keep], ensembles=(), frontier=(), inferior={})
+    page = Page(write_report(tmp_path / "report.html", unfinished))
+    assert page.open == []
+    names = {attributes["data-trial"] for _, attributes in page.elements if "data-trial" in attributes}
+    assert names == {trial.name for trial in unfinished.trials}
+
+
+def test_an_empty_sweep_carries_no_plotly(tmp_path: Path) -> None:
+    path = write_report(tmp_path / "report.html", SweepRecords("nothing yet"))
+    assert "No trials yet." in Page(path).texts
+    assert path.stat().st_size < 100_000
+
+
+def test_names_cannot_become_markup(trial: Callable[..., TrialRecord], tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script><b onclick='x'>\"&"
+    path = write_report(
+        tmp_path / "report.html",
+        SweepRecords(
+            evil,
+            trials=(
+                trial(8, 64, 1, 0.8, name=evil, hyperparameters={evil: evil}),
+                trial(8, 65, 2, None, name=evil + "2", status="failed", reason=evil, hyperparameters={evil: 2}),
+            ),
+            inferior={evil: evil},
+            environment={evil: evil},
+            precision="float16",
+        ),
+    )
+    page = Page(path)
+    assert page.open == []
+    assert "b" not in {tag for tag, _ in page.elements}
+    assert evil in page.texts
+    assert not any("alert(1)" in text for text in page.scripts if not text.startswith('{"figures"'))
+
+
+def test_scores_that_are_not_finite_do_not_reach_the_file(records: SweepRecords, tmp_path: Path) -> None:
+    broken = tuple(replace(t, curve=tuple(replace(p, loss=float("nan")) for p in t.curve)) for t in records.trials)
+    text = write_report(tmp_path / "report.html", replace(records, trials=broken)).read_text(encoding="utf-8")
+    assert not re.search(
+        r"\b(NaN|Infinity)\b", text.replace(get_plotlyjs(), "").split('id="figures">')[1].split("<")[0]
+    )
+
+
+def test_every_colour_of_a_figure_has_a_dark_one(records: SweepRecords, tmp_path: Path) -> None:
+    data = Page(write_report(tmp_path / "report.html", records)).data
+    used = set(re.findall(r"#[0-9a-fA-F]{6}", json.dumps(data["figures"])))
+    assert used <= set(data["dark"])
+
+
+def test_a_failed_write_leaves_the_old_report(records: SweepRecords, tmp_path: Path) -> None:
+    path = write_report(tmp_path / "report.html", records)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="members"):
+        write_report(path, replace(records, ensembles=({"budget_bytes": 1},)))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROME is None, reason="no Chrome or Chromium to open the report with")
+def test_a_browser_draws_every_figure_without_an_error(records: SweepRecords, tmp_path: Path) -> None:
+    path = write_report(tmp_path / "report.html", records)
+    watch = (
+        "<script>for (const kind of ['error', 'securitypolicyviolation'])"
+        "addEventListener(kind, ({ message, blockedURI }) => "
+        "document.documentElement.dataset.trouble = message ?? blockedURI);"
+        "</script></head>"
+    )
+    path.write_text(path.read_text(encoding="utf-8").replace("</head>", watch, 1), encoding="utf-8")
+    command = [
+        str(CHROME),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--virtual-time-budget=5000",
+        "--dump-dom",
+        path.as_uri(),
+    ]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True).stdout
+    drawn = dom[dom.index("<body") :]
+    assert "data-trouble" not in dom[: dom.index("<head")]
+    assert len(re.findall(r'class="plot js-plotly-plot"', drawn)) == len(FIGURES)
