@@ -22,7 +22,15 @@ from sweep.runs import RunFolder
 PATIENCE_SECONDS = 20.0
 """How long the end of a sweep waits for a tracking server that is away."""
 
-RECORD_METRICS = ("gap", "gap_single", "gap_averaged", "parameters", "videos_per_second")
+RECORD_METRICS = (
+    "gap",
+    "gap_single",
+    "gap_averaged",
+    "parameters",
+    "videos_per_second",
+    "data_wait_share",
+    "fit_seconds",
+)
 """Numbers of a trial's record that are metrics of its run."""
 
 
@@ -71,9 +79,10 @@ class Tracker:
 
     def trial_finished(self, name: str, record: Mapping[str, Any], artifacts: Iterable[Path]) -> None:
         """The trial is done; `record` is its record.json."""
-        metrics = record_metrics(record)
-        tags = {f"env.{key}": str(value) for key, value in dict(record.get("environment", {})).items()}
-        self._backlog.add(lambda: self._store.log(self._trial(name), metrics=metrics, tags=tags))
+        metrics, tags = record_metrics(record), record_tags(record)
+        # At the last step: MLflow shows the value of the highest step, and `gap` has a curve of its own before.
+        step = int(record.get("steps", 0))
+        self._backlog.add(lambda: self._store.log(self._trial(name), metrics=metrics, step=step, tags=tags))
         self._end_trial(name, "FINISHED", artifacts)
 
     def trial_failed(self, name: str, reason: str) -> None:
@@ -137,10 +146,21 @@ class Tracker:
 
 
 def record_metrics(record: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics that a trial's record holds: scores, speed, parameters, and `size_mib_<precision>`."""
+    """The metrics that a trial's record holds: scores, speed, parameters, and size and GAP of each precision."""
     numbers = {key: record[key] for key in RECORD_METRICS if record.get(key) is not None}
     sizes = {f"size_mib_{precision}": size / 2**20 for precision, size in dict(record["size_bytes"]).items()}
-    return {key: float(value) for key, value in {**numbers, **sizes}.items()}
+    gaps = {f"gap_{precision}": gap for precision, gap in dict(record.get("gap_by_precision", {})).items()}
+    return {key: float(value) for key, value in {**numbers, **sizes, **gaps}.items()}
+
+
+def record_tags(record: Mapping[str, Any]) -> dict[str, str]:
+    """What it takes to repeat a trial: versions, machine and device, and the data files' checksums."""
+    environment_of_trial = dict(record.get("environment", {}))
+    tags = {f"env.{key}": str(value) for key, value in environment_of_trial.items()}
+    for kind in ("train", "holdout"):
+        summary = dict(record.get("data", {})).get(kind, {})
+        tags.update({f"data.{kind}.{key}": str(value) for key, value in summary.items()})
+    return tags
 
 
 def _flat(grid: Grid) -> dict[str, Any]:
