@@ -41,9 +41,6 @@ class Progress:
     """`Faults.state` of the training stream."""
     curve: list[CurveRow] = field(default_factory=list)
     """Rows of `sweep.curves`."""
-    loss_sum: float = 0.0
-    """Sum of the losses of the steps since the last row of the curve, and their number."""
-    loss_steps: int = 0
     fit_seconds: float = 0.0
     """Wall time of the training so far, over all attempts."""
     timed_steps: int = 0

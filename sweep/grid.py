@@ -206,16 +206,24 @@ class Averaging(Section):
 
 
 class Training(Section):
-    """One trial's training; the defaults are the paper's recipe."""
+    """One trial's training; the defaults are the paper's recipe. `models.training.Recipe` says what a step computes."""
 
     steps: PositiveInt = 200_000
     batch_size: PositiveInt = 80
     sample_frames: PositiveInt = 300
     learning_rate: PositiveFloat = 1e-4
+    schedule: Literal["staircase", "cosine"] = "staircase"
     decay_rate: Annotated[float, Field(gt=0, le=1)] = 0.8
     decay_examples: PositiveInt = 4_000_000
-    clip_norm: PositiveFloat = 1.0
+    warmup_steps: NonNegativeInt = 0
+    clip_norm: PositiveFloat | None = 1.0
     l2: NonNegativeFloat = 1e-6
+    weight_decay: NonNegativeFloat = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    accumulate: PositiveInt = 1
+    compute: Literal["float32", "bfloat16", "float16"] = "float32"
+    xla: bool | None = None
     seed: NonNegativeInt = 0
     checkpoint_steps: PositiveInt = 2_000
     evaluation_steps: PositiveInt | None = None

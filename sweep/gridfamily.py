@@ -13,6 +13,7 @@ from selection.errors import ConfigError, InputError
 from sweep.grid import DATA_KEYS, KEEP_VARIABLES, Data, Grid, Model, Search, Section, Space, Training
 from sweep.gridproblems import Problem, suggestion
 from sweep.points import axis_points, trial_points
+from sweep.recipes import training_recipe
 from sweep.yaml12 import Location
 
 S = TypeVar("S", bound=Section)
@@ -26,7 +27,7 @@ def family_problems(content: Any) -> list[Problem]:
     if not isinstance(content, dict):
         return []
     problems = list(_precision_problems(content.get("budget")))
-    problems += _trained_precision_problems(_section(content, "training", Training))
+    problems += _training_problems(_section(content, "training", Training))
     model = _section(content, "model", Model)
     if model is None:
         return problems
@@ -60,12 +61,18 @@ def _precision_problems(budget: object) -> Iterator[Problem]:
         yield Problem(("budget", "precision"), f'{expected}, got "{precision}"')
 
 
-def _trained_precision_problems(training: Training | None) -> Iterator[Problem]:
-    for index, name in enumerate(() if training is None else training.precisions):
+def _training_problems(training: Training | None) -> Iterator[Problem]:
+    if training is None:
+        return
+    for index, name in enumerate(training.precisions):
         try:
             precisions.precision(name)
         except InputError as error:
             yield Problem(("training", "precisions", index), str(error))
+    try:
+        training_recipe(training)
+    except InputError as error:
+        yield Problem(("training",), str(error))
 
 
 def _options(family: Family, model: Model) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ def test_a_state_comes_back_bit_by_bit(checkpoints):
     rng = np.random.default_rng(0)
     trainer = {"tower/w": rng.normal(size=(3, 2)).astype(np.float32), "step": np.int64(7)}
     row = {"step": 5, "loss": 1 / 3, "gap": None, "learning_rate": 1e-4}
-    progress = Progress(7, {"start": [1, 2]}, {"good": 3}, [row], 0.1 + 0.2, 2, 3.5, 0.25)
+    progress = Progress(7, {"start": [1, 2]}, {"good": 3}, [row], 0.1 + 0.2, 2, 3.5, 0.25, settled=False)
     checkpoints.write_state(progress, trainer)
     found, arrays = checkpoints.read_state()
     assert found == progress

@@ -1,0 +1,108 @@
+"""What a finished model leaves: final weights, its predictions in the candidate pool, and its score by precision."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from models import precisions, sizes
+from models.checkpoints import write_weights
+from selection.errors import InputError
+from selection.lists import Predictions
+from selection.pool import Candidate, write_candidate, write_labels
+from sweep.holdout import Holdout, Measured
+from sweep.spec import TrialSpec
+
+if TYPE_CHECKING:
+    from models.training import Trainer
+
+Weights = Mapping[str, NDArray[Any]]
+
+EXACT = "float32"
+"""The precision of training, whose predictions are the plain ones."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """The final weights on the hold-out.
+
+    Attributes:
+        plain: as trained.
+        gap_by_precision: GAP@20 of the weights as each precision of the grid stores them.
+        left_out: precisions that cannot store these weights, and why.
+    """
+
+    plain: Measured
+    gap_by_precision: dict[str, float]
+    left_out: dict[str, str]
+
+
+def publish(
+    spec: TrialSpec,
+    trainer: Trainer,
+    weights: Weights,
+    holdout: Holdout,
+    scores: Mapping[str, float | None],
+    *,
+    tick: Callable[[], None],
+) -> Published:
+    """Write the final weights, and the trial as a candidate of the pool in each of the grid's precisions.
+
+    `scores` go into the candidate's metrics beside its GAP.
+    """
+    write_weights(spec.folder.weights, weights)
+    k = spec.grid.training.predictions_top_k
+    trainer.load_weights(weights)
+    plain = holdout.measure(trainer, k, tick=tick)
+    gaps, own, left_out = {EXACT: plain.gap}, {}, {}
+    for precision in spec.grid.training.precisions:
+        if precision == EXACT:
+            continue
+        try:
+            stored = precisions.roundtrip(weights, precision, _tensors(spec))
+        except InputError as error:
+            left_out[precision] = str(error)
+            continue
+        trainer.load_weights(stored)
+        measured = holdout.measure(trainer, k, tick=tick)
+        gaps[precision], own[precision] = measured.gap, measured.predictions
+    _write_to_pool(spec, plain, own, {"gap": plain.gap, **scores, "gap_by_precision": gaps})
+    return Published(plain, gaps, left_out)
+
+
+def _tensors(spec: TrialSpec) -> Any:
+    return sizes.tensors(spec.point.family, spec.point.hyperparameters)
+
+
+def _write_to_pool(spec: TrialSpec, plain: Measured, own: dict[str, Predictions], metrics: dict[str, Any]) -> None:
+    """Write the candidate; the labels too, unless an earlier trial did."""
+    pool = spec.run.pool
+    if not (pool / "labels.npz").exists():
+        write_labels(pool, plain.labels)
+    data = spec.grid.data
+    origin = {
+        "kind": "trial",
+        "run": spec.run.name,
+        "family": spec.point.family,
+        "weights": os.path.relpath(spec.folder.weights, pool),
+        "sample_frames": spec.grid.training.sample_frames,
+        "level": data.level,
+        "features": {"rgb": data.rgb, "audio": data.audio},
+    }
+    candidate = Candidate(
+        name=spec.name,
+        size_bytes={
+            precision: sizes.size_bytes(spec.point.family, spec.point.hyperparameters, precision)
+            for precision in (EXACT, *own)
+        },
+        predictions=plain.predictions,
+        by_precision=own,
+        metrics=metrics,
+        hyperparameters=spec.point.hyperparameters,
+        origin=origin,
+    )
+    write_candidate(pool, candidate)

@@ -1,0 +1,129 @@
+"""One trial, from its spec to its record: train, average checkpoints, publish."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from selection.errors import TrainingError
+from sweep.averaging import Averaging, Range, RangeSearch, Weights, average
+from sweep.checkpoints import Checkpoints, Progress
+from sweep.curves import CurveFile
+from sweep.data.faults import Faults
+from sweep.data.features import Features
+from sweep.fitting import Fit
+from sweep.holdout import Holdout
+from sweep.publish import publish
+from sweep.recipes import training_recipe
+from sweep.spec import TrialSpec
+from sweep.trial_record import trial_record
+from sweep.worker import Report, ShouldStop, TrialInterruptedError
+
+if TYPE_CHECKING:
+    from models.training import Trainer
+
+
+def run_trial(spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> dict[str, Any]:
+    """Run a trial, or go on with it from its last checkpoint; returns what its record.json holds.
+
+    The record is written last, so that a trial that has one is done; then its checkpoints are deleted.
+
+    Raises:
+        TrainingError: the loss, or a score, is not finite.
+        DataError: too many records are faulty.
+        TrialInterruptedError: stopped on request; it can be continued.
+    """
+    checkpoints = Checkpoints(spec.folder.checkpoints, spec.fingerprint())
+    try:
+        record = _Trial(spec, checkpoints, report, should_stop).run()
+    except TrainingError:
+        checkpoints.delete()  # going on from them would only fail again
+        raise
+    spec.folder.finish(record)
+    checkpoints.delete()
+    return record
+
+
+class _Trial:
+    """The steps of one trial, and what they share."""
+
+    def __init__(self, spec: TrialSpec, checkpoints: Checkpoints, report: Report, should_stop: ShouldStop) -> None:
+        data, training = spec.grid.data, spec.grid.training
+        self._spec = spec
+        self._checkpoints = checkpoints
+        self._report = report
+        self._should_stop = should_stop
+        self._features = Features(data.level, data.classes, rgb=data.rgb, audio=data.audio, max_frames=data.max_frames)
+        self._holdout = Holdout(
+            spec.holdout_files,
+            self._features,
+            batch_size=training.batch_size,
+            sample_frames=training.sample_frames,
+            max_bad_share=data.max_bad_share,
+        )
+        self._faults = Faults(data.max_bad_share)
+        self._trainer = new_trainer(spec)
+
+    def run(self) -> dict[str, Any]:
+        progress = self._fit()
+        averaging = self._search(progress)
+        weights = average(self._checkpoints.steps(), averaging.chosen, self._checkpoints.read_weights)
+        scores = {"gap_single": averaging.gap_single, "gap_averaged": averaging.gap_averaged}
+        published = publish(self._spec, self._trainer, weights, self._holdout, scores, tick=self._tick)
+        return trial_record(self._spec, progress, averaging, published, self._faults)
+
+    def _fit(self) -> Progress:
+        return Fit(
+            trainer=self._trainer,
+            training=self._spec.grid.training,
+            files=self._spec.train_files,
+            features=self._features,
+            faults=self._faults,
+            holdout=self._holdout,
+            checkpoints=self._checkpoints,
+            curve=CurveFile(self._spec.folder.curve),
+            report=self._report,
+            should_stop=self._should_stop,
+        ).run()
+
+    def _search(self, progress: Progress) -> Averaging:
+        """Search for the checkpoints to average; with averaging off, the last checkpoint is what counts."""
+        settings = self._spec.grid.training.averaging
+        steps = self._checkpoints.steps()
+        if not settings.enabled:
+            steps = steps[-1:]
+        measured = progress.scores()
+        remembered = self._checkpoints.read_scores()
+
+        def remember(steps: Range, gap: float) -> None:
+            remembered[steps] = gap
+            self._checkpoints.write_scores(remembered)
+            self._report({"status": "running", "phase": "averaging", "evaluations": len(remembered), "averaged": gap})
+
+        return RangeSearch(
+            steps,
+            self._checkpoints.read_weights,
+            self._score,
+            settings.max_evaluations,
+            scores={(step, step): measured[step] for step in steps if step in measured},
+            remembered=dict(remembered),
+            on_score=remember,
+        ).run()
+
+    def _score(self, weights: Weights) -> float:
+        self._trainer.load_weights(weights)
+        return self._holdout.measure(self._trainer, tick=self._tick).gap
+
+    def _tick(self) -> None:
+        """After training nothing needs to be saved to go on: scores are kept as they come."""
+        if self._should_stop():
+            raise TrialInterruptedError
+
+
+def new_trainer(spec: TrialSpec) -> Trainer:
+    """A new model of the spec, with what trains it."""
+    from models.registry import build
+    from models.training import Trainer
+
+    training = spec.grid.training
+    model = build(spec.point.family, seed=training.seed, **spec.point.hyperparameters)
+    return Trainer(model, training_recipe(training))

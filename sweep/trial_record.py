@@ -1,0 +1,67 @@
+"""The record of a finished trial: its scores, its sizes, and what it takes to repeat it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from models import sizes
+from sweep.averaging import Averaging
+from sweep.checkpoints import Progress
+from sweep.data.faults import Faults
+from sweep.provenance import file_list_summary, trial_environment
+from sweep.publish import Published
+from sweep.spec import TrialSpec
+
+FORMAT = "gapsack.trial/1"
+
+
+def trial_record(
+    spec: TrialSpec, progress: Progress, averaging: Averaging, published: Published, faults: Faults
+) -> dict[str, Any]:
+    """What record.json holds."""
+    grid, point = spec.grid, spec.point
+    return {
+        "format": FORMAT,
+        "name": spec.name,
+        "run": spec.run.name,
+        "family": point.family,
+        "axes": point.axes,
+        "hyperparameters": point.hyperparameters,
+        "training": grid.training.model_dump(mode="json"),
+        "parameters": sizes.parameter_count(point.family, point.hyperparameters),
+        "size_bytes": {
+            precision: sizes.size_bytes(point.family, point.hyperparameters, precision)
+            for precision in dict.fromkeys((*sizes.PRECISIONS, *grid.training.precisions))
+        },
+        **_scores(averaging, published),
+        "videos": published.plain.labels.video_count,
+        "steps": progress.step,
+        "videos_per_second": progress.videos_per_second(grid.training.batch_size),
+        "data_wait_share": progress.data_wait_share,
+        "fit_seconds": round(progress.fit_seconds, 3),
+        "seeds": {"training": grid.training.seed, "holdout": grid.data.holdout.seed},
+        "data": {
+            "level": grid.data.level,
+            "train": file_list_summary(spec.train_files),
+            "holdout": file_list_summary(spec.holdout_files),
+        },
+        "faults": {"train": faults.summary(), "holdout": published.plain.faults},
+        "environment": trial_environment(),
+        "fingerprint": spec.fingerprint(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def _scores(averaging: Averaging, published: Published) -> dict[str, Any]:
+    first, last = averaging.chosen
+    return {
+        "gap": published.plain.gap,
+        "gap_single": averaging.gap_single,
+        "step_single": averaging.step_single,
+        "gap_averaged": averaging.gap_averaged,
+        "averaging_range": [first, last] if first < last else None,
+        "averaging_evaluated": [[*steps, gap] for steps, gap in sorted(averaging.evaluated.items())],
+        "gap_by_precision": published.gap_by_precision,
+        "precisions_left_out": published.left_out,
+    }

@@ -1,0 +1,78 @@
+"""A small learnable data set, and the spec of a trial on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sweep.data import encode
+from sweep.data.framing import frame_record
+from sweep.grid import Grid
+from sweep.spec import SweepSpec
+
+CLASSES = 24
+RGB, AUDIO = 16, 8
+
+GRID = {
+    "name": "small",
+    "data": {
+        "level": "frame",
+        "validate": ["*"],
+        "classes": CLASSES,
+        "rgb": RGB,
+        "audio": AUDIO,
+        "max_frames": 8,
+    },
+    "model": {"family": "gated_netvlad", "options": {"mixtures": 2}},
+    "search": {"points": [{"clusters": 2, "hidden": 8}]},
+    "training": {
+        "steps": 24,
+        "batch_size": 8,
+        "sample_frames": 4,
+        "learning_rate": 0.02,
+        "seed": 3,
+        "checkpoint_steps": 6,
+        "evaluation_steps": 4,
+        "log_steps": 3,
+        "averaging": {"last": 3, "max_evaluations": 6},
+        "predictions_top_k": 22,
+    },
+}
+
+
+def write_videos(path: Path, count: int, rng: np.random.Generator, patterns: np.ndarray) -> None:
+    """Videos whose frames lie near the sum of their labels' patterns."""
+    records = []
+    for number in range(count):
+        labels = np.sort(rng.choice(CLASSES, size=rng.integers(1, 3), replace=False))
+        frames = patterns[labels].sum(axis=0) + rng.normal(scale=20, size=(rng.integers(2, 12), RGB + AUDIO))
+        pixels = np.clip(frames, 0, 255).astype(np.uint8)
+        video = f"{path.stem}-{number}"
+        records.append(frame_record(encode.sequence_example(video, labels.tolist(), pixels[:, :RGB], pixels[:, RGB:])))
+    path.write_bytes(b"".join(records))
+
+
+@pytest.fixture(scope="session")
+def small_files(tmp_path_factory) -> dict[str, tuple[str, ...]]:
+    """Training and held-out files."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(11)
+    patterns = rng.integers(20, 110, size=(CLASSES, RGB + AUDIO))
+    for name, count in (("train0", 50), ("train1", 37), ("holdout0", 45), ("holdout1", 20)):
+        write_videos(folder / f"{name}.tfrecord", count, rng, patterns)
+    return {kind: tuple(sorted(str(path) for path in folder.glob(f"{kind}*"))) for kind in ("train", "holdout")}
+
+
+@pytest.fixture
+def small_trial(small_files, tmp_path):
+    """Makes the spec of a trial in a run folder of its own: small_trial("run", steps=12)."""
+
+    def make(run="run", **training):
+        settings = GRID | {"training": GRID["training"] | training}
+        grid = Grid.model_validate(settings)
+        sweep = SweepSpec(str(tmp_path / run), grid, small_files["train"], small_files["holdout"])
+        return sweep.trial(grid.search.points[0])
+
+    return make
