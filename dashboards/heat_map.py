@@ -19,7 +19,7 @@ MOST_VALUES = 16  # more values on an axis make cells too small to read
 MOST_LABELLED_COLUMNS = 12
 READABLE_SHARE = 0.68  # of the colour scale: above it the text upon a cell changes colour
 ROW_HEIGHT = 44
-COLUMN_WIDTH = 68
+COLUMN_WIDTH = 62
 SCATTER_HEIGHT = 440
 
 
