@@ -33,6 +33,10 @@ class Outcomes(tune.Callback):
         self._progress = progress
         self._untracked: set[str] = set()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks into a state that is never read; a tracker and a terminal cannot be pickled."""
+        return {}
+
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **_info: Any
     ) -> None:
