@@ -61,10 +61,11 @@ class Faults:
             }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Count what an interrupted reader had counted on top of what was counted here."""
+        """Go on from what `state` gave, forgetting what was counted here."""
         with self._lock:
-            self._good += state["good"]
-            self._counts.update(state["faulty"])
+            self._good = state["good"]
+            self._counts = Counter(state["faulty"])
+            self._examples = {}
             for example in state["examples"]:
                 self._remember(Fault(*example))
 

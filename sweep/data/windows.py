@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sweep.data.blocks import Block, count, in_order, load
-from sweep.data.faults import Faults
 from sweep.data.framing import Position
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from sweep.data.faults import Faults
     from sweep.data.features import Features
     from sweep.data.records import Records
 
@@ -85,6 +85,7 @@ class Windows:
     def follow(self, start: WindowStart, threads: int) -> Generator[Window]:
         """Windows from `start` on, endless; while one is served the next is being read.
 
+        The counts of faults go on from those in `start`, so that a resumed stream ends where an undisturbed one would.
         Raises `DataError` when too many records are faulty, or when a whole epoch has no good one.
         """
         self._faults.restore(start.counted)
@@ -116,7 +117,7 @@ class Windows:
 
     def _begin_epoch(self, epoch: int) -> WindowStart:
         lanes = tuple(Lane(file, Position()) for file in self._file_order(epoch)[: self._lanes])
-        return WindowStart(epoch, 0, len(lanes), lanes, Faults(1.0).state())
+        return WindowStart(epoch, 0, len(lanes), lanes, self._faults.state())
 
     def _advance(self, start: WindowStart, parts: Sequence[Records]) -> WindowStart:
         fresh = iter(self._file_order(start.epoch)[start.taken :])

@@ -53,6 +53,8 @@ def test_restored_counts_go_on() -> None:
     before, after = Faults(0.1), Faults(0.1)
     before.good(10)
     before.add("label", "a", 3, "x")
+    after.good(5)
+    after.add("truncated", "b", 0, "y")
     after.restore(json.loads(json.dumps(before.state())))
     assert after.state() == before.state()
     assert after.summary() == before.summary() | {"examples": ["a, record 3: x (label)"]}
