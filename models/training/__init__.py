@@ -1,0 +1,9 @@
+"""Training a model: what is computed (`Recipe`) and the machine that computes it (`Trainer`).
+
+TensorFlow and JAX run the same code; the Keras backend decides. Importing this package imports neither.
+"""
+
+from models.training.recipe import Recipe
+from models.training.trainer import Trainer
+
+__all__ = ["Recipe", "Trainer"]

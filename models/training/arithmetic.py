@@ -1,0 +1,95 @@
+"""The arithmetic of a training step, as pure functions of named values, in `keras.ops` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keras import ops
+
+from models.training.recipe import Recipe
+
+Values = Mapping[str, Any]
+
+LOG_EPSILON = 1e-5
+BETA1, BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8
+UPDATES_BEFORE_DOUBLING = 2000  # of the loss scale
+
+
+def cross_entropy(probabilities: Any, labels: Any, smoothing: float) -> Any:
+    """Sum over classes, mean over videos; probabilities float32 and labels bool, both [batch, classes]."""
+    y = ops.cast(labels, "float32") * (1 - smoothing) + smoothing / 2
+    terms = y * ops.log(probabilities + LOG_EPSILON) + (1 - y) * ops.log(1 - probabilities + LOG_EPSILON)
+    return -ops.sum(terms) / probabilities.shape[0]
+
+
+def global_norm(gradients: Values) -> Any:
+    """Euclidean norm of all gradients together."""
+    return ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients.values()))
+
+
+def clip_factor(norm: Any, clip_norm: float | None) -> Any:
+    """What gradients of this norm are multiplied by, as `tf.clip_by_global_norm` does; 1 without clipping."""
+    return ops.ones_like(norm) if clip_norm is None else clip_norm / ops.maximum(norm, clip_norm)
+
+
+def adam_rate(updates: Any, learning_rate: Any) -> Any:
+    """Learning rate with Adam's bias corrections, for the update after `updates` earlier ones."""
+    t = ops.cast(updates + 1, "float32")
+    return learning_rate * ops.sqrt(1 - ops.power(BETA2, t)) / (1 - ops.power(BETA1, t))
+
+
+def adam(weight: Any, gradient: Any, m: Any, v: Any, rate: Any) -> tuple[Any, Any, Any]:
+    """One update of one tensor: new weight, m and v, with `rate` from `adam_rate`."""
+    m = m + (gradient - m) * (1 - BETA1)
+    v = v + (ops.square(gradient) - v) * (1 - BETA2)
+    return weight - rate * m / (ops.sqrt(v) + ADAM_EPSILON), m, v
+
+
+def updated(values: Values, gradients: Values, learning_rate: Any, recipe: Recipe) -> dict[str, Any]:
+    """Weights and moments after an update with (clipped) gradients by tensor name."""
+    rate = adam_rate(values["updates"], learning_rate)
+    changed: dict[str, Any] = {"updates": values["updates"] + 1}
+    for name, gradient in gradients.items():
+        weight = decayed(values[f"weights/{name}"], learning_rate, recipe)
+        keys = f"weights/{name}", f"adam_m/{name}", f"adam_v/{name}"
+        changed.update(zip(keys, adam(weight, gradient, values[keys[1]], values[keys[2]], rate), strict=True))
+    return changed
+
+
+def decayed(weight: Any, learning_rate: Any, recipe: Recipe) -> Any:
+    """The weight after AdamW's decay, which spares vectors: biases and batch norms."""
+    if not recipe.weight_decay or len(weight.shape) < 2:
+        return weight
+    return weight * (1 - learning_rate * recipe.weight_decay)
+
+
+def averaged(values: Values, changed: Values, recipe: Recipe) -> dict[str, Any]:
+    """The moving averages of all weights, one step on; none without `ema_decay`."""
+    prefix, decay = "average/", recipe.ema_decay
+    if decay is None:
+        return {}
+    result = {}
+    for key in (key for key in values if key.startswith(prefix)):
+        weight = f"weights/{key.removeprefix(prefix)}"
+        result[key] = values[key] + (changed.get(weight, values[weight]) - values[key]) * (1 - decay)
+    return result
+
+
+def counted(values: Values, loss: Any, step: Any) -> dict[str, Any]:
+    """The loss accumulators after a step; the first loss that is not finite is kept with its step."""
+    bad = ops.logical_and(values["bad_step"] < 0, ops.logical_not(ops.isfinite(loss)))
+    return {
+        "loss_sum": values["loss_sum"] + loss,
+        "loss_count": values["loss_count"] + 1,
+        "bad_step": ops.where(bad, step, values["bad_step"]),
+        "bad_loss": ops.where(bad, loss, values["bad_loss"]),
+    }
+
+
+def rescaled(values: Values, finite: Any) -> dict[str, Any]:
+    """The loss scale after a step: halved by an overflow, doubled after many steps without one."""
+    steady = ops.where(finite, values["steady_updates"] + 1, 0)
+    double = steady >= UPDATES_BEFORE_DOUBLING
+    scale = values["loss_scale"] * ops.where(finite, ops.where(double, 2.0, 1.0), 0.5)
+    return {"loss_scale": ops.maximum(scale, 1.0), "steady_updates": ops.where(double, 0, steady)}

@@ -1,0 +1,40 @@
+"""Training and prediction compiled by JAX: one XLA program a step, which reuses the buffers of what it replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from models.training.recipe import Recipe
+from models.training.step import Objective, Step
+
+
+def differentiate(objective: Objective, values: list[Any]) -> tuple[tuple[Any, Any], list[Any]]:
+    """The objective at `values`, and the gradients of its loss."""
+    result: tuple[tuple[Any, Any], list[Any]] = jax.value_and_grad(objective, has_aux=True)(values)
+    return result
+
+
+def compile_step(step: Step, variables: dict[str, Any]) -> Callable[..., None]:
+    """(frames, labels, learning rate, step number) -> None: the step, run on the variables."""
+
+    def replace(values: dict[str, Any], *arguments: Any) -> dict[str, Any]:
+        return {**values, **step(values, *arguments)}
+
+    compiled = jax.jit(replace, donate_argnums=0)
+
+    def run(*arguments: Any) -> None:
+        values = compiled({name: variable.value for name, variable in variables.items()}, *arguments)
+        for name, variable in variables.items():
+            variable.assign(values[name])
+
+    return run
+
+
+def compile_prediction(function: Callable[..., Any], variables: dict[str, Any], recipe: Recipe) -> Callable[..., Any]:
+    """(*arrays) -> `function` of the variables' values by name and the arrays."""
+    del recipe  # JAX compiles everything with XLA
+    compiled = jax.jit(function)
+    return lambda *arrays: compiled({name: variable.value for name, variable in variables.items()}, *arrays)

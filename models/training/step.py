@@ -1,0 +1,103 @@
+"""One training step, from a batch to everything that it changes; how gradients are taken is the backend's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from models.training.arithmetic import (
+    Values,
+    averaged,
+    clip_factor,
+    counted,
+    cross_entropy,
+    global_norm,
+    rescaled,
+    updated,
+)
+from models.training.recipe import Recipe
+from models.training.slots import Slots
+
+Objective = Callable[[list[Any]], tuple[Any, Any]]
+"""Trainable values -> (loss, auxiliary values)."""
+
+Differentiate = Callable[[Objective, list[Any]], tuple[tuple[Any, Any], list[Any]]]
+"""-> (what the objective returned, gradients of the loss)."""
+
+
+class Step:
+    """The pure function of a training step.
+
+    Args:
+        model: From `registry.build`.
+        recipe: What to compute.
+        slots: Names of the model's variables.
+        differentiate: The backend's gradient.
+    """
+
+    def __init__(self, model: Any, recipe: Recipe, slots: Slots, differentiate: Differentiate) -> None:
+        self.model, self.recipe, self.slots, self.differentiate = model, recipe, slots, differentiate
+        self.penalised = [t.name for t in model.tensors if t.decayed] if recipe.l2 else []
+        self.scaled = recipe.compute == "float16"
+
+    def __call__(self, values: Values, frames: Any, labels: Any, learning_rate: Any, step: Any) -> dict[str, Any]:
+        """Every value that the step changes. `step` is its number, for the record of a loss that is not finite."""
+        gradients, changed = self.gradients(values, frames, labels, step)
+        finite = changed.pop("finite")
+        new = updated(values, gradients, learning_rate, self.recipe)
+        if self.scaled:
+            new = {name: ops.where(finite, value, values[name]) for name, value in new.items()}
+        changed |= new
+        return changed | averaged(values, changed, self.recipe)
+
+    def gradients(self, values: Values, frames: Any, labels: Any, step: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Gradients ready for Adam by tensor name, and what else changes; "finite" says whether to use them."""
+        loss, others, gradients = self._accumulated(values, frames, labels)
+        scale = values["loss_scale"] if self.scaled else 1.0
+        for name in self.penalised:
+            weight = values[f"weights/{name}"]
+            loss = loss + self.recipe.l2 / 2 * ops.sum(ops.square(weight))
+            gradients[name] = gradients[name] + (self.recipe.l2 * scale) * weight
+        norm = global_norm(gradients) / scale
+        finite = ops.isfinite(norm)
+        factor = clip_factor(norm, self.recipe.clip_norm) / scale
+        if self.scaled or self.recipe.clip_norm is not None:
+            gradients = {name: gradient * factor for name, gradient in gradients.items()}
+        changed = others | counted(values, loss, step) | {"finite": finite}
+        return gradients, changed | (rescaled(values, finite) if self.scaled else {})
+
+    def _accumulated(self, values: Values, frames: Any, labels: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        """Mean loss, new values of non-trainable variables, and mean gradients (times the loss scale) of a batch."""
+        weights = [values[f"weights/{name}"] for name in self.slots.trainable]
+        others = [values[name] for name in self.slots.others]
+        parts, size = self.recipe.accumulate, labels.shape[0] // self.recipe.accumulate
+        if parts == 1:
+            loss, others, gradients = self._part(values, weights, others, frames, labels)
+        else:
+
+            def body(index: Any, so_far: Any) -> Any:
+                sum_loss, others, sums = so_far
+                rows = ops.slice(frames, (index * size, 0, 0), (size, *frames.shape[1:]))
+                truth = ops.slice(labels, (index * size, 0), (size, labels.shape[1]))
+                loss, others, gradients = self._part(values, weights, others, rows, truth)
+                return sum_loss + loss, others, [a + b for a, b in zip(sums, gradients, strict=True)]
+
+            start = (ops.zeros(()), others, [ops.zeros_like(weight) for weight in weights])
+            loss, others, gradients = ops.fori_loop(0, parts, body, start)
+            loss, gradients = loss / parts, [gradient / parts for gradient in gradients]
+        return (
+            loss,
+            dict(zip(self.slots.others, others, strict=True)),
+            dict(zip(self.slots.trainable, gradients, strict=True)),
+        )
+
+    def _part(self, values: Values, weights: list[Any], others: list[Any], frames: Any, labels: Any) -> Any:
+        def objective(trainable: list[Any]) -> tuple[Any, Any]:
+            probabilities, new = self.model.stateless_call(trainable, others, {"frames": frames}, training=True)
+            loss = cross_entropy(probabilities, labels, self.recipe.label_smoothing)
+            return (loss * values["loss_scale"] if self.scaled else loss), (loss, new)
+
+        (_, (loss, new)), gradients = self.differentiate(objective, weights)
+        return loss, new, gradients

@@ -1,0 +1,165 @@
+"""The machine that trains one model: step, loss, prediction, and a state that resumes exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.checkpoints import Weights, load_reference_weights
+from models.training.recipe import Recipe
+from selection.errors import InputError, TrainingError
+
+State = dict[str, NDArray[Any]]
+
+
+class Trainer:
+    """Trains a model from `registry.build` on the Keras backend, TensorFlow or JAX.
+
+    On a CPU, the same state and the same batches give the same result to the last bit, also in another process with as
+    many threads.
+
+    Args:
+        model: Its weights are changed in place.
+        recipe: What a step computes.
+
+    Attributes:
+        step: Steps done so far.
+    """
+
+    def __init__(self, model: Any, recipe: Recipe) -> None:
+        from models.training.prediction import Prediction
+        from models.training.slots import Slots
+        from models.training.step import Step
+
+        self.model, self.recipe, self.step = model, recipe, 0
+        self._backend = _backend()
+        model.compute_in(recipe.compute)
+        slots = Slots(model, recipe)
+        self._variables = slots.variables
+        step = Step(model, recipe, slots, self._backend.differentiate)
+        self._run_step = self._backend.compile_step(step, slots.variables)
+        self._prediction = Prediction(model, slots, averaged=recipe.ema_decay is not None)
+        self._run_prediction = self._compile(self._prediction)
+        self._run_top: dict[int, Callable[..., Any]] = {}
+        self._rows = 0  # of the largest batch predicted so far
+
+    def train_step(self, frames: NDArray[Any], labels: NDArray[np.bool_]) -> None:
+        """Train on one batch; returns before the device is done where the backend allows.
+
+        Args:
+            frames: [batch_size, frames, rgb + audio], uint8 or float32.
+            labels: [batch_size, classes], bool.
+
+        Raises:
+            InputError: A batch of another size than the recipe's.
+        """
+        if len(frames) != self.recipe.batch_size or len(labels) != self.recipe.batch_size:
+            got = f"frames of {len(frames)} and labels of {len(labels)}"
+            raise InputError(f"expected a batch of {self.recipe.batch_size} videos, got {got}")
+        rate = np.float32(self.recipe.learning_rate_at(self.step))
+        self._run_step(frames, np.asarray(labels, np.bool_), rate, np.int32(self.step))
+        self.step += 1
+
+    def take_loss(self) -> float:
+        """Mean loss (L2 term included) of the steps since it was last taken, waiting for the device; NaN after no step.
+
+        Raises:
+            TrainingError: A loss was not finite; names the first such step and its loss.
+        """
+        taken = {name: self._read(name) for name in ("loss_sum", "loss_count", "bad_step", "bad_loss")}
+        if taken["bad_step"] >= 0:
+            raise TrainingError(f"expected a finite loss, got {taken['bad_loss']} at step {taken['bad_step']}")
+        for name in ("loss_sum", "loss_count"):
+            self._variables[name].assign(np.zeros_like(taken[name]))
+        return float(taken["loss_sum"] / taken["loss_count"]) if taken["loss_count"] else float("nan")
+
+    def predict(self, frames: NDArray[Any]) -> NDArray[np.float32]:
+        """Probabilities [batch, classes] in inference mode, of the averaged weights where the recipe averages."""
+        return np.asarray(self._run_prediction(self._padded(frames)))[: len(frames)]
+
+    def predict_top(self, frames: NDArray[Any], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The k likeliest classes of each video and their probabilities, both [batch, k], cut on the device.
+
+        In descending order, ties by lower class. With fewer than k classes, all of them.
+        """
+        if k not in self._run_top:
+            self._run_top[k] = self._compile(partial(self._prediction.top, k=k))
+        scores, classes = self._run_top[k](self._padded(frames))
+        return np.asarray(classes, np.int32)[: len(frames)], np.asarray(scores)[: len(frames)]
+
+    def weights(self) -> Weights:
+        """The weights that `predict` uses, by reference tensor name, copied to the host."""
+        return {name: _to_host(variable) for name, variable in self._prediction.weights.items()}
+
+    def load_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Replace the weights, averaged ones too; InputError as `load_reference_weights`.
+
+        Adam's moments stay, so this is for evaluating; `load_state` goes back to training.
+        """
+        load_reference_weights(self.model, weights)
+        for name, variable in self._prediction.weights.items():
+            variable.assign(np.asarray(weights[name], np.float32))
+
+    def state(self) -> State:
+        """Everything that training goes on from, copied to the host: what `load_state` takes, in any process."""
+        return {"step": np.array(self.step, np.int64)} | {name: self._read(name) for name in self._variables}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a `state` of the same model and recipe.
+
+        Raises:
+            InputError: Naming what is missing, unknown or of another shape; nothing is changed then.
+        """
+        expected = {name: tuple(variable.shape) for name, variable in self._variables.items()} | {"step": ()}
+        problems = [f"{name} is missing" for name in expected if name not in state]
+        problems += [f"{name} is unknown" for name in state if name not in expected]
+        problems += [
+            f"{name} has shape {np.shape(state[name])}, expected {shape}"
+            for name, shape in expected.items()
+            if name in state and np.shape(state[name]) != shape
+        ]
+        if problems:
+            raise InputError(f"the state does not fit this trainer: {'; '.join(problems)}")
+        for name in self._variables:
+            self._variables[name].assign(state[name])
+        self.step = int(state["step"])
+
+    def _compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        compiled: Callable[..., Any] = self._backend.compile_prediction(
+            function, self._prediction.variables, self.recipe
+        )
+        return compiled
+
+    def _padded(self, frames: NDArray[Any]) -> NDArray[Any]:
+        """Frames with rows of zeros up to the largest batch so far: a smaller last batch is not worth compiling for."""
+        self._rows = max(self._rows, len(frames))
+        missing = self._rows - len(frames)
+        return np.pad(frames, ((0, missing), (0, 0), (0, 0))) if missing else frames
+
+    def _read(self, name: str) -> NDArray[Any]:
+        return _to_host(self._variables[name])
+
+
+def _to_host(variable: Any) -> NDArray[Any]:
+    import keras
+
+    return np.array(keras.ops.convert_to_numpy(variable))
+
+
+def _backend() -> Any:
+    import keras
+
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        from models.training import tensorflow_backend
+
+        return tensorflow_backend
+    if name == "jax":
+        from models.training import jax_backend
+
+        return jax_backend
+    raise InputError(f"expected the Keras backend tensorflow or jax (KERAS_BACKEND), got {name}")
