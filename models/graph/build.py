@@ -15,7 +15,7 @@ from models.graph.files import file_sizes, whole_folder
 from models.graph.members import Member, encoded_parts
 from models.graph.network import Blend, Level, build_network
 from models.graph.saved_model import SAVED_MODEL_FILE, VARIABLES_PREFIX, write_saved_model
-from selection.errors import GraphError, InputError
+from selection.errors import GraphError
 
 Progress = Callable[[int, int, str], None]
 
@@ -48,6 +48,7 @@ def build_graph(
     blend: Blend = "probability",
     budget_bytes: int | None = None,
     top_k: int = 20,
+    max_frames: int = 300,
     saturate: bool = False,
     extra_files: Mapping[str, bytes] | None = None,
     progress: Progress | None = None,
@@ -61,6 +62,7 @@ def build_graph(
         blend: `probability`: Σ w p. `logit`: sigmoid(Σ w logit(p)), p kept 1e-6 from 0 and 1.
         budget_bytes: Bytes on disk, all files together, that must not be exceeded.
         top_k: Classes in the outputs `top_indices` and `top_scores`.
+        max_frames: Frames used of a video at most, before any are sampled.
         saturate: Clip weights beyond their precision's range and count them, rather than refuse them.
         extra_files: Content by file name, stored beside the graph under `assets.extra/`.
         progress: Called as (members written, members in all, name of the next member or "").
@@ -71,7 +73,7 @@ def build_graph(
     """
     target = Path(directory)
     saturated: Counter[str] = Counter()
-    network = build_network(members, level=level, blend=blend, top_k=top_k)
+    network = build_network(members, level=level, blend=blend, top_k=top_k, max_frames=max_frames)
     with whole_folder(target, marker=SAVED_MODEL_FILE) as part:
         streams = _streams(members, saturated if saturate else None, progress)
         write_checkpoint(part / VARIABLES_PREFIX, streams)

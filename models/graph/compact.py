@@ -1,13 +1,16 @@
-"""A smaller graph of the same operations: what is computed twice is merged, and inner names are short.
+"""A smaller graph of the same operations: what is computed twice is merged, what can be inferred left out.
 
 Members repeat the same constants, and those that sample the same frames the same dequantizing. A graph definition also
-spells out every name again wherever it is used, half of all bytes. Names that mean something outside are kept.
+spells out every name again wherever it is used, and the shape of every output: together most of its bytes. Names that
+mean something outside are kept; shapes are inferred again when the graph is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Set
 from typing import Any
+
+INFERRED_ATTRIBUTES = ("_output_shapes", "_has_manual_control_dependencies")
 
 
 def compact(graph_def: Any, *, keep: Set[str], stateful: Set[str]) -> tuple[Any, dict[str, str]]:
@@ -28,6 +31,9 @@ def compact(graph_def: Any, *, keep: Set[str], stateful: Set[str]) -> tuple[Any,
         copy = smaller.node.add()
         copy.CopyFrom(node)
         copy.input[:] = [_renamed_input(name, renamed) for name in node.input]
+        copy.ClearField("experimental_type")
+        for attribute in INFERRED_ATTRIBUTES:
+            copy.attr.pop(attribute, None)
         copy.name = ""
         content = copy.SerializeToString(deterministic=True)
         if node.name not in keep and content in known:

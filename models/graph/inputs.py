@@ -6,9 +6,6 @@ from typing import Any
 
 from models.graph.members import Shared
 
-MAX_FRAMES = 300
-"""Frames used of a video at most; YouTube-8M records hold up to 360, and the recipe uses 300."""
-
 
 def parse_frame_level(serialized: Any, shared: Shared) -> tuple[Any, Any]:
     """Serialized `SequenceExample`s [batch] -> frames uint8 [batch, longest, width], num_frames int32 [batch].
@@ -34,15 +31,15 @@ def parse_video_level(serialized: Any, shared: Shared) -> tuple[Any, Any]:
     return tf.concat([features[name] for name in wanted], axis=-1), tf.ones_like(serialized, tf.int32)
 
 
-def sample(frames: Any, num_frames: Any, sample_frames: int) -> Any:
+def sample(frames: Any, num_frames: Any, sample_frames: int, max_frames: int) -> Any:
     """Evenly spaced frames of each video: [batch, longest, width] -> [batch, sample_frames, width].
 
-    Index i is floor((2 i + 1) n / (2 S)), in integers, with n the video's frames within 1…`MAX_FRAMES` and within what
+    Index i is floor((2 i + 1) n / (2 S)), in integers, with n the video's frames within 1…`max_frames` and within what
     was given, and S `sample_frames`: the reader's fixed choice in evaluation.
     """
     import tensorflow as tf
 
-    given = tf.minimum(tf.shape(frames)[1], MAX_FRAMES)
+    given = tf.minimum(tf.shape(frames)[1], max_frames)
     count = tf.maximum(tf.minimum(num_frames, given), 1)
     index = (2 * tf.range(sample_frames) + 1)[tf.newaxis] * count[:, tf.newaxis] // (2 * sample_frames)
     return tf.gather(frames, index, batch_dims=1)

@@ -76,8 +76,8 @@ def shared_features(members: Sequence[Member]) -> Shared:
     """What the members share.
 
     Raises:
-        InputError: No members; members that differ in it; a blend weight that is not a finite positive number;
-            `sample_frames` below 1. Hyperparameters and precisions are checked as well.
+        InputError: No members; members that differ in it; a blend weight that is not finite; `sample_frames` below 1.
+            Hyperparameters and precisions are checked as well.
     """
     if not members:
         raise InputError("expected at least one member to build a graph of, got none")
@@ -88,11 +88,11 @@ def shared_features(members: Sequence[Member]) -> Shared:
         found = found or shared
         if shared != found:
             raise InputError(
-                f"expected members over the same features and classes, got {found} in {members[0].name} and {shared} in "
-                f"{member.name}"
+                f"expected members over the same features and classes, got {found} in {members[0].name} and "
+                f"{shared} in {member.name}"
             )
-        if not (math.isfinite(member.weight) and member.weight > 0):
-            raise InputError(f"expected a finite positive blend weight, got {member.weight} for {member.name}")
+        if not math.isfinite(member.weight):
+            raise InputError(f"expected a finite blend weight, got {member.weight} for {member.name}")
         if member.sample_frames < 1:
             raise InputError(f"expected at least 1 sampled frame, got {member.sample_frames} for {member.name}")
         precisions.precision(member.precision)

@@ -50,8 +50,10 @@ class Network:
     top_scores: Any
 
 
-def build_network(members: Sequence[Member], *, level: Level, blend: Blend, top_k: int) -> Network:
-    """Lay down the whole ensemble.
+def build_network(
+    members: Sequence[Member], *, level: Level, blend: Blend = "probability", top_k: int = 20, max_frames: int = 300
+) -> Network:
+    """Lay down the whole ensemble; arguments as for `build_graph`.
 
     Raises:
         InputError: As `shared_features`, or for an unknown level or blend.
@@ -66,7 +68,8 @@ def build_network(members: Sequence[Member], *, level: Level, blend: Blend, top_
     with graph.as_default():
         serialized, frames, num_frames = _inputs(level, shared)
         variables = {name: variable for i, member in enumerate(members) for name, variable in _variables(i, member)}
-        outputs = _member_outputs(members, variables, frames, num_frames, level)
+        seen = _seen_frames(members, frames, num_frames, level, max_frames)
+        outputs = _member_outputs(members, variables, seen)
         predictions = tf.identity(_blend(outputs, members, blend), name="predictions")
         scores, indices = tf.math.top_k(predictions, min(top_k, shared.classes), name="top")
         restore = add_restore(list(variables.values()))
@@ -95,24 +98,27 @@ def _variables(index: int, member: Member) -> list[tuple[str, Variable]]:
     return declared
 
 
-def _member_outputs(
-    members: Sequence[Member], variables: dict[str, Variable], frames: Any, num_frames: Any, level: Level
-) -> list[Any]:
+def _seen_frames(members: Sequence[Member], frames: Any, num_frames: Any, level: Level, max_frames: int) -> list[Any]:
+    """The frames that each member sees; members that sample as many see the same tensor."""
+    import tensorflow as tf
+
+    if level == "video":
+        return [frames] * len(members)
+    sampled: dict[int, Any] = {}
+    for count in sorted({member.sample_frames for member in members}):
+        with tf.name_scope(f"sample{count}"):
+            sampled[count] = sample(frames, num_frames, count, max_frames)
+    return [sampled[member.sample_frames] for member in members]
+
+
+def _member_outputs(members: Sequence[Member], variables: dict[str, Variable], seen: Sequence[Any]) -> list[Any]:
     """Probabilities of each member, one after the other: so that one member's decoded weights are held at a time."""
     import tensorflow as tf
 
-    sampled: dict[int, Any] = {}
     outputs: list[Any] = []
-    for index, member in enumerate(members):
-        if level == "video":
-            seen = frames
-        elif member.sample_frames in sampled:
-            seen = sampled[member.sample_frames]
-        else:
-            with tf.name_scope(f"sample{member.sample_frames}"):
-                seen = sampled[member.sample_frames] = sample(frames, num_frames, member.sample_frames)
+    for index, (member, frames) in enumerate(zip(members, seen, strict=True)):
         with tf.name_scope(f"{scope(index)}/"):
-            outputs.append(_member_output(index, member, variables, seen, after=outputs[-1:]))
+            outputs.append(_member_output(index, member, variables, frames, after=outputs[-1:]))
     return outputs
 
 

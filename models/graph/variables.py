@@ -1,7 +1,7 @@
 """Variables of the graph, with no more operations than a graph needs that is only ever restored and read.
 
-A variable of `tf.compat.v1` brings an initial value, the test whether it has one, and operations to save it: two thirds of
-a small member's graph. Here a variable is its handle, one read and one assignment from the checkpoint, which is its
+A variable of `tf.compat.v1` brings an initial value, the test whether it has one, and operations to save it: two thirds
+of a small member's graph. Here a variable is its handle, one read and one assignment from the checkpoint, which is its
 initializer as well.
 """
 

@@ -29,12 +29,17 @@ class Part:
 
 
 class Codec(ABC):
-    """Stores one float32 tensor as a few arrays.
+    """Stores one float32 tensor as a few arrays."""
 
-    `limit` is the largest magnitude that can be stored; encoding a larger one is the caller's mistake.
-    """
+    @property
+    def limit(self) -> float:
+        """The largest magnitude that can be stored; encoding a larger one is the caller's mistake."""
+        return math.inf
 
-    limit: float = math.inf
+    @property
+    @abstractmethod
+    def graph_bytes(self) -> int:
+        """Upper bound of what storing a tensor this way adds to a graph's definition, over a plain float32 one."""
 
     @abstractmethod
     def layout(self, shape: Sequence[int]) -> dict[str, Part]:

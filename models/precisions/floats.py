@@ -22,7 +22,12 @@ class FloatCodec(Codec):
     dtype: str
 
     @property
-    def limit(self) -> float:  # type: ignore[override]
+    def graph_bytes(self) -> int:
+        """A cast."""
+        return 128
+
+    @property
+    def limit(self) -> float:
         """Largest finite magnitude of the type: 65504 for float16."""
         return _LIMITS[self.dtype]
 

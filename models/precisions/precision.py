@@ -67,6 +67,11 @@ class Precision:
         """Exact stored bytes of a tensor: what the graph's variables hold, scales and masks included."""
         return self.codec(tensor).size_bytes(tensor.shape)
 
+    def graph_bytes(self, large: int, matrices: int) -> int:
+        """Upper bound of what storing so many large tensors and other matrices adds to the definition of a graph."""
+        worst = max([self.large, *self.by_tensor.values()], key=lambda codec: codec.graph_bytes)
+        return large * worst.graph_bytes + matrices * self.matrices.graph_bytes
+
     def encode(
         self,
         tensor: Tensor,
