@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from sweep.console import FAILED, INTERRUPTED, JsonOption, make_app, messages, output, print_json
+from sweep.console import FAILED, INTERRUPTED, JsonOption, make_app, messages, output, print_json, progress_bar
 from sweep.select_cli import app as select_app
 
 app = make_app("sweep", "Train a grid of models, then pick the best ensemble that fits a size budget (`sweep select`).")
@@ -22,6 +22,10 @@ RunArgument = Annotated[
     ),
 ]
 RUNS = Path("runs")
+
+# As in sweep.data.features and dashboards.images, which import numpy and plotly.
+Level = Literal["frame", "video"]
+ImageFormat = Literal["png", "svg"]
 
 
 @app.command(epilog="Example: `sweep plan examples/paper_grid.yaml`")
@@ -121,21 +125,66 @@ def list_runs(storage: StorageOption = RUNS, json: JsonOption = False) -> None:
 @app.command(epilog="Example: `sweep report runs/paper_grid`")
 def report(
     run: RunArgument = None,
+    *,
     out: Annotated[Path | None, typer.Option(help="The HTML file; report.html in the run folder if omitted.")] = None,
+    images: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each figure as an image here too.")] = None,
+    image_format: Annotated[ImageFormat, typer.Option(help="Kind of those images.")] = "png",
     storage: StorageOption = RUNS,
     json: JsonOption = False,
 ) -> None:
     """Write the report: one HTML file that opens offline."""
+    from dashboards.images import write_images
     from dashboards.report import write_report
     from sweep.records import sweep_records
     from sweep.runs import find_run
 
     folder = find_run(run, storage)
-    path = write_report(out or folder.report, sweep_records(folder)).absolute()
+    records = sweep_records(folder)
+    path = write_report(out or folder.report, records).absolute()
+    drawn = [] if images is None else write_images(records, images, format=image_format)
     if json:
-        print_json({"report": str(path)})
+        print_json({"report": str(path), "images": [str(image.absolute()) for image in drawn]})
+        return
+    output().print(f"Report: {path}")
+    for image in drawn:
+        output().print(f"Image:  {image}")
+
+
+@app.command(epilog="Example: `sweep synth data --classes 40 --train-files 8`")
+def synth(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the files; made if missing.")],
+    *,
+    level: Annotated[Level, typer.Option(help="Frames of each video, or their mean only.")] = "frame",
+    train_files: Annotated[int, typer.Option(min=0, help="Files train0000.tfrecord and so on.")] = 8,
+    validate_files: Annotated[int, typer.Option(min=0, help="Files validate0000.tfrecord and so on.")] = 4,
+    videos: Annotated[int, typer.Option(min=1, help="Videos in each file.")] = 100,
+    classes: Annotated[int, typer.Option(min=2, help="Size of the vocabulary.")] = 40,
+    min_frames: Annotated[int, typer.Option(min=1, help="Frames of the shortest video.")] = 20,
+    max_frames: Annotated[int, typer.Option(min=1, help="Frames of the longest video.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Write a small data set in the YouTube-8M format, in which larger models do score better."""
+    from sweep.data.synth import write_synth
+
+    with progress_bar("Writing files", train_files + validate_files) as advance:
+        paths = write_synth(
+            directory,
+            level=level,
+            train_files=train_files,
+            validate_files=validate_files,
+            videos_per_file=videos,
+            classes=classes,
+            min_frames=min_frames,
+            max_frames=max_frames,
+            seed=seed,
+            progress=lambda _done, _total: advance(1),
+        )
+    size_bytes = sum(path.stat().st_size for path in paths)
+    if json:
+        print_json({"files": [str(path.absolute()) for path in paths], "bytes": size_bytes})
     else:
-        output().print(f"Report: {path}")
+        output().print(f"{len(paths)} files, {size_bytes / 2**20:.1f} MiB, in {directory}")
 
 
 def main() -> None:
