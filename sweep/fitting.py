@@ -17,7 +17,7 @@ from sweep.data.features import Features
 from sweep.data.reader import training_batches
 from sweep.grid import Training
 from sweep.holdout import Holdout
-from sweep.pace import Pace
+from sweep.pace import Lap, Pace
 from sweep.worker import Report, ShouldStop, TrialInterruptedError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Fit:
     def __post_init__(self) -> None:
         self.progress = Progress()
         self._pace = Pace()
+        self._lap = Lap()  # what led to the last row of the curve
 
     def run(self) -> Progress:
         """Train to the last step; what was done before is not done again.
@@ -110,7 +111,7 @@ class Fit:
                 row["gap"] = self.holdout.measure(self.trainer, tick=self._stop_if_asked).gap
             self.progress.settled = True
             self.curve.append(row)
-            self.report({"status": "running", "phase": "training", "steps": self.training.steps, **row})
+            self._tell(row)
             if saves:
                 self._save_checkpoint()
 
@@ -123,7 +124,7 @@ class Fit:
         if curve and curve[-1]["step"] == progress.step:
             return curve[-1]
         loss = self.trainer.take_loss()  # the host waits here until the device has done all steps
-        lap = self._pace.lap()
+        self._lap = lap = self._pace.lap()
         progress.timed_steps += lap.steps
         progress.timed_seconds += lap.seconds
         progress.wait_seconds += lap.wait_seconds
@@ -137,6 +138,11 @@ class Fit:
         }
         curve.append(row)
         return row
+
+    def _tell(self, row: CurveRow) -> None:
+        lap = self._lap
+        stall = {"data_wait_share": lap.wait_seconds / lap.seconds} if lap.steps else {}
+        self.report({"status": "running", "phase": "training", "steps": self.training.steps, **row, **stall})
 
     def _save_checkpoint(self) -> None:
         self.checkpoints.write_weights(self.progress.step, self.trainer.weights())

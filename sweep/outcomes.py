@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +21,12 @@ TRACKED = ("loss", "gap", "learning_rate", "videos_per_second", "data_wait_share
 
 
 class Outcomes(tune.Callback):
-    """Told by Tune of every start, report, end and error of a trial.
-
-    Nothing that goes wrong in tracking may cost a trial: it becomes a notice, and the sweep goes on.
-    """
+    """Told by Tune of every start, report, end and error of a trial."""
 
     def __init__(self, sweep: SweepSpec, tracker: Tracker, progress: SweepProgress) -> None:
         self._sweep = sweep
         self._tracker = tracker
         self._progress = progress
-        self._untracked: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks into a state that is never read; a tracker and a terminal cannot be pickled."""
@@ -44,12 +39,12 @@ class Outcomes(tune.Callback):
         spec = self._sweep.trial(trial.config)
         if result.get("phase") == "start":
             self._progress.trial_started(spec.name)
-            self._track(lambda: self._tracker.trial_started(spec.name, spec.point.hyperparameters))
+            self._tracker.trial_started(spec.name, spec.point.hyperparameters)
         elif result.get("status") == "running":
             self._progress.trial_progress(spec.name, result)
             metrics = {key: float(result[key]) for key in TRACKED if result.get(key) is not None}
             if metrics:
-                self._track(lambda: self._tracker.trial_metrics(spec.name, int(result["step"]), metrics))
+                self._tracker.trial_metrics(spec.name, int(result["step"]), metrics)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
         """A trial whose function returned: done, failed for a reason that another attempt would meet again, stopped."""
@@ -77,21 +72,13 @@ class Outcomes(tune.Callback):
         record = read_json(spec.folder.record)
         self._progress.trial_finished(spec.name, record)
         artifacts = [spec.folder.config_file, spec.folder.curve, spec.folder.record]
-        self._track(lambda: self._tracker.trial_finished(spec.name, record, artifacts))
+        self._tracker.trial_finished(spec.name, record, artifacts)
 
     def _failed(self, spec: TrialSpec, reason: str) -> None:
         self._progress.trial_failed(spec.name, reason)
-        self._track(lambda: self._tracker.trial_failed(spec.name, reason))
-
-    def _track(self, write: Callable[[], None]) -> None:
-        """Write to MLflow; each kind of failure is told once."""
-        try:
-            write()
-        except Exception as error:
-            kind = type(error).__name__
-            if kind not in self._untracked:
-                self._untracked.add(kind)
-                self._progress.notice(f"MLflow could not be written ({kind}: {_first_line(error)}); the sweep goes on")
+        # A worker that never came up has not been told of; a run that exists is only opened again.
+        self._tracker.trial_started(spec.name, spec.point.hyperparameters)
+        self._tracker.trial_failed(spec.name, reason)
 
 
 def failure_reason(trial: Trial) -> str:

@@ -7,7 +7,7 @@ folder that is deleted at the end and never read, so that no state of theirs can
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,7 @@ def run_sweep(
 
     with stop_on_signals(ask_to_stop) as stop:
         done, wanted = _done_records(sweep), _wanted_count(sweep)
+        _delete_leftovers(sweep, done)
         watcher.sweep_started(total=wanted, done=len(done))
         if len(done) < wanted:
             try:
@@ -134,6 +135,12 @@ def _done_records(sweep: SweepSpec) -> dict[str, dict[str, Any]]:
     """The records of the trials that are done, by name."""
     trials = _trials_of_interest(sweep)
     return {trial.name: read_json(trial.folder.record) for trial in trials if trial.folder.record.exists()}
+
+
+def _delete_leftovers(sweep: SweepSpec, done: Iterable[str]) -> None:
+    """Delete checkpoints of trials whose worker was killed between writing the record and deleting them."""
+    for name in done:
+        shutil.rmtree(sweep.run.trial(name).checkpoints, ignore_errors=True)
 
 
 def _searcher(sweep: SweepSpec, done: dict[str, dict[str, Any]], stopped: Callable[[], bool]) -> Searcher:

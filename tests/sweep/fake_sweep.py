@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -46,7 +47,10 @@ class LineTracker:
 
 
 class Shouting(SweepProgress):
-    """Says on standard error what a person would see."""
+    """Says on standard error what a person would see. Like a console, it cannot be pickled."""
+
+    def __init__(self):
+        self.lock = threading.RLock()
 
     def trial_progress(self, name, metrics):
         sys.stderr.write(f"progress {name} {metrics['step']}\n")

@@ -14,7 +14,10 @@ from models import precisions, sizes
 from models.checkpoints import read_weights
 from models.training import Recipe
 from selection.errors import TrainingError
+from selection.gap import gap_of_lists
 from selection.pool import CandidatePool
+from sweep.data.features import Features
+from sweep.holdout import Holdout
 from sweep.trial import run_trial
 from sweep.worker import TrialInterruptedError
 
@@ -147,10 +150,6 @@ def test_the_candidate_predicts_what_the_final_weights_predict(small_trial, smal
     assert candidate.size_bytes.keys() == {"float32", "float16"}
     assert candidate.origin["weights"] == "../trials/K2-H8/weights.npz"
     assert candidate.origin["sample_frames"] == 4
-
-    from selection.gap import gap_of_lists
-    from sweep.holdout import Holdout
-    from sweep.data.features import Features
 
     trainer = LinearTrainer(spec)
     weights = read_weights(spec.folder.weights)
