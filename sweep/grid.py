@@ -233,6 +233,18 @@ class Training(Section):
     precisions: Annotated[tuple[str, ...], Field(strict=False)] = ("float16",)
     """Precisions, beside float32, that a trained model may be packed in; its predictions are measured in each."""
 
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"expected accumulate to divide batch_size {self.batch_size}, got {self.accumulate}")
+        if self.schedule == "cosine":
+            staircase = [key for key in ("decay_rate", "decay_examples") if getattr(self, key) != _default(self, key)]
+            if staircase:
+                raise ValueError(f"expected no {' and '.join(staircase)} with schedule: cosine, got a value")
+            if self.warmup_steps >= self.steps:
+                raise ValueError(f"expected warmup_steps below steps {self.steps}, got {self.warmup_steps}")
+        return self
+
 
 class Budget(Section):
     """The size that the ensemble must fit; a trial that alone is larger can never be used."""
@@ -285,6 +297,11 @@ class Grid(Section):
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `Grid.model_validate` accepts again, with every default written out."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+def _default(section: Section, key: str) -> object:
+    """The value of a key that is not given."""
+    return type(section).model_fields[key].default
 
 
 def is_remote(path: str) -> bool:

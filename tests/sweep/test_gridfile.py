@@ -174,6 +174,18 @@ def test_errors_of_the_search(load, search, place, sentence):
     assert problems(load, text) == {f"{place} (line 5)": sentence}
 
 
+@pytest.mark.parametrize(
+    ("training", "sentence"),
+    [
+        ("{batch_size: 80, accumulate: 3}", "expected accumulate to divide batch_size 80, got 3"),
+        ("{schedule: cosine, decay_rate: 0.5}", "expected no decay_rate with schedule: cosine, got a value"),
+        ("{schedule: cosine, steps: 9, warmup_steps: 9}", "expected warmup_steps below steps 9, got 9"),
+    ],
+)
+def test_training_keys_that_do_not_go_together(load, training, sentence):
+    assert problems(load, f"{SMALL}training: {training}\n") == {"training (line 7)": sentence}
+
+
 def test_a_hyperparameter_fixed_and_varied_is_an_error(load):
     text = SMALL.replace("{family: gated_netvlad}", "{family: gated_netvlad, options: {hidden: 3}}")
     assert problems(load, text) == {

@@ -1,0 +1,74 @@
+"""docs/grid.md names every key, with its true default, and its examples are valid."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sweep.grid import Grid
+from sweep.gridfile import load_grid
+from sweep.gridproblems import known_keys
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "grid.md").read_text()
+BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+REQUIRED = {"name": "x", "data": {"level": "video", "validate": ["v"]}, "model": {"family": "gated_netvlad"}}
+SECTIONS = [
+    (),
+    ("data",),
+    ("data", "holdout"),
+    ("model",),
+    ("search",),
+    ("search", "sampler"),
+    ("search", "sampler", "space"),
+    ("training",),
+    ("training", "averaging"),
+    ("budget",),
+    ("resources",),
+    ("tracking",),
+]
+
+
+@pytest.fixture
+def documented(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text(BLOCKS[0])
+    return load_grid(path)
+
+
+def test_the_documented_defaults_are_the_defaults(documented):
+    defaults = Grid.model_validate({**REQUIRED, "search": {"grid": {"clusters": [8]}}}).to_dict()
+    shown = documented.to_dict()
+    for section in ("training", "budget", "resources", "tracking", "storage"):
+        assert shown[section] == defaults[section]
+    for key in ("holdout", "train", "classes", "rgb", "audio", "max_frames", "max_bad_share"):
+        assert shown["data"][key] == defaults["data"][key]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_key_is_documented(section):
+    for key in known_keys(section):
+        assert re.search(rf"\b{key}\b", TEXT), f"{section}: {key}"
+
+
+def test_every_section_of_the_schema_is_looked_at():
+    def sections_below(path):
+        for key in known_keys(path):
+            if known_keys((*path, key)) != known_keys(path):
+                yield (*path, key)
+                yield from sections_below((*path, key))
+
+    assert {(), *sections_below(())} == set(SECTIONS)
+
+
+def test_the_documented_sampler_is_valid(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text(BLOCKS[0][: BLOCKS[0].index("search:")] + BLOCKS[1])
+    sampler = load_grid(path).search.sampler
+    assert sampler is not None
+    assert sampler.trials == 20
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_example_is_valid(path):
+    assert load_grid(path).name
