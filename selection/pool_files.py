@@ -1,7 +1,7 @@
 """A candidate pool as a folder.
 
-``labels.npz`` holds ``video_ids``, ``indptr``, ``indices`` and ``class_count``. A candidate is ``<name>.json`` (``name``,
-``size_bytes``, the free-form parts), ``<name>.npz`` (``video_ids``, ``top_indices``, ``top_scores``) and, for a precision
+``labels.npz`` holds ``video_ids``, ``indptr``, ``indices``, ``class_count``. A candidate is ``<name>.json`` (``name``,
+``size_bytes``, free-form parts), ``<name>.npz`` (``video_ids``, ``top_indices``, ``top_scores``) and, for a precision
 that predicts otherwise, ``<name>.<precision>.npz``. The JSON is written last: a candidate that has one is complete.
 """
 

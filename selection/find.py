@@ -1,0 +1,183 @@
+"""One search on one set of videos, from the space of subsets to the best weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from selection.board import Board, Entry
+from selection.enumeration import enumerate_subsets
+from selection.evaluate import Evaluator
+from selection.greedy import by_loss, greedy
+from selection.local import neighbours, restarts
+from selection.race import Tally, race
+from selection.rows import build_rows
+from selection.runner import Runner, Stopped
+from selection.weights import on_simplex
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from selection.evaluate import Blend
+    from selection.lists import Labels
+    from selection.objectives import Objective
+    from selection.options import Options
+    from selection.space import Space, Subset
+
+NEGLIGIBLE_WEIGHT = 0.02  # members below it are tried without
+NEGLIGIBLE_SCORE = 2e-7  # what dropping a member may cost
+MAX_REFINEMENTS = 4  # races among the neighbours of the best, when not all subsets were listed
+
+
+@dataclass(frozen=True)
+class Found:
+    """Outcome of one search.
+
+    Attributes:
+        board: everything that was scored.
+        best: the best ensemble.
+        summary: plain data for ``Ensemble.search``.
+    """
+
+    board: Board
+    best: Entry
+    summary: dict[str, Any]
+
+
+def find(labels: Labels, videos: NDArray[np.int64], space: Space, objective: Objective, options: Options) -> Found:
+    """Search the best ensemble of a space on some videos.
+
+    Args:
+        labels: ground truth of the pool.
+        videos: rows of the pool to use.
+        space: the allowed subsets.
+        objective: what to maximise on those videos.
+        options: the user's.
+    """
+    rows = build_rows(labels.take(videos), [column.take(videos) for column in space.columns], objective.top_k)
+    runner = Runner(Evaluator.of(rows, objective), options.workers, options.executor, options.should_stop)
+    with runner:
+        search = _Search(Board(space, runner, options.progress), options)
+        reason = search.run()
+    assert search.board.best is not None  # run() begins with an allowed subset
+    summary = {
+        "strategy": search.strategy,
+        "candidates": len(space.of_candidate),
+        "items": len(space.items),
+        "feasible": search.feasible,
+        "maximal": search.maximal,
+        "evaluated": dict(search.tally.evaluated),
+        "evaluations": runner.evaluations,
+        "could_still_win": search.tally.open,
+        "complete": reason.startswith("Complete"),
+        "stop_reason": reason,
+    }
+    return Found(search.board, search.board.best, summary)
+
+
+class _Search:
+    """The stages of a search, in order; each leaves what it found on the board."""
+
+    def __init__(self, board: Board, options: Options) -> None:
+        self.board = board
+        self.options = options
+        self.blends: Sequence[Blend] = ("probability", "logit") if options.blend == "auto" else (options.blend,)
+        self.tally = Tally()
+        self.strategy = "none"
+        self.feasible: int | None = None
+        self.maximal: int | None = None
+
+    def run(self) -> str:
+        """Search; returns why it ended, as a sentence."""
+        board = self.board
+        required = tuple(sorted(board.space.of_candidate[candidate][0] for candidate in board.space.required))
+        board.evaluate_first(by_loss(board, required), self.blends[0])
+        try:
+            board.evaluate([(number,) for number in range(len(board.space.items))], "cheap")
+            subsets, greedy_ones = self._subsets()
+            self._race(subsets, greedy_ones)
+            self._drop_negligible()
+        except Stopped:
+            return (
+                "Stopped on request: this is the best found so far, and others may be better; "
+                "give it more time or more workers."
+            )
+        if self.tally.open:
+            return (
+                f"Ended at the cap of a round with {self.tally.open} subsets that could still have won; "
+                "--exhaustive evaluates all."
+            )
+        if self.strategy == "local search":
+            return (
+                "Complete: no move from the best improves it; with too many subsets to list, a better one that no "
+                "start led to cannot be excluded."
+            )
+        if self.options.exhaustive:
+            return "Complete: every maximal subset was evaluated with full weight search."
+        return (
+            "Complete: every subset took part, and each one left out would have had to gain more from weight search "
+            "than any that was tried."
+        )
+
+    def _subsets(self) -> tuple[list[Subset], list[Subset]]:
+        """Who takes part in the race, and the greedy solutions among them."""
+        board = self.board
+        board.tell("greedy starts", 0, 2)
+        greedy_ones = [greedy(board, "score"), greedy(board, "rate")]
+        listed = enumerate_subsets(board.space)
+        if listed is not None:
+            self.strategy = "enumeration"
+            self.feasible, self.maximal = listed.feasible, len(listed.maximal)
+            return listed.maximal, greedy_ones
+        self.strategy = "local search"
+        rng = np.random.default_rng([self.options.seed, 2])
+        restarts(board, greedy_ones, self.options.restarts, rng)
+        return self._visited(), greedy_ones
+
+    def _visited(self) -> list[Subset]:
+        return [subset for subset in self.board.level("cheap") if self.board.space.is_allowed(subset)]
+
+    def _race(self, subsets: list[Subset], keep: list[Subset]) -> None:
+        board = self.board
+        self._one_race(subsets, keep)
+        if self.strategy != "local search":
+            return
+        for _ in range(MAX_REFINEMENTS):
+            assert board.best is not None
+            before = board.best.subset
+            near = neighbours(board, before)
+            board.evaluate(near, "cheap")
+            self._one_race(self._visited(), [])
+            if board.best.subset == before:
+                break
+
+    def _one_race(self, subsets: list[Subset], keep: list[Subset]) -> None:
+        exhaustive = self.options.exhaustive
+        race(self.board, subsets, blends=self.blends, exhaustive=exhaustive, keep=keep, tally=self.tally)
+
+    def _drop_negligible(self) -> None:
+        """Drop members that the best can do without, and use the freed room again when that gains."""
+        board = self.board
+        while board.best is not None and len(board.best.subset) > 1:
+            best = board.best
+            weights = np.array(best.scored.weights)
+            place = int(weights.argmin())
+            rest = best.subset[:place] + best.subset[place + 1 :]
+            if weights[place] >= NEGLIGIBLE_WEIGHT or not board.space.is_allowed(rest):
+                return
+            start = tuple(float(w) for w in on_simplex(np.delete(weights, place)))
+            board.starts[rest] = (*board.starts.get(rest, ()), start)
+            board.level("full", best.scored.blend).pop(rest, None)
+            without = board.evaluate([rest], "full", best.scored.blend)[0]
+            refilled = by_loss(board, rest)
+            if refilled != rest:
+                board.evaluate([refilled], "full", best.scored.blend)
+            if board.best is best and without.score >= best.score - NEGLIGIBLE_SCORE:
+                board.best = without
+            if board.best is best:
+                return

@@ -1,0 +1,206 @@
+"""Compiled loops that build class-sparse rows. All release the GIL."""
+
+from __future__ import annotations
+
+# ruff: noqa: PLR0917 - compiled functions take their arrays by position
+import numpy as np
+from numba import njit
+
+SHORT_ROW = 128  # entries up to which counting comparisons beats a selection algorithm
+
+
+@njit(cache=True, nogil=True)
+def _kth_largest(values, count, k):  # type: ignore[no-untyped-def]
+    """The k-th largest of the first ``count`` values, or -inf when there are fewer."""
+    if count < k:
+        return -np.inf
+    if count > SHORT_ROW:
+        return np.partition(values[:count], count - k)[count - k]
+    for i in range(count):
+        value = values[i]
+        above, at_least = 0, 0
+        for j in range(count):
+            above += values[j] > value
+            at_least += values[j] >= value
+        if above < k <= at_least:
+            return value
+    return -np.inf
+
+
+@njit(cache=True, nogil=True)
+def _union(indices, scores, video, class_count, complete, place, classes, peaks, floors, listed):  # type: ignore[no-untyped-def]
+    """Union of one video's lists: classes, largest and smallest score of each; returns how many.
+
+    ``place`` [class_count] is scratch, -1 everywhere before and after; ``listed`` is scratch too.
+    """
+    count = 0
+    for column in range(indices.shape[0]):
+        for j in range(indices.shape[2]):
+            klass = indices[column, video, j]
+            if klass < 0:
+                break
+            score = scores[column, video, j]
+            at = place[klass]
+            if at < 0:
+                place[klass] = count
+                classes[count], peaks[count], floors[count], listed[count] = klass, score, score, 1
+                count += 1
+            else:
+                peaks[at] = max(peaks[at], score)
+                floors[at] = min(floors[at], score)
+                listed[at] += 1
+    for i in range(count):
+        if listed[i] < indices.shape[0]:
+            floors[i] = 0.0
+    if complete:
+        for klass in range(class_count):
+            if place[klass] < 0:
+                classes[count], peaks[count], floors[count] = klass, 0.0, 0.0
+                count += 1
+    for i in range(count):
+        place[classes[i]] = -1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _scratch(indices, class_count):  # type: ignore[no-untyped-def]
+    room = class_count
+    return (
+        np.full(class_count, -1, np.int32),
+        np.empty(room, np.int32),
+        np.empty(room, np.float32),
+        np.empty(room, np.float32),
+        np.empty(room, np.int32),
+    )
+
+
+@njit(cache=True, nogil=True)
+def union_counts(indices, scores, class_count, complete, k):  # type: ignore[no-untyped-def]
+    """[videos] entries of each row.
+
+    Args:
+        indices: [columns, videos, longest] int32 classes, -1 beyond a list's end.
+        scores: the same shape, float32.
+        class_count: classes of the vocabulary.
+        complete: count every class.
+        k: count only entries that may be among a row's best k under some blend; 0 counts all.
+    """
+    place, classes, peaks, floors, listed = _scratch(indices, class_count)
+    counts = np.empty(indices.shape[1], np.int64)
+    for video in range(indices.shape[1]):
+        count = _union(indices, scores, video, class_count, complete, place, classes, peaks, floors, listed)
+        if k > 0 and count > k:
+            threshold = _kth_largest(floors, count, k)
+            kept = 0
+            for i in range(count):
+                if peaks[i] >= threshold:
+                    kept += 1
+            count = kept
+        counts[video] = count
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def union_fill(indices, scores, class_count, complete, indptr, out_classes, out_peaks, values):  # type: ignore[no-untyped-def]
+    """Write rows: the entries of highest peak, as many as the row bounds have room for, by descending peak.
+
+    Args:
+        indices: as in ``union_counts``.
+        scores: as in ``union_counts``.
+        class_count: classes of the vocabulary.
+        complete: as in ``union_counts``.
+        indptr: [videos + 1] row bounds of these videos in the outputs.
+        out_classes: [entries] int32.
+        out_peaks: [entries] float32.
+        values: [columns, entries] float32, zeros before.
+    """
+    place, classes, peaks, floors, listed = _scratch(indices, class_count)
+    for video in range(indices.shape[1]):
+        count = _union(indices, scores, video, class_count, complete, place, classes, peaks, floors, listed)
+        order = np.argsort(-peaks[:count], kind="mergesort")
+        base, kept = indptr[video], indptr[video + 1] - indptr[video]
+        for i in range(kept):
+            klass = classes[order[i]]
+            out_classes[base + i] = klass
+            out_peaks[base + i] = peaks[order[i]]
+            place[klass] = i
+        for column in range(indices.shape[0]):
+            for j in range(indices.shape[2]):
+                klass = indices[column, video, j]
+                if klass < 0:
+                    break
+                if place[klass] >= 0:
+                    values[column, base + place[klass]] = scores[column, video, j]
+        for i in range(kept):
+            place[out_classes[base + i]] = -1
+
+
+@njit(cache=True, nogil=True)
+def _extremes(values, columns, tails, video, start, count, low, high):  # type: ignore[no-untyped-def]
+    """Smallest and largest value of each entry of a row over some columns, into ``low`` and ``high``."""
+    for i in range(count):
+        value = values[columns[0], start + i]
+        low[i] = value
+        high[i] = value if value > 0.0 else tails[0, video]
+    for m in range(1, len(columns)):
+        column, tail = columns[m], tails[m, video]
+        for i in range(count):
+            value = values[column, start + i]
+            low[i] = min(low[i], value)
+            high[i] = max(high[i], value if value > 0.0 else tail)
+
+
+@njit(cache=True, nogil=True)
+def compact_rows(values, columns, indptr, k, tails):  # type: ignore[no-untyped-def]
+    """Entries that a blend of some columns can put among a row's best k.
+
+    Args:
+        values: [all columns, entries] probabilities.
+        columns: [members] rows of ``values``.
+        indptr: [videos + 1] row bounds.
+        k: entries that count of each row.
+        tails: [members, videos] what a class that is not listed may have; it joins an entry's largest value, because
+            the logit blend assumes it.
+
+    Returns:
+        (indptr [videos + 1] of the kept entries, which they are [kept], their largest values [kept]); within a row by
+        descending largest value.
+    """
+    videos = len(indptr) - 1
+    out_indptr = np.zeros(videos + 1, np.int64)
+    kept = np.empty(indptr[videos], np.int64)
+    peaks = np.empty(indptr[videos], np.float32)
+    longest = np.max(indptr[1:] - indptr[:-1])
+    high = np.empty(longest, np.float32)
+    low = np.empty(longest, np.float32)
+    total = 0
+    for video in range(videos):
+        start = indptr[video]
+        count = indptr[video + 1] - start
+        _extremes(values, columns, tails, video, start, count, low, high)
+        threshold = _kth_largest(low, count, k)
+        first = total
+        for i in range(count):
+            if high[i] < threshold:
+                continue
+            # Rows are in descending order over all columns, so they nearly are over a few: insertion moves little.
+            place = total
+            while place > first and peaks[place - 1] < high[i]:
+                peaks[place] = peaks[place - 1]
+                kept[place] = kept[place - 1]
+                place -= 1
+            peaks[place] = high[i]
+            kept[place] = start + i
+            total += 1
+        out_indptr[video + 1] = total
+    return out_indptr, kept[:total].copy(), peaks[:total].copy()
+
+
+@njit(cache=True, nogil=True)
+def kth_largest_of_rows(values, indptr, k):  # type: ignore[no-untyped-def]
+    """[rows] the k-th largest value of each row, -inf where it has fewer."""
+    found = np.empty(len(indptr) - 1, np.float64)
+    for row in range(len(found)):
+        part = values[indptr[row] : indptr[row + 1]]
+        found[row] = _kth_largest(part, len(part), k)
+    return found
