@@ -17,8 +17,15 @@ ROW_HEIGHT = 62
 
 @dataclass(frozen=True)
 class ComparisonInfo:
-    """Data of the figure: the contenders, the ensemble first; `confidence` is the one of their intervals."""
+    """Data of the figure.
 
+    Args:
+        metric: what the contenders were scored by.
+        scores: theirs, the ensemble's first.
+        confidence: of the intervals, in (0, 1).
+    """
+
+    metric: str
     scores: tuple[ScoreInfo, ...]
     confidence: float | None
 
@@ -30,19 +37,19 @@ def comparison_info(records: SweepRecords) -> ComparisonInfo | None:
         return None
     rivals = (ensemble.score, ensemble.runner_up, ensemble.best_single)
     scores = tuple(score for score in rivals if score is not None and score.best_known is not None)
-    return ComparisonInfo(scores, ensemble.confidence) if len(scores) > 1 else None
+    return ComparisonInfo(ensemble.metric, scores, ensemble.confidence) if len(scores) > 1 else None
 
 
 def comparison_figure(info: ComparisonInfo, theme: Theme = LIGHT) -> go.Figure:
     """Draw one row a contender: a filled mark with its interval where held out, a ring for the score on all videos."""
     figure = new_figure(theme, height=118 + ROW_HEIGHT * len(info.scores), narrowest=480)
-    held_out = [(row, score) for row, score in enumerate(info.scores) if score.held_out_gap is not None]
+    held_out = [(row, score) for row, score in enumerate(info.scores) if score.held_out is not None]
     level = "" if info.confidence is None else f", {info.confidence:.0%} interval"
     if held_out:
         _draw_held_out(figure, held_out, f"held-out videos{level}", theme)
-    everywhere = [(row, score) for row, score in enumerate(info.scores) if score.gap is not None]
+    everywhere = [(row, score) for row, score in enumerate(info.scores) if score.everywhere is not None]
     figure.add_scatter(
-        x=[score.gap for _, score in everywhere],
+        x=[score.everywhere for _, score in everywhere],
         y=[row for row, _ in everywhere],
         mode="markers",
         name="all videos, those that it was chosen on included",
@@ -50,8 +57,10 @@ def comparison_figure(info: ComparisonInfo, theme: Theme = LIGHT) -> go.Figure:
         hovertext=[_hover(score) for _, score in everywhere],
         hoverinfo="text",
     )
-    values = [value for score in info.scores for value in (score.gap, score.held_out_gap, *(score.interval or ()))]
-    figure.update_xaxes(**score_axis([value for value in values if value is not None], title="GAP@20"), tickangle=0)
+    values = [value for score in info.scores for value in (score.everywhere, score.held_out, *(score.interval or ()))]
+    figure.update_xaxes(
+        **score_axis([value for value in values if value is not None], title=plain(info.metric)), tickangle=0
+    )
     figure.update_xaxes(nticks=6)
     figure.update_layout(showlegend=True)  # plotly hides the legend of a lone trace, which here says what a ring is
     rows = [_row(score) for score in info.scores]
@@ -61,7 +70,7 @@ def comparison_figure(info: ComparisonInfo, theme: Theme = LIGHT) -> go.Figure:
 
 
 def _draw_held_out(figure: go.Figure, rows: list[tuple[int, ScoreInfo]], name: str, theme: Theme) -> None:
-    values = [score.held_out_gap or 0.0 for _, score in rows]
+    values = [score.held_out or 0.0 for _, score in rows]
     intervals = [score.interval or (value, value) for (_, score), value in zip(rows, values, strict=True)]
     figure.add_scatter(
         x=values,
@@ -94,12 +103,12 @@ def _row(score: ScoreInfo) -> str:
 
 def _hover(score: ScoreInfo) -> str:
     lines = [f"<b>{plain(score.label)}</b>", *(plain(name) for name in score.names)]
-    if score.held_out_gap is not None:
-        lines.append(f"held-out GAP {gap_text(score.held_out_gap)}")
+    if score.held_out is not None:
+        lines.append(f"held-out score {gap_text(score.held_out)}")
     if score.interval is not None:
         lines.append(f"interval {interval_text(*score.interval)}")
-    if score.gap is not None:
-        lines.append(f"GAP on all videos {gap_text(score.gap)}")
+    if score.everywhere is not None:
+        lines.append(f"score on all videos {gap_text(score.everywhere)}")
     if score.size_bytes is not None:
         lines.append(mib_text(score.size_bytes))
     return "<br>".join(lines)

@@ -30,28 +30,28 @@ class MemberInfo:
 
 @dataclass(frozen=True)
 class ScoreInfo:
-    """A score of one contender; None where it was not measured.
+    """Scores of one contender in the metric of the search; None where it was not measured.
 
     Args:
         label: what it is: the ensemble, its runner-up, the best single model.
         names: the models in it.
-        gap: on all videos of the pool.
-        held_out_gap: on videos that took no part in choosing.
-        interval: confidence interval of `held_out_gap`.
-        size_bytes: what the contender takes of the budget.
+        everywhere: on all videos of the pool, those that it was chosen on included.
+        held_out: on videos that took no part in choosing.
+        interval: confidence interval of `held_out`.
+        size_bytes: what its members take of the budget.
     """
 
     label: str
     names: tuple[str, ...]
-    gap: float | None
-    held_out_gap: float | None = None
+    everywhere: float | None
+    held_out: float | None = None
     interval: tuple[float, float] | None = None
     size_bytes: int | None = None
 
     @property
     def best_known(self) -> float | None:
         """The held-out score, else the one on all videos."""
-        return self.gap if self.held_out_gap is None else self.held_out_gap
+        return self.everywhere if self.held_out is None else self.held_out
 
 
 @dataclass(frozen=True)
@@ -61,26 +61,23 @@ class EnsembleInfo:
     Args:
         members: by decreasing weight.
         blend: ``probability`` or ``logit``.
-        metric: name of the score.
-        total_bytes: of all members and the graph's reserve.
-        reserve_bytes: part of `total_bytes` that is kept for the graph itself.
-        budget_bytes: what was allowed.
+        metric: the metric of the search, as people write it.
+        gap: GAP on all videos of the pool, whatever the metric; None where it is not known.
+        reserve_bytes: kept for the graph itself.
+        budget_bytes: what members and reserve may take together.
         score: of the ensemble.
         confidence: of the intervals, in (0, 1).
         held_out_videos: videos behind the held-out scores.
         best_single: the best model that fits the budget alone.
-        runner_up: the next best ensemble.
-        gain: score above the best single model, both measured on the same videos.
+        runner_up: the next best set of members.
+        gain: score above the best single model, both measured on the same videos; None for an ensemble of one.
         gain_interval: its confidence interval.
-        gain_is_held_out: whether those videos took no part in choosing.
-        stop_reason: why the search ended, as a sentence.
-        evaluated: blends that the search scored.
     """
 
     members: tuple[MemberInfo, ...]
     blend: str
     metric: str
-    total_bytes: int
+    gap: float | None
     reserve_bytes: int
     budget_bytes: int
     score: ScoreInfo
@@ -90,9 +87,11 @@ class EnsembleInfo:
     runner_up: ScoreInfo | None
     gain: float | None
     gain_interval: tuple[float, float] | None
-    gain_is_held_out: bool
-    stop_reason: str
-    evaluated: int | None
+
+    @property
+    def total_bytes(self) -> int:
+        """What members and reserve take of the budget."""
+        return sum(member.size_bytes for member in self.members) + self.reserve_bytes
 
     @property
     def free_bytes(self) -> int:
@@ -135,58 +134,71 @@ def ensemble_info(content: Mapping[str, Any]) -> EnsembleInfo:
             f"Expected an ensemble with members (name, weight, size_bytes) and a budget_bytes; "
             f"received one without {missing.args[0]!r}."
         ) from missing
-    reserve_bytes = int(content.get("reserve_bytes") or 0)
-    held_out = _section(content, "held_out")
+    metric = str(content.get("metric", "gap"))
+    gap = finite(content.get("gap"))
+    held_out = section(content, "held_out")
     score = ScoreInfo(
         label="Ensemble",
         names=tuple(member.name for member in members),
-        gap=finite(content.get("gap")),
-        held_out_gap=finite(held_out.get("gap")),
-        interval=_interval(held_out.get("interval")),
-        size_bytes=int(content.get("total_bytes") or sum(member.size_bytes for member in members) + reserve_bytes),
+        everywhere=finite(content.get("score", gap if is_gap(metric) else None)),
+        held_out=finite(held_out.get("score", held_out.get("gap") if is_gap(metric) else None)),
+        interval=interval(held_out.get("interval")),
+        size_bytes=sum(member.size_bytes for member in members),
     )
-    best_single = _rival(_section(content, "best_single"), "Best single")
-    gain, gain_interval, gain_is_held_out = _gain(content, score, best_single)
-    search = _section(content, "search")
+    best_single = _rival(section(content, "best_single"), "Best single", metric)
+    # One model is its own best single model: there is no blend to gain anything.
+    gain, gain_interval = (None, None) if len(members) == 1 else _gain(content, score, best_single)
     return EnsembleInfo(
         members=tuple(sorted(members, key=lambda member: (-member.weight, member.name))),
         blend=str(content.get("blend", "probability")),
-        metric=str(content.get("metric", "gap")),
-        total_bytes=score.size_bytes or 0,
-        reserve_bytes=reserve_bytes,
+        metric=metric_text(metric),
+        gap=gap,
+        reserve_bytes=int(content.get("reserve_bytes") or 0),
         budget_bytes=budget_bytes,
         score=score,
         confidence=finite(held_out.get("confidence")),
-        held_out_videos=_count(held_out.get("videos")),
+        held_out_videos=count(held_out.get("videos")),
         best_single=best_single,
-        runner_up=_rival(_section(content, "runner_up"), "Runner-up"),
+        runner_up=_rival(section(content, "runner_up"), "Runner-up", metric),
         gain=gain,
         gain_interval=gain_interval,
-        gain_is_held_out=gain_is_held_out,
-        stop_reason=str(search.get("stop_reason") or ""),
-        evaluated=_count(search.get("evaluated")),
     )
 
 
-def _section(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = content.get(name)
-    return section if isinstance(section, Mapping) else {}
+def is_gap(metric: str) -> bool:
+    """Whether a metric is GAP, at whatever k."""
+    return metric == "gap" or metric.startswith("gap@")
 
 
-def _count(value: object) -> int | None:
+def metric_text(metric: str) -> str:
+    """A metric as people write it; a callable's name stays as it is."""
+    if is_gap(metric):
+        return "GAP@" + (metric.partition("@")[2] or "20")
+    return {"map": "mean AP", "log_loss": "negative log loss"}.get(metric, metric)
+
+
+def section(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of the content by name; empty where it is missing or null."""
+    part = content.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def count(value: object) -> int | None:
+    """A whole number, or None."""
     number = finite(value)
     return None if number is None else int(number)
 
 
-def _interval(value: object) -> tuple[float, float] | None:
+def interval(value: object) -> tuple[float, float] | None:
+    """Low and high, or None where either is missing or not finite."""
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
         return None
     low, high = finite(value[0]), finite(value[1])
     return None if low is None or high is None else (low, high)
 
 
-def _rival(content: Mapping[str, Any], label: str) -> ScoreInfo | None:
-    """The best single model has a name, a runner-up has members."""
+def _rival(content: Mapping[str, Any], label: str, metric: str) -> ScoreInfo | None:
+    """The best single model has a name, a runner-up of several models has members."""
     names = [str(content["name"])] if "name" in content else []
     names += [str(m["name"]) if isinstance(m, Mapping) else str(m) for m in content.get("members", ())]
     if not names:
@@ -194,25 +206,24 @@ def _rival(content: Mapping[str, Any], label: str) -> ScoreInfo | None:
     return ScoreInfo(
         label=label,
         names=tuple(names),
-        gap=finite(content.get("gap")),
-        held_out_gap=finite(content.get("held_out_gap")),
-        interval=_interval(content.get("held_out_interval", content.get("interval"))),
-        size_bytes=_count(content.get("size_bytes", content.get("total_bytes"))),
+        everywhere=finite(content.get("gap")) if is_gap(metric) else None,
+        held_out=finite(content.get("held_out_score", content.get("held_out_gap") if is_gap(metric) else None)),
+        interval=interval(content.get("interval")),
+        size_bytes=count(content.get("size_bytes")),
     )
 
 
 def _gain(
     content: Mapping[str, Any], score: ScoreInfo, best_single: ScoreInfo | None
-) -> tuple[float | None, tuple[float, float] | None, bool]:
+) -> tuple[float | None, tuple[float, float] | None]:
     """The gain over the best single model: the held-out one where it is known, never a mix of the two."""
-    difference = _section(content, "difference_to_best_single")
-    measured = finite(difference.get("gap", difference.get("mean", difference.get("difference"))))
+    difference = section(content, "difference_to_best_single")
+    measured = finite(difference.get("difference"))
     if measured is not None:
-        return measured, _interval(difference.get("interval")), True
+        return measured, interval(difference.get("interval"))
     if best_single is None:
-        return None, None, False
-    if score.held_out_gap is not None and best_single.held_out_gap is not None:
-        return score.held_out_gap - best_single.held_out_gap, None, True
-    if score.gap is not None and best_single.gap is not None:
-        return score.gap - best_single.gap, None, False
-    return None, None, False
+        return None, None
+    for mine, theirs in ((score.held_out, best_single.held_out), (score.everywhere, best_single.everywhere)):
+        if mine is not None and theirs is not None:
+            return mine - theirs, None
+    return None, None

@@ -103,7 +103,7 @@ def _sections(records: SweepRecords, figures: Mapping[str, go.Figure]) -> list[M
             inferior_table(records),
             trouble_table(records),
         ),
-        _section("Behind the numbers", facts_list(records, ensemble)),
+        _section("Behind the numbers", facts_list(records)),
     ]
     return [section for section in sections if section is not None]
 

@@ -126,12 +126,11 @@ def _members(ensemble: EnsembleInfo, points: Sequence[PlanePoint]) -> tuple[Plan
 
 def _ensemble_point(ensemble: EnsembleInfo, points: Sequence[PlanePoint]) -> EnsemblePoint | None:
     """Placed by its score on all videos, as the models are; a held-out score belongs to another set of videos."""
-    gap = ensemble.score.gap if ensemble.score.gap is not None else ensemble.score.held_out_gap
-    if gap is None:
+    if ensemble.gap is None:
         return None
     fitting = [point for point in points if point.size_bytes <= ensemble.budget_bytes]
     single = max(fitting, key=lambda point: (point.gap, -point.size_bytes), default=None)
-    return EnsemblePoint(label="Ensemble", size_bytes=ensemble.total_bytes, gap=gap, single=single)
+    return EnsemblePoint(label="Ensemble", size_bytes=ensemble.total_bytes, gap=ensemble.gap, single=single)
 
 
 def plane_figure(info: PlaneInfo, theme: Theme = LIGHT) -> go.Figure:

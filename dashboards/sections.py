@@ -6,6 +6,7 @@ from dashboards.ensemble import EnsembleInfo, ensemble_info
 from dashboards.hyperparameters import value_text, varied
 from dashboards.markup import Markup, join, tag
 from dashboards.records import SweepRecords, TrialRecord
+from dashboards.search_facts import search_facts
 from dashboards.tables import Cell, Column, Row, number, table, without_empty, words
 from dashboards.units import difference_text, gap_text, mib, mib_digits, share_text, short_count_text, step_text
 
@@ -42,7 +43,7 @@ def ensemble_table(records: SweepRecords, ensemble: EnsembleInfo) -> Markup:
         for index, member in enumerate(ensemble.members)
     ]
     blank = Cell("")
-    footer = [(Cell("Ensemble"), blank, number(1.0, "1.000"), *size(ensemble.total_bytes), _gap(ensemble.score.gap))]
+    footer = [(Cell("Ensemble"), blank, number(1.0, "1.000"), *size(ensemble.total_bytes), _gap(ensemble.gap))]
     if ensemble.reserve_bytes:
         footer.insert(0, (Cell("The graph itself"), blank, blank, *size(ensemble.reserve_bytes), blank))
     names = [member.name for member in ensemble.members]
@@ -66,8 +67,8 @@ def earlier_table(records: SweepRecords) -> Markup | None:
             words(" + ".join(member.name for member in one.members)),
             number(mib(one.budget_bytes), f"{mib(one.budget_bytes):,.1f}"),
             number(mib(one.total_bytes), f"{mib(one.total_bytes):,.1f}"),
-            _gap(one.score.gap),
-            _gap(one.score.held_out_gap),
+            _gap(one.gap),
+            _gap(one.score.held_out),
         )
         for one in earlier
     ]
@@ -153,7 +154,7 @@ def trouble_table(records: SweepRecords) -> Markup | None:
     )
 
 
-def facts_list(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup | None:
+def facts_list(records: SweepRecords) -> Markup | None:
     """What the scores rest on: data, search, versions."""
     data = records.data
     facts: list[tuple[str, object]] = [
@@ -163,8 +164,8 @@ def facts_list(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup |
         ("held-out files", data.held_out_files),
         ("held-out videos", data.held_out_videos),
     ]
-    if ensemble is not None:
-        facts += [("search", ensemble.stop_reason or None), ("blends scored", ensemble.evaluated)]
+    if records.ensembles:
+        facts += search_facts(records.ensembles[-1])
     facts += list(records.environment.items())
     known = [(name, f"{value:,}" if isinstance(value, int) else value) for name, value in facts if value is not None]
     if not known:

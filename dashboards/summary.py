@@ -65,10 +65,10 @@ def best_trial(records: SweepRecords) -> TrialRecord | None:
 def _answer(ensemble: EnsembleInfo) -> str:
     count = len(ensemble.members)
     score = ensemble.score.best_known
-    held_out = "held-out " if ensemble.score.held_out_gap is not None else ""
+    held_out = "held-out " if ensemble.score.held_out is not None else ""
     reach = "reaches" if count == 1 else "reach"
-    scores = "" if score is None else f" {reach} a {held_out}GAP of {gap_text(score)}"
-    if ensemble.gain is not None and score is not None and count > 1:
+    scores = "" if score is None else f" {reach} a {held_out}{ensemble.metric} of {gap_text(score)}"
+    if ensemble.gain is not None and score is not None:
         side = "above" if ensemble.gain >= 0 else "below"
         scores += f", {difference_text(abs(ensemble.gain))[1:]} {side} the best single one"
     return f"{in_words(count).capitalize()} {'model' if count == 1 else 'models'} {_room(ensemble)}{scores}."
@@ -92,9 +92,11 @@ def _ensemble_tiles(records: SweepRecords, ensemble: EnsembleInfo) -> tuple[Tile
     tiles = []
     score = ensemble.score
     if score.best_known is not None:
-        held_out = score.held_out_gap is not None
+        held_out = score.held_out is not None
         detail = "on all videos of the pool" if not held_out else _held_out_detail(ensemble)
-        tiles.append(Tile("Held-out GAP@20" if held_out else "GAP@20", gap_text(score.best_known), detail))
+        tiles.append(
+            Tile(f"Held-out {ensemble.metric}" if held_out else ensemble.metric, gap_text(score.best_known), detail)
+        )
     if ensemble.gain is not None:
         detail = "over the best single model"
         if ensemble.best_single is not None:

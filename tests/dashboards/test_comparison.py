@@ -10,7 +10,7 @@ from dashboards.records import SweepRecords
 def test_the_ensemble_stands_beside_its_rivals(records: SweepRecords) -> None:
     info = comparison_info(records)
     assert info is not None
-    assert [(score.label, score.held_out_gap, score.gap) for score in info.scores] == [
+    assert [(score.label, score.held_out, score.everywhere) for score in info.scores] == [
         ("Ensemble", 0.879, 0.88),
         ("Runner-up", None, 0.8796),
         ("Best single", 0.8695, 0.87),
@@ -36,7 +36,7 @@ def test_without_rivals_there_is_nothing_to_compare(records: SweepRecords, ensem
 
 
 def test_without_held_out_scores_only_rings_are_drawn(records: SweepRecords, ensemble: dict[str, Any]) -> None:
-    del ensemble["held_out"], ensemble["best_single"]["held_out_gap"]
+    del ensemble["held_out"], ensemble["best_single"]["held_out_score"]
     info = comparison_info(replace(records, ensembles=(ensemble,)))
     assert info is not None
     figure = comparison_figure(info)

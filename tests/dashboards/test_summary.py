@@ -15,7 +15,7 @@ def tile(info: SummaryInfo, label: str) -> tuple[str, str]:
 def test_the_answer_comes_first(records: SweepRecords) -> None:
     info = summary_info(records)
     assert info.sentence == (
-        "Two models in 9.50 of 10 MiB reach a held-out GAP of 0.8790, 0.0095 above the best single one."
+        "Two models in 9.50 of 10 MiB reach a held-out GAP@20 of 0.8790, 0.0095 above the best single one."
     )
     assert info.caution == ""
     assert tile(info, "Held-out GAP@20") == ("0.8790", "0.8760 to 0.8820 (95%), 8,750 videos")
@@ -25,7 +25,7 @@ def test_the_answer_comes_first(records: SweepRecords) -> None:
 
 
 def test_a_gain_within_noise_is_called_so(records: SweepRecords, ensemble: dict[str, Any]) -> None:
-    ensemble["difference_to_best_single"] = {"gap": 0.0001, "interval": [-0.001, 0.0012]}
+    ensemble["difference_to_best_single"] = {"difference": 0.0001, "interval": [-0.001, 0.0012]}
     assert "within noise" in summary_info(replace(records, ensembles=(ensemble,))).caution
 
 
@@ -37,15 +37,17 @@ def test_an_ensemble_above_its_budget_is_called_so(records: SweepRecords, ensemb
 
 
 def test_a_blend_that_loses_says_below(records: SweepRecords, ensemble: dict[str, Any]) -> None:
-    ensemble["difference_to_best_single"] = {"gap": -0.002}
+    ensemble["difference_to_best_single"] = {"difference": -0.002}
     assert "0.0020 below the best single one" in summary_info(replace(records, ensembles=(ensemble,))).sentence
 
 
 def test_one_member_is_not_compared_with_itself(records: SweepRecords, ensemble: dict[str, Any]) -> None:
     ensemble["members"] = [ensemble["members"][1] | {"weight": 1.0}]
-    assert summary_info(replace(records, ensembles=(ensemble,))).sentence == (
-        "One model in 9.50 of 10 MiB reaches a held-out GAP of 0.8790."
-    )
+    ensemble["difference_to_best_single"] = {"difference": 0.0, "interval": [0.0, 0.0], "within_noise": True}
+    info = summary_info(replace(records, ensembles=(ensemble,)))
+    assert info.sentence == "One model in 6.50 of 10 MiB reaches a held-out GAP@20 of 0.8790."
+    assert info.caution == ""
+    assert "Gain by blending" not in [tile.label for tile in info.tiles]
 
 
 def test_without_an_ensemble_the_best_model_is_the_answer(records: SweepRecords) -> None:
