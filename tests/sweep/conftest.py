@@ -10,6 +10,7 @@ import pytest
 from sweep.data import encode
 from sweep.data.framing import frame_record
 from sweep.grid import Grid
+from sweep.mlflow_store import MlflowStore
 from sweep.spec import SweepSpec
 
 CLASSES = 24
@@ -76,3 +77,10 @@ def small_trial(small_files, tmp_path):
         return sweep.trial(grid.search.points[0])
 
     return make
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory) -> MlflowStore:
+    """An MLflow database for all tests, since making one takes seconds; each test has runs of its own in it."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    return MlflowStore(f"sqlite:///{folder}/mlflow.db", "gapsack", folder / "mlruns")

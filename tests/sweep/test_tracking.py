@@ -31,19 +31,6 @@ RECORD = {
 }
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """An MLflow database; making one takes seconds."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    MlflowStore(f"sqlite:///{folder}/mlflow.db", "gapsack", folder / "mlruns")
-    return folder
-
-
-@pytest.fixture
-def store(database):
-    return MlflowStore(f"sqlite:///{database}/mlflow.db", "gapsack", database / "mlruns")
-
-
 @pytest.fixture
 def run(tmp_path):
     folder = RunFolder(tmp_path / "sweep")
