@@ -48,7 +48,7 @@ class _Walk:
         self.max_maximal = max_maximal
         self.steps_left = max_steps
         self.order = sorted(space.of_candidate, key=lambda c: -space.items[space.of_candidate[c][0]].size_bytes)
-        most = [max(space.items[number].size_bytes for number in space.of_candidate[c]) for c in self.order]
+        most = [max(space.items[number].room_bytes for number in space.of_candidate[c]) for c in self.order]
         self.rest_bytes = [sum(most[place:]) for place in range(len(most) + 1)]
         # With sizes alone to keep, a tail of candidates that all fit needs no walking.
         limits = space.constraints
@@ -66,7 +66,7 @@ class _Walk:
         candidate = self.order[place]
         taken = {space.items[number].candidate for number in chosen}
         for number in space.of_candidate[candidate]:
-            size = space.items[number].size_bytes
+            size = space.items[number].room_bytes
             if used_bytes + size > space.constraints.room_bytes:
                 break  # a candidate's items ascend in size
             if not any(candidate in group and group & taken for group in space.exclusive) and space.fits(

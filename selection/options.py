@@ -20,6 +20,7 @@ class Options:
 
     Attributes:
         reserve_bytes: bytes of the budget to keep free for what is not a member, such as the graph itself.
+        member_reserve_bytes: bytes to keep free for each member beside its own, such as its part of the graph.
         precisions: which precisions may be used; None for all.
         metric: "gap@k", "map", "log_loss", or a callable (``selection.objectives.UserObjective``).
         blend: weighted mean of "probability" or "logit", or "auto" for whichever scores higher.
@@ -46,6 +47,7 @@ class Options:
     """
 
     reserve_bytes: int = 0
+    member_reserve_bytes: int = 0
     precisions: Sequence[str] | None = None
     metric: str | UserMetric = "gap@20"
     blend: Literal["probability", "logit", "auto"] = "probability"
@@ -69,6 +71,7 @@ class Options:
     def __post_init__(self) -> None:
         for name, least in (
             ("reserve_bytes", 0),
+            ("member_reserve_bytes", 0),
             ("seed", 0),
             ("restarts", 0),
             ("folds", 1),
@@ -92,6 +95,7 @@ class Options:
 
         return Constraints(
             room_bytes=budget_bytes - self.reserve_bytes,
+            member_reserve_bytes=self.member_reserve_bytes,
             limits=dict(self.limits),
             max_members=self.max_members,
             must_have=tuple(self.must_have),

@@ -84,7 +84,7 @@ class _Report:
             members=self.members(chosen),
             blend=chosen.scored.blend,
             total_bytes=self.space.size_bytes(chosen.subset),
-            reserve_bytes=self.options.reserve_bytes,
+            reserve_bytes=self.options.reserve_bytes + len(chosen.subset) * self.options.member_reserve_bytes,
             budget_bytes=self.budget_bytes,
             metric=self.objective.name,
             score=self._score(chosen, np.arange(self.pool.labels.video_count), self.objective),

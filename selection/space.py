@@ -22,12 +22,16 @@ Subset = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Item:
-    """A candidate at one precision: its place in the pool, what it weighs on each budget, which column it predicts."""
+    """A candidate at one precision: its place in the pool, what it weighs on each budget, which column it predicts.
+
+    ``room_bytes`` is what it takes of the size budget: its size, and what is kept free for each member.
+    """
 
     candidate: int
     name: str
     precision: str
     size_bytes: int
+    room_bytes: int
     costs: tuple[float, ...]
     column: int
 
@@ -37,7 +41,8 @@ class Constraints:
     """What an ensemble must keep.
 
     Attributes:
-        room_bytes: the most that the members may weigh together.
+        room_bytes: the most that the members may take together.
+        member_reserve_bytes: what each takes beside its size.
         limits: the most that the members' other costs may sum to, by key of ``Candidate.metrics``.
         max_members: at most so many, or None.
         must_have: names that every ensemble contains.
@@ -49,6 +54,7 @@ class Constraints:
     max_members: int | None = None
     must_have: tuple[str, ...] = ()
     never_together: tuple[tuple[str, ...], ...] = ()
+    member_reserve_bytes: int = 0
 
 
 class Space:
@@ -65,7 +71,7 @@ class Space:
 
     def __init__(self, pool: CandidatePool, precisions: Sequence[str] | None, constraints: Constraints) -> None:
         self.constraints = constraints
-        self.items, self.columns = _items(pool, precisions, tuple(constraints.limits))
+        self.items, self.columns = _items(pool, precisions, constraints)
         self.of_candidate: dict[int, list[int]] = {}
         for number, item in enumerate(self.items):
             self.of_candidate.setdefault(item.candidate, []).append(number)
@@ -100,11 +106,11 @@ class Space:
         smallest = tuple(self.of_candidate[c][0] for c in sorted(self.required))
         if self.required and not self.fits(smallest):
             raise BudgetError(
-                f"the members that must be there take at least {self.size_bytes(smallest)} bytes; "
+                f"the members that must be there take at least {self.room_bytes(smallest)} bytes; "
                 f"got {limits.room_bytes} bytes{self._limits_text()}."
             )
         if not self.required and not any(self.fits((number,)) for number in range(len(self.items))):
-            least = min(item.size_bytes for item in self.items)
+            least = min(item.room_bytes for item in self.items)
             raise BudgetError(
                 f"the smallest model takes {least} bytes; "
                 f"got a budget that leaves {limits.room_bytes} bytes for models{self._limits_text()}."
@@ -117,6 +123,10 @@ class Space:
         """Bytes of all members."""
         return sum(self.items[number].size_bytes for number in subset)
 
+    def room_bytes(self, subset: Iterable[int]) -> int:
+        """Bytes that the members take of the budget: their own, and what is kept free for each."""
+        return sum(self.items[number].room_bytes for number in subset)
+
     def columns_of(self, subset: Subset) -> tuple[int, ...]:
         """The column of each member."""
         return tuple(self.items[number].column for number in subset)
@@ -124,7 +134,7 @@ class Space:
     def fits(self, subset: Iterable[int]) -> bool:
         """Whether the members keep all budgets and the number of members."""
         members = tuple(subset)
-        if self.size_bytes(members) > self.constraints.room_bytes:
+        if self.room_bytes(members) > self.constraints.room_bytes:
             return False
         if self.constraints.max_members is not None and len(members) > self.constraints.max_members:
             return False
@@ -160,12 +170,12 @@ class Space:
 
 
 def _items(
-    pool: CandidatePool, precisions: Sequence[str] | None, cost_keys: tuple[str, ...]
+    pool: CandidatePool, precisions: Sequence[str] | None, constraints: Constraints
 ) -> tuple[list[Item], list[Predictions]]:
     items: list[Item] = []
     columns: list[Predictions] = []
     for place, candidate in enumerate(pool.candidates):
-        costs = tuple(_cost(candidate, key) for key in cost_keys)
+        costs = tuple(_cost(candidate, key) for key in constraints.limits)
         own: dict[int, tuple[int, str]] = {}
         for precision, size in candidate.size_bytes.items():
             if precisions is not None and precision not in precisions:
@@ -175,7 +185,8 @@ def _items(
             if lists not in own or size < own[lists][0]:
                 own[lists] = (size, precision)
         for size, precision in sorted(own.values()):
-            items.append(Item(place, candidate.name, precision, size, costs, len(columns)))
+            room = size + constraints.member_reserve_bytes
+            items.append(Item(place, candidate.name, precision, size, room, costs, len(columns)))
             columns.append(candidate.predictions_at(precision))
     if not items:
         known = sorted({precision for candidate in pool.candidates for precision in candidate.size_bytes})
