@@ -1,0 +1,19 @@
+"""Runs one trial in this process: python run_one_trial.py SPEC_JSON. Prints the step of each report."""
+
+import json
+import sys
+from pathlib import Path
+
+from sweep.spec import TrialSpec
+from sweep.trial import run_trial
+from sweep.worker import stop_polling
+
+if __name__ == "__main__":
+    spec = TrialSpec.from_dict(json.loads(Path(sys.argv[1]).read_text()))
+    spec.folder.begin(spec.to_dict())
+
+    def report(metrics):
+        sys.stdout.write(f"{metrics.get('step', metrics['phase'])}\n")
+        sys.stdout.flush()
+
+    run_trial(spec, report=report, should_stop=stop_polling(spec.run.stop_file, 0))
