@@ -50,10 +50,10 @@ class ListedTrials(Searcher):
 
 
 class SampledTrials(OptunaSearch):
-    """Suggests points by an Optuna sampler, with finished trials told to it, and those `waiting` to be ended first.
+    """Suggests points by an Optuna sampler, with finished trials told to it, and those `waiting` suggested first.
 
-    A point proposed again is never trained again: its known result, or that it is still running, is told to the
-    sampler, which then proposes another. The budget counts the trials that are done and those that are suggested.
+    A point proposed again is never trained again: its scores, or that there are none yet, are told to the sampler,
+    which then proposes another. The budget counts the trials that are done and those that are suggested.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class SampledTrials(OptunaSearch):
         unusable: Callable[[Axes], bool],
         stopped: Callable[[], bool],
     ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         super().__init__(
             space={key: distribution(space) for key, space in sampler.space.items()},
             metric=list(OBJECTIVES),
@@ -78,7 +79,7 @@ class SampledTrials(OptunaSearch):
         self._unusable = unusable
         self._stopped = stopped
         self._scores = {name(axes): scores for axes, scores in known}
-        self._running: dict[str, str] = {}
+        self._asked: set[str] = set()
         for axes, scores in known:
             self.add_known(axes, scores)
         for axes in waiting:
@@ -97,9 +98,9 @@ class SampledTrials(OptunaSearch):
                 break
             axes: dict[str, Any] = super().suggest(trial_id)
             name = self._name(axes)
-            if name not in self._scores and name not in self._running.values() and not self._unusable(axes):
+            if name not in self._scores and name not in self._asked and not self._unusable(axes):
                 self._left -= 1
-                self._running[trial_id] = name
+                self._asked.add(name)
                 return axes
             self._settle(trial_id, self._scores.get(name))
         return str(Searcher.FINISHED)
@@ -108,9 +109,8 @@ class SampledTrials(OptunaSearch):
         """Tell the sampler how a trial came out; only a trial that is done has scores."""
         done = not error and result is not None and result.get("status") == "done"
         scores = (float(result["gap"]), float(result["size_bytes"])) if done and result is not None else None
-        name = self._running.pop(trial_id)
         if scores is not None:
-            self._scores[name] = scores
+            self._scores[self._name(self._ot_trials[trial_id].params)] = scores
         self._settle(trial_id, scores)
 
     def save(self, checkpoint_path: str) -> None:
