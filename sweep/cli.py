@@ -110,10 +110,12 @@ def status(run: RunArgument = None, storage: StorageOption = RUNS, json: JsonOpt
 def list_runs(storage: StorageOption = RUNS, json: JsonOption = False) -> None:
     """Show all runs, newest first."""
     from sweep.runs import runs_in
-    from sweep.status import run_state
+    from sweep.status import readable_states
     from sweep.views import print_runs, run_values
 
-    states = [run_state(run) for run in runs_in(storage)]
+    states, unreadable = readable_states(runs_in(storage))
+    for problem in unreadable:
+        messages().print(problem)
     if json:
         print_json([run_values(state) for state in states])
     elif states:

@@ -12,9 +12,10 @@ from selection.lists import Predictions
 from selection.pareto import inferior
 from selection.pool import Candidate
 from sweep.atomic import read_json
+from sweep.curves import CurveRow
 from sweep.environment import versions
 from sweep.runs import RunFolder
-from sweep.status import CurveRow, RunState, TrialState, run_state
+from sweep.status import RunState, TrialState, run_state
 
 _NO_LISTS = Predictions(np.array(["any"]), np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32))
 """The filter looks at sizes and scores alone; this stands in for predictions, which need not be read."""

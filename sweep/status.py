@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from selection.errors import ConfigError
 from sweep.atomic import read_json
+from sweep.curves import CurveRow
 from sweep.grid import Grid
 from sweep.gridfile import load_config
 from sweep.plan import PlannedTrial, planned
@@ -17,9 +19,6 @@ from sweep.points import TrialPoint, trial_point, trial_points
 from sweep.runs import RunFolder, TrialStatus
 
 RunStatus = Literal["running", "done", "failed", "incomplete"]
-
-CurveRow = dict[str, float | None]
-"""One row of a trial's curve.csv by column; None where nothing was measured at that step."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,17 @@ def run_state(run: RunFolder) -> RunState:
     sampler = grid.search.sampler
     wanted = sampler.trials if sampler else sum(trial.status != "skipped" for trial in trials)
     return RunState(run, grid, trials, wanted, _run_status(trials, wanted, alive))
+
+
+def readable_states(runs: Iterable[RunFolder]) -> tuple[list[RunState], list[str]]:
+    """How several runs stand; and, of those that cannot be read (another version made them), why."""
+    states, problems = [], []
+    for run in runs:
+        try:
+            states.append(run_state(run))
+        except ConfigError as error:
+            problems.append(str(error))
+    return states, problems
 
 
 def curve_rows(path: Path) -> tuple[CurveRow, ...]:

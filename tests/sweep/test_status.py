@@ -4,8 +4,8 @@ import pytest
 
 from sweep.grid import Grid
 from sweep.records import inferior_trials, sweep_records
-from sweep.runs import RunFolder
-from sweep.status import curve_rows, run_state
+from sweep.runs import RunFolder, runs_in
+from sweep.status import curve_rows, readable_states, run_state
 from sweep.views import run_values, status_values
 
 GRID = {
@@ -157,3 +157,13 @@ def test_inferior_trials_are_larger_and_no_better(run):
     finish(run, "K4-H16", gap=0.7)
     finish(run, "K8-H64", gap=0.6)
     assert inferior_trials(run_state(run).trials, "float16") == {"K8-H64": "K4-H16"}
+
+
+def test_one_unreadable_run_does_not_hide_the_others(run):
+    other = RunFolder(run.path.parent / "other")
+    other.path.mkdir()
+    other.config_file.write_text("{}")
+    states, problems = readable_states(runs_in(run.path.parent))
+    assert [state.run.name for state in states] == ["run"]
+    assert len(problems) == 1
+    assert str(other.config_file) in problems[0]
