@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from sweep.data.framing import Position, read_stretch
 from sweep.data.gather import Piece
-from sweep.data.records import Records, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sweep.data.faults import Faults
-    from sweep.data.features import Features
+    from sweep.data.records import Records
 
 
 @dataclass(frozen=True)
@@ -41,11 +39,6 @@ class Span(NamedTuple, Generic[B]):
     block: B
     start: int
     stop: int
-
-
-def load(file: str, position: Position, size_bytes: int, features: Features) -> Records:
-    """Read and parse one stretch; see `read_stretch`."""
-    return parse(read_stretch(file, position, size_bytes), features)
 
 
 def count(parts: Sequence[Records], faults: Faults) -> None:

@@ -4,16 +4,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
+
+from sweep.data.memcpy import copy_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from sweep.data.buffers import Buffers
     from sweep.data.features import Features
     from sweep.data.records import Records
 
@@ -51,13 +55,16 @@ def labels(pieces: Sequence[Piece], size: int, features: Features) -> NDArray[np
     return dense
 
 
-def frames(pieces: Sequence[Piece], picks: NDArray[np.int64], features: Features) -> NDArray[np.uint8 | np.float32]:
-    """Picked frames [videos, S, width]: uint8, or the float32 of video-level records.
+def frames(
+    pieces: Sequence[Piece], picks: NDArray[np.int64], features: Features, buffers: Buffers
+) -> NDArray[np.uint8 | np.float32]:
+    """Picked frames [videos, S, width]: uint8, or the float32 of video-level records; memory comes from `buffers`.
 
     `picks` int64 [videos, S]: which frame of its video fills each place; a negative pick leaves zeros.
     """
     size = features.bytes_per_value
-    out = np.empty((*picks.shape, features.width * size), np.uint8)
+    shape = (*picks.shape, features.width * size)
+    out = buffers.take(math.prod(shape)).reshape(shape)
     for piece in pieces:
         _copy(*piece, picks, features.rgb * size, out)
     return out if features.level == "frame" else out.view(np.float32)
@@ -111,6 +118,5 @@ def _copy_frames(
             if pick < 0:
                 target[:] = 0
             else:
-                rgb, audio = rgb_at[first + pick], audio_at[first + pick]
-                target[:rgb_bytes] = data[rgb : rgb + rgb_bytes]
-                target[rgb_bytes:] = data[audio : audio + audio_bytes]
+                copy_bytes(target, 0, data, rgb_at[first + pick], rgb_bytes)
+                copy_bytes(target, rgb_bytes, data, audio_at[first + pick], audio_bytes)

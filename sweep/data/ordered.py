@@ -5,8 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from sweep.data.blocks import Block, Span, count, in_order, load
+from sweep.data.blocks import Block, Span, count, in_order
+from sweep.data.buffers import Buffers
 from sweep.data.framing import Position
+from sweep.data.records import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,12 +26,13 @@ def ordered_spans(
     """
     with ThreadPoolExecutor(1, thread_name_prefix="stretch") as pool:
         place: tuple[int, Position] | None = (0, Position())
-        loading = pool.submit(load, files[0], Position(), buffer_bytes, features)
+        buffers = Buffers()
+        loading = pool.submit(load, files[0], Position(), buffer_bytes, features, buffers)
         while place is not None:
             records = loading.result()
             place = _next_place(place, records.after, len(files))
             if place is not None:
-                loading = pool.submit(load, files[place[0]], place[1], buffer_bytes, features)
+                loading = pool.submit(load, files[place[0]], place[1], buffer_bytes, features, buffers)
             count([records], faults)
             faults.check(complete=place is None)
             yield Span(Block([records], *in_order([records])), 0, len(records))

@@ -18,6 +18,7 @@ from selection.errors import ConfigError, DataError
 from sweep.data import gather, sampling
 from sweep.data.batch import Batch, RawBatch
 from sweep.data.blocks import Block, Span, cut, pieces
+from sweep.data.buffers import Buffers
 from sweep.data.ordered import ordered_spans
 from sweep.data.prefetch import Prefetch
 from sweep.data.sampling import evaluation_frames
@@ -86,7 +87,7 @@ def evaluation_batches(
 ) -> Prefetch[Batch]:
     """One pass in the order of the files, the last batch smaller; `evaluation_frames` of each video."""
     _check(files, batch_size=batch_size, sample_frames=sample_frames, threads=threads)
-    gather_batch = partial(_evaluation_batch, features=features, sample_frames=sample_frames)
+    gather_batch = partial(_evaluation_batch, features=features, sample_frames=sample_frames, buffers=Buffers())
     return _in_order(files, features, faults, batch_size=batch_size, threads=threads, gather_batch=gather_batch)
 
 
@@ -95,7 +96,7 @@ def raw_batches(
 ) -> Prefetch[RawBatch]:
     """One pass in the order of the files, the last batch smaller; all frames of each video, up to `max_frames`."""
     _check(files, batch_size=batch_size, threads=threads)
-    gather_batch = partial(_raw_batch, features=features)
+    gather_batch = partial(_raw_batch, features=features, buffers=Buffers())
     return _in_order(files, features, faults, batch_size=batch_size, threads=threads, gather_batch=gather_batch)
 
 
@@ -116,21 +117,26 @@ def _in_order(
     return Prefetch(tasks(), threads=threads, depth=PREFETCH)
 
 
-def _evaluation_batch(batch: Sequence[Span[Block]], *, features: Features, sample_frames: int) -> Batch:
+def _evaluation_batch(
+    batch: Sequence[Span[Block]], *, features: Features, sample_frames: int, buffers: Buffers
+) -> Batch:
     rows, size = pieces(batch)
     counts = gather.frame_counts(rows, size, features)
     picks = sampling.evenly(counts, sample_frames) if features.level == "frame" else sampling.all_frames(counts)
     return Batch(
-        gather.video_ids(rows, size), gather.frames(rows, picks, features), gather.labels(rows, size, features), None
+        gather.video_ids(rows, size),
+        gather.frames(rows, picks, features, buffers),
+        gather.labels(rows, size, features),
+        None,
     )
 
 
-def _raw_batch(batch: Sequence[Span[Block]], *, features: Features) -> RawBatch:
+def _raw_batch(batch: Sequence[Span[Block]], *, features: Features, buffers: Buffers) -> RawBatch:
     rows, size = pieces(batch)
     counts = gather.frame_counts(rows, size, features)
     return RawBatch(
         gather.video_ids(rows, size),
-        gather.frames(rows, sampling.all_frames(counts), features),
+        gather.frames(rows, sampling.all_frames(counts), features, buffers),
         counts.astype(np.int32),
         gather.labels(rows, size, features),
     )

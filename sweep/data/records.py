@@ -9,13 +9,18 @@ import numpy as np
 
 from sweep.data import survey as columns
 from sweep.data.faults import Fault
+from sweep.data.framing import Position, Stretch
 from sweep.data.survey import collect_labels, survey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sweep.data.buffers import Buffers
     from sweep.data.features import Features
-    from sweep.data.framing import Position, Stretch
+
+
+_NO_PLACES = np.empty(0, np.int64)
+_NOTHING = (_NO_PLACES, np.empty((0, columns.COLUMNS), np.int64), _NO_PLACES, _NO_PLACES)
 
 
 @dataclass(frozen=True)
@@ -47,24 +52,33 @@ class Records:
         return self.data[start:stop].tobytes().decode("utf-8", "backslashreplace")
 
 
-def parse(stretch: Stretch, features: Features) -> Records:
-    """Find id, labels and frames of every record; the faults are the stretch's and those found here, in file order."""
-    rows, rgb_at, audio_at = survey(
-        stretch.data,
-        stretch.starts,
-        stretch.stops,
-        features.level == "frame",
-        features.rgb * features.bytes_per_value,
-        features.audio * features.bytes_per_value,
-        features.classes,
-    )
+def load(file: str, position: Position, size_bytes: int, features: Features, buffers: Buffers) -> Records:
+    """Read a stretch of a file and find id, labels and frames of every record; `DataError` when reading fails."""
+    stretch = Stretch(file, position, size_bytes, buffers)
+    surveyed = [
+        (
+            run.record_indices,
+            *survey(
+                stretch.data,
+                run.starts,
+                run.stops,
+                features.level == "frame",
+                features.rgb * features.bytes_per_value,
+                features.audio * features.bytes_per_value,
+                features.classes,
+            ),
+        )
+        for run in stretch.runs()
+    ]
+    surveyed = surveyed or [_NOTHING]
+    record_indices, rows, rgb_at, audio_at = (np.concatenate(parts) for parts in zip(*surveyed, strict=True))
     usable = rows[:, columns.STATUS] == columns.GOOD
     good = rows[usable]
     label_ends = _ends(good[:, columns.LABELS])
-    found = []
+    faults = stretch.faults
     for i in np.flatnonzero(~usable):
         kind, detail = _describe(rows[i], features)
-        found.append(Fault(kind, stretch.file, int(stretch.record_indices[i]), detail))
+        faults.append(Fault(kind, file, int(record_indices[i]), detail))
     return Records(
         data=stretch.data,
         ids=good[:, [columns.ID_START, columns.ID_STOP]],
@@ -73,7 +87,7 @@ def parse(stretch: Stretch, features: Features) -> Records:
         frame_ends=_ends(good[:, columns.FRAMES]),
         rgb_at=rgb_at,
         audio_at=audio_at,
-        faults=tuple(sorted((*stretch.faults, *found), key=lambda fault: fault.record_index)),
+        faults=tuple(sorted(faults, key=lambda fault: fault.record_index)),
         after=stretch.after,
     )
 

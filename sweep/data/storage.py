@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -31,47 +33,75 @@ def match(pattern: str) -> list[str]:
     return [str(path) for path in _gfile().glob(pattern)]
 
 
-def size_bytes(path: str) -> int:
-    """Length of a file; `DataError` when it cannot be opened."""
+class Source(Protocol):
+    """An open file."""
+
+    size_bytes: int
+
+    def read_into(self, target: NDArray[np.uint8], offset: int) -> int:
+        """Fill `target` with the file's bytes from `offset` on; how many there were, fewer only at the file's end."""
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Source]:
+    """The file, open for the time of the context; `DataError` when it cannot be opened or read."""
     try:
-        return Path(path).stat().st_size if is_local(path) else int(_gfile().stat(path).length)
-    except Exception as error:
-        raise _unreadable(path, error) from error
+        with _Local(path) if is_local(path) else _Remote(path) as source:
+            yield source
+    except _errors(path) as error:
+        raise DataError(f"The data file must be readable, got {type(error).__name__} ({error}) at {path}.") from error
 
 
-def read(path: str, offset: int, count: int) -> NDArray[np.uint8]:
-    """Up to `count` bytes from `offset` on; fewer only at the end of the file. `DataError` when reading fails."""
-    try:
-        if is_local(path):
-            return _read_local(path, offset, count)
-        with _gfile().GFile(path, "rb") as file:
-            file.seek(offset)
-            # A bytearray, because the compiled parser takes one kind of array only: one that can be written.
-            return np.frombuffer(bytearray(file.read(count)), np.uint8)
-    except Exception as error:
-        raise _unreadable(path, error) from error
+class _Local:
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDONLY)
+        self.size_bytes = os.fstat(self._descriptor).st_size
 
-
-def _read_local(path: str, offset: int, count: int) -> NDArray[np.uint8]:
-    data = np.empty(count, np.uint8)
-    filled = 0
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        while filled < count:
-            got = os.preadv(descriptor, [data[filled:].data], offset + filled)
+    def read_into(self, target: NDArray[np.uint8], offset: int) -> int:
+        filled = 0
+        while filled < target.size:
+            got = os.preadv(self._descriptor, [target[filled:].data], offset + filled)
             if got == 0:
                 break
             filled += got
-    finally:
-        os.close(descriptor)
-    return data[:filled]
+        return filled
+
+    def __enter__(self) -> _Local:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+class _Remote:
+    def __init__(self, path: str) -> None:
+        self.size_bytes = int(_gfile().stat(path).length)
+        self._file = _gfile().GFile(path, "rb")
+
+    def read_into(self, target: NDArray[np.uint8], offset: int) -> int:
+        self._file.seek(offset)
+        data = np.frombuffer(self._file.read(target.size), np.uint8)
+        target[: data.size] = data
+        return data.size
+
+    def __enter__(self) -> _Remote:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def _errors(path: str) -> tuple[type[Exception], ...]:
+    """What reading may raise; TensorFlow has errors of its own for what it reads."""
+    if is_local(path):
+        return (OSError,)
+    import tensorflow as tf
+
+    return (OSError, tf.errors.OpError)
 
 
 def _gfile() -> Any:
     import tensorflow as tf
 
     return tf.io.gfile
-
-
-def _unreadable(path: str, error: Exception) -> DataError:
-    return DataError(f"The data file must be readable, got {type(error).__name__} ({error}) at {path}.")

@@ -50,8 +50,9 @@ def survey(
     """
     rows = np.zeros((starts.size, COLUMNS), np.int64)
     # Only frames of the right length are noted, and each takes more than its values' bytes: these cannot overflow.
-    rgb_at = np.empty(data.size // rgb_bytes + 1, np.int64)
-    audio_at = np.empty(data.size // audio_bytes + 1, np.int64)
+    all_bytes = (stops - starts).sum()
+    rgb_at = np.empty(all_bytes // rgb_bytes + 1, np.int64)
+    audio_at = np.empty(all_bytes // audio_bytes + 1, np.int64)
     frames = 0
     for i in range(starts.size):
         row, start, stop = rows[i], starts[i], stops[i]

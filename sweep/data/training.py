@@ -11,6 +11,7 @@ from selection.errors import DataError
 from sweep.data import gather, sampling
 from sweep.data.batch import Batch
 from sweep.data.blocks import Span, cut, pieces
+from sweep.data.buffers import Buffers
 from sweep.data.windows import FRAME_CHOICE, Window, Windows, WindowStart
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class TrainingSeries:
         buffer_bytes: int,
     ) -> None:
         self._features, self._batch_size, self._sample_frames, self._seed = features, batch_size, sample_frames, seed
+        self._buffers = Buffers()
         self._windows = Windows(files, features, faults, seed=seed, buffer_bytes=buffer_bytes)
         names = "\n".join(PurePath(file).name for file in files)
         self._identity = {
@@ -80,7 +82,7 @@ class TrainingSeries:
             picks = sampling.all_frames(counts)
         return Batch(
             gather.video_ids(rows, size),
-            gather.frames(rows, picks, self._features),
+            gather.frames(rows, picks, self._features, self._buffers),
             gather.labels(rows, size, self._features),
             self._resume(batch[-1], number + 1),
         )

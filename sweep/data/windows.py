@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sweep.data.blocks import Block, count, in_order, load
+from sweep.data.blocks import Block, count, in_order
+from sweep.data.buffers import Buffers
 from sweep.data.framing import Position
+from sweep.data.records import Records, load
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
     from sweep.data.faults import Faults
     from sweep.data.features import Features
-    from sweep.data.records import Records
 
 LANES = 16
 # Sub-streams of the seed; the third, for frames, is in `reader.py`.
@@ -76,6 +77,7 @@ class Windows:
     ) -> None:
         self._files, self._features, self._faults, self._seed = files, features, faults, seed
         self._lanes = min(LANES, len(files))
+        self._buffers = Buffers()
         self._stretch_bytes = max(buffer_bytes // self._lanes, 1)
 
     def first(self) -> WindowStart:
@@ -106,7 +108,7 @@ class Windows:
 
     def _load(self, start: WindowStart, pool: ThreadPoolExecutor) -> list[Future[Records]]:
         return [
-            pool.submit(load, self._files[lane.file], lane.position, self._stretch_bytes, self._features)
+            pool.submit(load, self._files[lane.file], lane.position, self._stretch_bytes, self._features, self._buffers)
             for lane in start.lanes
         ]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,28 +8,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selection.errors import DataError
-from sweep.data import storage
-from sweep.data.framing import OVERHEAD_BYTES, Position, Stretch, frame_record, read_stretch
+from sweep.data import framing, storage
+from sweep.data.buffers import Buffers
+from sweep.data.framing import OVERHEAD_BYTES, Position, Stretch, frame_record
+
+Payloads = list[tuple[int, bytes]]
+Kinds = list[tuple[str, int]]
 
 
-def read_all(file: Path | str, stretch_bytes: int = 1 << 20) -> list[Stretch]:
-    stretches, position = [], Position()
+def read_all(file: Path | str, stretch_bytes: int = 1 << 20) -> tuple[Payloads, Kinds, int]:
+    """Every record with its index, every fault with its record's index, and the bytes of the largest stretch."""
+    buffers = Buffers()
+    payloads: Payloads = []
+    kinds: Kinds = []
+    largest = 0
+    position: Position | None = Position()
     while position is not None:
-        stretches.append(read_stretch(str(file), position, stretch_bytes))
-        position = stretches[-1].after
-    return stretches
+        stretch = Stretch(str(file), position, stretch_bytes, buffers)
+        for run in stretch.runs():
+            for start, stop, index in zip(*run, strict=True):
+                payloads.append((int(index), stretch.data[start:stop].tobytes()))
+        kinds += [(fault.kind, fault.record_index) for fault in stretch.faults]
+        largest = max(largest, stretch.data.size)
+        position = stretch.after
+    return payloads, kinds, largest
 
 
-def payloads(stretches: list[Stretch]) -> list[tuple[int, bytes]]:
-    return [
-        (index, stretch.data[start:stop].tobytes())
-        for stretch in stretches
-        for index, start, stop in zip(stretch.record_indices, stretch.starts, stretch.stops, strict=True)
-    ]
-
-
-def kinds(stretches: list[Stretch]) -> list[tuple[str, int]]:
-    return [(fault.kind, fault.record_index) for stretch in stretches for fault in stretch.faults]
+@pytest.fixture(autouse=True, params=[7, framing.PIECE_BYTES], ids=["small pieces", "large pieces"], scope="module")
+def piece_bytes(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(framing, "PIECE_BYTES", request.param)
+        yield
 
 
 @given(records=st.lists(st.binary(max_size=40), max_size=12), stretch_bytes=st.integers(1, 200))
@@ -37,11 +47,11 @@ def test_stretches_of_any_size_hold_all_records(
 ) -> None:
     file = tmp_path_factory.mktemp("framing") / "a.tfrecord"
     file.write_bytes(b"".join(map(frame_record, records)))
-    stretches = read_all(file, stretch_bytes)
-    assert payloads(stretches) == list(enumerate(records))
-    assert kinds(stretches) == []
+    payloads, kinds, largest = read_all(file, stretch_bytes)
+    assert payloads == list(enumerate(records))
+    assert kinds == []
     longest = max((len(record) + OVERHEAD_BYTES for record in records), default=0)
-    assert all(len(stretch.data) <= max(stretch_bytes, longest) for stretch in stretches)
+    assert largest <= max(stretch_bytes, longest)
 
 
 def test_tensorflow_reads_and_writes_the_same_bytes(tmp_path: Path) -> None:
@@ -69,10 +79,10 @@ def test_a_cut_file_keeps_what_comes_before(
 ) -> None:
     file = tmp_path_factory.mktemp("framing") / "a.tfrecord"
     file.write_bytes(BYTES[:cut])
-    stretches = read_all(file, stretch_bytes)
+    payloads, kinds, _ = read_all(file, stretch_bytes)
     whole = next(i for i in range(4) if starts_at(i + 1) > cut)
-    assert payloads(stretches) == list(enumerate(RECORDS[:whole]))
-    assert kinds(stretches) == ([] if cut == starts_at(whole) else [("truncated", whole)])
+    assert payloads == list(enumerate(RECORDS[:whole]))
+    assert kinds == ([] if cut == starts_at(whole) else [("truncated", whole)])
 
 
 @pytest.mark.parametrize("stretch_bytes", [1, 50, 1 << 20])
@@ -84,12 +94,12 @@ def test_any_damaged_byte_is_noticed(
     damaged = bytearray(BYTES)
     damaged[place] ^= mask
     file.write_bytes(damaged)
-    stretches = read_all(file, stretch_bytes)
+    payloads, kinds, _ = read_all(file, stretch_bytes)
     hit = next(i for i in range(4) if starts_at(i + 1) > place)
     in_header = place - starts_at(hit) < 12
     good = [pair for pair in enumerate(RECORDS) if (pair[0] < hit if in_header else pair[0] != hit)]
-    assert payloads(stretches) == good
-    assert kinds(stretches) == [("length CRC" if in_header else "data CRC", hit)]
+    assert payloads == good
+    assert kinds == [("length CRC" if in_header else "data CRC", hit)]
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
@@ -100,14 +110,23 @@ def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
 def test_a_file_that_shrinks_while_it_is_read_is_truncated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.tfrecord"
     file.write_bytes(BYTES[:-5])
-    monkeypatch.setattr(storage, "size_bytes", lambda _: len(BYTES))
-    assert kinds(read_all(file)) == [("truncated", 3)]
+    opened = storage._Local.__init__
+
+    def grown(self: storage._Local, path: str) -> None:
+        opened(self, path)
+        self.size_bytes = len(BYTES)
+
+    monkeypatch.setattr(storage._Local, "__init__", grown)
+    payloads, kinds, _ = read_all(file)
+    assert payloads == list(enumerate(RECORDS[:3]))
+    assert kinds == [("truncated", 3)]
 
 
-def test_remote_files_read_the_same() -> None:
+def test_remote_files_read_the_same(tmp_path: Path) -> None:
     tf = pytest.importorskip("tensorflow")
-    with tf.io.gfile.GFile("ram://framing.tfrecord", "wb") as file:
+    path = f"ram://{tmp_path.name}.tfrecord"
+    with tf.io.gfile.GFile(path, "wb") as file:
         file.write(BYTES)
-    assert payloads(read_all("ram://framing.tfrecord", 60)) == list(enumerate(RECORDS))
-    with pytest.raises(DataError, match="ram://none"):
+    assert read_all(path, 60)[0] == list(enumerate(RECORDS))
+    with pytest.raises(DataError, match=r"must be readable, got NotFoundError .*ram://none"):
         read_all("ram://none")

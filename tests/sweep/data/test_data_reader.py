@@ -127,13 +127,13 @@ def test_resuming_reads_nothing_before_its_window(files: list[str], monkeypatch:
     assert windows_before > 0
     places = {(files[file], offset) for file, offset, _ in resume["start"]["lanes"]}
     began: list[tuple[str, int]] = []
-    read = storage.read
+    read_into = storage._Local.read_into
 
-    def logged(path: str, offset: int, count: int) -> NDArray[np.uint8]:
-        began.append((path, offset))
-        return read(path, offset, count)
+    def logged(self: storage._Local, target: NDArray[np.uint8], offset: int) -> int:
+        began.append((self.path, offset))
+        return read_into(self, target, offset)
 
-    monkeypatch.setattr(storage, "read", logged)
+    monkeypatch.setattr(storage._Local, "read_into", logged)
     take(files, 1, resume=resume)
     first_of = dict(reversed(began))
     assert places <= set(began)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sweep.data import encode, gather, sampling
+from sweep.data.buffers import Buffers
 from sweep.data.features import Features
-from sweep.data.framing import Position, Stretch, frame_record, read_stretch
-from sweep.data.records import Records, parse
+from sweep.data.framing import Position, frame_record
+from sweep.data.records import Records, load
 
 FRAME = Features("frame", classes=10, rgb=3, audio=2)
 VIDEO = Features("video", classes=10, rgb=3, audio=2)
 
 
-def stretch_of(records: list[bytes]) -> Stretch:
-    ends = np.cumsum([0] + [len(record) for record in records])
-    data = np.frombuffer(bytearray(b"".join(records)), np.uint8)
-    return Stretch("f", data, ends[:-1], ends[1:], np.arange(len(records)), (), None)
+def parse(records: list[bytes], features: Features) -> Records:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"".join(map(frame_record, records)))
+        file.flush()
+        return load(file.name, Position(), 1 << 20, features, Buffers())
 
 
 def videos(records: Records, features: Features) -> list[tuple[str, list[int], NDArray[Any]]]:
@@ -34,7 +37,9 @@ def videos(records: Records, features: Features) -> list[tuple[str, list[int], N
     out = []
     for row in range(len(records)):
         piece = [gather.Piece(records, np.array([row]), np.array([0]))]
-        frames = gather.frames(piece, sampling.all_frames(gather.frame_counts(piece, 1, features)), features)[0]
+        frames = gather.frames(
+            piece, sampling.all_frames(gather.frame_counts(piece, 1, features)), features, Buffers()
+        )[0]
         labels = records.labels[records.label_ends[row] : records.label_ends[row + 1]]
         out.append((records.video_id(row), labels.tolist(), frames))
     return out
@@ -89,27 +94,27 @@ def test_a_faulty_record_is_named_and_its_neighbours_kept(
     features: Features, faulty: bytes, kind: str, detail: str
 ) -> None:
     fine = record() if features.level == "frame" else video_record()
-    parsed = parse(stretch_of([fine, faulty, fine]), features)
+    parsed = parse([fine, faulty, fine], features)
     assert len(parsed) == 2
     [fault] = parsed.faults
-    assert (fault.kind, fault.file, fault.record_index) == (kind, "f", 1)
+    assert (fault.kind, fault.record_index) == (kind, 1)
     assert detail in fault.detail
 
 
 def test_a_record_without_labels_is_a_video_of_no_known_class() -> None:
-    parsed = parse(stretch_of([without(b"labels", record()), record(labels=[]), record(labels=[7])]), FRAME)
+    parsed = parse([without(b"labels", record()), record(labels=[]), record(labels=[7])], FRAME)
     assert parsed.label_ends.tolist() == [0, 0, 0, 1]
     assert parsed.labels.tolist() == [7]
 
 
 def test_the_largest_finite_values_are_finite() -> None:
     values = np.array([np.finfo("f4").max, -np.finfo("f4").max, np.finfo("f4").tiny], "f4")
-    [(_, _, frames)] = videos(parse(stretch_of([video_record(mean_rgb=values)]), VIDEO), VIDEO)
+    [(_, _, frames)] = videos(parse([video_record(mean_rgb=values)], VIDEO), VIDEO)
     assert frames[0, :3].tolist() == values.tolist()
 
 
 def test_ids_that_are_not_text_are_escaped() -> None:
-    parsed = parse(stretch_of([record().replace(b"abcd", b"ab\xff\xfe"), record(video_id="longer-id")]), FRAME)
+    parsed = parse([record().replace(b"abcd", b"ab\xff\xfe"), record(video_id="longer-id")], FRAME)
     assert [parsed.video_id(0), parsed.video_id(1)] == ["ab\\xff\\xfe", "longer-id"]
 
 
@@ -137,7 +142,7 @@ def test_agrees_with_protobuf_whatever_the_order_and_the_extras(data: st.DataObj
         for value in lists[name]:
             message.feature_lists.feature_list[name].feature.add().bytes_list.value.append(value)
     unknown = data.draw(st.sampled_from([b"", b"\x18\x05", b"\x1a\x02hi", b"\x1d1234", b"\x1912345678"]))
-    parsed = parse(stretch_of([message.SerializeToString() + unknown]), FRAME)
+    parsed = parse([message.SerializeToString() + unknown], FRAME)
     assert parsed.faults == ()
     [(video_id, found, values)] = videos(parsed, FRAME)
     assert (video_id, found) == ("abcd", labels)
@@ -152,7 +157,7 @@ def test_a_damaged_record_is_a_fault_or_what_protobuf_reads(data: st.DataObject)
     damaged = bytearray(record())
     for _ in range(data.draw(st.integers(1, 3))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-    parsed = parse(stretch_of([bytes(damaged)]), FRAME)
+    parsed = parse([bytes(damaged)], FRAME)
     if parsed.faults:
         return
     try:
@@ -213,7 +218,7 @@ def test_real_video_level_records(yt8m_video: Path) -> None:
     features = Features("video", classes=3862)
     read = 0
     for file in sorted(map(str, yt8m_video.glob("*.tfrecord"))):
-        parsed = parse(read_stretch(file, Position(), 1 << 22), features)
+        parsed = load(file, Position(), 1 << 22, features, Buffers())
         assert parsed.faults == ()
         theirs = [raw.numpy() for raw in tf.data.TFRecordDataset(file)]
         assert len(parsed) == len(theirs)
@@ -224,7 +229,7 @@ def test_real_video_level_records(yt8m_video: Path) -> None:
         expected = tf.io.parse_example(theirs, spec)
         rows = np.arange(len(parsed))
         pieces = [gather.Piece(parsed, rows, rows)]
-        frames = gather.frames(pieces, np.zeros((len(rows), 1), np.int64), features)
+        frames = gather.frames(pieces, np.zeros((len(rows), 1), np.int64), features, Buffers())
         assert frames.dtype == np.float32
         np.testing.assert_array_equal(frames[:, 0, :1024], expected["mean_rgb"])
         np.testing.assert_array_equal(frames[:, 0, 1024:], expected["mean_audio"])
@@ -237,9 +242,9 @@ def test_real_video_level_records(yt8m_video: Path) -> None:
 def test_the_real_frame_level_record(yt8m_frame: Path) -> None:
     train = pytest.importorskip("tensorflow").train
     features = Features("frame", classes=3862)
-    stretch = read_stretch(str(yt8m_frame / "SjJ3.tfrecord"), Position(), 1 << 22)
-    message = train.SequenceExample.FromString(stretch.data[stretch.starts[0] : stretch.stops[0]].tobytes())
-    [(video_id, labels, frames)] = videos(parse(stretch, features), features)
+    file = yt8m_frame / "SjJ3.tfrecord"
+    message = train.SequenceExample.FromString(file.read_bytes()[12:-4])
+    [(video_id, labels, frames)] = videos(load(str(file), Position(), 1 << 22, features, Buffers()), features)
     assert (video_id, labels, frames.shape) == ("SjJ3", [11], (170, 1152))
     lists = message.feature_lists.feature_list
     for name, values in (("rgb", frames[:, :1024]), ("audio", frames[:, 1024:])):
@@ -249,13 +254,13 @@ def test_the_real_frame_level_record(yt8m_frame: Path) -> None:
 def test_frames_beyond_the_last_used_one_are_left_out() -> None:
     features = Features("frame", classes=10, rgb=3, audio=2, max_frames=4)
     long = record(rgb=frame_values(6, 3), audio=frame_values(6, 2))
-    [(_, _, frames)] = videos(parse(stretch_of([long]), features), features)
+    [(_, _, frames)] = videos(parse([long], features), features)
     assert frames[:, :3].tolist() == frame_values(6, 3)[:4].tolist()
 
 
 def test_framed_records_go_through_both_layers(tmp_path: Path) -> None:
     file = tmp_path / "a.tfrecord"
     file.write_bytes(frame_record(record()) + frame_record(record(labels=[99])) + frame_record(record())[:-3])
-    parsed = parse(read_stretch(str(file), Position(), 1 << 20), FRAME)
-    assert [(fault.kind, fault.record_index) for fault in parsed.faults] == [("label", 1), ("truncated", 2)]
+    parsed = load(str(file), Position(), 1 << 20, FRAME, Buffers())
+    assert [fault[:3] for fault in parsed.faults] == [("label", str(file), 1), ("truncated", str(file), 2)]
     assert len(parsed) == 1
