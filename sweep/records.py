@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
-from dashboards.records import CurvePoint, DataFacts, Status, SweepRecords, TrialRecord
+from dashboards.records import CurvePoint, DataFacts, FrontierPoint, Status, SweepRecords, TrialRecord
 from selection.lists import Predictions
 from selection.pareto import inferior
 from selection.pool import Candidate
@@ -31,10 +32,24 @@ def sweep_records(run: RunFolder) -> SweepRecords:
         precision=grid.budget.precision,
         inferior=inferior_trials(state.trials, grid.budget.precision),
         ensembles=tuple(read_json(path) for path in (run.ensemble_file,) if path.exists()),
+        frontier=frontier_points(read_json(run.frontier_file)) if run.frontier_file.exists() else (),
         budget_bytes=grid.budget.size_bytes,
         data=_data_facts(state),
         environment=_environment(state.trials),
         created=time.strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+def frontier_points(frontier: Mapping[str, Any]) -> tuple[FrontierPoint, ...]:
+    """The content of frontier.json; scores are those on videos that did not tune the ensembles, where there are any."""
+    return tuple(
+        FrontierPoint(
+            budget_bytes=point["budget_bytes"],
+            total_bytes=sum(member["size_bytes"] for member in point["members"]),
+            gap=point["tuning_score"] if point["held_out_score"] is None else point["held_out_score"],
+            members=tuple(member["name"] for member in point["members"]),
+        )
+        for point in frontier["points"]
     )
 
 

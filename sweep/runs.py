@@ -105,6 +105,7 @@ class RunFolder:
         self.trials = self.path / "trials"
         self.pool = self.path / "pool"
         self.ensemble_file = self.path / "ensemble.json"
+        self.frontier_file = self.path / "frontier.json"
         self.graph = self.path / "graph"
         self.report = self.path / "report.html"
 

@@ -34,7 +34,7 @@ def test_all_commands_of_the_design_are_there():
 def test_a_command_has_help_and_an_example_of_itself(name):
     command = COMMANDS[name]
     assert command.help
-    assert command.help.splitlines()[0].endswith(".")
+    assert command.help.splitlines()[0].endswith((".", "?"))
     assert f"Example: `{name}" in (command.epilog or "")
 
 

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from dashboards.records import FrontierPoint
 from sweep.grid import Grid
-from sweep.records import inferior_trials, sweep_records
+from sweep.records import frontier_points, inferior_trials, sweep_records
 from sweep.runs import RunFolder, runs_in
 from sweep.status import curve_rows, readable_states, run_state
 from sweep.views import run_values, status_values
@@ -151,6 +152,18 @@ def test_a_reports_records_are_the_runs_files(run):
     assert (records.data.train_files, records.data.held_out_files, records.data.held_out_videos) == (2, 1, 7)
     assert records.budget_bytes == 2 * 2**20
     assert records.ensembles == ({"members": []},)
+
+
+def test_the_frontier_of_a_report_counts_on_videos_that_did_not_tune_it():
+    members = [{"name": "a", "size_bytes": 3}, {"name": "b", "size_bytes": 4}]
+    points = [
+        {"budget_bytes": 5, "members": members[:1], "tuning_score": 0.5, "held_out_score": None},
+        {"budget_bytes": 9, "members": members, "tuning_score": 0.7, "held_out_score": 0.6},
+    ]
+    assert frontier_points({"points": points}) == (
+        FrontierPoint(budget_bytes=5, total_bytes=3, gap=0.5, members=("a",)),
+        FrontierPoint(budget_bytes=9, total_bytes=7, gap=0.6, members=("a", "b")),
+    )
 
 
 def test_inferior_trials_are_larger_and_no_better(run):
