@@ -131,10 +131,18 @@ def test_tuned_weights_gain_over_equal_ones_and_stay_on_the_members(scorer: Blen
     assert tuned.sum() == pytest.approx(1)
 
 
-def test_random_search_uses_what_it_may_and_repeats_by_seed(scorer: BlendScorer) -> None:
+def test_random_search_repeats_by_seed_and_finds_what_no_single_model_reaches(scorer: BlendScorer) -> None:
     problem = problem_at(scorer, 600)
-    before = scorer.evaluations
-    first = baselines.random_search(problem, 30, np.random.default_rng(4))
-    assert scorer.evaluations - before == 30
-    assert np.array_equal(first, baselines.random_search(problem, 30, np.random.default_rng(4)))
-    assert not np.array_equal(first, baselines.random_search(problem, 30, np.random.default_rng(5)))
+    first = baselines.random_search(problem, 60, np.random.default_rng(4))
+    assert np.array_equal(first, baselines.random_search(problem, 60, np.random.default_rng(4)))
+    assert not np.array_equal(first, baselines.random_search(problem, 60, np.random.default_rng(5)))
+    assert scorer.gap(first) > scorer.single_gaps().max()
+    assert not (problem.fits(first) & (first == 0)).any()  # maximal
+
+
+def test_random_search_keeps_the_best_of_its_draws(scorer: BlendScorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "HOPELESS", 1.0)  # an eighth of so few videos says little
+    problem = problem_at(scorer, 600)
+    rng = np.random.default_rng(8)
+    gaps = [scorer.gap(baselines.random_search(problem, 1, rng)) for _ in range(40)]
+    assert scorer.gap(baselines.random_search(problem, 40, np.random.default_rng(8))) == max(gaps)

@@ -69,3 +69,13 @@ def test_single_gaps_are_those_of_each_candidate() -> None:
     scores, labels = rng.random((3, 15, 25)).astype(np.float32), rng.random((15, 25)) < 0.2
     scorer = BlendScorer(pool_of(scores, labels, listed=25))
     assert np.allclose(scorer.single_gaps(), [gap_at_k(each, labels) for each in scores], atol=1e-12)
+
+
+def test_a_glance_is_the_gap_of_the_first_eighth() -> None:
+    rng = np.random.default_rng(6)
+    scores, labels = rng.random((2, 40, 25)).astype(np.float32), rng.random((40, 25)) < 0.2
+    weights = np.array([0.3, 0.7])
+    first = BlendScorer(pool_of(scores[:, :5], labels[:5], listed=25)).gap(weights)
+    scorer = BlendScorer(pool_of(scores, labels, listed=25))
+    assert scorer.glance(weights) == first
+    assert scorer.evaluations == 0
