@@ -75,25 +75,30 @@ def build_graph(
     saturated: Counter[str] = Counter()
     network = build_network(members, level=level, blend=blend, top_k=top_k, max_frames=max_frames)
     with whole_folder(target, marker=SAVED_MODEL_FILE) as part:
-        streams = _streams(members, saturated if saturate else None, progress)
-        write_checkpoint(part / VARIABLES_PREFIX, streams)
+        write_checkpoint(part / VARIABLES_PREFIX, streams(members, saturated if saturate else None, progress))
         write_saved_model(part, network)
         for name, content in (extra_files or {}).items():
             extra = part / "assets.extra" / name
             extra.parent.mkdir(exist_ok=True)
             extra.write_bytes(content)
         info = GraphInfo(target, file_sizes(part), dict(saturated))
-        if budget_bytes is not None and info.size_bytes > budget_bytes:
-            weights = sum(member.size_bytes for member in members)
-            raise GraphError(
-                f"expected a graph of at most {budget_bytes} bytes, got {info.size_bytes} ({weights} of weights)"
-            )
+        check_budget(info, members, budget_bytes)
     return info
 
 
-def _streams(
+def check_budget(info: GraphInfo, members: Sequence[Member], budget_bytes: int | None) -> None:
+    """Raise GraphError when the files on disk exceed the budget."""
+    if budget_bytes is not None and info.size_bytes > budget_bytes:
+        weights = sum(member.size_bytes for member in members)
+        raise GraphError(
+            f"expected a graph of at most {budget_bytes} bytes, got {info.size_bytes} ({weights} of weights)"
+        )
+
+
+def streams(
     members: Sequence[Member], saturated: Counter[str] | None, progress: Progress | None
 ) -> Iterator[Iterator[tuple[str, NDArray[Any]]]]:
+    """Each member's stored arrays, as `write_checkpoint` takes them, with progress told in between."""
     for index, member in enumerate(members):
         if progress is not None:
             progress(index, len(members), member.name)

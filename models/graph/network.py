@@ -32,8 +32,9 @@ class Network:
     Attributes:
         graph: The `tf.Graph`.
         restore: What fills the variables.
-        serialized: Records, string [batch].
-        frames: uint8 [batch, longest, width] at frame level, float32 [batch, 1, width] at video level.
+        serialized: Records, string [batch]; None in a graph that takes features.
+        frames: uint8 [batch, longest, width] at frame level, float32 [batch, 1, width] at video level; float32 features
+            [batch, longest, width] in a graph that takes those.
         num_frames: int32 [batch].
         predictions: float32 [batch, classes].
         top_indices: int32 [batch, k], classes by descending score, ties by lower class.
@@ -51,9 +52,17 @@ class Network:
 
 
 def build_network(
-    members: Sequence[Member], *, level: Level, blend: Blend = "probability", top_k: int = 20, max_frames: int = 300
+    members: Sequence[Member],
+    *,
+    level: Level,
+    blend: Blend = "probability",
+    top_k: int = 20,
+    max_frames: int = 300,
+    takes_features: bool = False,
 ) -> Network:
     """Lay down the whole ensemble; arguments as for `build_graph`.
+
+    With `takes_features` the graph takes dequantized frames, float32, in the place of bytes and records.
 
     Raises:
         InputError: As `shared_features`, or for an unknown level or blend.
@@ -66,7 +75,7 @@ def build_network(
         raise InputError(f"expected level frame or video and blend probability or logit, got {level!r} and {blend!r}")
     graph = tf.Graph()
     with graph.as_default():
-        serialized, frames, num_frames = _inputs(level, shared)
+        serialized, frames, num_frames = _features(shared) if takes_features else _records(level, shared)
         variables = {name: variable for i, member in enumerate(members) for name, variable in _variables(i, member)}
         seen = _seen_frames(members, frames, num_frames, level, max_frames)
         outputs = _member_outputs(members, variables, seen)
@@ -76,7 +85,15 @@ def build_network(
     return Network(graph, restore, serialized, frames, num_frames, predictions, indices, scores)
 
 
-def _inputs(level: Level, shared: Shared) -> tuple[Any, Any, Any]:
+def _features(shared: Shared) -> tuple[None, Any, Any]:
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    frames = v1.placeholder(tf.float32, [None, None, shared.rgb + shared.audio], name="input_batch_raw")
+    return None, frames, v1.placeholder(tf.int32, [None], name="num_frames")
+
+
+def _records(level: Level, shared: Shared) -> tuple[Any, Any, Any]:
     """Records are parsed into frames and counts; a caller that has those feeds them in the place of records."""
     import tensorflow as tf
 

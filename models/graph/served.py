@@ -29,8 +29,8 @@ class GraphOutput(NamedTuple):
 class Graph:
     """A graph of `build_graph`, loaded with TensorFlow alone.
 
-    Args:
-        directory: The SavedModel's folder.
+    Attributes:
+        loaded: What `tf.saved_model.load` returned.
 
     Raises:
         InputError: There is no SavedModel, or it lacks the signatures of `build_graph`.
@@ -42,10 +42,14 @@ class Graph:
         folder = Path(directory)
         if not (folder / SAVED_MODEL_FILE).is_file():
             raise InputError(f"expected a SavedModel in {folder}, got no {SAVED_MODEL_FILE} there")
-        self._loaded = tf.saved_model.load(str(folder))
-        missing = {SIGNATURE, RECORDS_SIGNATURE} - set(self._loaded.signatures)
+        self.loaded = tf.saved_model.load(str(folder))
+        missing = {SIGNATURE, RECORDS_SIGNATURE} - set(self.loaded.signatures)
         if missing:
             raise InputError(f"expected the signatures {SIGNATURE} and {RECORDS_SIGNATURE} in {folder}, got none such")
+
+    def signature(self, name: str) -> Any:
+        """A signature of the graph, as a function of TensorFlow."""
+        return self.loaded.signatures[name]
 
     def predict(self, frames: NDArray[Any], num_frames: NDArray[Any]) -> GraphOutput:
         """Predictions for uint8 frames [batch, longest, width] (float32 [batch, 1, width] at video level).
@@ -54,14 +58,14 @@ class Graph:
         """
         import tensorflow as tf
 
-        signature = self._loaded.signatures[SIGNATURE]
-        return _output(signature(frames=tf.constant(frames), num_frames=tf.constant(num_frames, tf.int32)))
+        answer = self.signature(SIGNATURE)(frames=tf.constant(frames), num_frames=tf.constant(num_frames, tf.int32))
+        return _output(answer)
 
     def predict_serialized(self, records: list[bytes]) -> GraphOutput:
         """Predictions for serialized records: `SequenceExample`s at frame level, `Example`s at video level."""
         import tensorflow as tf
 
-        return _output(self._loaded.signatures[RECORDS_SIGNATURE](serialized=tf.constant(records)))
+        return _output(self.signature(RECORDS_SIGNATURE)(serialized=tf.constant(records)))
 
 
 def _output(tensors: dict[str, Any]) -> GraphOutput:

@@ -63,12 +63,11 @@ class IntegerCodec(Codec):
 
         rows, columns = as_matrix_shape(shape)
         group_rows = self._group_rows(rows)
-        values = parts[MAIN] if self.bits == 8 else _unpack_in_graph(parts[MAIN], rows)
-        values = tf.reshape(tf.cast(values, tf.float32), [rows, columns])
+        values = tf.cast(parts[MAIN], tf.float32) if self.bits == 8 else _unpack_in_graph(parts[MAIN], rows)
         scales = tf.cast(parts[SCALES], tf.float32) * parts[UNIT]
         if group_rows < rows:
             scales = tf.repeat(scales, group_rows, axis=0)[:rows]
-        return tf.reshape(values * scales, list(shape))
+        return tf.reshape(tf.reshape(values, [rows, columns]) * scales, list(shape))
 
     def _group_rows(self, rows: int) -> int:
         return max(1, rows) if self.group_rows is None else self.group_rows
@@ -90,8 +89,11 @@ def _unpack(packed: NDArray[np.uint8], rows: int) -> NDArray[np.int8]:
 
 
 def _unpack_in_graph(packed: Any, rows: int) -> Any:
+    """Float32 [rows, columns]; in float32 arithmetic, as LiteRT has no bitwise and, and stores what a shift gives."""
     import tensorflow as tf
 
-    pairs = tf.stack([tf.bitwise.bitwise_and(packed, 15), tf.bitwise.right_shift(packed, tf.constant(4, tf.uint8))], 1)
-    nibbles = tf.reshape(pairs, [2 * packed.shape[0], packed.shape[1]])[:rows]
-    return tf.cast(nibbles, tf.int8) - 8
+    pairs = tf.cast(packed, tf.float32)
+    odd = tf.floor(pairs / 16)
+    even = pairs - 16 * odd
+    nibbles = tf.reshape(tf.stack([even, odd], 1), [2 * packed.shape[0], packed.shape[1]])
+    return nibbles[:rows] - 8

@@ -80,16 +80,26 @@ class PrunedCodec(Codec):
         """The value of a kept element is found by counting the mask's ones up to it."""
         import tensorflow as tf
 
-        count = math.prod(shape)
-        shifts = tf.range(8, dtype=tf.int32)
-        bits = tf.bitwise.right_shift(parts[MASK][:, tf.newaxis], tf.cast(shifts, tf.uint8)[tf.newaxis])
-        mask = tf.reshape(tf.bitwise.bitwise_and(bits, 1), [-1])[:count]
+        mask = _mask_in_graph(parts[MASK], math.prod(shape))
         position = tf.maximum(tf.cumsum(tf.cast(mask, tf.int32)) - 1, 0)
         gathered = tf.gather(tf.cast(parts[MAIN], tf.float32), position)
-        dense = tf.reshape(gathered * tf.cast(mask, tf.float32), list(as_matrix_shape(shape)))
+        dense = tf.reshape(gathered * mask, list(as_matrix_shape(shape)))
         if self.values == "int8":
             dense = dense * (tf.cast(parts[SCALES], tf.float32) * parts[UNIT])
         return tf.reshape(dense, list(shape))
+
+
+def _mask_in_graph(packed: Any, count: int) -> Any:
+    """The mask's bits as float32 [count]; bit b of a byte is set where byte mod 2^(b + 1) >= 2^b.
+
+    In float32 arithmetic, as LiteRT has no bitwise and. Not by repeated halving: TensorFlow 2.21's constant folding
+    merges the divisors of floor(x / a) / b and gives other bits in a graph than eagerly.
+    """
+    import tensorflow as tf
+
+    powers = tf.constant([[2.0**bit for bit in range(8)]])
+    remainder = tf.math.floormod(tf.cast(packed, tf.float32)[:, tf.newaxis], 2 * powers)
+    return tf.reshape(tf.cast(remainder >= powers, tf.float32), [-1])[:count]
 
 
 def largest_magnitudes(flat: NDArray[np.float32], count: int) -> NDArray[np.bool_]:

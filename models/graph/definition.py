@@ -1,0 +1,40 @@
+"""A network as a `MetaGraphDef`: the definition that the SavedModel and the MetaGraph share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.graph.compact import compact, rename_tensor
+from models.graph.network import Network
+
+
+def graph_definition(network: Network) -> Any:
+    """The compacted graph with its variables and what restores them; signatures and collections are added by others."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    with network.graph.as_default():
+        definition = v1.train.export_meta_graph(
+            saver_def=network.restore.saver, clear_devices=True, strip_default_attrs=True
+        )
+    stateful = {operation.type for operation in network.graph.get_operations() if operation.op_def.is_stateful}
+    smaller, renamed = compact(definition.graph_def, keep=_outer_names(network), stateful=stateful)
+    definition.graph_def.CopyFrom(smaller)
+    collection = definition.collection_def[v1.GraphKeys.GLOBAL_VARIABLES].bytes_list.value
+    for variable in network.restore.variables:
+        entry = type(variable)()
+        entry.CopyFrom(variable)
+        entry.initializer_name = renamed[variable.initializer_name]
+        entry.snapshot_name = rename_tensor(variable.snapshot_name, renamed)
+        collection.append(entry.SerializeToString())
+    return definition
+
+
+def _outer_names(network: Network) -> set[str]:
+    """Operations that a signature, the checkpoint or a person looks up by name."""
+    tensors = [network.frames, network.num_frames, network.predictions, network.top_indices, network.top_scores]
+    if network.serialized is not None:
+        tensors.append(network.serialized)
+    saver = network.restore.saver
+    names = [saver.filename_tensor_name, saver.restore_op_name, *(v.variable_name for v in network.restore.variables)]
+    return {tensor.op.name for tensor in tensors} | {name.partition(":")[0] for name in names}

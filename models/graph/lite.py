@@ -1,0 +1,100 @@
+"""The one graph for LiteRT: a flatbuffer that phones run, with nothing but LiteRT's built-in operations."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.graph.saved_model import SIGNATURE
+from models.graph.served import Graph
+from selection.errors import GraphError
+
+TOLERANCE = 5e-3
+"""Largest difference from the SavedModel's probabilities that is taken for the rounding of float16."""
+
+
+@dataclass(frozen=True)
+class LiteInfo:
+    """A converted graph.
+
+    Attributes:
+        path: The flatbuffer.
+        size_bytes: Its size.
+        largest_difference: From the probabilities of the SavedModel, on random videos.
+    """
+
+    path: Path
+    size_bytes: int
+    largest_difference: float
+
+
+def write_lite(graph: str | Path, path: str | Path, *, float16: bool = True) -> LiteInfo:
+    """Convert a graph of `build_graph`; the file appears whole or not at all.
+
+    Integer and pruned weights stay as they are stored and are decoded when the graph runs. The converter widens float16
+    constants; `float16` stores all floating-point constants as float16 again, biases and norms included, so an
+    ensemble of float32 members wants it off. The whole ensemble is in memory several times over, and the format ends
+    at 2 GiB: it is for members that a phone can hold.
+
+    Raises:
+        InputError: There is no such graph.
+        GraphError: The converter fails, or what it made does not predict what the graph predicts, within `TOLERANCE`.
+    """
+    import tensorflow as tf
+
+    loaded, target = Graph(graph), Path(path)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([loaded.signature(SIGNATURE)], loaded.loaded)
+    if float16:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    try:
+        content = converter.convert()
+    except Exception as error:  # the converter has no error type of its own
+        raise GraphError(f"expected LiteRT to take the graph in {graph}, got {error}") from error
+    difference = _largest_difference(loaded, content)
+    if not difference <= TOLERANCE:
+        raise GraphError(
+            f"expected LiteRT to predict what {graph} predicts within {TOLERANCE}, got a difference of {difference:.2g}"
+        )
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return LiteInfo(target, len(content), difference)
+
+
+class LiteGraph:
+    """A converted graph, run by the interpreter.
+
+    `content` is the flatbuffer, or its path.
+    """
+
+    def __init__(self, content: bytes | str | Path) -> None:
+        import tensorflow as tf
+
+        model = content if isinstance(content, bytes) else Path(content).read_bytes()
+        self._runner = tf.lite.Interpreter(model_content=model).get_signature_runner(SIGNATURE)
+
+    def predict(self, frames: NDArray[Any], num_frames: NDArray[Any]) -> NDArray[np.float32]:
+        """Probabilities [batch, classes]; arguments as for `Graph.predict`."""
+        answer: NDArray[np.float32] = self._runner(frames=frames, num_frames=num_frames.astype(np.int32))["predictions"]
+        return answer
+
+
+def _largest_difference(loaded: Graph, content: bytes) -> float:
+    spec = loaded.signature(SIGNATURE).structured_input_signature[1]["frames"]
+    rng = np.random.default_rng(0)
+    shape = (3, spec.shape[1] or 40, spec.shape[2])
+    frames = rng.integers(0, 256, shape).astype(np.uint8)
+    if spec.dtype.is_floating:
+        frames = rng.standard_normal(shape).astype(np.float32)
+    num_frames = np.array([1, 7, 40], np.int32)
+    expected = loaded.predict(frames, num_frames).probabilities
+    return float(np.abs(LiteGraph(content).predict(frames, num_frames) - expected).max())
