@@ -88,7 +88,7 @@ def ray_session(resources: Resources, *, address: str | None = None) -> Iterator
                     )
             else:
                 _connect(address, runtime)
-            _check_resources(resources, ray.cluster_resources(), address)
+            check_resources(resources, ray.cluster_resources(), address)
             yield
         finally:
             ray.shutdown()
@@ -104,16 +104,25 @@ def _connect(address: str, runtime: dict[str, object]) -> None:
         raise InputError(f"expected a Ray cluster at {address}, got: {error}") from error
 
 
-def _check_resources(resources: Resources, available: Mapping[str, float], address: str | None) -> None:
-    """Refuse a trial that can never start; Tune would wait for it for ever."""
+def check_resources(resources: Resources, available: Mapping[str, float], address: str | None) -> None:
+    """Refuse a trial that can never start; Tune would wait for it for ever.
+
+    `available` is Ray's: amounts of "CPU" and "GPU", and bytes of "memory".
+
+    Raises:
+        InputError: naming what is short.
+    """
     where = "this machine" if address is None else f"the cluster at {address}"
-    asked = {"CPU": resources.cpus, "GPU": resources.gpus, "memory": (resources.memory_gib or 0) * 2**30}
-    for kind, amount in asked.items():
-        if amount > available.get(kind, 0):
-            unit = {"CPU": "CPUs", "GPU": "GPUs", "memory": "bytes of memory"}[kind]
+    gib = available.get("memory", 0) / 2**30
+    for asked, there, unit in (
+        (resources.cpus, available.get("CPU", 0), "CPUs"),
+        (resources.gpus, available.get("GPU", 0), "GPUs"),
+        (resources.memory_gib or 0, gib, "GiB of memory"),
+    ):
+        if asked > there:
             raise InputError(
-                f"resources: expected what one trial needs to be there, got {amount:g} {unit} asked for "
-                f"and {available.get(kind, 0):g} on {where}"
+                f"resources: expected what one trial needs to be there, got {asked:g} {unit} asked for "
+                f"and {there:g} on {where}"
             )
 
 

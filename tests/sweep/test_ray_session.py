@@ -1,0 +1,42 @@
+import os
+
+import pytest
+
+from selection.errors import InputError
+from sweep.grid import Resources
+from sweep.ray_session import check_resources, worker_environment
+
+
+def test_threads_follow_from_the_cpus_of_a_trial_alone():
+    environment = worker_environment(Resources(cpus=3), {"OMP_NUM_THREADS": "64"})
+    assert environment["OMP_NUM_THREADS"] == "3"
+    assert environment["TF_NUM_INTRAOP_THREADS"] == "3"
+    assert worker_environment(Resources(cpus=0.5), {})["OMP_NUM_THREADS"] == "1"
+
+
+def test_the_backend_is_the_users_choice():
+    assert worker_environment(Resources(), {})["KERAS_BACKEND"] == "tensorflow"
+    assert worker_environment(Resources(), {"KERAS_BACKEND": "jax"})["KERAS_BACKEND"] == "jax"
+
+
+def test_no_process_takes_a_whole_gpu():
+    environment = worker_environment(Resources(gpus=0.25), os.environ)
+    assert environment["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    assert environment["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"cpus": 3}, "got 3 CPUs asked for and 2 on this machine"),
+        ({"gpus": 0.5}, "got 0.5 GPUs asked for and 0 on this machine"),
+        ({"memory_gib": 9}, "got 9 GiB of memory asked for and 8 on this machine"),
+    ],
+)
+def test_a_trial_larger_than_the_machine_is_refused(asked, message):
+    with pytest.raises(InputError, match=message):
+        check_resources(Resources(**asked), {"CPU": 2.0, "memory": 8 * 2.0**30}, None)
+
+
+def test_a_trial_that_just_fits_is_not_refused():
+    check_resources(Resources(cpus=2, gpus=1, memory_gib=8), {"CPU": 2.0, "GPU": 1.0, "memory": 8 * 2.0**30}, None)
