@@ -217,6 +217,7 @@ class Training(Section):
     decay_examples: PositiveInt = 4_000_000
     warmup_steps: NonNegativeInt = 0
     clip_norm: PositiveFloat | None = 1.0
+    batch_norm_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     l2: NonNegativeFloat = 1e-6
     weight_decay: NonNegativeFloat = 0.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -17,9 +17,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from models.layers.kernels import Kernels
 from models.tensors import Tensor
 
 Table = Mapping[str, Tensor]
+
+PAPER_STATISTICS_DECAY = 0.999
+"""Of batch norm's moving mean and variance, each step, in the paper's code."""
 
 _blank: ContextVar[bool] = ContextVar("_blank", default=False)
 
@@ -55,7 +59,9 @@ class TensorLayer(keras.layers.Layer):
         super().__init__(autocast=False)  # of inputs; variables are told below
         self._table = table
         self._seed = seed
+        self.statistics_decay = PAPER_STATISTICS_DECAY
         self.tensor_variables: dict[str, Any] = {}
+        self.kernels = Kernels()
         self.built = True
 
     def variable(self, name: str) -> Any:
@@ -77,9 +83,11 @@ class TensorLayer(keras.layers.Layer):
         return variable
 
     def product(self, left: Any, right: Any) -> Any:
-        """Matrix product in the compute type, returned as float32."""
+        """Matrix product in the compute type, returned as float32; leading axes of a batch multiply one by one."""
         narrow = self.compute_dtype
-        return ops.cast(ops.matmul(ops.cast(left, narrow), ops.cast(right, narrow)), "float32")
+        left, right = ops.cast(left, narrow), ops.cast(right, narrow)
+        run = self.kernels.product if len(left.shape) == len(right.shape) == 2 else ops.matmul
+        return ops.cast(run(left, right), "float32")
 
 
 class Network(keras.Model):
@@ -94,6 +102,7 @@ class Network(keras.Model):
         super().__init__(autocast=False)
         self.tensors = tensors
         self.seed = seed
+        self.kernels = Kernels()
         self.table: Table = {tensor.name: tensor for tensor in tensors}
         self.built = True
 
@@ -114,3 +123,14 @@ class Network(keras.Model):
         policy = "float32" if dtype == "float32" else f"mixed_{dtype}"
         for layer in self.tensor_layers():
             layer.dtype_policy = policy
+
+    def remember_statistics(self, decay: float) -> None:
+        """Let moving means and variances keep this share of themselves at each training step."""
+        for layer in self.tensor_layers():
+            layer.statistics_decay = decay
+
+    def run_with(self, kernels: Kernels) -> None:
+        """Run the primitives of all layers by these kernels."""
+        self.kernels = kernels
+        for layer in self.tensor_layers():
+            layer.kernels = kernels

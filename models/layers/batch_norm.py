@@ -1,4 +1,4 @@
-"""Batch norm over all axes but the last, with the paper's constants."""
+"""Batch norm over all axes but the last, with the paper's epsilon."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from keras import ops
 from models.layers.base import Table, TensorLayer
 
 EPSILON = 1e-3
-DECAY = 0.999  # of the moving mean and variance
 
 
 class BatchNorm(TensorLayer):
@@ -26,8 +25,9 @@ class BatchNorm(TensorLayer):
         """[..., features] -> the same shape, float32."""
         if training:
             mean, variance = ops.moments(inputs, axes=list(range(len(inputs.shape) - 1)))
-            self.moving_mean.assign(self.moving_mean * DECAY + mean * (1 - DECAY))
-            self.moving_variance.assign(self.moving_variance * DECAY + variance * (1 - DECAY))
+            decay = self.statistics_decay
+            self.moving_mean.assign(self.moving_mean * decay + mean * (1 - decay))
+            self.moving_variance.assign(self.moving_variance * decay + variance * (1 - decay))
         else:
             mean, variance = self.moving_mean, self.moving_variance
         scale = self.gamma * ops.rsqrt(variance + EPSILON)

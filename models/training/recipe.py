@@ -27,6 +27,8 @@ class Recipe:
         batch_size: Videos of a step.
         clip_norm: Gradients are scaled down to this global norm, L2 term included; None leaves them.
         l2: Weight of the L2 term.
+        batch_norm_decay: Share of batch norm's moving statistics kept each step. The paper's 0.999 forgets the initial
+            values over some thousands of steps; a run of hundreds needs less, or it is evaluated with them.
         weight_decay: AdamW's: every matrix shrinks by this times the learning rate each step, apart from the gradient.
         label_smoothing: e in [0, 1): labels become y (1 - e) + e / 2.
         ema_decay: Evaluate an exponential moving average of the weights, of this decay a step; None evaluates the
@@ -46,6 +48,7 @@ class Recipe:
     batch_size: int = 80
     clip_norm: float | None = 1.0
     l2: float = 1e-6
+    batch_norm_decay: float = 0.999
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     ema_decay: float | None = None
@@ -84,6 +87,7 @@ class Recipe:
             ("batch_size", self.batch_size > 0, "above 0"),
             ("clip_norm", self.clip_norm is None or self.clip_norm > 0, "above 0, or none"),
             ("l2", finite["l2"] and self.l2 >= 0, "at least 0"),
+            ("batch_norm_decay", 0 <= self.batch_norm_decay < 1, "at least 0 and below 1"),
             ("weight_decay", finite["weight_decay"] and self.weight_decay >= 0, "at least 0"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "at least 0 and below 1"),
             ("ema_decay", self.ema_decay is None or 0 < self.ema_decay < 1, "between 0 and 1, or none"),

@@ -38,9 +38,11 @@ class Trainer:
         self.model, self.recipe, self.step = model, recipe, 0
         self._backend = _backend()
         model.compute_in(recipe.compute)
+        model.run_with(self._backend.kernels(recipe))
+        model.remember_statistics(recipe.batch_norm_decay)
         slots = Slots(model, recipe)
         self._variables = slots.variables
-        step = Step(model, recipe, slots, self._backend.differentiate)
+        step = Step(model, recipe, slots, self._backend)
         self._run_step = self._backend.compile_step(step, slots.variables)
         self._prediction = Prediction(model, slots, averaged=recipe.ema_decay is not None)
         self._run_prediction = self._compile(self._prediction)
