@@ -237,7 +237,7 @@ def frontier(
     json: JsonOption = False,
 ) -> None:
     """Search the best ensemble of every budget at once: where does another MiB still buy GAP?"""
-    from selection.frontier import search_frontier
+    from selection.frontier import frontier as search_frontier
     from selection.pool import CandidatePool
     from sweep.choosing import Reserve, Search
     from sweep.frontier_view import print_frontier, write_frontier, write_plot
