@@ -38,7 +38,7 @@ def print_frontier(record: Mapping[str, Any], path: Path) -> None:
         Column(f"{metric} tuned", True),
         Column("held out", True),
         Column("a MiB buys", True),
-        Column("members", wraps=True),
+        Column("members"),
     ]
     print_table(columns, [_row(point) for point in record["points"]])
     out = output()
