@@ -84,6 +84,12 @@ class Board:
         self.level("cheap", blend)[subset] = entry
         self.consider(entry)
 
+    def start(self, entry: Entry) -> None:
+        """Let later weight searches of an entry's subset start from its weights too."""
+        known = self.starts.get(entry.subset, ())
+        if entry.scored.weights not in known:
+            self.starts[entry.subset] = (*known, entry.scored.weights)
+
     def loss(self, subset: Subset) -> float:
         """Squared error that the best least-squares weights of a subset leave, a video; less a common constant."""
         if subset not in self.losses:

@@ -19,7 +19,7 @@ MAX_MAXIMAL = 60_000  # subsets that a race can look at
 
 @dataclass
 class Enumeration:
-    """All allowed subsets: how many there are, and those to which nothing can be added."""
+    """How many subsets are allowed, the empty one included, and those to which nothing can be added."""
 
     feasible: int = 0
     maximal: list[Subset] = field(default_factory=list)
@@ -79,7 +79,7 @@ class _Walk:
     def _finish(self, place: int, chosen: Subset) -> None:
         """Count what follows when all further candidates fit, and list the maximal subsets among it."""
         tail = [self.space.of_candidate[candidate] for candidate in self.order[place:]]
-        self.found.feasible += prod(len(items) + 1 for items in tail) - (0 if chosen else 1)
+        self.found.feasible += prod(len(items) + 1 for items in tail)
         fillings: list[Subset] = [()]
         for items in tail:
             fillings = [(*filling, number) for filling in fillings for number in items]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from selection.polish import FINE_STEPS, pattern, quick
+from selection.polish import COARSE_STEPS, FINE_STEPS, pattern, quick
 from selection.weights import Products, log_loss_weights, on_simplex
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from selection.rows import Rows
 
 Blend = Literal["probability", "logit"]
-Effort = Literal["cheap", "quick", "full", "fixed"]
+Effort = Literal["cheap", "quick", "full", "final", "fixed"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Task:
     Attributes:
         columns: columns of the members, all different.
         effort: "cheap": least-squares weights, one evaluation. "quick": some parabolic line searches from there.
-            "full": pattern search from several starts, log loss among them. "fixed": the first start as it is.
+            "full": line searches from every start, log loss among them, and a pattern search from the best. "final": a
+            fine pattern search from every start. "fixed": the first start as it is.
         blend: of probabilities, or of logits.
         starts: further weights to start from.
     """
@@ -50,17 +51,32 @@ class Scored:
 
 
 @dataclass
-class _Counter:
-    """A blend's score as a function of its weights, counting calls."""
+class BlendScore:
+    """A blend's score as a function of its weights; counts its calls.
+
+    Near a centre fewer entries can matter, and the score is computed on those alone: the same value, in less time.
+    """
 
     rows: Rows
     objective: Objective
     columns: NDArray[np.int64]
-    calls: int = field(default=0)
+    calls: int = 0
+    _near: Rows | None = None
+    _centre: NDArray[np.float64] | None = None
+    _radius: float = 0.0
+
+    def focus(self, weights: NDArray[np.float64], radius: float) -> None:
+        """Prepare for many calls whose weights all lie within ``radius`` of these; others stay possible."""
+        if self.objective.top_k is not None and len(self.columns) == self.rows.column_count:
+            self._near = self.rows.near(weights, radius, self.objective.top_k)
+            self._centre, self._radius = weights, radius
 
     def __call__(self, weights: NDArray[np.float64]) -> float:
+        """Score of the blend with these weights."""
         self.calls += 1
-        return self.objective.score(self.rows, self.columns, weights)
+        inside = self._centre is not None and float(np.abs(weights - self._centre).max()) <= self._radius
+        rows = self._near if inside and self._near is not None else self.rows
+        return self.objective.score(rows, self.columns, weights)
 
 
 @dataclass(frozen=True)
@@ -81,25 +97,26 @@ class Evaluator:
         columns = np.array(task.columns, np.int64)
         cheap, _ = self.products.least_squares(columns)
         if task.blend == "probability" and task.effort in {"cheap", "fixed"}:
-            score = _Counter(self.rows, self.objective, columns)
+            score = BlendScore(self.rows, self.objective, columns)
             weights = np.array(task.starts[0]) if task.effort == "fixed" else cheap
             return self._scored(task, weights, score(weights), score.calls)
         rows = self._rows_of(columns, logits=task.blend == "logit")
-        score = _Counter(rows, self.objective, np.arange(len(columns)))
+        score = BlendScore(rows, self.objective, np.arange(len(columns)))
         starts = [cheap, *(np.array(start) for start in task.starts)]
         if task.effort == "fixed":
             return self._scored(task, starts[1], score(starts[1]), score.calls)
-        if task.effort == "full" and task.blend == "probability":
-            starts.append(log_loss_weights(rows, cheap))
         if task.effort == "cheap" or len(columns) == 1:
             return self._scored(task, cheap, score(cheap), score.calls)
+        if task.effort != "quick" and task.blend == "probability":
+            starts.append(log_loss_weights(rows, cheap))
         directions = self.products.conjugate_directions(columns)
-        weights, best = max((quick(score, start, directions) for start in starts), key=lambda pair: pair[1])
+        tries = [quick(score, start, directions) for start in starts]
         if task.effort == "full":
-            # From the smooth optimum and from the least-squares point: GAP is rough at 1e-5, and basins differ there.
-            tries = [pattern(score, start) for start in (weights, *starts)]
-            weights, best = max(tries, key=lambda pair: pair[1])
-            weights, best = pattern(score, weights, FINE_STEPS)
+            tries.append(pattern(score, max(tries, key=_score)[0], COARSE_STEPS))
+        if task.effort == "final":
+            # GAP is rough at the scale of 1e-5, and a pattern search ends in the nearest of its many summits.
+            tries = [pattern(score, start, FINE_STEPS) for start, _ in tries]
+        weights, best = max(tries, key=_score)
         return self._scored(task, weights, best, score.calls)
 
     def _rows_of(self, columns: NDArray[np.int64], *, logits: bool) -> Rows:
@@ -110,3 +127,7 @@ class Evaluator:
     def _scored(self, task: Task, weights: NDArray[np.float64], score: float, calls: int) -> Scored:
         clean = on_simplex(weights)
         return Scored(task.columns, tuple(float(w) for w in clean), score, task.blend, calls)
+
+
+def _score(found: tuple[NDArray[np.float64], float]) -> float:
+    return found[1]

@@ -172,11 +172,8 @@ class _Search:
                 return
             start = tuple(float(w) for w in on_simplex(np.delete(weights, place)))
             board.starts[rest] = (*board.starts.get(rest, ()), start)
-            board.level("full", best.scored.blend).pop(rest, None)
-            without = board.evaluate([rest], "full", best.scored.blend)[0]
             refilled = by_loss(board, rest)
-            if refilled != rest:
-                board.evaluate([refilled], "full", best.scored.blend)
+            without = board.evaluate(list(dict.fromkeys([rest, refilled])), "final", best.scored.blend)[0]
             if board.best is best and without.score >= best.score - NEGLIGIBLE_SCORE:
                 board.best = without
             if board.best is best:

@@ -6,7 +6,6 @@ in ever smaller steps. Both only ever accept a gain.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,18 +15,20 @@ from selection.weights import on_simplex
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from selection.evaluate import BlendScore
+
     Weights = NDArray[np.float64]
-    Scorer = Callable[[Weights], float]
 
 QUICK_STEP = 0.12
 QUICK_ROUNDS = 2
-PATTERN_STEPS = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
-FINE_STEPS = (0.003, 0.001, 0.0003, 0.0001)
+PATTERN_RADIUS = 0.06  # from the start of a pattern search to most weights that it looks at
+COARSE_STEPS = (0.02, 0.007, 0.002)
+FINE_STEPS = (0.01, 0.004, 0.0015, 0.0005, 0.00015)
 GAIN = 1e-12  # what counts as better: more than rounding
 MAX_PASSES = 12  # over all pairs at one step size
 
 
-def quick(score: Scorer, start: Weights, directions: NDArray[np.float64]) -> tuple[Weights, float]:
+def quick(score: BlendScore, start: Weights, directions: NDArray[np.float64]) -> tuple[Weights, float]:
     """Parabolic line searches along given directions (``Products.conjugate_directions``).
 
     Three evaluations a direction and round. Returns the best weights seen and their score.
@@ -51,11 +52,12 @@ def quick(score: Scorer, start: Weights, directions: NDArray[np.float64]) -> tup
     return weights, best
 
 
-def pattern(score: Scorer, start: Weights, steps: tuple[float, ...] = PATTERN_STEPS) -> tuple[Weights, float]:
+def pattern(score: BlendScore, start: Weights, steps: tuple[float, ...]) -> tuple[Weights, float]:
     """Move a share from one member to another as long as that gains, in steps that shrink.
 
     A move that gained is repeated at once, twice as long each time. Returns the best weights seen and their score.
     """
+    score.focus(start, PATTERN_RADIUS)
     weights, best = start, score(start)
     count = len(start)
     pairs = [(giver, taker) for giver in range(count) for taker in range(count) if giver != taker]

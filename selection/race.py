@@ -5,9 +5,10 @@
    with the GAP on all videos 0.41 against 0.75.)
 2. In order of what that loss predicts: the metric at those weights.
 3. In order of that: weights improved by a few line searches.
-4. In order of that: weights searched with full effort.
+4. In order of that: line searches from more starts, and a search by small transfers between members.
+5. In order of that: the finest such search, from every start.
 
-Rounds 2 to 4 share one rule. A subset's score in a round is its prediction from the round before plus a gain. Subsets
+Rounds 2 to 5 share one rule. A subset's score in a round is its prediction from the round before plus a gain. Subsets
 are taken in order of the prediction; the round ends when all others would have to gain more than any subset gained so
 far to beat the best. What a round leaves out could have won only by gaining more than everything that was tried. A
 round that its cap or a request to stop cuts short counts the subsets for which the rule was not yet met.
@@ -48,7 +49,8 @@ class Round:
 
 CHEAP = Round("cheap", "least-squares weights", batch=64, least=256, most=6000)
 QUICK = Round("quick", "line searches", batch=8, least=24, most=240)
-FULL = Round("full", "full weight search", batch=4, least=8, most=32)
+FULL = Round("full", "weight search on the best", batch=4, least=8, most=40)
+FINAL = Round("final", "fine weight search on the very best", batch=2, least=2, most=8)
 SPREAD = 32  # subsets over the whole range of losses, which show what a loss predicts
 
 
@@ -76,7 +78,7 @@ def race(
         subsets: who takes part.
         blends: for which kinds of blend costly weights are searched.
         exhaustive: take every subset through every round.
-        keep: subsets that get the full weight search in any case.
+        keep: subsets that reach round 4 in any case.
         tally: counts what happens; what an earlier race left open is counted anew.
 
     Raises:
@@ -91,9 +93,12 @@ def race(
     cheap = laps.run(CHEAP, "probability", subsets, queue=queue, predict=lambda scores: _fitted(losses, scores))
     for blend in blends:
         quick = laps.again(QUICK, blend, cheap)
-        full = laps.again(FULL, blend, quick)
-        done = {entry.subset for entry in full}
-        board.evaluate([subset for subset in keep if subset not in done], "full", blend)
+        laps.again(FULL, blend, quick)
+        board.evaluate(keep, "full", blend)
+        full = board.ranked(board.level("full", blend).values())
+        for entry in full[: FINAL.most]:
+            board.start(entry)
+        laps.again(FINAL, blend, full)
 
 
 def _losses(board: Board, subsets: Sequence[Subset]) -> Floats:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import expit
 
-from selection.rows_kernel import compact_rows, union_counts, union_fill
+from selection.rows_kernel import compact_rows, near_rows, union_counts, union_fill
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,6 +144,21 @@ class Rows:
             values=values,
             tails=tails,
             logits=logits,
+        )
+
+    def near(self, weights: NDArray[np.float64], radius: float, k: int) -> Rows:
+        """The rows without the entries that no blend near some weights puts into a video's best k.
+
+        Exact while every weight is within ``radius`` of ``weights`` [all columns] and their sum is one.
+        """
+        indptr, kept, peaks = near_rows(self.values, weights, radius, self.indptr, k)
+        return replace(
+            self,
+            indptr=indptr,
+            classes=self.classes[kept],
+            correct=self.correct[kept],
+            peaks=peaks,
+            values=np.ascontiguousarray(self.values[:, kept]),
         )
 
 

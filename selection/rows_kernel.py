@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+ROUNDING = 1e-12  # relative, of a weighted mean
 SHORT_ROW = 128  # entries up to which counting comparisons beats a selection algorithm
 
 
@@ -151,8 +152,45 @@ def _extremes(values, columns, tails, video, start, count, low, high):  # type: 
 
 
 @njit(cache=True, nogil=True)
+def _range_near(values, weights, radius, start, count, low, high):  # type: ignore[no-untyped-def]
+    """Bounds of each entry's blend when no weight is further than ``radius`` from ``weights`` and the sum stays one.
+
+    With d the change of the weights, the blend changes by sum(d_m (v_m - c)) for any c, as the d_m sum to zero; c is
+    the blend itself.
+    """
+    for i in range(count):
+        blend, scatter = 0.0, 0.0
+        for m in range(len(weights)):
+            blend += weights[m] * values[m, start + i]
+        for m in range(len(weights)):
+            scatter += abs(values[m, start + i] - blend)
+        slack = radius * scatter + ROUNDING * blend
+        low[i], high[i] = blend - slack, blend + slack
+
+
+@njit(cache=True, nogil=True)
+def _keep(low, high, start, count, k, kept, peaks, total):  # type: ignore[no-untyped-def]
+    """Append the entries of a row whose ``high`` reaches the k-th best ``low``, by descending ``high``."""
+    threshold = _kth_largest(low, count, k)
+    first = total
+    for i in range(count):
+        if high[i] < threshold:
+            continue
+        # Rows are in descending order already, by another bound: insertion moves little.
+        place = total
+        while place > first and peaks[place - 1] < high[i]:
+            peaks[place] = peaks[place - 1]
+            kept[place] = kept[place - 1]
+            place -= 1
+        peaks[place] = high[i]
+        kept[place] = start + i
+        total += 1
+    return total
+
+
+@njit(cache=True, nogil=True)
 def compact_rows(values, columns, indptr, k, tails):  # type: ignore[no-untyped-def]
-    """Entries that a blend of some columns can put among a row's best k.
+    """Entries that some blend of some columns can put among a row's best k.
 
     Args:
         values: [all columns, entries] probabilities.
@@ -169,29 +207,45 @@ def compact_rows(values, columns, indptr, k, tails):  # type: ignore[no-untyped-
     videos = len(indptr) - 1
     out_indptr = np.zeros(videos + 1, np.int64)
     kept = np.empty(indptr[videos], np.int64)
-    peaks = np.empty(indptr[videos], np.float32)
+    peaks = np.empty(indptr[videos], np.float64)
     longest = np.max(indptr[1:] - indptr[:-1])
-    high = np.empty(longest, np.float32)
-    low = np.empty(longest, np.float32)
+    low, high = np.empty(longest, np.float64), np.empty(longest, np.float64)
     total = 0
     for video in range(videos):
         start = indptr[video]
         count = indptr[video + 1] - start
         _extremes(values, columns, tails, video, start, count, low, high)
-        threshold = _kth_largest(low, count, k)
-        first = total
-        for i in range(count):
-            if high[i] < threshold:
-                continue
-            # Rows are in descending order over all columns, so they nearly are over a few: insertion moves little.
-            place = total
-            while place > first and peaks[place - 1] < high[i]:
-                peaks[place] = peaks[place - 1]
-                kept[place] = kept[place - 1]
-                place -= 1
-            peaks[place] = high[i]
-            kept[place] = start + i
-            total += 1
+        total = _keep(low, high, start, count, k, kept, peaks, total)
+        out_indptr[video + 1] = total
+    return out_indptr, kept[:total].copy(), peaks[:total].copy()
+
+
+@njit(cache=True, nogil=True)
+def near_rows(values, weights, radius, indptr, k):  # type: ignore[no-untyped-def]
+    """Entries that a blend of all columns can put among a row's best k while its weights stay near given ones.
+
+    Args:
+        values: [members, entries], positive.
+        weights: [members] of sum one.
+        radius: the most that any weight differs from them, the sum being one.
+        indptr: [videos + 1] row bounds.
+        k: entries that count of each row.
+
+    Returns:
+        As ``compact_rows``.
+    """
+    videos = len(indptr) - 1
+    out_indptr = np.zeros(videos + 1, np.int64)
+    kept = np.empty(indptr[videos], np.int64)
+    peaks = np.empty(indptr[videos], np.float64)
+    longest = np.max(indptr[1:] - indptr[:-1])
+    low, high = np.empty(longest, np.float64), np.empty(longest, np.float64)
+    total = 0
+    for video in range(videos):
+        start = indptr[video]
+        count = indptr[video + 1] - start
+        _range_near(values, weights, radius, start, count, low, high)
+        total = _keep(low, high, start, count, k, kept, peaks, total)
         out_indptr[video + 1] = total
     return out_indptr, kept[:total].copy(), peaks[:total].copy()
 
