@@ -26,7 +26,7 @@ _FOOTER = struct.Struct("<I")
 OVERHEAD_BYTES = _HEADER.size + _FOOTER.size
 _MASK_DELTA = 0xA282EAD8
 _U32 = 0xFFFFFFFF
-PIECE_BYTES = 2**19  # read, checked and parsed before the next ones, while they are in the processor's cache
+PIECE_BYTES = 2**20  # read, checked and parsed before the next ones, while they are in the processor's cache
 
 
 class Position(NamedTuple):

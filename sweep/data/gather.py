@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import njit
 
-from sweep.data.memcpy import copy_bytes
+from sweep.data.memcpy import LINE_BYTES, copy_bytes, stream_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,15 +108,20 @@ def _copy_frames(
     rgb_bytes: int,
     out: NDArray[np.uint8],
 ) -> None:
-    width_bytes = out.shape[2]
+    frame_count, width_bytes = out.shape[1], out.shape[2]
     audio_bytes = width_bytes - rgb_bytes
+    flat = out.reshape(-1)
+    on_lines = rgb_bytes % LINE_BYTES == 0 and audio_bytes % LINE_BYTES == 0 and out.ctypes.data % LINE_BYTES == 0
     for i in range(rows.size):
         first = frame_ends[rows[i]]
-        for s in range(picks.shape[1]):
+        for s in range(frame_count):
             pick = picks[places[i], s]
-            target = out[places[i], s]
+            at = (places[i] * frame_count + s) * width_bytes
             if pick < 0:
-                target[:] = 0
+                flat[at : at + width_bytes] = 0
+            elif on_lines:
+                stream_bytes(flat, at, data, rgb_at[first + pick], rgb_bytes)
+                stream_bytes(flat, at + rgb_bytes, data, audio_at[first + pick], audio_bytes)
             else:
-                copy_bytes(target, 0, data, rgb_at[first + pick], rgb_bytes)
-                copy_bytes(target, rgb_bytes, data, audio_at[first + pick], audio_bytes)
+                copy_bytes(flat, at, data, rgb_at[first + pick], rgb_bytes)
+                copy_bytes(flat, at + rgb_bytes, data, audio_at[first + pick], audio_bytes)

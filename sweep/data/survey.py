@@ -149,6 +149,7 @@ def _survey_list(
     """Note where every frame of a `FeatureList` begins; their number, or -1 with the length of the first wrong one."""
     count = 0
     while at < stop:
+        first = at
         field, wire, start, at = read_field(data, at, stop)
         if at < 0 or (field == 1 and wire != DELIMITED):
             row[GOT] = -1
@@ -161,7 +162,24 @@ def _survey_list(
             return -1
         places[count] = value
         count += 1
+        if value_stop != at:
+            continue
+        # Writers lay frames out alike: as long as the next one begins with the very same bytes (tags and lengths) as
+        # this one, its values lie just as far from its beginning.
+        head_bytes, frame_stride = value - first, at - first
+        while at + frame_stride <= stop and _alike(data, first, at, head_bytes):
+            places[count] = at + head_bytes
+            count += 1
+            at += frame_stride
     return count
+
+
+@njit(cache=True, nogil=True)
+def _alike(data: NDArray[np.uint8], left: int, right: int, count: int) -> bool:
+    different = 0
+    for i in range(count):
+        different |= data[left + i] ^ data[right + i]
+    return different == 0
 
 
 @njit(cache=True, nogil=True)
