@@ -261,13 +261,25 @@ class Budget(Section):
 
 
 class Resources(Section):
-    """What one trial gets (fractions of a GPU too), and how many run at once (null: as many as fit)."""
+    """What one trial gets, and how many run at once (null: as many as fit).
+
+    `gpus` may be a share of a GPU; "auto" is the share that the trial's model is predicted to need.
+    """
 
     cpus: PositiveFloat = 1
-    gpus: NonNegativeFloat = 0
+    gpus: NonNegativeFloat | Literal["auto"] = 0.0
+    gpu_memory_gib: PositiveFloat | None = None
     concurrent: PositiveInt | None = None
     retries: NonNegativeInt = 2
     memory_gib: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _gpu_share(self) -> Self:
+        if isinstance(self.gpus, float) and self.gpus > 1 and not self.gpus.is_integer():
+            raise ValueError(f"expected gpus to be a share of one GPU, or whole GPUs, got {self.gpus}")
+        if self.gpu_memory_gib is not None and self.gpus != "auto":
+            raise ValueError(f"expected gpu_memory_gib with gpus: auto only, got gpus: {self.gpus}")
+        return self
 
 
 class Tracking(Section):

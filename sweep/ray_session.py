@@ -57,11 +57,13 @@ def worker_environment(resources: Resources, inherited: Mapping[str, str]) -> di
 
 
 @contextmanager
-def ray_session(resources: Resources, *, address: str | None = None) -> Iterator[None]:
+def ray_session(resources: Resources, largest: Mapping[str, float], *, address: str | None = None) -> Iterator[None]:
     """Ray for the time of the block: processes of its own on this machine, or a cluster's at `address`.
 
     Workers get an empty folder as working directory. Otherwise Ray would put the driver's working directory first on
     their `sys.path`, where a folder named `models` or `selection` would hide the packages of this project.
+
+    `largest` is the most that a trial needs of each kind, by Ray's names.
 
     Raises:
         InputError: a trial needs more than the machine has, or nothing answers at `address`.
@@ -88,7 +90,7 @@ def ray_session(resources: Resources, *, address: str | None = None) -> Iterator
                     )
             else:
                 _connect(address, runtime)
-            check_resources(resources, ray.cluster_resources(), address)
+            check_resources(largest, ray.cluster_resources(), address)
             yield
         finally:
             ray.shutdown()
@@ -104,21 +106,17 @@ def _connect(address: str, runtime: dict[str, object]) -> None:
         raise InputError(f"expected a Ray cluster at {address}, got: {error}") from error
 
 
-def check_resources(resources: Resources, available: Mapping[str, float], address: str | None) -> None:
+def check_resources(needed: Mapping[str, float], available: Mapping[str, float], address: str | None) -> None:
     """Refuse a trial that can never start; Tune would wait for it for ever.
 
-    `available` is Ray's: amounts of "CPU" and "GPU", and bytes of "memory".
+    Both are by Ray's names: amounts of "CPU" and "GPU", and bytes of "memory".
 
     Raises:
         InputError: naming what is short.
     """
     where = "this machine" if address is None else f"the cluster at {address}"
-    gib = available.get("memory", 0) / 2**30
-    for asked, there, unit in (
-        (resources.cpus, available.get("CPU", 0), "CPUs"),
-        (resources.gpus, available.get("GPU", 0), "GPUs"),
-        (resources.memory_gib or 0, gib, "GiB of memory"),
-    ):
+    for name, unit, size in (("CPU", "CPUs", 1), ("GPU", "GPUs", 1), ("memory", "GiB of memory", 2**30)):
+        asked, there = needed.get(name, 0) / size, available.get(name, 0) / size
         if asked > there:
             raise InputError(
                 f"resources: expected what one trial needs to be there, got {asked:g} {unit} asked for "

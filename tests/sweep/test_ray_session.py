@@ -25,18 +25,21 @@ def test_no_process_takes_a_whole_gpu():
     assert environment["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
 
 
+HERE = {"CPU": 2.0, "memory": 8 * 2.0**30}
+
+
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("needed", "message"),
     [
-        ({"cpus": 3}, "got 3 CPUs asked for and 2 on this machine"),
-        ({"gpus": 0.5}, "got 0.5 GPUs asked for and 0 on this machine"),
-        ({"memory_gib": 9}, "got 9 GiB of memory asked for and 8 on this machine"),
+        ({"CPU": 3}, "got 3 CPUs asked for and 2 on this machine"),
+        ({"CPU": 1, "GPU": 0.5}, "got 0.5 GPUs asked for and 0 on this machine"),
+        ({"CPU": 1, "memory": 9 * 2**30}, "got 9 GiB of memory asked for and 8 on this machine"),
     ],
 )
-def test_a_trial_larger_than_the_machine_is_refused(asked, message):
+def test_a_trial_larger_than_the_machine_is_refused(needed, message):
     with pytest.raises(InputError, match=message):
-        check_resources(Resources(**asked), {"CPU": 2.0, "memory": 8 * 2.0**30}, None)
+        check_resources(needed, HERE, None)
 
 
 def test_a_trial_that_just_fits_is_not_refused():
-    check_resources(Resources(cpus=2, gpus=1, memory_gib=8), {"CPU": 2.0, "GPU": 1.0, "memory": 8 * 2.0**30}, None)
+    check_resources({"CPU": 2, "memory": 8 * 2**30}, HERE, None)

@@ -1,0 +1,73 @@
+"""How much GPU memory a trial will take, from its hyperparameters alone, so that several trials can share a GPU."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from models import sizes
+from selection.errors import InputError
+from sweep.grid import Data, Training
+
+FLOAT_BYTES = 4
+
+COPIES = 5
+"""Float32 values held for each weight: itself, its gradient, the clipped gradient, and Adam's two moments."""
+
+LIVES = 4
+"""Float32 values held for each value of an activation: itself, what a norm or a softmax made of it, their gradients."""
+
+FIXED_BYTES = 3 * 2**29
+"""CUDA context, kernels, and the workspaces of the matrix library: 1.5 GiB."""
+
+
+def training_bytes(family: str, hyperparameters: Mapping[str, Any], data: Data, training: Training) -> int:
+    """Predicted peak of GPU memory while a trial trains; rather too much than too little.
+
+    Weights, gradients and moments are exact. Activations follow from the tensors: a matrix of the family that has as
+    many rows as a frame has rgb or audio values is applied to every frame, any other one to every video.
+    """
+    tensors = sizes.tensors(family, hyperparameters)
+    weights = sum(tensor.count for tensor in tensors)
+    copies = COPIES + (training.ema_decay is not None)
+    frames = training.sample_frames if data.level == "frame" else 1
+    activations = frames * (data.rgb + data.audio)
+    for tensor in tensors:
+        if len(tensor.shape) < 2:
+            continue
+        rows, columns = tensor.shape[-2:]
+        activations += frames * columns if rows in (data.rgb, data.audio) else rows + columns
+    videos = training.batch_size // training.accumulate
+    return FIXED_BYTES + FLOAT_BYTES * (copies * weights + LIVES * activations * videos)
+
+
+def gpu_share(needed_bytes: int, gpu_bytes: int) -> float:
+    """The share of a GPU that holds `needed_bytes`, rounded up to a percent.
+
+    Raises:
+        InputError: it is more than a GPU has.
+    """
+    if needed_bytes > gpu_bytes:
+        raise InputError(
+            f"expected a trial that fits a GPU of {gpu_bytes / 2**30:.1f} GiB, got one that is predicted to need "
+            f"{needed_bytes / 2**30:.1f} GiB (training.accumulate cuts batches into parts)"
+        )
+    return -(-100 * needed_bytes // gpu_bytes) / 100
+
+
+def smallest_gpu_bytes() -> int:
+    """Memory of the smallest GPU of this machine.
+
+    Raises:
+        InputError: nvidia-smi finds none here.
+    """
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        return min(int(line) for line in output.split()) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise InputError(
+            "expected a GPU that nvidia-smi finds, or resources.gpu_memory_gib, for resources.gpus: auto, "
+            f"got {type(error).__name__}: {error}"
+        ) from error
