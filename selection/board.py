@@ -10,6 +10,7 @@ import numpy as np
 
 from selection.evaluate import Effort, Scored, Task
 from selection.runner import Progress
+from selection.weights import on_simplex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,6 +31,13 @@ class Entry:
     def score(self) -> float:
         """Score on the tuning videos."""
         return self.scored.score
+
+    def weights_without(self, rest: Subset) -> list[tuple[float, ...]]:
+        """Weights for some of the members: in the old proportions, and with what is free given to each one in turn."""
+        weights = dict(zip(self.subset, self.scored.weights, strict=True))
+        kept = np.array([weights[number] for number in rest])
+        handed = kept + (1.0 - kept.sum()) * np.eye(len(rest))
+        return [tuple(float(weight) for weight in on_simplex(each)) for each in (kept, *handed)]
 
 
 @dataclass
@@ -77,6 +85,15 @@ class Board:
                 self.consider(known[subset])
         return [known[subset] for subset in subsets]
 
+    def evaluate_at(self, points: Sequence[tuple[Subset, tuple[float, ...]]], blend: Blend) -> list[Entry]:
+        """Entries of subsets at given weights."""
+        tasks = [Task(self.space.columns_of(subset), "fixed", blend, (weights,)) for subset, weights in points]
+        scored = self.runner.map(tasks)
+        entries = [Entry(subset, each) for (subset, _), each in zip(points, scored, strict=True)]
+        for entry in entries:
+            self.consider(entry)
+        return entries
+
     def evaluate_first(self, subset: Subset, blend: Blend) -> None:
         """Evaluate one subset with cheap weights even when asked to stop, so that there is a best."""
         columns = self.space.columns_of(subset)
@@ -84,11 +101,11 @@ class Board:
         self.level("cheap", blend)[subset] = entry
         self.consider(entry)
 
-    def start(self, entry: Entry) -> None:
-        """Let later weight searches of an entry's subset start from its weights too."""
-        known = self.starts.get(entry.subset, ())
-        if entry.scored.weights not in known:
-            self.starts[entry.subset] = (*known, entry.scored.weights)
+    def add_start(self, subset: Subset, weights: tuple[float, ...]) -> None:
+        """Let later weight searches of a subset start from some weights too."""
+        known = self.starts.get(subset, ())
+        if weights not in known:
+            self.starts[subset] = (*known, weights)
 
     def loss(self, subset: Subset) -> float:
         """Squared error that the best least-squares weights of a subset leave, a video; less a common constant."""

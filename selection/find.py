@@ -15,7 +15,6 @@ from selection.local import neighbours, restarts
 from selection.race import Tally, race
 from selection.rows import build_rows
 from selection.runner import Runner, Stopped
-from selection.weights import on_simplex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
     from selection.options import Options
     from selection.space import Space, Subset
 
-NEGLIGIBLE_WEIGHT = 0.02  # members below it are tried without
 NEGLIGIBLE_SCORE = 2e-7  # what dropping a member may cost
+WORTH_TRYING = 2e-5  # what it may cost at first sight, before the weights of the others are searched finely
 MAX_REFINEMENTS = 4  # races among the neighbours of the best, when not all subsets were listed
 
 
@@ -164,16 +163,19 @@ class _Search:
         """Drop members that the best can do without, and use the freed room again when that gains."""
         board = self.board
         while board.best is not None and len(board.best.subset) > 1:
-            best = board.best
-            weights = np.array(best.scored.weights)
-            place = int(weights.argmin())
-            rest = best.subset[:place] + best.subset[place + 1 :]
-            if weights[place] >= NEGLIGIBLE_WEIGHT or not board.space.is_allowed(rest):
+            best, blend = board.best, board.best.scored.blend
+            board.tell("members that add nothing", 0, len(best.subset))
+            rests = [best.subset[:place] + best.subset[place + 1 :] for place in range(len(best.subset))]
+            rests = [rest for rest in rests if board.space.is_allowed(rest)]
+            points = [(rest, weights) for rest in rests for weights in best.weights_without(rest)]
+            as_they_are = board.evaluate_at(points, blend)
+            ranked = board.ranked([*as_they_are, *board.evaluate(rests, "quick", blend)])
+            if not ranked or ranked[0].score < best.score - WORTH_TRYING:
                 return
-            start = tuple(float(w) for w in on_simplex(np.delete(weights, place)))
-            board.starts[rest] = (*board.starts.get(rest, ()), start)
-            refilled = by_loss(board, rest)
-            without = board.evaluate(list(dict.fromkeys([rest, refilled])), "final", best.scored.blend)[0]
+            without = ranked[0]
+            board.add_start(without.subset, without.scored.weights)
+            tried = list(dict.fromkeys([without.subset, by_loss(board, without.subset)]))
+            without = board.ranked([without, board.evaluate(tried, "final", blend)[0]])[0]
             if board.best is best and without.score >= best.score - NEGLIGIBLE_SCORE:
                 board.best = without
             if board.best is best:

@@ -54,7 +54,7 @@ def greedy(board: Board, rule: Rule) -> Subset:
     subset = tuple(sorted(best_votes))
     total = sum(best_votes.values())
     start = tuple(best_votes[number] / total for number in subset)
-    board.starts[subset] = (*board.starts.get(subset, ()), start)
+    board.add_start(subset, start)
     return subset
 
 

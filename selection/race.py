@@ -97,7 +97,7 @@ def race(
         board.evaluate(keep, "full", blend)
         full = board.ranked(board.level("full", blend).values())
         for entry in full[: FINAL.most]:
-            board.start(entry)
+            board.add_start(entry.subset, entry.scored.weights)
         laps.again(FINAL, blend, full)
 
 

@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pools import dense_case, pool_of
+
+from selection.ensemble import Ensemble
+from selection.errors import BudgetError, InputError
+from selection.evaluate import Evaluator, Task
+from selection.find import find
+from selection.gap import gap_at_k
+from selection.objectives import objective_of
+from selection.options import Options
+from selection.pool import Candidate, CandidatePool, Predictions
+from selection.rows import build_rows
+from selection.search import search_ensemble, split_videos
+from selection.space import Space
+
+SIZES = (60, 50, 45, 40, 30, 25, 20)
+
+
+@pytest.fixture(scope="module")
+def case():
+    scores, labels = dense_case(11, videos=240, classes=60, models=7)
+    return scores, labels, pool_of(scores, labels, SIZES, k=60)
+
+
+@pytest.fixture(scope="module")
+def ensemble(case):
+    return search_ensemble(case[2], budget_bytes=110, resamples=60)
+
+
+def blended(scores, ensemble):
+    by_name = {member.name: member.weight for member in ensemble.members}
+    weights = np.array([by_name.get(f"m{i}", 0.0) for i in range(len(scores))])
+    return np.tensordot(weights, scores.astype(np.float64), 1)
+
+
+def test_figures_are_the_dense_ones(case, ensemble):
+    scores, labels, pool = case
+    mixed = blended(scores, ensemble)
+    tune, report = split_videos(240, 0.5, 0)
+    assert ensemble.gap == pytest.approx(gap_at_k(mixed, labels), abs=1e-9)
+    assert ensemble.tuning_gap == pytest.approx(gap_at_k(mixed[tune], labels[tune]), abs=1e-9)
+    assert ensemble.tuning_score == pytest.approx(ensemble.tuning_gap, abs=1e-12)
+    assert ensemble.held_out["gap"] == pytest.approx(gap_at_k(mixed[report], labels[report]), abs=1e-9)
+    assert ensemble.gap_interval == (ensemble.gap, ensemble.gap)
+    low, high = ensemble.held_out["interval"]
+    assert low < ensemble.held_out["gap"] < high
+    assert ensemble.total_bytes == sum(member.size_bytes for member in ensemble.members) <= 110
+    assert sum(member.weight for member in ensemble.members) == pytest.approx(1.0)
+    single = ensemble.best_single
+    expected = gap_at_k(scores[int(single["name"][1])], labels)
+    assert single["gap"] == pytest.approx(expected, abs=1e-9)
+    assert len(pool.candidates) == 7
+
+
+def test_nothing_under_the_budget_scores_higher(case, ensemble):
+    """Every maximal subset with the finest weight search, outside the race."""
+    _, _, pool = case
+    tune, _ = split_videos(240, 0.5, 0)
+    columns = [candidate.predictions.take(tune) for candidate in pool.candidates]
+    evaluator = Evaluator.of(build_rows(pool.labels.take(tune), columns, 20), objective_of("gap"))
+    space = Space(pool, None, Options().constraints(110))
+    from selection.enumeration import enumerate_subsets
+
+    scores = [evaluator(Task(subset, "final")).score for subset in enumerate_subsets(space).maximal]
+    assert ensemble.tuning_score >= max(scores) - 1e-6
+
+
+def test_random_blends_under_the_budget_do_not_beat_it(case, ensemble):
+    scores, labels, _ = case
+    tune, _ = split_videos(240, 0.5, 0)
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        order, room, members = rng.permutation(7), 110, []
+        for model in order:
+            if SIZES[model] <= room:
+                members.append(model)
+                room -= SIZES[model]
+        weights = rng.dirichlet(np.ones(len(members)))
+        mixed = np.tensordot(weights, scores[members][:, tune].astype(np.float64), 1)
+        assert gap_at_k(mixed, labels[tune]) <= ensemble.tuning_score + 1e-6
+
+
+def test_workers_executors_and_repetition_change_nothing(case, ensemble):
+    def elsewhere(evaluator, tasks):
+        return map(evaluator, tasks)
+
+    assert search_ensemble(case[2], budget_bytes=110, resamples=60) == ensemble
+    assert search_ensemble(case[2], budget_bytes=110, resamples=60, workers=3) == ensemble
+    assert search_ensemble(case[2], budget_bytes=110, resamples=60, executor=elsewhere) == ensemble
+
+
+def test_exhaustive_is_never_worse_and_says_so(case, ensemble):
+    exhaustive = search_ensemble(case[2], budget_bytes=110, resamples=60, exhaustive=True)
+    assert exhaustive.tuning_score >= ensemble.tuning_score
+    assert exhaustive.tuning_score <= ensemble.tuning_score + 1e-6, "the race lost the winner"
+    assert "every maximal subset was evaluated" in exhaustive.search["stop_reason"]
+    assert exhaustive.search["evaluated"]["final"] == exhaustive.search["maximal"]
+    assert ensemble.search["could_still_win"] == 0
+
+
+def test_written_and_read_again(tmp_path, ensemble):
+    ensemble.write(tmp_path / "ensemble.json")
+    assert Ensemble.read(tmp_path / "ensemble.json") == replace(
+        ensemble, **{key: ensemble.to_dict()[key] for key in ("held_out", "best_single", "runner_up")}
+    )
+    assert ensemble.to_dict()["format"] == "gapsack.ensemble/1"
+    (tmp_path / "other.json").write_text('{"format": "x"}')
+    with pytest.raises(InputError, match=r"gapsack\.ensemble/1"):
+        Ensemble.read(tmp_path / "other.json")
+    with pytest.raises(InputError, match="not there"):
+        Ensemble.read(tmp_path / "none.json")
+
+
+def test_reserve_is_kept_free(case):
+    found = search_ensemble(case[2], budget_bytes=110, reserve_bytes=20, resamples=10)
+    assert found.total_bytes + found.reserve_bytes <= 110
+    with pytest.raises(BudgetError, match="smallest model takes 20 bytes"):
+        search_ensemble(case[2], budget_bytes=39, reserve_bytes=20)
+
+
+@pytest.mark.parametrize(
+    ("options", "holds"),
+    [
+        ({"max_members": 2}, lambda names: len(names) <= 2),
+        ({"must_have": ["m5"]}, lambda names: "m5" in names),
+        ({"never_together": [("m0", "m1"), ("m0", "m2"), ("m1", "m2")]}, lambda n: len({"m0", "m1", "m2"} & n) <= 1),
+    ],
+)
+def test_constraints_are_kept(case, options, holds):
+    found = search_ensemble(case[2], budget_bytes=150, resamples=10, **options)
+    assert holds({member.name for member in found.members})
+
+
+def test_a_second_budget_is_kept(case):
+    scores, labels, _ = case
+    candidates = pool_of(scores, labels, SIZES, k=60)
+    timed = CandidatePool(
+        candidates.labels,
+        [replace(c, metrics={"latency_ms": 10.0 * i}) for i, c in enumerate(candidates.candidates)],
+    )
+    found = search_ensemble(timed, budget_bytes=150, limits={"latency_ms": 35}, resamples=10)
+    assert sum(10 * int(member.name[1]) for member in found.members) <= 35
+
+
+def test_precision_is_part_of_the_choice():
+    """Three models at half the size beat two at full size; rounding to int8 harms one badly, which stays large."""
+    scores, labels = dense_case(4, videos=300, classes=50, models=3)
+    rng = np.random.default_rng(0)
+    ids = [f"v{i:04}" for i in range(300)]
+    spoilt = np.clip(scores[0] + rng.normal(size=scores[0].shape).astype(np.float32), 0, 1)
+    at_int8 = [spoilt, np.round(scores[1] * 250) / 250, np.round(scores[2] * 250) / 250]
+    base = pool_of(scores, labels, [1, 1, 1], k=50)
+    pool = CandidatePool(
+        base.labels,
+        [
+            Candidate(
+                f"m{i}",
+                {"float16": 20, "int8": 10},
+                base.candidates[i].predictions,
+                {"int8": Predictions.from_dense(ids, at_int8[i], 50)},
+            )
+            for i in range(3)
+        ],
+    )
+    found = search_ensemble(pool, budget_bytes=40, resamples=10)
+    assert {(m.name, m.precision) for m in found.members} == {("m0", "float16"), ("m1", "int8"), ("m2", "int8")}
+    only = search_ensemble(pool, budget_bytes=40, resamples=10, precisions=("float16",))
+    assert len(only.members) == 2
+    assert only.tuning_score < found.tuning_score
+
+
+def test_stopping_gives_the_best_so_far_marked_as_such(case):
+    seen = []
+    at_once = search_ensemble(case[2], budget_bytes=110, resamples=10, should_stop=lambda: True)
+    assert at_once.search["stop_reason"].startswith("Stopped on request")
+    assert not at_once.search["complete"]
+    calls = iter(range(1000))
+    later = search_ensemble(
+        case[2], budget_bytes=110, resamples=10, should_stop=lambda: next(calls) > 60, progress=seen.append
+    )
+    assert later.tuning_score >= at_once.tuning_score
+    assert [p.score for p in seen if p.score is not None] == sorted(p.score for p in seen if p.score is not None)
+    assert all(p.size_bytes <= 110 and p.done <= p.total for p in seen)
+
+
+def test_prefer_small_gives_up_noise_for_bytes():
+    scores, labels = dense_case(6, videos=300, classes=40, models=2)
+    echo = np.clip(scores[0] + 0.01 * np.random.default_rng(0).normal(size=scores[0].shape), 0, 1)
+    pool = pool_of(np.stack([*scores, echo.astype(np.float32)]), labels, [10, 10, 50], k=40)
+    full = search_ensemble(pool, budget_bytes=70, resamples=30)
+    found = search_ensemble(pool, budget_bytes=70, resamples=30, prefer="small")
+    assert full.total_bytes == 70
+    assert found.total_bytes == 20
+    assert found.tuning_score > full.best_single["tuning_score"]
+    assert "within one standard error" in found.preference
+
+
+def test_folds_repeat_the_search_on_other_splits(case):
+    found = search_ensemble(case[2], budget_bytes=110, resamples=10, folds=3)
+    folds = found.held_out["folds"]
+    assert len(folds) == 2
+    assert len({fold["score"] for fold in folds} | {found.held_out["score"]}) == 3
+
+
+def test_tuning_on_everything_reports_nothing_held_out(case):
+    found = search_ensemble(case[2], budget_bytes=110, tune_share=1.0)
+    assert found.held_out is None
+    assert found.difference_to_best_single is None
+    assert found.tuning_gap == pytest.approx(found.gap, abs=1e-12)
+
+
+def test_members_that_add_nothing_are_dropped_and_their_room_is_used():
+    scores, labels = dense_case(2, videos=200, classes=40, models=3)
+    silent = np.zeros_like(scores[0])  # scales the others, which changes no order
+    pool = pool_of(np.stack([scores[0], scores[0], silent, scores[1], scores[2]]), labels, [10, 11, 5, 10, 20], k=40)
+    small = search_ensemble(pool, budget_bytes=36, resamples=10)
+    assert {member.name for member in small.members} <= {"m0", "m3", "m4"}
+    large = search_ensemble(pool, budget_bytes=56, resamples=10)
+    assert {member.name for member in large.members} == {"m0", "m3", "m4"}
+    assert large.total_bytes == 40
+
+
+@pytest.mark.parametrize("blend", ["logit", "auto"])
+def test_the_logit_blend(case, blend):
+    scores, labels, pool = case
+    found = search_ensemble(pool, budget_bytes=110, resamples=10, blend=blend)
+    if found.blend == "logit":
+        by_name = {member.name: member.weight for member in found.members}
+        clipped = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
+        mixed = sum(w * np.log(clipped[int(n[1])] / (1 - clipped[int(n[1])])) for n, w in by_name.items())
+        assert found.gap == pytest.approx(gap_at_k(mixed, labels), abs=1e-9)
+    if blend == "auto":
+        others = [search_ensemble(pool, budget_bytes=110, resamples=10, blend=b) for b in ("probability", "logit")]
+        assert found.tuning_score >= max(other.tuning_score for other in others) - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"budget_bytes": 19}, BudgetError, "smallest model takes 20 bytes; got a budget that leaves 19"),
+        ({"budget_bytes": 0}, BudgetError, "got 0"),
+        ({"budget_bytes": 100, "metric": "gap@0"}, InputError, "'gap@0'"),
+        ({"budget_bytes": 100, "blend": "mean"}, InputError, "'mean'"),
+        ({"budget_bytes": 100, "tune_share": 0.0}, InputError, "got 0.0"),
+        ({"budget_bytes": 100, "confidence": 1}, InputError, "got 1"),
+        ({"budget_bytes": 100, "workers": 0}, InputError, "workers .* got 0"),
+    ],
+)
+def test_bad_options_are_one_clear_sentence(case, options, error, message):
+    with pytest.raises(error, match=message):
+        search_ensemble(case[2], **options)
+
+
+@pytest.mark.parametrize("videos", [1, 2, 3])
+def test_one_candidate_and_very_few_videos(videos):
+    scores, labels = dense_case(0, videos=videos, classes=25, models=1)
+    labels[0, 0] = True
+    found = search_ensemble(pool_of(scores, labels, [5], k=25), budget_bytes=5, resamples=5)
+    assert [(m.name, m.weight) for m in found.members] == [("m0", 1.0)]
+    assert found.runner_up is None
+    assert (found.held_out is None) == (videos == 1)
+
+
+def test_the_search_report_counts_what_it_did(ensemble):
+    assert ensemble.search["strategy"] == "enumeration"
+    assert ensemble.search["maximal"] <= ensemble.search["feasible"]
+    assert ensemble.search["evaluations"] > sum(ensemble.search["evaluated"].values())
+
+
+def test_find_leaves_every_cheap_score_on_the_board(case):
+    _, _, pool = case
+    space = Space(pool, None, Options().constraints(110))
+    tune, _ = split_videos(240, 0.5, 0)
+    found = find(pool.labels, tune, space, objective_of("gap"), Options())
+    assert found.best.score == max(entry.score for level in found.board.levels.values() for entry in level.values())
