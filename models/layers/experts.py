@@ -28,5 +28,9 @@ class MixtureOfExperts(TensorLayer):
         """[batch, width] -> [batch, classes]."""
         gates = ops.reshape(self.gates(inputs), (-1, self.classes, self.mixtures + 1))
         experts = ops.reshape(self.experts(inputs), (-1, self.classes, self.mixtures))
-        share = ops.softmax(gates)[..., : self.mixtures]
-        return ops.sum(share * ops.sigmoid(experts), axis=-1)
+        return self.kernels.fused(_mixed)(gates, experts)
+
+
+def _mixed(gates: Any, experts: Any) -> Any:
+    share = ops.softmax(gates)[..., : experts.shape[-1]]
+    return ops.sum(share * ops.sigmoid(experts), axis=-1)

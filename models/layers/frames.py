@@ -1,9 +1,9 @@
 """Frame features as they come off the disk, turned into unit vectors without ever storing the float vectors.
 
 A dequantized byte is affine in the byte: x = q * 4/255 + 4/512 - 2 (YouTube-8M). L2-normalising multiplies the whole
-frame by one number. So a unit frame is `codes * gain + shift` with integer codes and two numbers a frame, and a product
-with a matrix W is `(codes @ W) * gain + shift * sum(W)`: the large tensor that enters matrix products holds small whole
-numbers, exact even in bfloat16, and only their small results are scaled.
+frame by one number. So a unit frame is `codes * gain + shift` with codes (q - 128) / 128 and two numbers a frame, and a
+product with a matrix W is `(codes @ W) * gain + shift * sum(W)`: the large tensor that enters matrix products holds
+multiples of 1/128, exact even in bfloat16, and only the small results are scaled.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from keras import ops
 
 STEP = 4 / 255
-CENTRE = 128  # codes q - 128 lie in [-128, 127]: exact in 8 significant bits, and the shift that is left is near 0
+CENTRE = 128  # codes (q - 128) / 128 lie in [-1, 1) and are exact in 8 significant bits; the shift left is near 0
 OFFSET = 4 / 512 - 2 + CENTRE * STEP
 SMALLEST_SQUARE = 1e-12  # of a frame's norm, as tf.nn.l2_normalize: a frame of zeros stays zeros
 
@@ -24,12 +24,12 @@ class Frames(NamedTuple):
     Attributes:
         codes: [batch, frames, features].
         gain: [batch, frames, 1].
-        shift: [batch, frames, 1], or None for zero.
+        shift: [batch, frames, 1].
     """
 
     codes: Any
     gain: Any
-    shift: Any | None
+    shift: Any
 
 
 def split_frames(frames: Any, rgb: int, dtype: str) -> tuple[Frames, Frames]:
@@ -46,11 +46,12 @@ def split_frames(frames: Any, rgb: int, dtype: str) -> tuple[Frames, Frames]:
     if str(ops.dtype(frames)) != "uint8":
         features = [ops.cast(part, "float32") for part in parts]
         gain = _inverse_norm(sum(ops.sum(ops.square(part), -1, keepdims=True) for part in features))
-        return Frames(features[0], gain, None), Frames(features[1], gain, None)
-    codes = [ops.cast(part, dtype) - CENTRE for part in parts]
+        shift = ops.zeros_like(gain)
+        return Frames(features[0], gain, shift), Frames(features[1], gain, shift)
+    codes = [(ops.cast(part, dtype) - CENTRE) * (1 / CENTRE) for part in parts]
     dequantized = [ops.cast(part, "float32") * STEP + (4 / 512 - 2) for part in parts]
     inverse = _inverse_norm(sum(ops.sum(ops.square(part), -1, keepdims=True) for part in dequantized))
-    gain, shift = inverse * STEP, inverse * OFFSET
+    gain, shift = inverse * (STEP * CENTRE), inverse * OFFSET
     return Frames(codes[0], gain, shift), Frames(codes[1], gain, shift)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import keras
@@ -41,7 +42,8 @@ class GatedNetVLAD(Network):
         frames = inputs["frames"]
         if len(frames.shape) != 3 or frames.shape[-1] != self.width:
             raise ValueError(f"expected frames of shape [batch, frames, {self.width}], got {tuple(frames.shape)}")
-        video, audio = split_frames(frames, self.rgb, self.video.compute_dtype)
+        prepare = self.kernels.fused(partial(split_frames, rgb=self.rgb, dtype=self.video.compute_dtype))
+        video, audio = prepare(frames)
         descriptor = ops.concatenate(
             [self.video(video, training=training), self.audio(audio, training=training)], axis=-1
         )

@@ -23,11 +23,6 @@ def cross_entropy(probabilities: Any, labels: Any, smoothing: float) -> Any:
     return -ops.sum(terms) / probabilities.shape[0]
 
 
-def global_norm(gradients: Values) -> Any:
-    """Euclidean norm of all gradients together."""
-    return ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients.values()))
-
-
 def clip_factor(norm: Any, clip_norm: float | None) -> Any:
     """What gradients of this norm are multiplied by, as `tf.clip_by_global_norm` does; 1 without clipping."""
     return ops.ones_like(norm) if clip_norm is None else clip_norm / ops.maximum(norm, clip_norm)

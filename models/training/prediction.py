@@ -30,6 +30,7 @@ class Prediction:
         self.variables = {f"weights/{name}": variable for name, variable in self.weights.items()} | seeds
 
     def __call__(self, values: Mapping[str, Any], frames: Any) -> Any:
+        """Probabilities of the frames [batch, frames, features] under these values."""
         trainable = [values[f"weights/{name}"] for name in self.slots.trainable]
         others = [values[name] for name in self.slots.others]
         return self.model.stateless_call(trainable, others, {"frames": frames}, training=False)[0]

@@ -81,7 +81,7 @@ class Recipe:
             ("warmup_steps", self.warmup_steps >= 0, "at least 0"),
             (
                 "total_steps",
-                not cosine or (self.total_steps or 0) > self.warmup_steps,
+                not cosine or (self.total_steps or 0) > max(0, self.warmup_steps),
                 "above warmup_steps for a cosine",
             ),
             ("batch_size", self.batch_size > 0, "above 0"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from keras import ops
 
@@ -13,7 +13,6 @@ from models.training.arithmetic import (
     clip_factor,
     counted,
     cross_entropy,
-    global_norm,
     rescaled,
     updated,
 )
@@ -23,8 +22,15 @@ from models.training.slots import Slots
 Objective = Callable[[list[Any]], tuple[Any, Any]]
 """Trainable values -> (loss, auxiliary values)."""
 
-Differentiate = Callable[[Objective, list[Any]], tuple[tuple[Any, Any], list[Any]]]
-"""-> (what the objective returned, gradients of the loss)."""
+
+class Backend(Protocol):
+    """What a step needs from TensorFlow or JAX."""
+
+    def differentiate(self, objective: Objective, values: list[Any]) -> tuple[tuple[Any, Any], list[Any]]:
+        """What the objective returned, and the gradients of its loss."""
+
+    def sum_of_squares(self, tensor: Any) -> Any:
+        """Sum of a tensor's squares."""
 
 
 class Step:
@@ -34,11 +40,11 @@ class Step:
         model: From `registry.build`.
         recipe: What to compute.
         slots: Names of the model's variables.
-        differentiate: The backend's gradient.
+        backend: Takes gradients and sums of squares.
     """
 
-    def __init__(self, model: Any, recipe: Recipe, slots: Slots, differentiate: Differentiate) -> None:
-        self.model, self.recipe, self.slots, self.differentiate = model, recipe, slots, differentiate
+    def __init__(self, model: Any, recipe: Recipe, slots: Slots, backend: Backend) -> None:
+        self.model, self.recipe, self.slots, self.backend = model, recipe, slots, backend
         self.penalised = [t.name for t in model.tensors if t.decayed] if recipe.l2 else []
         self.scaled = recipe.compute == "float16"
 
@@ -58,9 +64,9 @@ class Step:
         scale = values["loss_scale"] if self.scaled else 1.0
         for name in self.penalised:
             weight = values[f"weights/{name}"]
-            loss = loss + self.recipe.l2 / 2 * ops.sum(ops.square(weight))
+            loss = loss + self.recipe.l2 / 2 * self.backend.sum_of_squares(weight)
             gradients[name] = gradients[name] + (self.recipe.l2 * scale) * weight
-        norm = global_norm(gradients) / scale
+        norm = ops.sqrt(sum(self.backend.sum_of_squares(gradient) for gradient in gradients.values())) / scale
         finite = ops.isfinite(norm)
         factor = clip_factor(norm, self.recipe.clip_norm) / scale
         if self.scaled or self.recipe.clip_norm is not None:
@@ -99,5 +105,5 @@ class Step:
             loss = cross_entropy(probabilities, labels, self.recipe.label_smoothing)
             return (loss * values["loss_scale"] if self.scaled else loss), (loss, new)
 
-        (_, (loss, new)), gradients = self.differentiate(objective, weights)
+        (_, (loss, new)), gradients = self.backend.differentiate(objective, weights)
         return loss, new, gradients

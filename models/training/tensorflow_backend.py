@@ -11,9 +11,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from models.layers.kernels import Kernels
 from models.training.arithmetic import ADAM_EPSILON, BETA1, BETA2, averaged, decayed
 from models.training.recipe import Recipe
 from models.training.step import Objective, Step
+from models.training.tensorflow_kernels import CpuKernels
 
 
 def differentiate(objective: Objective, values: list[Any]) -> tuple[tuple[Any, Any], list[Any]]:
@@ -22,6 +24,16 @@ def differentiate(objective: Objective, values: list[Any]) -> tuple[tuple[Any, A
         tape.watch(values)
         result = objective(values)
     return result, tape.gradient(result[0], values)
+
+
+def sum_of_squares(tensor: Any) -> Any:
+    """Sum of a tensor's squares, without storing them."""
+    return 2 * tf.nn.l2_loss(tensor)
+
+
+def kernels(recipe: Recipe) -> Kernels:
+    """What runs the model's primitives."""
+    return Kernels() if uses_xla(recipe) else CpuKernels()
 
 
 def compile_step(step: Step, variables: dict[str, Any]) -> Callable[..., None]:

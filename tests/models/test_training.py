@@ -1,0 +1,364 @@
+"""The contract of the trainer; `test_jax.py` runs all of it again on JAX."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from models import checkpoints, registry
+from models.training import Recipe, Trainer
+from selection.errors import InputError, TrainingError
+
+SMALL = {"clusters": 4, "hidden": 8, "classes": 12, "mixtures": 3, "rgb": 16, "audio": 4}
+RECIPE = Recipe(batch_size=6, learning_rate=0.01)
+
+
+def make_batches(count, rows=6, seed=0):
+    generator = np.random.default_rng(seed)
+    return [
+        (generator.integers(0, 256, (rows, 5, 20), dtype=np.uint8), generator.random((rows, 12)) < 0.2)
+        for _ in range(count)
+    ]
+
+
+def make_trainer(recipe=RECIPE, **hyperparameters):
+    return Trainer(registry.build("gated_netvlad", seed=2, **(SMALL | hyperparameters)), recipe)
+
+
+def losses(trainer, batches):
+    taken = []
+    for frames, labels in batches:
+        trainer.train_step(frames, labels)
+        taken.append(trainer.take_loss())
+    return taken
+
+
+def test_losses_of_the_authors_formulation():
+    plain_step = pytest.importorskip("benchmarks.plain_step", reason="needs TensorFlow and the benchmarks folder")
+    trainer = make_trainer()
+    start = {name: values.copy() for name, values in trainer.weights().items()}
+    plain = plain_step.PlainTrainer(SMALL, start, learning_rate=0.01)
+    batches = make_batches(20)
+    expected = [plain.train_step(frames, labels) for frames, labels in batches]
+    assert_allclose(losses(trainer, batches), expected, rtol=1e-4)
+    # Statistics: TensorFlow 1's fused batch norm keeps the unbiased variance, hence the tolerance of 1/(rows - 1).
+    for name, values in trainer.weights().items():
+        tolerance = 2e-2 if name.endswith("moving_variance") else 2e-3
+        assert_allclose(values, plain.w[name.removeprefix("tower/")].numpy(), rtol=tolerance, atol=2e-3, err_msg=name)
+
+
+def test_training_learns():
+    trainer, batches = make_trainer(), make_batches(2) * 30
+    taken = losses(trainer, batches)
+    assert taken[-1] < 0.5 * taken[0]
+    assert trainer.step == 60
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        RECIPE,
+        replace(RECIPE, ema_decay=0.9, schedule="cosine", warmup_steps=2, total_steps=8),
+        replace(RECIPE, compute="float16"),
+    ],
+    ids=["paper", "options", "float16"],
+)
+def test_a_loaded_state_goes_on_to_the_last_bit(recipe):
+    batches = make_batches(7)
+    whole, first = make_trainer(recipe, dropout=0.3), make_trainer(recipe, dropout=0.3)
+    undisturbed = losses(whole, batches)
+    losses(first, batches[:3])
+    resumed = make_trainer(recipe, dropout=0.3)
+    resumed.load_state(first.state())
+    assert losses(resumed, batches[3:]) == undisturbed[3:]
+    for name, values in whole.state().items():
+        assert_array_equal(resumed.state()[name], values, err_msg=name)
+
+
+RESUME_ELSEWHERE = """
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[3])
+import test_training as suite
+from models import checkpoints
+trainer = suite.make_trainer()
+trainer.load_state(checkpoints.read_weights(sys.argv[1]))
+suite.losses(trainer, suite.make_batches(6)[3:])
+checkpoints.write_weights(sys.argv[2], trainer.state())
+"""
+
+
+def test_a_fresh_process_goes_on_to_the_last_bit(tmp_path):
+    trainer, batches = make_trainer(), make_batches(6)
+    losses(trainer, batches[:3])
+    checkpoints.write_weights(tmp_path / "state.npz", trainer.state())
+    losses(trainer, batches[3:])
+    here = os.path.dirname(__file__)  # noqa: PTH120
+    command = [sys.executable, "-c", RESUME_ELSEWHERE, str(tmp_path / "state.npz"), str(tmp_path / "end.npz"), here]
+    subprocess.run(command, check=True, env=os.environ | {"KERAS_BACKEND": keras.backend.backend()}, timeout=240)
+    end = checkpoints.read_weights(tmp_path / "end.npz")
+    assert end["step"] == 6
+    for name, values in trainer.state().items():
+        assert_array_equal(end[name], values, err_msg=name)
+
+
+def test_a_state_that_does_not_fit_is_named_and_changes_nothing():
+    trainer, other = make_trainer(), make_trainer(replace(RECIPE, ema_decay=0.9), hidden=7)
+    before = trainer.state()
+    with pytest.raises(InputError, match=r"average/tower/gates/weights is unknown.*adam_m/.* has shape .*, expected"):
+        trainer.load_state(other.state())
+    for name, values in trainer.state().items():
+        assert_array_equal(values, before[name])
+
+
+def test_a_loss_that_is_not_finite_names_the_first_step():
+    trainer = make_trainer()
+    [(frames, labels)] = make_batches(1)
+    broken = frames.astype(np.float32)
+    broken[0, 0, 0] = np.nan
+    trainer.train_step(frames.astype(np.float32), labels)
+    trainer.train_step(broken, labels)
+    trainer.train_step(frames.astype(np.float32), labels)
+    with pytest.raises(TrainingError, match=r"got nan at step 1$"):
+        trainer.take_loss()
+
+
+def test_the_loss_is_the_mean_since_it_was_taken():
+    batches = make_batches(3)
+    single = losses(make_trainer(), batches)
+    trainer = make_trainer()
+    for frames, labels in batches:
+        trainer.train_step(frames, labels)
+    assert_allclose(trainer.take_loss(), np.mean(single), rtol=1e-6)
+    assert np.isnan(trainer.take_loss())
+
+
+def test_batches_of_another_size_are_refused():
+    [(frames, labels)] = make_batches(1)
+    with pytest.raises(InputError, match="a batch of 6 videos, got frames of 5 and labels of 6"):
+        make_trainer().train_step(frames[:5], labels)
+
+
+def test_predictions_are_the_models_own():
+    trainer = make_trainer()
+    losses(trainer, make_batches(3))
+    frames = make_batches(1, rows=9, seed=5)[0][0]
+    expected = keras.ops.convert_to_numpy(trainer.model({"frames": frames}))
+    assert_allclose(trainer.predict(frames), expected, atol=1e-6)
+    for rows in (4, 1):  # a smaller last batch
+        smaller = trainer.predict(frames[:rows])
+        assert smaller.shape == (rows, 12)
+        assert_allclose(smaller, expected[:rows], atol=1e-6)
+
+
+@pytest.mark.parametrize("k", [3, 12, 50])
+def test_top_lists_are_sorted_with_ties_by_class(k):
+    trainer = make_trainer()
+    weights = trainer.weights()
+    for name in ("tower/gates/weights", "tower/experts/weights", "tower/experts/biases", "tower/gating_prob_weights"):
+        weights[name][...] = 0  # every class gets the same probability
+    weights["tower/gating_prob_bn/beta"][[7, 2]] = 1.0  # but for two that tie above the rest
+    trainer.load_weights(weights)
+    classes, scores = trainer.predict_top(make_batches(1)[0][0], k)
+    expected = [2, 7, 0, 1, 3, 4, 5, 6, 8, 9, 10, 11][:k]
+    assert classes.dtype == np.int32
+    assert_array_equal(classes, [expected] * 6)
+    assert_array_equal(scores, np.take_along_axis(trainer.predict(make_batches(1)[0][0]), classes, axis=1))
+
+
+def test_loaded_weights_are_predicted_with_and_the_state_brings_training_back():
+    trainer, batches = make_trainer(replace(RECIPE, ema_decay=0.5)), make_batches(4)
+    losses(trainer, batches[:2])
+    state = trainer.state()
+    undisturbed = losses(trainer, batches[2:])
+    other = make_trainer().weights()
+    trainer.load_weights(other)
+    assert_array_equal(trainer.predict(batches[0][0]), make_trainer().predict(batches[0][0]))
+    trainer.load_state(state)
+    assert losses(trainer, batches[2:]) == undisturbed
+
+
+# Options: each against what it is defined to be.
+
+
+def test_the_schedules():
+    paper = Recipe(batch_size=100, decay_examples=1000)
+    assert [paper.learning_rate_at(step) for step in (0, 9, 10, 25)] == pytest.approx([1e-4, 1e-4, 8e-5, 6.4e-5])
+    warm = replace(paper, warmup_steps=4)
+    assert [warm.learning_rate_at(step) for step in range(5)] == pytest.approx([2.5e-5, 5e-5, 7.5e-5, 1e-4, 1e-4])
+    cosine = replace(warm, schedule="cosine", total_steps=12)
+    assert [cosine.learning_rate_at(step) for step in (3, 4, 8, 12, 99)] == pytest.approx([1e-4, 1e-4, 5e-5, 0, 0])
+
+
+def test_the_step_follows_the_schedule():
+    batches = make_batches(2)
+    still = make_trainer(replace(RECIPE, decay_examples=6, decay_rate=1e-9))
+    moved = losses(still, batches)
+    before = still.weights()
+    losses(still, batches)  # on the third stair the rate is 1e-20
+    for name, values in still.weights().items():
+        if "moving" not in name:
+            assert_array_equal(values, before[name])
+    assert moved[0] == losses(make_trainer(), batches)[0]
+
+
+def test_label_smoothing_and_l2_in_the_loss():
+    [(frames, labels)] = make_batches(1)
+    recipe = replace(RECIPE, label_smoothing=0.1, l2=0.01)
+    trainer = make_trainer(recipe)
+    weights = trainer.weights()
+    p = keras.ops.convert_to_numpy(trainer.model({"frames": frames}, training=True)).astype(np.float64)
+    y = np.where(labels, 0.95, 0.05)
+    entropy = -(y * np.log(p + 1e-5) + (1 - y) * np.log(1 - p + 1e-5)).sum(1).mean()
+    l2 = sum((weights[name].astype(np.float64) ** 2).sum() for name in ("tower/gates/weights", "tower/experts/weights"))
+    assert_allclose(losses(trainer, [(frames, labels)]), entropy + 0.01 / 2 * l2, rtol=1e-5)
+
+
+def test_l2_pulls_on_gates_and_experts_only():
+    batches = make_batches(1)
+    plain, pulled = (make_trainer(replace(RECIPE, l2=l2, clip_norm=None)) for l2 in (0.0, 1.0))
+    for trainer in (plain, pulled):
+        losses(trainer, batches)
+    name = "adam_m/tower/{}/weights".format
+    for tensor in ("gates", "experts"):
+        weight = make_trainer().weights()[f"tower/{tensor}/weights"]
+        assert_allclose(pulled.state()[name(tensor)], plain.state()[name(tensor)] + 0.1 * weight, rtol=1e-4, atol=1e-6)
+    same = "adam_m/tower/gating_prob_weights"
+    assert_allclose(pulled.state()[same], plain.state()[same], rtol=1e-5, atol=1e-8)
+
+
+def test_clipping_bounds_the_global_norm():
+    batches = make_batches(1)
+    free, clipped = (make_trainer(replace(RECIPE, clip_norm=norm)) for norm in (None, 0.25))
+
+    def first_gradient(trainer):  # Adam's m is a tenth of it after one step
+        losses(trainer, batches)
+        return {name: 10 * m.astype(np.float64) for name, m in trainer.state().items() if name.startswith("adam_m/")}
+
+    whole, cut = first_gradient(free), first_gradient(clipped)
+    norm = np.sqrt(sum((gradient**2).sum() for gradient in whole.values()))
+    assert norm > 0.5
+    for name, gradient in whole.items():
+        assert_allclose(cut[name], gradient * 0.25 / norm, rtol=1e-3, atol=1e-7)
+
+
+def test_weight_decay_is_apart_from_the_gradient_and_spares_vectors():
+    batches = make_batches(1)
+    plain, decayed = make_trainer(), make_trainer(replace(RECIPE, weight_decay=3.0))
+    start = plain.weights()
+    for trainer in (plain, decayed):
+        losses(trainer, batches)
+    after = decayed.weights()
+    for name, values in plain.weights().items():
+        shrunk = 0.01 * 3.0 * start[name] if values.ndim > 1 else 0
+        assert_allclose(after[name], values - shrunk, atol=1e-6, err_msg=name)
+
+
+def test_the_moving_average_of_the_weights_is_what_is_evaluated():
+    trainer, batches = make_trainer(replace(RECIPE, ema_decay=0.75)), make_batches(4)
+    expected = {name: values.astype(np.float64) for name, values in make_trainer().weights().items()}
+    for batch in batches:
+        losses(trainer, [batch])
+        for name, values in checkpoints.reference_weights(trainer.model).items():
+            expected[name] = 0.75 * expected[name] + 0.25 * values
+    for name, values in trainer.weights().items():
+        assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    evaluated = make_trainer()
+    evaluated.load_weights(trainer.weights())
+    frames = batches[0][0]
+    assert_allclose(trainer.predict(frames), evaluated.predict(frames), atol=1e-6)
+    assert np.abs(trainer.predict(frames) - keras.ops.convert_to_numpy(trainer.model({"frames": frames}))).max() > 1e-4
+
+
+def test_accumulated_parts_have_the_mean_gradient():
+    # Two equal halves have the statistics of one of them, so the gradient must be that of one half.
+    [(frames, labels)] = make_batches(1, rows=3)
+    doubled = np.concatenate([frames, frames]), np.concatenate([labels, labels])
+    half, parts = make_trainer(replace(RECIPE, batch_size=3)), make_trainer(replace(RECIPE, accumulate=2))
+    assert_allclose(losses(half, [(frames, labels)]), losses(parts, [doubled]), rtol=1e-6)
+    expected, got = half.state(), parts.state()
+    for name, values in expected.items():
+        if name.startswith("adam_m/"):
+            assert_allclose(got[name], values, rtol=1e-4, atol=1e-7, err_msg=name)
+    # The moving statistics advance once for each part.
+    mean = "weights/tower/hidden1_bn/moving_mean"
+    assert_allclose(got[mean], expected[mean] * (1 + 0.999), rtol=1e-4, atol=1e-8)
+
+
+def test_moving_statistics_keep_the_share_that_the_recipe_says():
+    [(frames, labels)] = make_batches(1)
+    mean, variance = (f"weights/tower/hidden1_bn/moving_{name}" for name in ("mean", "variance"))
+    slow, fast = make_trainer(), make_trainer(replace(RECIPE, batch_norm_decay=0.9))
+    for trainer in (slow, fast):
+        trainer.train_step(frames, labels)
+    # From an initial mean of 0 and variance of 1.
+    assert_allclose(fast.state()[mean], slow.state()[mean] * 100, rtol=1e-3, atol=1e-7)
+    assert_allclose(fast.state()[variance] - 1, (slow.state()[variance] - 1) * 100, rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.parametrize("compute", ["bfloat16", "float16"])
+def test_mixed_precision_stays_near_float32_and_keeps_float32_weights(compute):
+    batches = make_batches(10)
+    exact, mixed = make_trainer(), make_trainer(replace(RECIPE, compute=compute))
+    expected, got = losses(exact, batches), losses(mixed, batches)
+    assert_allclose(got, expected, rtol=0.05)
+    assert got != expected
+    assert {values.dtype for values in mixed.weights().values()} == {np.dtype(np.float32)}
+
+
+def test_an_overflow_skips_the_step_and_halves_the_loss_scale():
+    trainer, [batch] = make_trainer(replace(RECIPE, compute="float16")), make_batches(1)
+    state = trainer.state()
+    trainer.load_state(state | {"loss_scale": np.float32(2.0**126)})
+    before = trainer.weights()
+    losses(trainer, [batch])
+    after = trainer.state()
+    assert after["loss_scale"] == 2.0**125
+    assert after["updates"] == 0
+    for name, values in before.items():
+        if "moving" not in name:
+            assert_array_equal(after[f"weights/{name}"], values)
+    trainer.load_state(state | {"steady_updates": np.int32(1999), "loss_scale": np.float32(4)})
+    losses(trainer, [batch])
+    after = trainer.state()
+    assert (after["loss_scale"], after["steady_updates"], after["updates"]) == (8, 0, 1)
+
+
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 1.0, "ema_decay": 0.9, "accumulate": 2}], ids=str)
+def test_xla_changes_no_result(options):
+    batches = make_batches(8)
+    recipe = replace(RECIPE, **options)
+    with_xla, without = (make_trainer(replace(recipe, xla=xla)) for xla in (True, False))
+    assert_allclose(losses(with_xla, batches), losses(without, batches), rtol=2e-5)
+    assert_allclose(with_xla.predict(batches[0][0]), without.predict(batches[0][0]), atol=1e-3)
+
+
+def test_every_problem_of_a_recipe_is_named():
+    wrong = partial(
+        Recipe,
+        learning_rate=0.0,
+        schedule="cosine",
+        decay_rate=1.5,
+        decay_examples=0,
+        warmup_steps=-1,
+        batch_size=7,
+        clip_norm=0.0,
+        l2=-1.0,
+        weight_decay=float("nan"),
+        label_smoothing=1.0,
+        ema_decay=1.0,
+        accumulate=2,
+        compute="int8",
+    )
+    with pytest.raises(InputError) as caught:
+        wrong()
+    for name in wrong.keywords.keys() - {"schedule", "batch_size"} | {"total_steps"}:
+        assert f"{name} must be" in str(caught.value)
+    with pytest.raises(InputError, match="schedule must be staircase or cosine, got 'linear'"):
+        Recipe(schedule="linear")
