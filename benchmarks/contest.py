@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -98,19 +98,42 @@ def our_search(pool: CandidatePool, budget_bytes: int, seed: int) -> Found:
     )
 
 
-def contest(
-    seed: int, budget: str, parts: Halves, search: Search = our_search, random_factor: int = RANDOM_FACTOR
+def contest(  # noqa: PLR0917 - what is fixed comes first, what tests and long runs vary after it
+    seed: int,
+    budget: str,
+    parts: Halves,
+    search: Search = our_search,
+    random_factor: int = RANDOM_FACTOR,
+    known: Mapping[str, Result] | None = None,
 ) -> list[Result]:
-    """Every method at one budget: ours first, last the random search with ``random_factor`` draws to our evaluation."""
+    """Every method at one budget.
+
+    Args:
+        seed: of the twin; also of our search and of the random one.
+        budget: a key of `BUDGETS`.
+        parts: the twin's halves.
+        search: ours.
+        random_factor: draws of the random search to each evaluation of ours; 0 leaves it out.
+        known: results of an earlier run by method; those methods are not run again.
+
+    Returns:
+        Ours first, the random search last.
+    """
+    known = known or {}
     sizes = np.array([candidate.size_bytes["float16"] for candidate in parts.pool.candidates])
     problem = Problem(parts.tune, sizes, BUDGETS[budget])
 
-    def result(method: str, weights: Weights, evaluations: float, seconds: float) -> Result:
+    def measured(method: str, choose: Callable[[], tuple[Weights, float | None]]) -> Result:
+        if method in known:
+            return known[method]
+        before, start = parts.tune.evaluations, time.perf_counter()
+        weights, evaluations = choose()
+        seconds, counted = time.perf_counter() - start, parts.tune.evaluations - before
         return Result(
             seed=seed,
             budget=budget,
             method=method,
-            evaluations=evaluations,
+            evaluations=counted if evaluations is None else evaluations,
             seconds=seconds,
             tuned_gap=parts.tune.gap(weights),
             held_out_gap=parts.held_out.gap(weights),
@@ -119,18 +142,15 @@ def contest(
             weights=[round(float(weight), 6) for weight in weights[weights > 0]],
         )
 
-    def measured(method: str, choose: Callable[[Problem], Weights]) -> Result:
-        before, start = parts.tune.evaluations, time.perf_counter()
-        weights = choose(problem)
-        return result(method, weights, parts.tune.evaluations - before, time.perf_counter() - start)
+    def ours() -> tuple[Weights, float]:
+        found = search(parts.pool, problem.budget_bytes, seed)
+        return found.weights, found.evaluations
 
-    start = time.perf_counter()
-    found = search(parts.pool, problem.budget_bytes, seed)
-    ours = result(OURS, found.weights, found.evaluations, time.perf_counter() - start)
-    draws = max(1, round(random_factor * found.evaluations))
-    rng = np.random.default_rng([seed, 10])
-    return [
-        ours,
-        *(measured(name, choose) for name, choose in baseline_methods().items()),
-        replace(measured(RANDOM, lambda problem: baselines.random_search(problem, draws, rng)), evaluations=draws),
-    ]
+    results = [measured(OURS, ours)]
+    for name, choose in baseline_methods().items():
+        results.append(measured(name, lambda choose=choose: (choose(problem), None)))
+    if random_factor:
+        draws = max(1, round(random_factor * results[0].evaluations))
+        rng = np.random.default_rng([seed, 10])
+        results.append(measured(RANDOM, lambda: (baselines.random_search(problem, draws, rng), draws)))
+    return results

@@ -6,12 +6,14 @@ behind on the tuning half.
 
     python -m benchmarks.paper_twin --quick
     python -m benchmarks.paper_twin --seeds 8
+    python -m benchmarks.paper_twin --seeds 12 --resume         # keep what is there, add four seeds
     python -m benchmarks.paper_twin --first-seed 5 --seeds 1 --budgets 400 --out somewhere
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -84,6 +86,16 @@ def behind(results: Sequence[Result]) -> list[str]:
     ]
 
 
+def earlier_results(folder: Path) -> list[Result]:
+    """Results of an earlier run in this folder; none when there was none."""
+    path = folder / "paper_twin.json"
+    return [Result(**each) for each in json.loads(path.read_text())["results"]] if path.exists() else []
+
+
+def _key(result: Result) -> tuple[int, str, str]:
+    return result.seed, result.budget, result.method
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Ours beside what others would choose, on twins of the paper.")
     parser.add_argument("--seeds", type=int, default=8, help="how many twins")
@@ -91,15 +103,18 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one twin")
     parser.add_argument("--budgets", nargs="+", choices=list(BUDGETS), default=list(BUDGETS), metavar="MIB")
     parser.add_argument(
-        "--random-factor", type=int, default=RANDOM_FACTOR, help="random draws to each of our evaluations"
+        "--random-factor",
+        type=int,
+        default=RANDOM_FACTOR,
+        help="draws of the random search to each of our evaluations; 0 leaves it out",
     )
+    parser.add_argument("--resume", action="store_true", help="keep the results that --out already holds")
     parser.add_argument("--cache", type=Path, default=default_cache(), help="folder for the twins' solved numbers")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for paper_twin.json and .txt")
     arguments = parser.parse_args()
-    count = 1 if arguments.quick else arguments.seeds
-    results: list[Result] = []
+    found = {_key(each): each for each in (earlier_results(arguments.out) if arguments.resume else [])}
     checks: dict[int, str] = {}
-    for seed in range(arguments.first_seed, arguments.first_seed + count):
+    for seed in range(arguments.first_seed, arguments.first_seed + (1 if arguments.quick else arguments.seeds)):
         twin = Twin(TwinSpec(seed=seed), arguments.cache)
         fidelity = check(twin, BlendScorer(twin.pool()))
         fidelity.require()
@@ -107,17 +122,16 @@ def main() -> None:
         print(f"seed {seed}: {fidelity}", flush=True)
         parts = halves(twin)
         for budget in arguments.budgets:
-            results += contest(seed, budget, parts, random_factor=arguments.random_factor)
-            print(f"{_budget_table(budget, [each for each in results if each.seed == seed])}\n", flush=True)
-        # Saved after every seed: a run of hours that is cut short still leaves its seeds.
-        save(
-            "paper_twin",
-            {"checks": checks, "results": [asdict(result) for result in results], "behind": behind(results)},
-            summary(results),
-            arguments.out,
-        )
-    print(summary(results))
-    assert not behind(results), "\n".join(behind(results))
+            known = {each.method: each for each in found.values() if (each.seed, each.budget) == (seed, budget)}
+            cell = contest(seed, budget, parts, random_factor=arguments.random_factor, known=known)
+            found |= {_key(each): each for each in cell}
+            results = list(found.values())
+            print(f"{_budget_table(budget, cell)}\n", flush=True)
+            # Saved at every step: a run of hours that is cut short still leaves what it did.
+            document = {"checks": checks, "results": [asdict(each) for each in results], "behind": behind(results)}
+            save("paper_twin", document, summary(results), arguments.out)
+    print(summary(list(found.values())))
+    assert not behind(list(found.values())), "\n".join(behind(list(found.values())))
 
 
 if __name__ == "__main__":

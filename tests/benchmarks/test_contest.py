@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +60,22 @@ def test_a_contest_scores_every_method_on_both_halves(parts: Halves) -> None:
         sizes = {model.code: model.float16_mib for model in TABLE_1}
         assert each.size_mib == pytest.approx(sum(sizes[code] for code in each.members), abs=1e-3)
         assert each.size_mib <= 698.9
+
+
+def test_a_contest_keeps_known_results_and_can_do_without_random_draws(parts: Halves) -> None:
+    known = {OURS: result(OURS, 3, 0.5, 0.4), "fill by score, equal": result("fill by score, equal", 3, 0.3, 0.2)}
+    results = contest(3, "400", parts, stand_in(parts), random_factor=0, known=known)
+    by_method = {each.method: each for each in results}
+    assert by_method.items() >= known.items()
+    assert len(results) == 8
+    assert RANDOM not in by_method
+
+
+def test_results_come_back_from_the_folder_they_were_saved_to(tmp_path: Path) -> None:
+    assert paper_twin.earlier_results(tmp_path) == []
+    results = [result(OURS, 1, 0.88, 0.87), result("other", 1, 0.87, 0.88)]
+    report.save("paper_twin", {"results": [asdict(each) for each in results]}, "", tmp_path)
+    assert paper_twin.earlier_results(tmp_path) == results
 
 
 def test_budgets_hold_the_ensembles_that_name_them() -> None:
