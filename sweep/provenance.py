@@ -22,9 +22,14 @@ def file_list_summary(paths: Sequence[str]) -> dict[str, Any]:
     every record carries CRCs of its own, which the reader checks.
     """
     with ThreadPoolExecutor(_STAT_THREADS) as pool:
-        sizes = list(pool.map(storage.size_bytes, paths))
+        sizes = list(pool.map(_size_bytes, paths))
     lines = "".join(f"{path.rsplit('/', 1)[-1]} {size}\n" for path, size in zip(paths, sizes, strict=True))
     return {"files": len(paths), "bytes": sum(sizes), "list_crc32c": f"{google_crc32c.value(lines.encode()):08x}"}
+
+
+def _size_bytes(path: str) -> int:
+    with storage.opened(path) as file:
+        return file.size_bytes
 
 
 def trial_environment() -> dict[str, str]:
