@@ -75,7 +75,7 @@ def build_graph(
     saturated: Counter[str] = Counter()
     network = build_network(members, level=level, blend=blend, top_k=top_k, max_frames=max_frames)
     with whole_folder(target, marker=SAVED_MODEL_FILE) as part:
-        write_checkpoint(part / VARIABLES_PREFIX, streams(members, saturated if saturate else None, progress))
+        write_checkpoint(part / VARIABLES_PREFIX, stored_arrays(members, saturated if saturate else None, progress))
         write_saved_model(part, network)
         for name, content in (extra_files or {}).items():
             extra = part / "assets.extra" / name
@@ -95,13 +95,13 @@ def check_budget(info: GraphInfo, members: Sequence[Member], budget_bytes: int |
         )
 
 
-def streams(
+def stored_arrays(
     members: Sequence[Member], saturated: Counter[str] | None, progress: Progress | None
-) -> Iterator[Iterator[tuple[str, NDArray[Any]]]]:
-    """Each member's stored arrays, as `write_checkpoint` takes them, with progress told in between."""
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    """All members' stored arrays by variable name, one at a time, with progress told in between."""
     for index, member in enumerate(members):
         if progress is not None:
             progress(index, len(members), member.name)
-        yield encoded_parts(index, member, saturated)
+        yield from encoded_parts(index, member, saturated)
     if progress is not None:
         progress(len(members), len(members), "")

@@ -119,31 +119,29 @@ def encoded_parts(
         InputError: The weights file is missing or no such archive, lacks a tensor or has one of another shape, or a
             precision cannot hold its values (see `Precision.encode`, also for `saturated`).
     """
-    for tensor, values in _read_weights(member):
-        try:
-            parts = member.stored.encode(tensor, values, saturated=saturated)
-        except InputError as error:
-            raise InputError(f"member {member.name}: {error}") from error
-        for part, array in parts.items():
-            yield variable_name(index, tensor.name, part), array
-
-
-def _read_weights(member: Member) -> Iterator[tuple[Tensor, NDArray[np.float32]]]:
     try:
         archive = np.load(member.weights, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"expected the weights of member {member.name} in {member.weights}, got {error}") from error
     with archive:
         for tensor in member.tensors:
-            try:
-                values = np.asarray(archive[tensor.name], np.float32)
-            except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-                raise InputError(
-                    f"expected tensor {tensor.name} of member {member.name} in {member.weights}, got "
-                    f"{type(error).__name__}: {error}"
-                ) from error
-            if values.shape != tensor.shape:
-                raise InputError(
-                    f"expected shape {tensor.shape} for {tensor.name} in {member.weights}, got {values.shape}"
-                )
-            yield tensor, values
+            parts = _encode(member, tensor, archive, saturated)
+            while parts:
+                part, array = parts.popitem()
+                yield variable_name(index, tensor.name, part), array
+
+
+def _encode(member: Member, tensor: Tensor, archive: Any, saturated: Counter[str] | None) -> dict[str, NDArray[Any]]:
+    try:
+        values = np.asarray(archive[tensor.name], np.float32)
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"expected tensor {tensor.name} of member {member.name} in {member.weights}, got "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if values.shape != tensor.shape:
+        raise InputError(f"expected shape {tensor.shape} for {tensor.name} in {member.weights}, got {values.shape}")
+    try:
+        return member.stored.encode(tensor, values, saturated=saturated)
+    except InputError as error:
+        raise InputError(f"member {member.name}: {error}") from error

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.graph.build import GraphInfo, Progress, check_budget, streams
+from models.graph.build import GraphInfo, Progress, check_budget, stored_arrays
 from models.graph.checkpoint import write_checkpoint
 from models.graph.definition import graph_definition
 from models.graph.files import file_sizes, whole_folder
@@ -39,7 +39,7 @@ def build_meta_graph(
     saturated: Counter[str] = Counter()
     network = build_network(members, level="frame", blend=blend, max_frames=max_frames, takes_features=True)
     with whole_folder(target, marker=f"{PREFIX}.meta") as part:
-        write_checkpoint(part / PREFIX, streams(members, saturated if saturate else None, progress))
+        write_checkpoint(part / PREFIX, stored_arrays(members, saturated if saturate else None, progress))
         definition = graph_definition(network)
         collections = {
             "input_batch_raw": network.frames,

@@ -16,10 +16,17 @@ from models import registry
 from models.graph.inputs import parse_frame_level, parse_video_level, sample
 from models.graph.members import Member, Shared, scope, shared_features, variable_name
 from models.graph.variables import Restore, Variable, add_restore, declare
+from models.precisions.codec import MAIN
 from selection.errors import GraphError, InputError
 
 Level = Literal["frame", "video"]
 Blend = Literal["probability", "logit"]
+
+DECODED = "/decoded"
+"""Ends the names of operations that hold decoded weights."""
+
+OUTPUTS = {"predictions": "predictions:0", "top_indices": "top:1", "top_scores": "top:0"}
+"""Tensors of the graph by what they are in a signature."""
 
 LOGIT_EPSILON = 1e-6
 """Probabilities are kept this far from 0 and 1 before a logit is taken."""
@@ -36,6 +43,7 @@ class Network:
         frames: uint8 [batch, longest, width] at frame level, float32 [batch, 1, width] at video level; float32 features
             [batch, longest, width] in a graph that takes those.
         num_frames: int32 [batch].
+        decoded: Float32 tensors that stored weights are decoded to, `<variable>/decoded`; none for float32 ones.
         predictions: float32 [batch, classes].
         top_indices: int32 [batch, k], classes by descending score, ties by lower class.
         top_scores: float32 [batch, k].
@@ -46,6 +54,7 @@ class Network:
     serialized: Any
     frames: Any
     num_frames: Any
+    decoded: list[Any]
     predictions: Any
     top_indices: Any
     top_scores: Any
@@ -78,11 +87,12 @@ def build_network(
         serialized, frames, num_frames = _features(shared) if takes_features else _records(level, shared)
         variables = {name: variable for i, member in enumerate(members) for name, variable in _variables(i, member)}
         seen = _seen_frames(members, frames, num_frames, level, max_frames)
-        outputs = _member_outputs(members, variables, seen)
+        decoded: list[Any] = []
+        outputs = _member_outputs(members, variables, seen, decoded)
         predictions = tf.identity(_blend(outputs, members, blend), name="predictions")
         scores, indices = tf.math.top_k(predictions, min(top_k, shared.classes), name="top")
         restore = add_restore(list(variables.values()))
-    return Network(graph, restore, serialized, frames, num_frames, predictions, indices, scores)
+    return Network(graph, restore, serialized, frames, num_frames, decoded, predictions, indices, scores)
 
 
 def _features(shared: Shared) -> tuple[None, Any, Any]:
@@ -128,20 +138,41 @@ def _seen_frames(members: Sequence[Member], frames: Any, num_frames: Any, level:
     return [sampled[member.sample_frames] for member in members]
 
 
-def _member_outputs(members: Sequence[Member], variables: dict[str, Variable], seen: Sequence[Any]) -> list[Any]:
+def _member_outputs(
+    members: Sequence[Member], variables: dict[str, Variable], seen: Sequence[Any], decoded: list[Any]
+) -> list[Any]:
     """Probabilities of each member, one after the other: so that one member's decoded weights are held at a time."""
     import tensorflow as tf
 
     outputs: list[Any] = []
     for index, (member, frames) in enumerate(zip(members, seen, strict=True)):
         with tf.name_scope(f"{scope(index)}/"):
-            outputs.append(_member_output(index, member, variables, frames, after=outputs[-1:]))
+            weights = _decoded_weights(index, member, variables, after=outputs[-1:])
+            decoded.extend(value for value in weights.values() if value.op.name.endswith(DECODED))
+            outputs.append(_member_output(member, weights, frames))
     return outputs
 
 
-def _member_output(
-    index: int, member: Member, variables: dict[str, Variable], frames: Any, after: Sequence[Any]
-) -> Any:
+def _decoded_weights(
+    index: int, member: Member, variables: dict[str, Variable], after: Sequence[Any]
+) -> dict[str, Any]:
+    import tensorflow as tf
+
+    weights = {}
+    for tensor in member.tensors:
+        codec = member.stored.codec(tensor)
+        names = {part: variable_name(index, tensor.name, part) for part in codec.layout(tensor.shape)}
+        parts = {part: variables[name].read(after) for part, name in names.items()}
+        value = codec.decode_in_graph(parts, tensor.shape)
+        if value is not parts[MAIN]:
+            with tf.compat.v1.name_scope(None):
+                value = tf.identity(value, name=names[MAIN] + DECODED)
+        weights[tensor.name] = value
+    return weights
+
+
+def _member_output(member: Member, weights: dict[str, Any], frames: Any) -> Any:
+    """The operations of the member's Keras model, with `weights` in the place of its variables."""
     import keras
     import tensorflow as tf
 
@@ -154,13 +185,8 @@ def _member_output(
 
     with tf.Graph().as_default(), blank_variables():  # a graph only notes its variables, nothing is allocated
         model = registry.build(member.family, **member.complete)
-    decoded = []
-    for tensor in member.tensors:
-        codec = member.stored.codec(tensor)
-        names = {part: variable_name(index, tensor.name, part) for part in codec.layout(tensor.shape)}
-        parts = {part: variables[name].read(after) for part, name in names.items()}
-        decoded.append((model.tensor_variables[tensor.name], codec.decode_in_graph(parts, tensor.shape)))
-    with keras.StatelessScope(decoded, initialize_variables=False):
+    mapping = [(model.tensor_variables[name], value) for name, value in weights.items()]
+    with keras.StatelessScope(mapping, initialize_variables=False):
         return model({"frames": frames}, training=False)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.graph.network import DECODED, OUTPUTS
 from models.graph.saved_model import RECORDS_SIGNATURE, SAVED_MODEL_FILE, SIGNATURE
 from selection.errors import InputError
 
@@ -46,10 +48,30 @@ class Graph:
         missing = {SIGNATURE, RECORDS_SIGNATURE} - set(self.loaded.signatures)
         if missing:
             raise InputError(f"expected the signatures {SIGNATURE} and {RECORDS_SIGNATURE} in {folder}, got none such")
+        self._predict: Callable[..., dict[str, Any]] = self.signature(SIGNATURE)
 
     def signature(self, name: str) -> Any:
         """A signature of the graph, as a function of TensorFlow."""
         return self.loaded.signatures[name]
+
+    def decode(self) -> None:
+        """Decode all weights now and keep them as float32, so that `predict` no longer does.
+
+        Takes the memory of all members in float32, beside the stored ones.
+        """
+        import tensorflow as tf
+
+        graph = self.loaded.graph
+        names = [f"{op.name}:0" for op in graph.get_operations() if op.name.endswith(DECODED)]
+        decoded = [graph.get_tensor_by_name(name) for name in names]
+        inputs = [graph.get_tensor_by_name(name) for name in ("frames:0", "num_frames:0")]
+        outputs = {key: graph.get_tensor_by_name(name) for key, name in OUTPUTS.items()}
+        # A member's weights are read once the member before has answered: that wants a video, whichever.
+        frames, num_frames = inputs
+        video = tf.zeros([1, 1, frames.shape[-1]], frames.dtype), tf.ones([1], num_frames.dtype)
+        weights = self.loaded.prune(inputs, decoded)(*video)
+        run = self.loaded.prune([*inputs, *decoded], outputs)
+        self._predict = lambda frames, num_frames: run(frames, num_frames, *weights)
 
     def predict(self, frames: NDArray[Any], num_frames: NDArray[Any]) -> GraphOutput:
         """Predictions for uint8 frames [batch, longest, width] (float32 [batch, 1, width] at video level).
@@ -58,8 +80,7 @@ class Graph:
         """
         import tensorflow as tf
 
-        answer = self.signature(SIGNATURE)(frames=tf.constant(frames), num_frames=tf.constant(num_frames, tf.int32))
-        return _output(answer)
+        return _output(self._predict(frames=tf.constant(frames), num_frames=tf.constant(num_frames, tf.int32)))
 
     def predict_serialized(self, records: list[bytes]) -> GraphOutput:
         """Predictions for serialized records: `SequenceExample`s at frame level, `Example`s at video level."""
@@ -69,4 +90,4 @@ class Graph:
 
 
 def _output(tensors: dict[str, Any]) -> GraphOutput:
-    return GraphOutput(*(tensors[name].numpy() for name in ("predictions", "top_indices", "top_scores")))
+    return GraphOutput(*(tensors[name].numpy() for name in OUTPUTS))

@@ -107,7 +107,9 @@ def largest_magnitudes(flat: NDArray[np.float32], count: int) -> NDArray[np.bool
     if count >= flat.size:
         return np.ones(flat.size, bool)
     magnitude = np.abs(flat)
-    threshold = np.partition(magnitude, flat.size - count)[flat.size - count]
+    magnitude.partition(flat.size - count)
+    threshold = magnitude[flat.size - count]
+    np.abs(flat, out=magnitude)
     mask: NDArray[np.bool_] = magnitude > threshold
     ties = np.flatnonzero(magnitude == threshold)
     mask[ties[: count - np.count_nonzero(mask)]] = True

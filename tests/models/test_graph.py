@@ -68,6 +68,18 @@ def test_every_precision_is_decoded_to_its_own_predictions(request, ensemble, vi
     assert_allclose(output.probabilities, blended(members, own_predictions(members, level), blend), atol=1e-6)
 
 
+def test_weights_decoded_once_predict_the_same(ensemble, videos, tmp_path):
+    build_graph(ensemble("float16", "int4", "pruned50_int8"), tmp_path / "graph", level="frame")
+    graph = Graph(tmp_path / "graph")
+    expected = graph.predict(videos.frames, videos.num_frames)
+    graph.decode()
+    output = graph.predict(videos.frames, videos.num_frames)
+    assert_allclose(output.probabilities, expected.probabilities, atol=1e-6)
+    assert_array_equal(output.top_indices, expected.top_indices)
+    values = graph.loaded.graph.get_tensor_by_name("tower/gates/weights/decoded:0")
+    assert values.dtype.name == "float32"
+
+
 def test_the_float16_graph_has_the_gap_of_float32(ensemble, tmp_path, float32_graph):
     rng = np.random.default_rng(5)
     frames, counts = rng.integers(0, 256, (2_000, 4, 12), dtype=np.uint8), np.full(2_000, 4, np.int32)
