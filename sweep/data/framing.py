@@ -13,6 +13,7 @@ import numpy as np
 
 from sweep.data import storage
 from sweep.data.faults import Fault
+from sweep.data.headers import FOOTER_BYTES, HEADER_BYTES, MASK_DELTA, walk_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +22,7 @@ if TYPE_CHECKING:
 
     from sweep.data.buffers import Buffers
 
-_HEADER = struct.Struct("<QI")
-_FOOTER = struct.Struct("<I")
-OVERHEAD_BYTES = _HEADER.size + _FOOTER.size
-_MASK_DELTA = 0xA282EAD8
-_U32 = 0xFFFFFFFF
+OVERHEAD_BYTES = HEADER_BYTES + FOOTER_BYTES
 PIECE_BYTES = 2**20  # read, checked and parsed before the next ones, while they are in the processor's cache
 
 
@@ -70,11 +67,12 @@ class Stretch:
             self.data = self._buffers.take(min(self._size_bytes, self._remaining_bytes))
             while not self._ended:
                 self._read_piece(source)
-                spans, needed_bytes = self._check()
-                if needed_bytes is not None:
-                    self._make_room(needed_bytes)
-                if spans:
-                    yield Run(*np.array(spans, np.int64).T.copy())
+                spans, crcs, self._at, needed_bytes = walk_headers(self.data, self._at, self._filled)
+                run = self._check(spans, crcs)
+                self._record_index += len(spans)
+                self._go_on(needed_bytes)
+                if run.starts.size:
+                    yield run
 
     def _read_piece(self, source: storage.Source) -> None:
         target = self.data[self._filled : self._filled + PIECE_BYTES]
@@ -83,57 +81,45 @@ class Stretch:
         if got < target.size:  # somebody cuts the file while it is read
             self._remaining_bytes = self._filled
 
-    def _check(self) -> tuple[list[tuple[int, int, int]], int | None]:
-        """Step over the records that are there; also, how many bytes the next one needs, None when there is none."""
-        data, crc, filled = self.data, google_crc32c.value, self._filled
-        spans: list[tuple[int, int, int]] = []
-        while self._at < self._remaining_bytes:
-            at = self._at
-            if at + _HEADER.size > filled:
-                return spans, at + OVERHEAD_BYTES
-            length, masked = _HEADER.unpack_from(data.data, at)
-            if crc(data[at : at + 8]) != _unmask(masked):
-                self._lose("length CRC", "the record's length is damaged, so the rest of the file is unreadable")
-                break
-            start, stop = at + _HEADER.size, at + _HEADER.size + length
-            if stop + _FOOTER.size > filled:
-                return spans, stop + _FOOTER.size
-            if crc(data[start:stop]) == _unmask(_FOOTER.unpack_from(data.data, stop)[0]):
-                spans.append((start, stop, self._record_index))
-            else:
-                self._lose("data CRC", "the bytes do not have the checksum that was stored with them")
-            self._at, self._record_index = stop + _FOOTER.size, self._record_index + 1
-        self._ended = True
-        return spans, None
+    def _check(self, spans: NDArray[np.int64], crcs: NDArray[np.int64]) -> Run:
+        """The records whose payloads have the CRC that was stored with them; the others are faults."""
+        data, crc = self.data, google_crc32c.value
+        right = np.array([crc(data[start:stop]) for start, stop in spans.tolist()], np.int64) == crcs
+        record_indices = np.arange(len(spans), dtype=np.int64) + self._record_index
+        for index in record_indices[~right].tolist():
+            self._lose("data CRC", index, "the bytes do not have the checksum that was stored with them")
+        starts, stops = spans[right].T.copy()
+        return Run(starts, stops, record_indices[right])
 
-    def _make_room(self, needed_bytes: int) -> None:
-        """See to it that the next record, which ends `needed_bytes` after the beginning, can be read, or end here."""
-        if needed_bytes > self._remaining_bytes:
+    def _go_on(self, needed_bytes: int) -> None:
+        """See to it that the next record, which ends after `needed_bytes` of the data, can be read, or end here."""
+        self._ended = True
+        if self._at == self._remaining_bytes:
+            return
+        if needed_bytes < 0:
+            detail = "the record's length is damaged, so the rest of the file is unreadable"
+            self._lose("length CRC", self._record_index, detail)
+        elif needed_bytes > self._remaining_bytes:
             there, whole = self._remaining_bytes - self._at, needed_bytes - self._at
-            self._lose("truncated", f"the file ends after {there} of at least {whole} bytes")
-            self._ended = True
+            self._lose("truncated", self._record_index, f"the file ends after {there} of at least {whole} bytes")
         elif needed_bytes > self.data.size and self._at > 0:
             self.after = Position(self._position.offset + self._at, self._record_index)
-            self._ended = True
-        elif needed_bytes > self.data.size:  # one record is longer than a stretch
-            self.data = self._buffers.take(needed_bytes)
-            self._filled = 0
+        else:
+            self._ended = False
+            if needed_bytes > self.data.size:  # one record is longer than a stretch
+                self.data = self._buffers.take(needed_bytes)
+                self._filled = 0
 
-    def _lose(self, kind: str, detail: str) -> None:
-        self.faults.append(Fault(kind, self.file, self._record_index, detail))
+    def _lose(self, kind: str, record_index: int, detail: str) -> None:
+        self.faults.append(Fault(kind, self.file, record_index, detail))
 
 
 def frame_record(payload: bytes) -> bytes:
     """One record as TFRecord bytes."""
     length = struct.pack("<Q", len(payload))
-    return b"".join((length, _FOOTER.pack(_masked_crc(length)), payload, _FOOTER.pack(_masked_crc(payload))))
+    return b"".join((length, _masked_crc(length), payload, _masked_crc(payload)))
 
 
-def _masked_crc(data: bytes) -> int:
+def _masked_crc(data: bytes) -> bytes:
     crc: int = google_crc32c.value(data)
-    return ((crc >> 15 | crc << 17) + _MASK_DELTA) & _U32
-
-
-def _unmask(masked: int) -> int:
-    rotated = masked - _MASK_DELTA & _U32
-    return (rotated >> 17 | rotated << 15) & _U32
+    return struct.pack("<I", (crc >> 15 | crc << 17) + MASK_DELTA & 0xFFFFFFFF)

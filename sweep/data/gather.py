@@ -32,11 +32,10 @@ class Piece(NamedTuple):
 
 def video_ids(pieces: Sequence[Piece], size: int) -> NDArray[np.str_]:
     """Ids of a batch of `size` videos."""
-    ids = [""] * size
+    ids = np.empty(size, object)
     for records, rows, places in pieces:
-        for row, place in zip(rows.tolist(), places.tolist(), strict=True):
-            ids[place] = records.video_id(row)
-    return np.array(ids, np.str_)
+        ids[places] = records.video_ids(rows)
+    return ids.astype(np.str_)
 
 
 def frame_counts(pieces: Sequence[Piece], size: int, features: Features) -> NDArray[np.int64]:

@@ -1,4 +1,7 @@
-"""Copying for compiled functions: a slice assignment copies a frame's kilobyte two to three times slower."""
+"""Memory access for compiled functions that plain indexing does two to three times slower.
+
+Copies of a frame's kilobyte, and words at places that are no multiple of their size.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +62,20 @@ def stream_bytes(
     for at in range(0, lines, LINE_BYTES):
         _stream_line(target, target_at + at, source, source_at + at)
     copy_bytes(target, target_at + lines, source, source_at + lines, count - lines)
+
+
+@intrinsic
+def load_word(_typing: Any, source: Any, at: Any) -> Any:
+    """The little-endian 32-bit word at any place of a uint8 array, as an int32; unchecked."""
+    signature = types.int32(source, types.intp)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        word = builder.load(builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(32).as_pointer()))
+        word.align = 1
+        return word
+
+    return signature, generate
 
 
 def _places(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, Any]:

@@ -46,10 +46,12 @@ class Records:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def video_id(self, row: int) -> str:
-        """The id as text; bytes that are not UTF-8 are escaped rather than lost."""
-        start, stop = self.ids[row]
-        return self.data[start:stop].tobytes().decode("utf-8", "backslashreplace")
+    def video_ids(self, rows: NDArray[np.int64]) -> list[str]:
+        """Ids of some rows as text; bytes that are not UTF-8 are escaped rather than lost."""
+        data = self.data
+        return [
+            data[start:stop].tobytes().decode("utf-8", "backslashreplace") for start, stop in self.ids[rows].tolist()
+        ]
 
 
 def load(file: str, position: Position, size_bytes: int, features: Features, buffers: Buffers) -> Records:

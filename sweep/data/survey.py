@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from sweep.data.memcpy import load_word
 from sweep.data.wire import DELIMITED, MALFORMED, find_entry, find_message, read_field, read_integers, single_value
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _RGB = np.frombuffer(b"rgb", np.uint8)
 _AUDIO = np.frombuffer(b"audio", np.uint8)
 _MEAN_RGB = np.frombuffer(b"mean_rgb", np.uint8)
 _MEAN_AUDIO = np.frombuffer(b"mean_audio", np.uint8)
+_EXPONENT = np.int32(0x7F800000)
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3  # the kinds of a Feature
 
 
@@ -215,9 +217,9 @@ def _survey_means(
 
 
 @njit(cache=True, nogil=True)
-def _finite(data: NDArray[np.uint8], start: int, stop: int) -> bool:
+def _finite(data: NDArray[np.uint8], start: int, stop: int) -> np.bool:
     """Whether no little-endian float32 in the span has all exponent bits set, as NaN and infinities have."""
-    largest = 0
+    largest = np.int32(0)
     for at in range(start, stop, 4):
-        largest = max(largest, (data[at + 3] & 0x7F) << 1 | data[at + 2] >> 7)
-    return largest < 0xFF
+        largest = max(largest, load_word(data, at) & _EXPONENT)
+    return largest < _EXPONENT

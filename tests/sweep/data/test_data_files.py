@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selection.errors import ConfigError, DataError
@@ -35,6 +35,7 @@ def test_remote_patterns_go_through_gfile() -> None:
         expand(["ram://expand/none*"])
 
 
+@settings(deadline=None)
 @given(
     train=st.sets(st.sampled_from([f"train{i}" for i in range(9)])),
     validate=st.sets(st.sampled_from([f"validate{i}" for i in range(9)]), min_size=2),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selection.errors import DataError
@@ -41,6 +41,7 @@ def piece_bytes(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+@settings(deadline=None)
 @given(records=st.lists(st.binary(max_size=40), max_size=12), stretch_bytes=st.integers(1, 200))
 def test_stretches_of_any_size_hold_all_records(
     tmp_path_factory: pytest.TempPathFactory, records: list[bytes], stretch_bytes: int
@@ -73,6 +74,7 @@ def starts_at(index: int) -> int:
 
 
 @pytest.mark.parametrize("stretch_bytes", [1, 50, 1 << 20])
+@settings(deadline=None)
 @given(cut=st.integers(1, len(BYTES) - 1))
 def test_a_cut_file_keeps_what_comes_before(
     tmp_path_factory: pytest.TempPathFactory, stretch_bytes: int, cut: int
@@ -86,6 +88,7 @@ def test_a_cut_file_keeps_what_comes_before(
 
 
 @pytest.mark.parametrize("stretch_bytes", [1, 50, 1 << 20])
+@settings(deadline=None)
 @given(place=st.integers(0, len(BYTES) - 1), mask=st.integers(1, 255))
 def test_any_damaged_byte_is_noticed(
     tmp_path_factory: pytest.TempPathFactory, stretch_bytes: int, place: int, mask: int
