@@ -22,6 +22,7 @@ class Tensor:
         trainable: False for moving statistics.
         large: One of the matrices that hold nearly all bytes; precisions shrink these and leave the rest float32.
         decayed: The training loss has an L2 term on it.
+        framewise: A matrix that multiplies every frame, not once a video: what it gives takes memory for each frame.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Tensor:
     trainable: bool = True
     large: bool = False
     decayed: bool = False
+    framewise: bool = False
 
     @property
     def count(self) -> int:
@@ -52,7 +54,7 @@ def netvlad(scope: str, features: int, clusters: int) -> list[Tensor]:
     """The tensors of a NetVLAD: assignment weights, their batch norm, and centres of their own."""
     deviation = 1 / math.sqrt(features)
     return [
-        Tensor(f"{scope}/conv2/cluster_weights", (features, clusters), deviation=deviation),
+        Tensor(f"{scope}/conv2/cluster_weights", (features, clusters), deviation=deviation, framewise=True),
         *batch_norm(f"{scope}/cluster_bn", clusters),
         Tensor(f"{scope}/cluster_weights2/cluster_weights2", (1, features, clusters), deviation=deviation),
     ]

@@ -59,13 +59,13 @@ class Outcomes(tune.Callback):
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
         """An attempt failed and another follows."""
-        self._progress.trial_retried(self._sweep.trial(trial.config).name, failure_reason(trial))
+        self._progress.trial_retried(self._sweep.trial(trial.config).name, failure(trial)[0])
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
         """The last attempt failed."""
         spec = self._sweep.trial(trial.config)
-        reason = failure_reason(trial)
-        spec.folder.fail(reason)
+        reason, details = failure(trial)
+        spec.folder.fail(reason, details)
         self._failed(spec, reason)
 
     def _finished(self, spec: TrialSpec) -> None:
@@ -81,18 +81,18 @@ class Outcomes(tune.Callback):
         self._tracker.trial_failed(spec.name, reason)
 
 
-def failure_reason(trial: Trial) -> str:
-    """Why a trial's last attempt failed, in one line."""
-    path = trial.pickled_error_file
-    error = cloudpickle.loads(Path(path).read_bytes()) if path else None
-    if isinstance(error, RayTaskError):
-        cause = error.cause
-        return f"{type(cause).__name__}: {_first_line(cause)}"
+def failure(trial: Trial) -> tuple[str, str]:
+    """Why a trial's last attempt failed: in one line, and as Tune wrote it down, with the stack trace."""
+    details = Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
+    try:
+        error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes()) if trial.pickled_error_file else None
+    except Exception:  # an exception of a class that only the worker can import, or that does not survive pickling
+        error = None
     if isinstance(error, RayActorError):
-        return "the worker process died (killed from outside, out of memory, or a crash in native code)"
-    return _first_line(error) if error is not None else "Ray gave no reason"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+        return "the worker process died (killed from outside, out of memory, or a crash in native code)", details
+    if isinstance(error, RayTaskError):
+        error = error.cause
+        return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0], details
+    lines = (details if error is None else str(error)).strip().splitlines()
+    # A stack trace ends with its error; Ray's own messages begin with what matters.
+    return (lines[-1 if error is None else 0] if lines else "Ray gave no reason"), details

@@ -49,7 +49,7 @@ class TrialFolder:
         self.record = self.path / "record.json"
         """Exists if and only if the trial is done."""
         self.failure = self.path / "failure.json"
-        """Why the last attempt failed: {"reason": …}."""
+        """Why the last attempt failed: {"reason": one line, "details": a stack trace or null}."""
         self.running = self.path / "running.json"
         """Exists while a worker has the trial (or after the worker was killed): {"host": …, "pid": …}."""
 
@@ -65,9 +65,9 @@ class TrialFolder:
         self.failure.unlink(missing_ok=True)
         self.release()
 
-    def fail(self, reason: str) -> None:
-        """Write why the trial failed."""
-        replace_json(self.failure, {"reason": reason})
+    def fail(self, reason: str, details: str | None = None) -> None:
+        """Write why the trial failed: one line, and a stack trace for an error that nobody foresaw."""
+        replace_json(self.failure, {"reason": reason, "details": details})
         self.release()
 
     def release(self) -> None:

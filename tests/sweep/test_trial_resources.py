@@ -43,6 +43,13 @@ def test_activations_grow_with_frames_and_shrink_with_accumulation():
     assert at(sample_frames=300) - at(sample_frames=299) > 80 * 4 * 1152
 
 
+def test_a_matrix_with_as_many_rows_as_a_frame_has_values_is_not_taken_for_a_framewise_one():
+    def at(hidden):  # the classifier of hidden size 512 has 1024 rows, like rgb
+        return training_bytes("gated_netvlad", SMALL | {"hidden": hidden}, DATA, Training())
+
+    assert at(510) < at(512) < at(514)
+
+
 def test_shares_are_rounded_up_so_that_what_is_packed_fits():
     assert gpu_share(1, 1000) == 0.01
     assert gpu_share(250, 1000) == 0.25

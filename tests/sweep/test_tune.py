@@ -98,6 +98,8 @@ def test_failures_stay_with_their_trials(sweep):
     assert result["done"] == ["K2-H8", "K4-H8"]
     assert result["failed"] == {"K2-H16": "OSError: the disk is full", "K4-H16": "the loss is not finite"}
     assert not result["interrupted"]
+    details = json.loads((sweep.folder / "run/trials/K2-H16/failure.json").read_text())["details"]
+    assert 'raise OSError("the disk is full")' in details
     attempts = sweep.attempts()
     # An error that may pass is tried again from the checkpoint, a worker's death too, a wrong loss is not.
     assert Counter(line[0] for line in attempts) == {"K2-H8": 2, "K2-H16": 2, "K4-H8": 2, "K4-H16": 1}
