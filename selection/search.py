@@ -131,18 +131,19 @@ class _Report:
         return found.board.ranked(fitting)[0] if fitting else None
 
     def _runner_up(self, found: Found, chosen: Entry) -> Entry | None:
-        """The best-scored other set of candidates; one that only adds or drops members without weight is the same."""
+        """The best-scored other set of candidates: other precisions or members without weight make no other set."""
         mine = self._weighty(chosen)
         others = [
             entry
             for level in found.board.levels.values()
             for entry in level.values()
-            if self.space.is_allowed(entry.subset) and self._weighty(entry) != mine
+            if entry.subset != chosen.subset and self.space.is_allowed(entry.subset) and self._weighty(entry) != mine
         ]
         return found.board.ranked(others)[0] if others else None
 
     def _weighty(self, entry: Entry) -> frozenset[int]:
-        return frozenset(n for n, weight in zip(entry.subset, entry.scored.weights, strict=True) if weight > 0.0)
+        pairs = zip(entry.subset, entry.scored.weights, strict=True)
+        return frozenset(self.space.items[number].candidate for number, weight in pairs if weight > 0.0)
 
     def _held_out_samples(self, entries: list[Entry | None], report: Videos) -> dict[tuple[int, ...], Sample]:
         """Bootstrap samples on the held-out videos, by subset; empty without such videos."""
@@ -204,7 +205,8 @@ class _Report:
         if len(entry.subset) == 1:
             item = self.space.items[entry.subset[0]]
             return {"name": item.name, "precision": item.precision, **record}
-        return {"members": [vars(member) for member in self.members(entry)], "blend": entry.scored.blend, **record}
+        members = [vars(member) for member in self.members(entry) if member.weight > 0.0]
+        return {"members": members, "blend": entry.scored.blend, **record}
 
     def _difference(
         self, chosen: Entry, other: Entry | None, samples: dict[tuple[int, ...], Sample]

@@ -14,6 +14,7 @@ from sweep.ensemble_run import EnsembleRun, ensemble_run
 from sweep.gridfile import load_config
 from sweep.mlflow_store import MlflowStore
 from sweep.packing import build, read_packing
+from sweep.quiet import load_tensorflow
 from sweep.runs import RunFolder
 from sweep.sources import Source
 
@@ -53,6 +54,7 @@ def build_and_track(source: Source, directory: Path, *, track: bool, advance: Ca
         GraphError: the graph would not fit the budget.
     """
     packing = read_packing(source.path)
+    load_tensorflow()
 
     def progress(written: int, _members: int, _next: str) -> None:
         if written:

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 import typer
 
 from sweep.console import FAILED, INTERRUPTED, JsonOption, make_app, messages, output, print_json, progress_bar
-from sweep.quiet import quiet_libraries
 from sweep.select_cli import app as select_app
 
 app = make_app("sweep", "Train a grid of models, then pick the best ensemble that fits a size budget (`sweep select`).")
@@ -192,5 +191,4 @@ def synth(
 
 def main() -> None:
     """Entry point of the command."""
-    quiet_libraries()
     app()

@@ -117,9 +117,9 @@ def _log_graph(store: MlflowStore, run_id: str, graph: Path) -> str:
 
     # Given, because MLflow would else find them out by loading the model in a process of its own.
     requirements = [f"{name}=={version(name)}" for name in ("tensorflow", "mlflow", "numpy")]
-    with _active_run(store, run_id), warnings.catch_warnings():
-        # Advice about input examples and type hints, which the signature makes needless.
-        warnings.simplefilter("ignore", UserWarning)
+    with _active_run(store, run_id), warnings.catch_warnings(record=True):
+        # Advice about input examples and type hints, which the signature makes needless. Recorded and dropped, because
+        # MLflow sets a filter of its own that shows it.
         info = mlflow.pyfunc.log_model(
             name=MODEL_NAME,
             python_model=str(MODEL_CODE),

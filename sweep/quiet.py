@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-def quiet_libraries() -> None:
-    """Keep TensorFlow's start-up notices off the terminal, unless the environment asks for them.
+def load_tensorflow() -> None:
+    """Import TensorFlow and let it look for devices, without its start-up notices.
 
-    Without a GPU they come at the level of errors. An error that matters is raised as an exception as well.
+    They are written to the standard error of the process before any setting of TensorFlow's is heard. What goes wrong
+    here is raised as an exception all the same.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _silent_standard_error():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+@contextmanager
+def _silent_standard_error() -> Iterator[None]:
+    """The process's file descriptor 2 leads nowhere in the block, for C++ code as well."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is what is wanted
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from sweep.console import JsonOption, make_app, output, print_json, progress_bar
-from sweep.quiet import quiet_libraries
 
 app = make_app(
     "select",
@@ -349,5 +348,4 @@ def predict(
 
 def main() -> None:
     """Entry point of the command."""
-    quiet_libraries()
     app()

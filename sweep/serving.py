@@ -15,6 +15,7 @@ from sweep.data.features import Features
 from sweep.data.files import expand
 from sweep.data.reader import RawBatch, raw_batches
 from sweep.packing import graph_features
+from sweep.quiet import load_tensorflow
 from sweep.scoring import evaluate_graph, write_predictions
 from sweep.sources import Source
 
@@ -67,6 +68,7 @@ class Job:
     def _load(self) -> Graph:
         from models.graph import Graph
 
+        load_tensorflow()
         return Graph(self.graph)
 
 
