@@ -63,7 +63,7 @@ class Trainer:
             got = f"frames of {len(frames)} and labels of {len(labels)}"
             raise InputError(f"expected a batch of {self.recipe.batch_size} videos, got {got}")
         rate = np.float32(self.recipe.learning_rate_at(self.step))
-        self._run_step(frames, np.asarray(labels, np.bool_), rate, np.int32(self.step))
+        self._run_step(frames, labels, rate, np.int32(self.step))
         self.step += 1
 
     def take_loss(self) -> float:
