@@ -55,6 +55,9 @@ def launch(grid: Grid, grid_text: str, *, address: str | None = None) -> Launche
             with SweepView(console, precision=grid.budget.precision) as view:
                 spec = SweepSpec(str(run.path), grid, split.train, split.holdout)
                 result = run_sweep(spec, tracker, trial=run_trial, address=address, progress=view)
+        except KeyboardInterrupt:
+            console.print("Ended at once; the same command goes on from the last checkpoints.")
+            raise
         finally:
             losses = tracker.close(_outcome(result))
     return Launched(run, grid, uri, result, losses)

@@ -108,6 +108,18 @@ def test_an_interrupted_sweep_says_how_to_resume_and_exits_with_130(run_command)
     assert FakeStore.last.ended == {"demo": "KILLED"}
 
 
+def test_a_sweep_that_is_ended_at_once_says_how_to_resume_too(folder, monkeypatch):
+    def end_at_once(*_values, **_more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launching, "run_sweep", end_at_once)
+    monkeypatch.setattr(launching, "MlflowStore", FakeStore)
+    result = CliRunner().invoke(app, ["run", "grid.yaml"])
+    assert result.exit_code == 130
+    assert "the same command goes on from the last checkpoints" in result.stderr
+    assert FakeStore.last.ended == {"demo": "KILLED"}
+
+
 def test_the_summary_as_json(run_command, folder):
     result = run_command(
         "--json", "--name", "other", "--storage", "elsewhere", done=("K4-H16",), failed={"K8-H16": "no"}
