@@ -23,7 +23,9 @@ def start(spec):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(spec.to_dict()))
     environment = os.environ | worker_environment(Resources(), os.environ)
-    return subprocess.Popen([sys.executable, str(SCRIPT), str(file)], env=environment, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(file)], env=environment, stdout=subprocess.PIPE, text=True
+    )
 
 
 def test_a_killed_training_goes_on_to_the_same_bits(small_trial):

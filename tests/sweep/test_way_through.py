@@ -19,7 +19,7 @@ from sweep.data.reader import evaluation_batches, raw_batches
 GRID = """
 name: way
 data:
-  {level: frame, train: ["train*.tfrecord"], validate: ["validate*.tfrecord"], holdout: {count: 1, seed: 0}, classes: 24}
+  {level: frame, train: ["train*.tfrecord"], validate: ["validate*.tfrecord"], holdout: {count: 1}, classes: 24}
 model: {family: gated_netvlad, options: {mixtures: 2}}
 search: {grid: {clusters: [2, 4], hidden: [8]}}
 training:
