@@ -54,6 +54,9 @@ def find_graph(given: Path | None) -> Source:
 
 def _find(given: Path | None, *, marker: str, attribute: str, what: str, made_by: str) -> Source:
     if given is not None:
+        # A run may be named as `sweep status` names it: paper_grid for runs/paper_grid.
+        if not given.exists() and (DEFAULT_STORAGE / given).is_dir():
+            given = DEFAULT_STORAGE / given
         found = _in_folder(given, marker, attribute)
         if found is None:
             raise InputError(f"expected {what} ({marker}, as {made_by} makes it) in {given}, got none")

@@ -31,7 +31,7 @@ def test_without_a_source_the_newest_run_counts(tmp_path: Path, monkeypatch: pyt
     make_run(tmp_path / "runs" / "old", age_seconds=60)
     new = make_run(tmp_path / "runs" / "new")
     found = find_pool(None)
-    assert found.path == new.pool
+    assert found.path == find_pool(Path("new")).path == new.pool
     assert found.beside("ensemble_file", "ensemble.json") == new.ensemble_file
     # The old run is the only one with an ensemble.
     old = RunFolder(tmp_path / "runs" / "old")
