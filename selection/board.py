@@ -114,6 +114,13 @@ class Board:
             self.losses[subset] = self.runner.evaluator.products.least_squares(columns)[1]
         return self.losses[subset]
 
+    def counts(self) -> dict[str, int]:
+        """Allowed subsets evaluated at each level of effort, over all kinds of blend."""
+        counts: dict[str, int] = {}
+        for (effort, _), entries in self.levels.items():
+            counts[effort] = counts.get(effort, 0) + sum(map(self.space.is_allowed, entries))
+        return counts
+
     def consider(self, entry: Entry) -> None:
         """Keep an allowed entry when it is the best; of equal ones the smaller, then the first."""
         if not self.space.is_allowed(entry.subset):

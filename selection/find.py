@@ -70,7 +70,7 @@ def find(labels: Labels, videos: NDArray[np.int64], space: Space, objective: Obj
         "items": len(space.items),
         "feasible": search.feasible,
         "maximal": search.maximal,
-        "evaluated": dict(search.tally.evaluated),
+        "evaluated": search.board.counts(),
         "evaluations": runner.evaluations,
         "could_still_win": search.tally.open,
         "complete": reason.startswith("Complete"),
@@ -87,6 +87,7 @@ class _Search:
         self.options = options
         self.blends: Sequence[Blend] = ("probability", "logit") if options.blend == "auto" else (options.blend,)
         self.tally = Tally()
+        self.rng = np.random.default_rng([options.seed, 2])
         self.strategy = "none"
         self.feasible: int | None = None
         self.maximal: int | None = None
@@ -134,8 +135,7 @@ class _Search:
             self.feasible, self.maximal = listed.feasible, len(listed.maximal)
             return listed.maximal, greedy_ones
         self.strategy = "local search"
-        rng = np.random.default_rng([self.options.seed, 2])
-        restarts(board, greedy_ones, self.options.restarts, rng)
+        restarts(board, greedy_ones, self.options.restarts, self.rng)
         return self._visited(), greedy_ones
 
     def _visited(self) -> list[Subset]:
@@ -149,7 +149,7 @@ class _Search:
         for _ in range(MAX_REFINEMENTS):
             assert board.best is not None
             before = board.best.subset
-            near = neighbours(board, before)
+            near = neighbours(board, before, self.rng)
             board.evaluate(near, "cheap")
             self._one_race(self._visited(), [])
             if board.best.subset == before:

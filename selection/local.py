@@ -1,8 +1,9 @@
 """Local search with restarts, for pools with too many subsets to list.
 
 From a maximal subset, one or two members are dropped, one item joins, and the rest of the room is filled by squared
-error. Squared errors come from inner products and cost microseconds, so all such neighbours are ranked by them and only
-the most promising are scored on the metric. Everything scored on the way takes part in the race that follows.
+error. Squared errors come from inner products and cost microseconds: all such neighbours are ranked by them, and only
+the most promising, with a few others for luck, are scored on the metric. Everything scored on the way takes part in the
+race that follows.
 """
 
 from __future__ import annotations
@@ -36,25 +37,29 @@ def restarts(board: Board, starts: list[Subset], count: int, rng: np.random.Gene
     origins += [at_random(board, rng) for _ in range(count)]
     for place, origin in enumerate(origins):
         board.tell("local search", place, len(origins))
-        climb(board, origin)
+        climb(board, origin, rng)
     return len(board.level("cheap"))
 
 
-def climb(board: Board, subset: Subset) -> Subset:
+def climb(board: Board, subset: Subset, rng: np.random.Generator) -> Subset:
     """Move to the best-scoring neighbour as long as it is better; returns where that ends."""
     current = board.evaluate([subset], "cheap")[0]
     for _ in range(MAX_STEPS):
-        ranked = board.ranked(board.evaluate(neighbours(board, current.subset), "cheap"))
+        ranked = board.ranked(board.evaluate(neighbours(board, current.subset, rng), "cheap"))
         if not ranked or board.rank(ranked[0]) >= board.rank(current):
             break
         current = ranked[0]
     return current.subset
 
 
-def neighbours(board: Board, subset: Subset) -> list[Subset]:
-    """The ``MOVES`` maximal subsets of lowest squared error that one move leads to."""
+def neighbours(board: Board, subset: Subset, rng: np.random.Generator) -> list[Subset]:
+    """``MOVES`` maximal subsets that one move leads to: those of lowest squared error, and some of the others."""
     moved = sorted(set(_moves(board, subset)), key=lambda s: (board.loss(s), s))
-    filled = dict.fromkeys(by_loss(board, candidate) for candidate in moved[:MOVES])
+    promising = MOVES - MOVES // 4
+    others = moved[promising:]
+    drawn = rng.permutation(len(others))[: MOVES // 4]
+    chosen = [*moved[:promising], *(others[place] for place in drawn)]
+    filled = dict.fromkeys(by_loss(board, candidate) for candidate in chosen)
     return [neighbour for neighbour in filled if neighbour != subset]
 
 

@@ -16,7 +16,7 @@ round that its cap or a request to stop cuts short counts the subsets for which 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,9 +56,8 @@ SPREAD = 32  # subsets over the whole range of losses, which show what a loss pr
 
 @dataclass
 class Tally:
-    """Subsets that each round evaluated, and those left out though the rule did not rule them out."""
+    """Subsets that the rounds of a race left out though the rule did not rule them out."""
 
-    evaluated: dict[str, int] = field(default_factory=dict)
     open: int = 0
 
 
@@ -163,7 +162,6 @@ class _Laps:
                 raise
             entries += found
             scores[batch] = [entry.score for entry in found]
-            self.tally.evaluated[rnd.effort] = self.tally.evaluated.get(rnd.effort, 0) + len(found)
             if self.exhaustive or len(entries) < rnd.least:
                 continue
             could_win = self._could_win(predict(scores), scores, queue[len(entries) :])

@@ -1,0 +1,65 @@
+"""The local search of large pools, on pools small enough to know the answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pools import dense_case, pool_of
+
+import selection.find
+import selection.local
+from selection.find import find
+from selection.objectives import objective_of
+from selection.options import Options
+from selection.search import search_ensemble
+from selection.space import Space
+
+
+def outcome(seed, options, monkeypatch, *, listed):
+    rng = np.random.default_rng(seed)
+    scores, labels = dense_case(seed, videos=50, classes=25, models=9)
+    pool = pool_of(scores, labels, rng.integers(10, 60, 9), k=25)
+    space = Space(pool, None, options.constraints(120))
+    with monkeypatch.context() as patch:
+        if not listed:
+            patch.setattr(selection.find, "enumerate_subsets", lambda space: None)
+            patch.setattr(selection.local, "MOVES", 4)  # or it would see every subset of so small a pool
+        return find(pool.labels, np.arange(50), space, objective_of("gap"), options)
+
+
+@pytest.mark.slow
+def test_it_finds_the_exhaustive_optimum_in_95_of_100_seeds(monkeypatch):
+    hits, looked_at = 0, 0.0
+    for seed in range(100):
+        exact = outcome(seed, Options(exhaustive=True), monkeypatch, listed=True)
+        local = outcome(seed, Options(seed=seed, restarts=4), monkeypatch, listed=False)
+        assert local.summary["strategy"] == "local search"
+        looked_at += local.summary["evaluated"]["cheap"] / exact.summary["evaluated"]["cheap"]
+        hits += local.best.score >= exact.best.score - 1e-6
+    assert hits >= 95
+    assert looked_at < 95, "as good as listing all subsets: this shows nothing"
+
+
+def test_it_finds_the_optimum_of_the_race(monkeypatch):
+    for seed in range(100, 104):
+        raced = outcome(seed, Options(), monkeypatch, listed=True)
+        local = outcome(seed, Options(), monkeypatch, listed=False)
+        assert local.best.score >= raced.best.score - 1e-6
+
+
+def test_constraints_hold_in_the_local_search(monkeypatch):
+    options = Options(must_have=("m3",), never_together=(("m0", "m1", "m2"),), max_members=4)
+    found = outcome(1, options, monkeypatch, listed=False)
+    for level in found.board.levels.values():
+        assert all(found.board.space.is_allowed(subset) for subset in level if len(subset) > 1)
+    assert found.board.space.is_allowed(found.best.subset)
+
+
+def test_two_hundred_candidates():
+    rng = np.random.default_rng(0)
+    scores, labels = dense_case(0, videos=120, classes=30, models=200)
+    found = search_ensemble(pool_of(scores, labels, rng.integers(10, 60, 200), k=30), budget_bytes=150, restarts=1)
+    assert found.search["strategy"] == "local search"
+    assert found.search["maximal"] is None
+    assert found.tuning_score > found.best_single["tuning_score"]
+    assert "no move from the best improves it" in found.search["stop_reason"]
