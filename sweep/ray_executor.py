@@ -25,7 +25,7 @@ def ray_executor(address: str | None) -> Iterator[Executor | None]:
         return
     from sweep.ray_session import ray_session
 
-    with ray_session(Resources(), address=address):
+    with ray_session(Resources(), {"CPU": 1.0}, address=address):
         import ray
 
         @ray.remote
