@@ -32,7 +32,7 @@ def test_it_finds_the_exhaustive_optimum_in_95_of_100_seeds(monkeypatch):
     hits, looked_at = 0, 0.0
     for seed in range(100):
         exact = outcome(seed, Options(exhaustive=True), monkeypatch, listed=True)
-        local = outcome(seed, Options(seed=seed, restarts=4), monkeypatch, listed=False)
+        local = outcome(seed, Options(seed=seed), monkeypatch, listed=False)
         assert local.summary["strategy"] == "local search"
         looked_at += local.summary["evaluated"]["cheap"] / exact.summary["evaluated"]["cheap"]
         hits += local.best.score >= exact.best.score - 1e-6
