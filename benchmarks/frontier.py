@@ -33,13 +33,13 @@ class AtBudget:
     frontier_gap: float
     search_gap: float
     search_evaluations: float
-    search_seconds: float
+    search_cpu_seconds: float
     greedy_gap: float
-    greedy_seconds: float
+    greedy_cpu_seconds: float
 
 
-def text(whole: Frontier, seconds: float, rows: list[AtBudget]) -> str:
-    separate = sum(row.search_seconds for row in rows)
+def text(whole: Frontier, cpu_seconds: float, rows: list[AtBudget]) -> str:
+    separate = sum(row.search_cpu_seconds for row in rows)
     evaluations = sum(row.search_evaluations for row in rows)
     lines = table(
         ["MiB", "frontier", "own search", "behind own", "masked greedy", "ahead of greedy", "GAP a MiB", "members"],
@@ -59,9 +59,9 @@ def text(whole: Frontier, seconds: float, rows: list[AtBudget]) -> str:
     )
     return (
         f"{lines}\n\n"
-        f"frontier: {len(whole.points)} points, {whole.search['evaluations']:,} evaluations, {seconds:.1f} s for every "
-        f"budget;\n{len(rows)} searches of their own: {evaluations:,.0f} evaluations, {separate:.1f} s "
-        f"({separate / seconds:.1f} times as long). One worker."
+        f"frontier: {len(whole.points)} points, {whole.search['evaluations']:,} evaluations, "
+        f"{cpu_seconds:.1f} CPU s for every budget;\n{len(rows)} searches of their own: {evaluations:,.0f} evaluations, {separate:.1f} CPU s "
+        f"({separate / cpu_seconds:.1f} times as long). One worker."
     )
 
 
@@ -74,16 +74,16 @@ def main() -> None:
     arguments = parser.parse_args()
     parts = halves(Twin(TwinSpec(seed=arguments.seed), arguments.cache))
     sizes = np.array([candidate.size_bytes["float16"] for candidate in parts.pool.candidates])
-    start = time.perf_counter()
+    start = time.process_time()
     whole = frontier(parts.pool, seed=arguments.seed, tune_share=1.0)
-    seconds = time.perf_counter() - start
+    cpu_seconds = time.process_time() - start
     rows: list[AtBudget] = []
     for budget_mib in arguments.budgets_mib:
         budget_bytes = int(budget_mib * MIB)
         point = whole.at(budget_bytes)
-        start = time.perf_counter()
+        start = time.process_time()
         found = our_search(parts.pool, budget_bytes, arguments.seed)
-        search_seconds, start = time.perf_counter() - start, time.perf_counter()
+        search_cpu_seconds, start = time.process_time() - start, time.process_time()
         greedy_gap = parts.tune.gap(greedy_masked(Problem(parts.tune, sizes, budget_bytes)))
         rows.append(
             AtBudget(
@@ -93,15 +93,15 @@ def main() -> None:
                 frontier_gap=point.tuning_score,
                 search_gap=parts.tune.gap(found.weights),
                 search_evaluations=found.evaluations,
-                search_seconds=search_seconds,
+                search_cpu_seconds=search_cpu_seconds,
                 greedy_gap=greedy_gap,
-                greedy_seconds=time.perf_counter() - start,
+                greedy_cpu_seconds=time.process_time() - start,
             )
         )
         print(asdict(rows[-1]), flush=True)
-    report = text(whole, seconds, rows)
+    report = text(whole, cpu_seconds, rows)
     print(report)
-    results = {"seconds": seconds, "frontier": whole.to_dict(), "budgets": [asdict(row) for row in rows]}
+    results = {"cpu_seconds": cpu_seconds, "frontier": whole.to_dict(), "budgets": [asdict(row) for row in rows]}
     save("frontier", results, report, arguments.out)
 
 

@@ -32,21 +32,24 @@ TOLERANCE = 1e-6
 
 def summary(results: Sequence[Result]) -> str:
     """A table for each budget: means over the seeds, and ours minus each method, paired by seed."""
+    seeds = {budget: {each.seed for each in results if each.budget == budget} for budget in BUDGETS}
     return "\n\n".join(
-        f"Budget {budget} MiB, {len({result.seed for result in results})} seed(s)\n{_budget_table(budget, results)}"
+        f"Budget {budget} MiB, {len(seeds[budget])} seed(s)\n{_budget_table(budget, results)}"
         for budget in BUDGETS
-        if any(result.budget == budget for result in results)
+        if seeds[budget]
     )
 
 
 def _budget_table(budget: str, results: Sequence[Result]) -> str:
-    by_method: dict[str, list[Result]] = {}
+    by_method: dict[str, dict[int, Result]] = {}
     for result in results:
         if result.budget == budget:
-            by_method.setdefault(result.method, []).append(result)
-    ours = by_method[OURS]
+            by_method.setdefault(result.method, {})[result.seed] = result
     rows = []
-    for method, theirs in by_method.items():
+    for method, by_seed in by_method.items():
+        theirs = list(by_seed.values())
+        # Paired by seed; a run that goes on from an earlier one may not have every method on every seed yet.
+        ours = [by_method[OURS][seed] for seed in by_seed]
         ahead = _column(ours, "tuned_gap") - _column(theirs, "tuned_gap")
         held_out = _column(ours, "held_out_gap") - _column(theirs, "held_out_gap")
         rows.append(
@@ -58,10 +61,10 @@ def _budget_table(budget: str, results: Sequence[Result]) -> str:
                 "" if method == OURS else f"{held_out.mean():+.6f} ± {_standard_error(held_out):.6f}",
                 f"{_column(theirs, 'size_mib').mean():.1f}",
                 f"{_column(theirs, 'evaluations').mean():.0f}",
-                f"{_column(theirs, 'seconds').mean():.1f}",
+                f"{_column(theirs, 'cpu_seconds').mean():.1f}",
             ]
         )
-    return table(["method", "tuned", "held out", "ahead, least", "ahead held out", "MiB", "evals", "seconds"], rows)
+    return table(["method", "tuned", "held out", "ahead, least", "ahead held out", "MiB", "evals", "CPU s"], rows)
 
 
 def _column(results: Sequence[Result], name: str) -> NDArray[np.float64]:

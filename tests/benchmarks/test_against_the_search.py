@@ -42,7 +42,7 @@ def test_the_frontier_report_compares_budget_by_budget(parts: Halves) -> None:
     row = AtBudget(390.0, "Y 1.00", point.gain_per_mib, point.tuning_score, point.tuning_score, 100, 4.0, 0.5, 1.0)
     text = frontier_benchmark.text(whole, 2.0, [row, row])
     assert f"{len(whole.points)} points" in text
-    assert "2 searches of their own: 200 evaluations, 8.0 s (4.0 times as long)" in text
+    assert "2 searches of their own: 200 evaluations, 8.0 CPU s (4.0 times as long)" in text
     assert f"{point.tuning_score - 0.5:+.6f}" in text
 
 

@@ -101,6 +101,14 @@ def test_summary_pairs_differences_by_seed() -> None:
     assert "1024" not in text
 
 
+def test_summary_pairs_a_method_with_the_seeds_that_it_ran_on() -> None:
+    ours = [result(OURS, seed, 0.88, 0.87) for seed in range(3)]
+    text = paper_twin.summary([*ours, result("late", 2, 0.879, 0.871)])
+    (line,) = [line for line in text.splitlines() if line.startswith("late")]
+    assert "+0.001000" in line
+    assert "-0.001000 ± nan" in line
+
+
 def test_tables_align_and_results_are_saved(tmp_path: Path) -> None:
     text = report.table(["name", "value"], [["a", "1.00"], ["longer", "22.00"]])
     assert text.splitlines() == ["name    value", "-------------", "a        1.00", "longer  22.00"]
