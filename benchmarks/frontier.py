@@ -60,7 +60,8 @@ def text(whole: Frontier, cpu_seconds: float, rows: list[AtBudget]) -> str:
     return (
         f"{lines}\n\n"
         f"frontier: {len(whole.points)} points, {whole.search['evaluations']:,} evaluations, "
-        f"{cpu_seconds:.1f} CPU s for every budget;\n{len(rows)} searches of their own: {evaluations:,.0f} evaluations, {separate:.1f} CPU s "
+        f"{cpu_seconds:.1f} CPU s for every budget;\n"
+        f"{len(rows)} searches of their own: {evaluations:,.0f} evaluations, {separate:.1f} CPU s "
         f"({separate / cpu_seconds:.1f} times as long). One worker."
     )
 
