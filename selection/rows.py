@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CHUNK_VIDEOS = 512  # videos whose lists are stacked at a time; bounds the memory of the union
 LOGIT_CLIP = 1e-7  # probabilities are clipped to [1e-7, 1 - 1e-7] before a logit is taken
+LARGEST_K = 100  # of GAP@k on rows that were built for any metric
 LOGIT_SHIFT = 17.0  # added to logits in rows, so that they are positive, as the compiled loops want them
 
 
@@ -181,7 +182,7 @@ def build_rows(labels: Labels, columns: Sequence[Predictions], k: int | None) ->
     n = labels.video_count
     most_labels = int(labels.counts.max(initial=0))
     # With few classes a correct class of score 0 can be among the best k: then rows list every class.
-    complete = labels.class_count < (k or 0) + most_labels
+    complete = labels.class_count < (k or LARGEST_K) + most_labels
     best = k or 0
     counts = np.empty(n, np.int64)
     for start in range(0, n, CHUNK_VIDEOS):
