@@ -62,10 +62,11 @@ class Step:
         """Gradients ready for Adam by tensor name, and what else changes; "finite" says whether to use them."""
         loss, others, gradients = self._accumulated(values, frames, labels)
         scale = values["loss_scale"] if self.scaled else 1.0
+        add_penalty = self.model.kernels.fused(_with_penalty)
         for name in self.penalised:
             weight = values[f"weights/{name}"]
             loss = loss + self.recipe.l2 / 2 * self.backend.sum_of_squares(weight)
-            gradients[name] = gradients[name] + (self.recipe.l2 * scale) * weight
+            gradients[name] = add_penalty(gradients[name], weight, self.recipe.l2 * scale)
         norm = ops.sqrt(sum(self.backend.sum_of_squares(gradient) for gradient in gradients.values())) / scale
         finite = ops.isfinite(norm)
         factor = clip_factor(norm, self.recipe.clip_norm) / scale
@@ -107,3 +108,7 @@ class Step:
 
         (_, (loss, new)), gradients = self.backend.differentiate(objective, weights)
         return loss, new, gradients
+
+
+def _with_penalty(gradient: Any, weight: Any, l2: Any) -> Any:
+    return gradient + l2 * weight

@@ -330,6 +330,7 @@ def test_an_overflow_skips_the_step_and_halves_the_loss_scale():
     assert (after["loss_scale"], after["steady_updates"], after["updates"]) == (8, 0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"weight_decay": 1.0, "ema_decay": 0.9, "accumulate": 2}], ids=str)
 def test_xla_changes_no_result(options):
     batches = make_batches(8)
