@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import precisions, registry
+from models.checkpoints import read_weights
 from models.precisions import Precision
 from models.precisions.codec import part_name
 from models.tensors import Tensor
@@ -32,6 +33,7 @@ class Member:
         weight: Its share in the blend.
         weights: The .npz of its float32 weights (`checkpoints.write_weights`).
         sample_frames: Frames of each video that it sees; of no effect at video level.
+        calibration: The .npz of `calibration.calibrate`, by which integers are chosen; None rounds to nearest.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Member:
     weight: float
     weights: Path
     sample_frames: int
+    calibration: Path | None = None
 
     @property
     def complete(self) -> dict[str, Any]:
@@ -119,19 +122,29 @@ def encoded_parts(
         InputError: The weights file is missing or no such archive, lacks a tensor or has one of another shape, or a
             precision cannot hold its values (see `Precision.encode`, also for `saturated`).
     """
-    try:
-        archive = np.load(member.weights, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"expected the weights of member {member.name} in {member.weights}, got {error}") from error
-    with archive:
+    moments = read_weights(member.calibration) if member.calibration is not None else {}
+    with _open(member) as archive:
         for tensor in member.tensors:
-            parts = _encode(member, tensor, archive, saturated)
-            while parts:
+            parts = _encode(member, tensor, archive, moments.get(tensor.name), saturated)
+            while parts:  # an array is let go before the next one is asked for
                 part, array = parts.popitem()
                 yield variable_name(index, tensor.name, part), array
 
 
-def _encode(member: Member, tensor: Tensor, archive: Any, saturated: Counter[str] | None) -> dict[str, NDArray[Any]]:
+def _open(member: Member) -> Any:
+    try:
+        return np.load(member.weights, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"expected the weights of member {member.name} in {member.weights}, got {error}") from error
+
+
+def _encode(
+    member: Member,
+    tensor: Tensor,
+    archive: Any,
+    moments: NDArray[np.float32] | None,
+    saturated: Counter[str] | None,
+) -> dict[str, NDArray[Any]]:
     try:
         values = np.asarray(archive[tensor.name], np.float32)
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
@@ -142,6 +155,6 @@ def _encode(member: Member, tensor: Tensor, archive: Any, saturated: Counter[str
     if values.shape != tensor.shape:
         raise InputError(f"expected shape {tensor.shape} for {tensor.name} in {member.weights}, got {values.shape}")
     try:
-        return member.stored.encode(tensor, values, saturated=saturated)
+        return member.stored.encode(tensor, values, moments=moments, saturated=saturated)
     except InputError as error:
         raise InputError(f"member {member.name}: {error}") from error

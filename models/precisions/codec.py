@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+GROUP_ROWS = 64
+"""Rows of a matrix that are quantized together: they share an integer scale, and their inputs' moments are known."""
+
 MAIN = ""
 """Key of the part that carries the tensor's own name; further parts are named `<tensor>/<part>`."""
 
@@ -46,11 +49,11 @@ class Codec(ABC):
         """The stored arrays for a tensor of `shape`, by part name: exact before anything is encoded."""
 
     @abstractmethod
-    def encode(self, array: NDArray[np.float32], importance: NDArray[np.float32] | None = None) -> dict[str, Any]:
+    def encode(self, array: NDArray[np.float32], moments: NDArray[np.float32] | None = None) -> dict[str, Any]:
         """Arrays as `layout` announces them, from finite values no larger than `limit`.
 
-        `importance` [rows] weighs the squared error of each input row (its mean squared activation, from
-        calibration data); codecs that have no choice to make ignore it.
+        `moments` [groups, GROUP_ROWS, GROUP_ROWS] are the second moments of the inputs that the matrix is multiplied by
+        (see `models.calibration`), by which the error of the output is made least; codecs with no choice ignore them.
         """
 
     @abstractmethod

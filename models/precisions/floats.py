@@ -35,7 +35,7 @@ class FloatCodec(Codec):
         """One array of the tensor's own shape."""
         return {MAIN: Part(tuple(shape), self.dtype)}
 
-    def encode(self, array: NDArray[np.float32], importance: NDArray[np.float32] | None = None) -> dict[str, Any]:
+    def encode(self, array: NDArray[np.float32], moments: NDArray[np.float32] | None = None) -> dict[str, Any]:
         """The array rounded to the type; magnitudes below its smallest subnormal become zero."""
         return {MAIN: array.astype(_numpy_dtype(self.dtype))}
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.precisions.codec import Codec
+from models.precisions.codec import GROUP_ROWS, Codec
 from models.precisions.floats import FloatCodec
 from models.precisions.integers import IntegerCodec
 from models.precisions.pruned import PrunedCodec
@@ -26,16 +26,13 @@ MIXED_ORDER: tuple[str, ...] = (
 )
 """Large tensors whose precisions the name of a mixed precision lists, in this order."""
 
-INT4_GROUP_ROWS = 64
-"""Rows that share an int4 scale: 4.25 bits an element."""
-
 _FLOAT32 = FloatCodec("float32")
 _CODECS: dict[str, Codec] = {
     "float32": _FLOAT32,
     "float16": FloatCodec("float16"),
     "bfloat16": FloatCodec("bfloat16"),
-    "int8": IntegerCodec(8),
-    "int4": IntegerCodec(4, INT4_GROUP_ROWS),
+    "int8": IntegerCodec(8, GROUP_ROWS),
+    "int4": IntegerCodec(4, GROUP_ROWS),
 }
 _MIXED_LETTERS = {"32": "float32", "16": "float16", "b16": "bfloat16", "8": "int8", "4": "int4"}
 
@@ -77,7 +74,7 @@ class Precision:
         tensor: Tensor,
         array: NDArray[np.float32],
         *,
-        importance: NDArray[np.float32] | None = None,
+        moments: NDArray[np.float32] | None = None,
         saturated: Counter[str] | None = None,
     ) -> dict[str, Any]:
         """Stored arrays of a tensor by part name.
@@ -85,7 +82,7 @@ class Precision:
         Args:
             tensor: Which one; it decides the codec.
             array: Its values, of its shape.
-            importance: [rows], weight of each input row's squared error; see `Codec.encode`.
+            moments: Of the tensor's inputs, from `models.calibration`; see `Codec.encode`.
             saturated: When given, values beyond the codec's range are clipped to it and counted here by tensor name.
 
         Raises:
@@ -105,7 +102,7 @@ class Precision:
                 )
             saturated[tensor.name] += beyond
             array = np.clip(array, -codec.limit, codec.limit)
-        return codec.encode(array, importance)
+        return codec.encode(array, moments)
 
 
 _PLAIN: dict[str, Precision] = {
@@ -151,17 +148,18 @@ def roundtrip(
     name: str,
     tensors: Iterable[Tensor],
     *,
+    calibration: Mapping[str, NDArray[np.float32]] | None = None,
     saturated: Counter[str] | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """The float32 weights that a graph computes with when `weights` are stored in precision `name`.
 
-    `tensors` are the model's (`sizes.tensors`, or `tensors` of the built model). Errors and `saturated` as for
-    `Precision.encode`.
+    `tensors` are the model's (`sizes.tensors`, or `tensors` of the built model); `calibration` is what
+    `calibration.calibrate` returned, and must then be given to the graph's `Member` as well. Errors and `saturated` as
+    for `Precision.encode`.
     """
-    stored = precision(name)
-    return {
-        tensor.name: stored.codec(tensor).decode(
-            stored.encode(tensor, weights[tensor.name], saturated=saturated), tensor.shape
-        )
-        for tensor in tensors
-    }
+    stored, moments = precision(name), calibration or {}
+    decoded = {}
+    for tensor in tensors:
+        parts = stored.encode(tensor, weights[tensor.name], moments=moments.get(tensor.name), saturated=saturated)
+        decoded[tensor.name] = stored.codec(tensor).decode(parts, tensor.shape)
+    return decoded

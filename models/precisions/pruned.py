@@ -55,7 +55,7 @@ class PrunedCodec(Codec):
             parts |= {SCALES: Part((1, columns), "float16"), UNIT: Part((), "float32")}
         return parts
 
-    def encode(self, array: NDArray[np.float32], importance: NDArray[np.float32] | None = None) -> dict[str, Any]:
+    def encode(self, array: NDArray[np.float32], moments: NDArray[np.float32] | None = None) -> dict[str, Any]:
         """The mask of the largest magnitudes (ties by position) and their values."""
         kept = self.layout(array.shape)[MAIN].shape[0]
         mask = largest_magnitudes(array.reshape(-1), kept)
@@ -64,7 +64,7 @@ class PrunedCodec(Codec):
             return {MAIN: array.reshape(-1)[mask].astype(np.float16), **parts}
         rows, columns = as_matrix_shape(array.shape)
         sparse = np.where(mask, array.reshape(-1), np.float32(0)).reshape(rows, columns)
-        values, scales, unit = quantize(sparse, bits=8, group_rows=max(1, rows), importance=importance)
+        values, scales, unit = quantize(sparse, bits=8, group_rows=max(1, rows))
         return {MAIN: values.reshape(-1)[mask], **parts, SCALES: scales, UNIT: unit}
 
     def decode(self, parts: Mapping[str, Any], shape: Sequence[int]) -> NDArray[np.float32]:

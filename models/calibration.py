@@ -1,0 +1,79 @@
+"""What a model's matrices are multiplied by, on real videos: so that integers can be chosen by the error of the output.
+
+A weight's rounding error matters as much as its input does, and errors of rows whose inputs go together can make up for
+each other. Second moments of the inputs say both. They are kept within groups of rows only: all of hidden1's, with its
+100,000 rows, would be 40 GB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.precisions.codec import GROUP_ROWS
+
+Calibration = dict[str, NDArray[np.float32]]
+"""Moments [groups, GROUP_ROWS, GROUP_ROWS] by tensor name; a last group of fewer rows is filled up with zeros."""
+
+
+def calibrate(model: Any, batches: Iterable[NDArray[Any]]) -> Calibration:
+    """Mean second moments of what every matrix of a model from `registry.build` is multiplied by.
+
+    `batches` are frames as the model takes them; a few hundred videos of the training files are enough. Matrices that
+    enter no product, such as NetVLAD's centres, are left out. Write it with `checkpoints.write_weights`.
+    """
+    names = {id(variable): name for name, variable in model.tensor_variables.items()}
+    sums: dict[str, NDArray[np.float32]] = {}
+    counts: dict[str, int] = {}
+
+    def observe(left: Any, right: Any) -> None:
+        name = names.get(id(right))
+        if name is not None:
+            inputs = _to_numpy(left)
+            sums[name] = sums.get(name, np.float32(0)) + group_moments(inputs)
+            counts[name] = counts.get(name, 0) + len(inputs)
+
+    with _observed_products(model, observe):
+        for frames in batches:
+            model({"frames": frames}, training=False)
+    return {name: total / np.float32(counts[name]) for name, total in sums.items()}
+
+
+def group_moments(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sums of x xᵀ over the rows x of `inputs` [samples, features], within groups of features."""
+    samples, features = inputs.shape
+    padded = np.pad(inputs, ((0, 0), (0, -features % GROUP_ROWS)))
+    grouped = padded.reshape(samples, -1, GROUP_ROWS).transpose(1, 0, 2)
+    sums: NDArray[np.float32] = np.matmul(grouped.transpose(0, 2, 1), grouped)
+    return sums
+
+
+@contextmanager
+def _observed_products(model: Any, observe: Callable[[Any, Any], None]) -> Iterator[None]:
+    layers = list(model.tensor_layers())
+    for layer in layers:
+        layer.product = _observed(layer.product, observe)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.product  # the class's own shows again
+
+
+def _observed(product: Callable[[Any, Any], Any], observe: Callable[[Any, Any], None]) -> Callable[[Any, Any], Any]:
+    def observed(left: Any, right: Any) -> Any:
+        observe(left, right)
+        return product(left, right)
+
+    return observed
+
+
+def _to_numpy(values: Any) -> NDArray[np.float32]:
+    import keras
+
+    array = np.asarray(keras.ops.convert_to_numpy(values), np.float32)
+    return array.reshape(-1, array.shape[-1])
