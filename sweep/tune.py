@@ -19,6 +19,7 @@ from sweep.spec import SweepSpec
 from sweep.standing import Standing, SweepResult
 from sweep.trial_resources import TrialResources
 from sweep.worker import TrialFunction, trainable
+from sweep.worker_reuse import workers_are_reused
 
 if TYPE_CHECKING:
     from ray.tune import Callback
@@ -87,7 +88,7 @@ def _fit(
             search_alg=searcher,
             num_samples=-1,  # until the searcher has finished
             max_concurrent_trials=settings.concurrent,
-            reuse_actors=True,  # a worker has imported TensorFlow, which takes longer than a small trial
+            reuse_actors=workers_are_reused(sweep.grid),
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
         run_config=tune.RunConfig(
