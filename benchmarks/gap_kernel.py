@@ -127,7 +127,8 @@ def dense_top(
     blended = weights[0] * dense[0].astype(np.float64)
     for weight, scores in zip(weights[1:], dense[1:], strict=True):
         blended += weight * scores
-    top = np.argpartition(blended, -K, axis=1)[:, -K:]
+    # Of the negated scores: numpy selects among thousands of equal zeros ten times faster from this end.
+    top = np.argpartition(-blended, K - 1, axis=1)[:, :K]
     return np.take_along_axis(blended, top, axis=1).ravel(), np.take_along_axis(truth, top, axis=1).ravel()
 
 
