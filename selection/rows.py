@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from selection.lists import Labels, Predictions
 
 CHUNK_VIDEOS = 512  # videos whose lists are stacked at a time; bounds the memory of the union
-LOGIT_CLIP = 1e-7  # probabilities are clipped to [1e-7, 1 - 1e-7] before a logit is taken
+LOGIT_CLIP = 1e-6  # probabilities are clipped to [1e-6, 1 - 1e-6] before a logit is taken, as in models.graph
 LARGEST_K = 100  # of GAP@k on rows that were built for any metric
 LOGIT_SHIFT = 17.0  # added to logits in rows, so that they are positive, as the compiled loops want them
 
@@ -219,7 +219,7 @@ def tail(lists: Predictions, class_count: int) -> NDArray[np.float32]:
 
 
 def logit(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-    """log(p / (1 - p)) of probabilities clipped to [1e-7, 1 - 1e-7]."""
+    """log(p / (1 - p)) of probabilities clipped to [1e-6, 1 - 1e-6]."""
     clipped = np.clip(probabilities.astype(np.float64), LOGIT_CLIP, 1 - LOGIT_CLIP)
     return np.asarray(np.log(clipped) - np.log1p(-clipped))
 

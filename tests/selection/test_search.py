@@ -231,7 +231,7 @@ def test_the_logit_blend(case, blend):
     found = search_ensemble(pool, budget_bytes=110, resamples=10, blend=blend)
     if found.blend == "logit":
         by_name = {member.name: member.weight for member in found.members}
-        clipped = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
+        clipped = np.clip(scores.astype(np.float64), 1e-6, 1 - 1e-6)
         mixed = sum(w * np.log(clipped[int(n[1])] / (1 - clipped[int(n[1])])) for n, w in by_name.items())
         assert found.gap == pytest.approx(gap_at_k(mixed, labels), abs=1e-9)
     if blend == "auto":
