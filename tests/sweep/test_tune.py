@@ -50,7 +50,7 @@ class Sweep:
 
     def run(self, **behaviour) -> dict:
         process = self.start(**behaviour)
-        out, error = process.communicate(timeout=120)
+        out, error = process.communicate(timeout=270)
         assert process.returncode == 0, error
         return json.loads(out)
 
@@ -147,7 +147,7 @@ def test_ctrl_c_lets_trials_write_a_checkpoint_and_leaves_no_process(sweep):
 
     os.killpg(process.pid, signal.SIGINT)
 
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=200)
     assert process.returncode == 0, error
     result = json.loads(out)
     assert result["interrupted"]
@@ -165,7 +165,7 @@ def test_a_second_ctrl_c_ends_a_trial_that_does_not_listen(sweep):
     time.sleep(1)
     os.killpg(process.pid, signal.SIGINT)
 
-    _out, error = process.communicate(timeout=60)
+    _out, error = process.communicate(timeout=200)
     assert process.returncode != 0
     assert "KeyboardInterrupt" in error
     assert sweep.processes() == []
