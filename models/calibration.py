@@ -7,6 +7,7 @@ each other. Second moments of the inputs say both. They are kept within groups o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -76,4 +77,4 @@ def _to_numpy(values: Any) -> NDArray[np.float32]:
     import keras
 
     array = np.asarray(keras.ops.convert_to_numpy(values), np.float32)
-    return array.reshape(-1, array.shape[-1])
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])

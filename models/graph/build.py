@@ -14,7 +14,7 @@ from models.graph.checkpoint import write_checkpoint
 from models.graph.files import file_sizes, whole_folder
 from models.graph.members import Member, encoded_parts
 from models.graph.network import Blend, Level, build_network
-from models.graph.saved_model import SAVED_MODEL_FILE, VARIABLES_PREFIX, write_saved_model
+from models.graph.saved_model import SAVED_MODEL_FILE, VARIABLES_PREFIX, write_fingerprint, write_saved_model
 from selection.errors import GraphError
 
 Progress = Callable[[int, int, str], None]
@@ -77,6 +77,7 @@ def build_graph(
     with whole_folder(target, marker=SAVED_MODEL_FILE) as part:
         write_checkpoint(part / VARIABLES_PREFIX, stored_arrays(members, saturated if saturate else None, progress))
         write_saved_model(part, network)
+        write_fingerprint(part)
         for name, content in (extra_files or {}).items():
             extra = part / "assets.extra" / name
             extra.parent.mkdir(exist_ok=True)

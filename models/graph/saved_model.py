@@ -43,6 +43,13 @@ def write_saved_model(directory: Path, network: Network) -> None:
     (directory / SAVED_MODEL_FILE).write_bytes(saved.SerializeToString(deterministic=True))
 
 
+def write_fingerprint(directory: Path) -> None:
+    """Write `fingerprint.pb`, which `tf.saved_model.experimental.read_fingerprint` reads; everything else is there."""
+    from tensorflow.python.saved_model import fingerprinting_utils
+
+    fingerprinting_utils.write_fingerprint(str(directory))
+
+
 def _tensor_info(tensor: Any) -> Any:
     from tensorflow.core.protobuf import meta_graph_pb2
 

@@ -68,6 +68,16 @@ def test_every_precision_is_decoded_to_its_own_predictions(request, ensemble, vi
     assert_allclose(output.probabilities, blended(members, own_predictions(members, level), blend), atol=1e-6)
 
 
+def test_the_fingerprint_tells_graphs_apart(float32_graph, ensemble, tmp_path):
+    import tensorflow as tf
+
+    build_graph(ensemble("float32"), tmp_path / "one", level="frame")
+    read = tf.saved_model.experimental.read_fingerprint
+    one, three = read(str(tmp_path / "one")), read(str(float32_graph[1].directory))
+    assert one.saved_model_checksum != three.saved_model_checksum
+    assert one.checkpoint_hash != three.checkpoint_hash
+
+
 def test_weights_decoded_once_predict_the_same(ensemble, videos, tmp_path):
     build_graph(ensemble("float16", "int4", "pruned50_int8"), tmp_path / "graph", level="frame")
     graph = Graph(tmp_path / "graph")
