@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from selection.errors import TrainingError
@@ -32,9 +33,13 @@ def run_trial(spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> di
         DataError: too many records are faulty.
         TrialInterruptedError: stopped on request; it can be continued.
     """
+    for part in spec.folder.path.glob(".*"):  # an earlier worker was killed while it wrote
+        part.unlink()
     checkpoints = Checkpoints(spec.folder.checkpoints, spec.fingerprint())
     try:
-        record = _Trial(spec, checkpoints, report, should_stop).run()
+        # The worker goes on to other trials, with the same memory.
+        with closing(new_trainer(spec)) as trainer:
+            record = _Trial(spec, trainer, checkpoints, report, should_stop).run()
     except TrainingError:
         checkpoints.delete()  # going on from them would only fail again
         raise
@@ -46,7 +51,9 @@ def run_trial(spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> di
 class _Trial:
     """The steps of one trial, and what they share."""
 
-    def __init__(self, spec: TrialSpec, checkpoints: Checkpoints, report: Report, should_stop: ShouldStop) -> None:
+    def __init__(
+        self, spec: TrialSpec, trainer: Trainer, checkpoints: Checkpoints, report: Report, should_stop: ShouldStop
+    ) -> None:
         data, training = spec.grid.data, spec.grid.training
         self._spec = spec
         self._checkpoints = checkpoints
@@ -61,7 +68,7 @@ class _Trial:
             max_bad_share=data.max_bad_share,
         )
         self._faults = Faults(data.max_bad_share)
-        self._trainer = new_trainer(spec)
+        self._trainer = trainer
 
     def run(self) -> dict[str, Any]:
         progress = self._fit()

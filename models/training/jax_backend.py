@@ -50,3 +50,7 @@ def compile_prediction(function: Callable[..., Any], variables: dict[str, Any], 
     del recipe  # JAX compiles everything with XLA
     compiled = jax.jit(function)
     return lambda *arrays: compiled({name: variable.value for name, variable in variables.items()}, *arrays)
+
+
+def forget_graphs() -> None:
+    """Nothing: JAX keeps no graph beyond the function that was compiled from it."""

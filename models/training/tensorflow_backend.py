@@ -69,6 +69,20 @@ def compile_prediction(function: Callable[..., Any], variables: dict[str, Any], 
     return compiled
 
 
+def forget_graphs() -> None:
+    """Let go of graphs that nobody will differentiate again.
+
+    Every `tf.custom_gradient` that is traced puts its closure, and with it the graph and the variables in it, into a
+    registry that TensorFlow reads while it builds gradients, never clears, and has no public name for: a worker would
+    keep every model that it ever trained.
+    """
+    from tensorflow.python.framework import ops
+
+    registered = getattr(getattr(ops, "gradient_registry", None), "_registry", {})
+    for name in [name for name in registered if name.startswith("CustomGradient-")]:
+        del registered[name]
+
+
 def uses_xla(recipe: Recipe) -> bool:
     """Whether steps of this recipe are compiled by XLA here."""
     return bool(tf.config.list_logical_devices("GPU")) if recipe.xla is None else recipe.xla

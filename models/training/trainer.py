@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -129,6 +130,15 @@ class Trainer:
         for name in self._variables:
             self._variables[name].assign(state[name])
         self.step = int(state["step"])
+
+    def close(self) -> None:
+        """Let go of the model and of all that trained it, so that a process can train one model after the other.
+
+        Whoever else refers to the model keeps it alive; this trainer is of no use afterwards.
+        """
+        self.__dict__.clear()
+        _backend().forget_graphs()
+        gc.collect()  # compiled functions and their variables refer to each other
 
     def _compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         compiled: Callable[..., Any] = self._backend.compile_prediction(

@@ -63,6 +63,9 @@ class LinearTrainer:
     def load_state(self, arrays):
         self.matrix[:], self.momentum, self.losses = arrays["matrix"], arrays["momentum"], list(arrays["losses"])
 
+    def close(self):
+        self.tensors.clear()
+
     def weights(self):
         return self.tensors
 
