@@ -233,6 +233,8 @@ class Training(Section):
     predictions_top_k: Annotated[int, Field(ge=20)] = 100
     precisions: Annotated[tuple[str, ...], Field(strict=False)] = ("float16",)
     """Precisions, beside float32, that a trained model may be packed in; its predictions are measured in each."""
+    calibration_videos: NonNegativeInt = 256
+    """Training videos by which the integers of such a precision are chosen; 0 rounds to the nearest."""
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from selection.errors import TrainingError
 from selection.gap import gap_of_lists
 from selection.lists import Labels, Predictions
+from sweep.data.batch import Batch
 from sweep.data.faults import Faults
 from sweep.data.features import Features
 from sweep.data.reader import evaluation_batches
@@ -28,11 +29,11 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class Measured:
-    """The hold-out as a model sees it: its lists, the ground truth, and what was wrong with the files."""
+    """Videos as a model sees them: its lists, the ground truth, and what was wrong with the files."""
 
     predictions: Predictions
     labels: Labels
-    faults: dict[str, Any]
+    faults: dict[str, Any] = field(default_factory=dict)
 
     @property
     def gap(self) -> float:
@@ -58,7 +59,6 @@ class Holdout:
             DataError: too many records are faulty.
         """
         faults = Faults(self.max_bad_share)
-        ids, indices, scores, counts, labels = [], [], [], [], []
         with evaluation_batches(
             self.files,
             self.features,
@@ -66,19 +66,31 @@ class Holdout:
             sample_frames=self.sample_frames,
             faults=faults,
         ) as batches:
-            for batch in batches:
-                tick()
-                top_indices, top_scores = predictor.predict_top(batch.frames, min(k, self.features.classes))
-                if not np.isfinite(top_scores).all():
-                    raise TrainingError("expected finite scores on the held-out videos, got some that are not")
-                ids.append(batch.video_ids)
-                indices.append(top_indices)
-                scores.append(top_scores)
-                counts.append(batch.labels.sum(axis=1))
-                labels.append(np.nonzero(batch.labels)[1])
+            seen = measured(batches, predictor, min(k, self.features.classes), self.features, tick)
         faults.check(complete=True)
-        video_ids = np.concatenate(ids)
-        indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
-        truth = Labels(video_ids, indptr, np.concatenate(labels).astype(np.int32), self.features.classes)
-        lists = Predictions(video_ids, np.concatenate(indices), np.concatenate(scores))
-        return Measured(lists, truth, faults.summary())
+        return replace(seen, faults=faults.summary())
+
+
+def measured(
+    batches: Iterable[Batch], predictor: Predictor, k: int, features: Features, tick: Callable[[], None]
+) -> Measured:
+    """Predict the `k` best classes of every video of `batches`; `tick` is called each batch.
+
+    Raises:
+        TrainingError: a score is not finite.
+    """
+    ids, indices, scores, counts, labels = [], [], [], [], []
+    for batch in batches:
+        tick()
+        top_indices, top_scores = predictor.predict_top(batch.frames, k)
+        if not np.isfinite(top_scores).all():
+            raise TrainingError("expected finite scores of every video that is measured, got some that are not")
+        ids.append(batch.video_ids)
+        indices.append(top_indices)
+        scores.append(top_scores)
+        counts.append(batch.labels.sum(axis=1))
+        labels.append(np.nonzero(batch.labels)[1])
+    video_ids = np.concatenate(ids)
+    indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
+    truth = Labels(video_ids, indptr, np.concatenate(labels).astype(np.int32), features.classes)
+    return Measured(Predictions(video_ids, np.concatenate(indices), np.concatenate(scores)), truth)

@@ -16,8 +16,10 @@ from selection.lists import Predictions
 from selection.pool import Candidate, write_candidate, write_labels
 from sweep.holdout import Holdout, Measured
 from sweep.spec import TrialSpec
+from sweep.training_sample import TrainingSample
 
 if TYPE_CHECKING:
+    from models.calibration import Calibration
     from models.training import Trainer
 
 Weights = Mapping[str, NDArray[Any]]
@@ -58,12 +60,13 @@ def publish(
     k = spec.grid.training.predictions_top_k
     trainer.load_weights(weights)
     plain = holdout.measure(trainer, k, tick=tick)
+    calibration = _calibration(spec, trainer, tick)
     gaps, own, left_out = {EXACT: plain.gap}, {}, {}
     for precision in spec.grid.training.precisions:
         if precision == EXACT:
             continue
         try:
-            stored = precisions.roundtrip(weights, precision, _tensors(spec))
+            stored = precisions.roundtrip(weights, precision, _tensors(spec), calibration=calibration)
         except InputError as error:
             left_out[precision] = str(error)
             continue
@@ -72,6 +75,22 @@ def publish(
         gaps[precision], own[precision] = measured.gap, measured.predictions
     _write_to_pool(spec, plain, own, {"gap": plain.gap, **scores, "gap_by_precision": gaps})
     return Published(plain, gaps, left_out)
+
+
+def _calibration(spec: TrialSpec, trainer: Trainer, tick: Callable[[], None]) -> Calibration | None:
+    """Moments of the final weights' inputs, which `trainer` has loaded, kept for whoever stores the same integers.
+
+    None where the grid has no integer precision, or wants none calibrated.
+    """
+    training = spec.grid.training
+    spec.folder.calibration.unlink(missing_ok=True)  # of an earlier attempt
+    if not training.calibration_videos or not any(
+        precisions.precision(name).uses_moments for name in training.precisions
+    ):
+        return None
+    calibration = TrainingSample.of(spec, training.calibration_videos).calibrate(trainer, tick=tick)
+    write_weights(spec.folder.calibration, calibration)
+    return calibration
 
 
 def _tensors(spec: TrialSpec) -> Any:
@@ -92,7 +111,10 @@ def _write_to_pool(spec: TrialSpec, plain: Measured, own: dict[str, Predictions]
         "sample_frames": spec.grid.training.sample_frames,
         "level": data.level,
         "features": {"rgb": data.rgb, "audio": data.audio},
+        "max_frames": data.max_frames,
     }
+    if spec.folder.calibration.exists():
+        origin["calibration"] = os.path.relpath(spec.folder.calibration, pool)
     candidate = Candidate(
         name=spec.name,
         size_bytes={

@@ -44,6 +44,8 @@ class TrialFolder:
         """Weights by step for averaging, and the state to resume from; deleted once the trial is done."""
         self.weights = self.path / "weights.npz"
         """The final weights, float32, by their reference names."""
+        self.calibration = self.path / "calibration.npz"
+        """By what its integers are chosen (`models.calibration`), where one of its precisions has integers."""
         self.curve = self.path / "curve.csv"
         """Columns step, loss, gap, learning_rate, videos_per_second, seconds."""
         self.record = self.path / "record.json"

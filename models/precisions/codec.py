@@ -40,6 +40,11 @@ class Codec(ABC):
         return math.inf
 
     @property
+    def uses_moments(self) -> bool:
+        """Whether what is stored depends on the moments that `encode` is given."""
+        return False
+
+    @property
     @abstractmethod
     def graph_bytes(self) -> int:
         """Upper bound of what storing a tensor this way adds to a graph's definition, over a plain float32 one."""

@@ -28,6 +28,11 @@ class IntegerCodec(Codec):
     group_rows: int | None = None
 
     @property
+    def uses_moments(self) -> bool:
+        """Which integers are best depends on the inputs."""
+        return True
+
+    @property
     def graph_bytes(self) -> int:
         """Two more variables and their product; unpacking on top."""
         return 2200 if self.bits == 8 else 2700

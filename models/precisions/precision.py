@@ -54,6 +54,11 @@ class Precision:
     matrices: Codec = _FLOAT32
     by_tensor: Mapping[str, Codec] = field(default_factory=dict)
 
+    @property
+    def uses_moments(self) -> bool:
+        """Whether `models.calibration` changes what is stored: whether there are integers to choose."""
+        return any(codec.uses_moments for codec in (self.large, self.matrices, *self.by_tensor.values()))
+
     def codec(self, tensor: Tensor) -> Codec:
         """The codec that stores a tensor."""
         if tensor.large:

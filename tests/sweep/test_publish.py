@@ -1,0 +1,91 @@
+"""What a trial leaves in the pool, with a real model: the predictions of exactly the bytes that a graph stores."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models import checkpoints
+from models.graph import Graph, Member, build_graph
+from models.precisions import roundtrip
+from selection.pool import CandidatePool
+from sweep.data.faults import Faults
+from sweep.data.reader import raw_batches
+from sweep.holdout import Holdout
+from sweep.publish import publish
+from sweep.training_sample import TrainingSample
+from sweep.trial import new_trainer
+
+
+def published(spec):
+    """Publish the initial weights of a spec, made large enough for integers to matter."""
+    features = TrainingSample.of(spec, 1).features
+    holdout = Holdout(spec.holdout_files, features, batch_size=8, sample_frames=4, max_bad_share=0)
+    trainer = new_trainer(spec)
+    weights = {name: values * 3 for name, values in trainer.weights().items()}
+    spec.folder.begin(spec.to_dict())
+    result = publish(spec, trainer, weights, holdout, {}, tick=lambda: None)
+    return result, CandidatePool.read(spec.run.pool)["K2-H8"], trainer, weights, features
+
+
+def built_scores(member, spec, candidate, features, folder):
+    """Scores of a graph of `member` where the candidate's int4 predictions list classes."""
+    build_graph([member], folder, level="frame", max_frames=candidate.origin["max_frames"])
+    graph, rows = Graph(folder), {}
+    with raw_batches(spec.holdout_files, features, batch_size=100, faults=Faults(0)) as batches:
+        for batch in batches:
+            probabilities = graph.predict(batch.frames, batch.num_frames).probabilities
+            rows |= zip(batch.video_ids.tolist(), probabilities, strict=True)
+    listed = candidate.by_precision["int4"]
+    return np.stack([rows[video][top] for video, top in zip(listed.video_ids, listed.top_indices, strict=True)])
+
+
+@pytest.fixture
+def integer_trial(small_trial):
+    return small_trial(precisions=["float16", "int8", "int4"], calibration_videos=40)
+
+
+def test_integers_are_calibrated_and_the_graph_stores_those_that_were_measured(integer_trial, tmp_path):
+    spec = integer_trial
+    _, candidate, _, weights, features = published(spec)
+    assert candidate.origin["calibration"] == "../trials/K2-H8/calibration.npz"
+    assert candidate.origin["max_frames"] == 8
+    calibration = checkpoints.read_weights(spec.folder.calibration)
+    member = Member(
+        name="K2-H8",
+        family="gated_netvlad",
+        hyperparameters=spec.point.hyperparameters,
+        precision="int4",
+        weight=1.0,
+        weights=spec.run.pool / candidate.origin["weights"],
+        sample_frames=candidate.origin["sample_frames"],
+        calibration=spec.run.pool / candidate.origin["calibration"],
+    )
+    plain = roundtrip(weights, "int4", member.tensors)
+    chosen = roundtrip(weights, "int4", member.tensors, calibration=calibration)
+    assert (plain["tower/gates/weights"] != chosen["tower/gates/weights"]).any()
+
+    stored = built_scores(member, spec, candidate, features, tmp_path / "graph")
+    listed = candidate.by_precision["int4"]
+    np.testing.assert_allclose(listed.top_scores, stored, atol=2e-5)
+    other = built_scores(replace(member, calibration=None), spec, candidate, features, tmp_path / "other")
+    assert np.abs(listed.top_scores - other).max() > 1e-3  # other integers show
+
+
+def test_the_moments_are_those_of_the_final_weights(integer_trial):
+    from models.calibration import calibrate
+
+    spec = integer_trial
+    _, _, trainer, weights, _ = published(spec)
+    trainer.load_weights(weights)
+    batches = (batch.frames for batch in TrainingSample.of(spec, 40).batches(16))
+    for name, moments in calibrate(trainer.model, batches).items():
+        np.testing.assert_array_equal(checkpoints.read_weights(spec.folder.calibration)[name], moments, err_msg=name)
+
+
+@pytest.mark.parametrize("training", [{"precisions": ["float16"]}, {"precisions": ["int8"], "calibration_videos": 0}])
+def test_without_integers_or_when_turned_off_nothing_is_calibrated(small_trial, training):
+    spec = small_trial(**training)
+    _, candidate, *_ = published(spec)
+    assert not spec.folder.calibration.exists()
+    assert "calibration" not in candidate.origin
