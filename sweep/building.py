@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.graph import GraphInfo
 from selection.errors import GapsackError
 from sweep.atomic import read_json
 from sweep.console import messages
 from sweep.ensemble_run import EnsembleRun, ensemble_run
+from sweep.formats import Writing, write_graph
 from sweep.gridfile import load_config
 from sweep.mlflow_store import MlflowStore
-from sweep.packing import build, read_packing
+from sweep.packing import read_packing
 from sweep.quiet import load_tensorflow
 from sweep.runs import RunFolder
 from sweep.sources import Source
@@ -23,8 +25,8 @@ from sweep.sources import Source
 class Built:
     """A graph on disk, beside what the search had promised of it."""
 
-    directory: Path
-    size_bytes: int
+    format: str
+    info: GraphInfo
     searched_bytes: int
     reserve_bytes: int
     budget_bytes: int
@@ -33,25 +35,31 @@ class Built:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {
-            "graph": str(self.directory.absolute()),
-            "size_bytes": self.size_bytes,
+            "graph": str(self.info.directory.absolute()),
+            "format": self.format,
+            "size_bytes": self.info.size_bytes,
+            "files": self.info.files,
             "searched_bytes": self.searched_bytes,
             "reserve_bytes": self.reserve_bytes,
             "budget_bytes": self.budget_bytes,
+            "saturated": self.info.saturated,
+            "largest_difference": self.info.largest_difference,
             "mlflow_run_id": None if self.tracked is None else self.tracked.run_id,
             "mlflow_model_uri": None if self.tracked is None else self.tracked.model_uri,
         }
 
 
-def build_and_track(source: Source, directory: Path, *, track: bool, advance: Callable[[int], object]) -> Built:
+def build_and_track(
+    source: Source, directory: Path, writing: Writing, *, track: bool, advance: Callable[[int], object]
+) -> Built:
     """Build the ensemble of `source` in `directory`; `advance` is called for each member written.
 
-    With `track`, an ensemble that belongs to a run becomes an MLflow run where the sweep's own runs are. MLflow being
-    away is said on standard error and does not undo the graph.
+    With `track`, an ensemble that belongs to a run becomes an MLflow run where the sweep's own runs are, with the graph
+    as its model if that is a SavedModel. MLflow being away is said on standard error and does not undo the graph.
 
     Raises:
         InputError: see `sweep.packing.read_packing`.
-        GraphError: the graph would not fit the budget.
+        GraphError: the graph would not fit the budget, or the format cannot hold it.
     """
     packing = read_packing(source.path)
     load_tensorflow()
@@ -60,11 +68,12 @@ def build_and_track(source: Source, directory: Path, *, track: bool, advance: Ca
         if written:
             advance(1)
 
-    info = build(packing, directory, progress)
-    tracked = _track(source.run, packing.ensemble, directory) if track and source.run is not None else None
+    info = write_graph(packing, directory, writing, progress)
+    graph = directory if writing.format == "savedmodel" else None
+    tracked = _track(source.run, packing.ensemble, graph) if track and source.run is not None else None
     return Built(
-        directory=directory,
-        size_bytes=info.size_bytes,
+        format=writing.format,
+        info=info,
         searched_bytes=packing.ensemble["total_bytes"],
         reserve_bytes=packing.ensemble.get("reserve_bytes", 0),
         budget_bytes=packing.ensemble["budget_bytes"],
@@ -72,7 +81,7 @@ def build_and_track(source: Source, directory: Path, *, track: bool, advance: Ca
     )
 
 
-def _track(run: RunFolder, ensemble: dict[str, Any], graph: Path) -> EnsembleRun | None:
+def _track(run: RunFolder, ensemble: dict[str, Any], graph: Path | None) -> EnsembleRun | None:
     if not run.tracking_file.exists():
         return None
     uri = str(read_json(run.tracking_file)["uri"])

@@ -6,17 +6,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from models.graph import GraphInfo, Member, build_graph
-from models.graph.build import Progress
+from models.graph import Member
+from models.graph.files import EXTRA_FOLDER
 from selection.errors import InputError
 from sweep.atomic import read_json
 from sweep.data.features import Features
 
-DATA_FILE = "assets.extra/data.json"
+DATA_FILE = f"{EXTRA_FOLDER}/data.json"
 """Inside the graph's folder: the features of the records that it reads, so that it can be run without its run."""
-ENSEMBLE_FILE = "assets.extra/ensemble.json"
+ENSEMBLE_FILE = f"{EXTRA_FOLDER}/ensemble.json"
 
 
 @dataclass(frozen=True)
@@ -48,37 +48,14 @@ def read_packing(ensemble_file: Path) -> Packing:
             f"expected members with weights of their own, got only predictions of {', '.join(without)}: "
             "a graph can be built of models that sweep run trained"
         )
-    members = tuple(
-        Member(
-            name=member["name"],
-            family=records[member["name"]]["origin"]["family"],
-            hyperparameters=records[member["name"]]["hyperparameters"],
-            precision=member["precision"],
-            weight=member["weight"],
-            weights=pool / records[member["name"]]["origin"]["weights"],
-            sample_frames=int(records[member["name"]]["origin"].get("sample_frames", 1)),
-        )
-        for member in ensemble["members"]
-    )
+    members = tuple(_member(pool, member, records[member["name"]]) for member in ensemble["members"])
     return Packing(ensemble, members, _shared_features(records, members))
 
 
-def build(packing: Packing, directory: Path, progress: Progress | None = None) -> GraphInfo:
-    """Write the one graph; on disk it is within the ensemble's budget or it is not written at all."""
-    level: Literal["frame", "video"] = packing.features.level
+def extra_files(packing: Packing) -> dict[str, bytes]:
+    """What lies beside every graph, whatever its format: the features that it reads, and its ensemble."""
     features = {key: getattr(packing.features, key) for key in ("level", "classes", "rgb", "audio", "max_frames")}
-    return build_graph(
-        packing.members,
-        directory,
-        level=level,
-        blend=packing.ensemble.get("blend", "probability"),
-        budget_bytes=packing.ensemble["budget_bytes"],
-        extra_files={
-            Path(DATA_FILE).name: _json_bytes(features),
-            Path(ENSEMBLE_FILE).name: _json_bytes(packing.ensemble),
-        },
-        progress=progress,
-    )
+    return {Path(DATA_FILE).name: _json_bytes(features), Path(ENSEMBLE_FILE).name: _json_bytes(packing.ensemble)}
 
 
 def graph_features(graph: Path) -> Features:
@@ -87,10 +64,24 @@ def graph_features(graph: Path) -> Features:
     Raises:
         InputError: the graph does not say, because something else built it.
     """
-    path = graph / DATA_FILE
+    path = (graph.parent if graph.is_file() else graph) / DATA_FILE
     if not path.is_file():
         raise InputError(f"expected a graph that select build made (with {DATA_FILE}), got {graph}")
     return Features(**read_json(path))
+
+
+def _member(pool: Path, chosen: Mapping[str, Any], record: Mapping[str, Any]) -> Member:
+    origin = record["origin"]
+    return Member(
+        name=chosen["name"],
+        family=origin["family"],
+        hyperparameters=record["hyperparameters"],
+        precision=chosen["precision"],
+        weight=chosen["weight"],
+        weights=pool / origin["weights"],
+        sample_frames=int(origin.get("sample_frames", 1)),
+        calibration=pool / origin["calibration"] if origin.get("calibration") else None,
+    )
 
 
 def _shared_features(records: Mapping[str, Any], members: tuple[Member, ...]) -> Features:

@@ -20,7 +20,7 @@ from selection.lists import Labels
 from sweep.data.reader import RawBatch
 
 if TYPE_CHECKING:
-    from models.graph import Graph
+    from models.graph import Predictor
 
 CSV_COLUMNS = ("VideoId", "LabelConfidencePairs")
 
@@ -90,7 +90,7 @@ class LabelledLists:
 
 
 def evaluate_graph(
-    graph: Graph, batches: Iterable[RawBatch], class_count: int, advance: Callable[[int], object]
+    graph: Predictor, batches: Iterable[RawBatch], class_count: int, advance: Callable[[int], object]
 ) -> Evaluation:
     """Predict every batch and score all of them; `advance` gets the number of videos of each batch."""
     lists = LabelledLists(class_count)
@@ -101,7 +101,9 @@ def evaluate_graph(
     return lists.evaluate()
 
 
-def write_predictions(graph: Graph, batches: Iterable[RawBatch], path: Path, advance: Callable[[int], object]) -> int:
+def write_predictions(
+    graph: Predictor, batches: Iterable[RawBatch], path: Path, advance: Callable[[int], object]
+) -> int:
     """Write the challenge's CSV (`VideoId,LabelConfidencePairs`, 20 pairs a video), whole or not at all.
 
     Returns:

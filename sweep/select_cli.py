@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from sweep.console import JsonOption, make_app, output, print_json, progress_bar
+from sweep import graph_cli
+from sweep.console import JsonOption, make_app, print_json
 
 app = make_app(
     "select",
@@ -22,17 +23,6 @@ PoolArgument = Annotated[
         metavar="[POOL]", help="A pool folder or a run; this folder or the newest run if omitted.", show_default=False
     ),
 ]
-GraphArgument = Annotated[
-    Path | None,
-    typer.Argument(metavar="[GRAPH]", help="A built graph or a run; the newest run if omitted.", show_default=False),
-]
-PatternsArgument = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[FILES]...", help="Data files or patterns; the run's held-out files if omitted.", show_default=False
-    ),
-]
-BatchOption = Annotated[int, typer.Option(min=1, help="Videos that are predicted at once.")]
 
 
 class Blend(StrEnum):
@@ -268,82 +258,13 @@ def frontier(
         print_frontier(record, path)
 
 
-@app.command(epilog="Example: `sweep select build runs/paper_grid`")
-def build(
-    ensemble: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[ENSEMBLE]", help="An ensemble.json or a run; the newest run if omitted.", show_default=False
-        ),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="The graph's folder; graph in the run if omitted.")] = None,
-    track: Annotated[bool, typer.Option(help="Record the ensemble and its graph in the run's MLflow.")] = True,
-    json: JsonOption = False,
-) -> None:
-    """Build the ensemble as one TensorFlow graph (a SavedModel), weights inside."""
-    from sweep.building import build_and_track
-    from sweep.select_views import print_graph
-    from sweep.sources import find_ensemble
-
-    found = find_ensemble(ensemble)
-    with progress_bar("Writing members", None) as advance:
-        built = build_and_track(found, out or found.beside("graph", "graph"), track=track, advance=advance)
-    if json:
-        print_json(built.to_dict())
-    else:
-        print_graph(built)
-
-
-@app.command(
+app.command(epilog="Example: `sweep select build runs/paper_grid --format litert`")(graph_cli.build)
+app.command(
     epilog="Example: `sweep select evaluate runs/paper_grid` or `... evaluate graph 'data/validate*.tfrecord'`"
+)(graph_cli.evaluate)
+app.command(epilog="Example: `sweep select predict graph 'data/test*.tfrecord' --out submission.csv`")(
+    graph_cli.predict
 )
-def evaluate(
-    graph: GraphArgument = None,
-    files: PatternsArgument = None,
-    *,
-    batch_size: BatchOption = 64,
-    max_bad_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of faulty records beyond which it fails.")
-    ] = 0.001,
-    json: JsonOption = False,
-) -> None:
-    """Run a built graph on labelled data files and print GAP, mean average precision and hit@1."""
-    from sweep.select_views import print_evaluation
-    from sweep.serving import Job
-    from sweep.sources import find_graph
-
-    job = Job.prepare(find_graph(graph), files or [], batch_size=batch_size, max_bad_share=max_bad_share)
-    with progress_bar("Evaluating videos", None) as advance:
-        evaluation = job.evaluate(advance)
-    if json:
-        print_json(evaluation | job.facts())
-    else:
-        print_evaluation(evaluation, job.facts())
-
-
-@app.command(epilog="Example: `sweep select predict graph 'data/test*.tfrecord' --out submission.csv`")
-def predict(
-    graph: GraphArgument = None,
-    files: PatternsArgument = None,
-    *,
-    out: Annotated[Path, typer.Option(help="The CSV file.")] = Path("predictions.csv"),
-    batch_size: BatchOption = 64,
-    max_bad_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of faulty records beyond which it fails.")
-    ] = 0.001,
-    json: JsonOption = False,
-) -> None:
-    """Run a built graph on data files and write the challenge's CSV: VideoId,LabelConfidencePairs, 20 pairs a video."""
-    from sweep.serving import Job
-    from sweep.sources import find_graph
-
-    job = Job.prepare(find_graph(graph), files or [], batch_size=batch_size, max_bad_share=max_bad_share)
-    with progress_bar("Predicting videos", None) as advance:
-        videos = job.predict(out, advance)
-    if json:
-        print_json({"out": str(out.absolute()), "videos": videos} | job.facts())
-    else:
-        output().print(f"{videos:,} videos: {out}")
 
 
 def main() -> None:

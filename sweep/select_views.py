@@ -92,13 +92,17 @@ def print_pareto(values: list[dict[str, Any]]) -> None:
 
 
 def print_graph(built: Built) -> None:
-    """Where the graph is, and its bytes beside what the search counted and the budget."""
-    out = output()
-    out.print(f"Graph: {built.directory}")
-    out.print(
-        f"{mib(built.size_bytes):.2f} MiB on disk ({mib(built.searched_bytes):.2f} of weights), "
-        f"budget {mib(built.budget_bytes):.2f} MiB."
-    )
+    """The graph's files with their bytes, beside what the search counted and the budget."""
+    out, info = output(), built.info
+    rows = [[file, f"{size:,}", f"{mib(size):.2f}"] for file, size in info.files.items()]
+    total = [f"{built.format}, on disk", f"{info.size_bytes:,}", f"{mib(info.size_bytes):.2f}"]
+    print_table([Column("file"), Column("bytes", True), Column("MiB", True)], [*rows, total])
+    out.print(f"\nGraph: {info.directory}")
+    out.print(f"{mib(built.searched_bytes):.2f} MiB of weights, budget {mib(built.budget_bytes):.2f} MiB.")
+    if info.largest_difference is not None:
+        out.print(f"Within {info.largest_difference:.1g} of the SavedModel's probabilities, on random videos.")
+    for tensor, count in info.saturated.items():
+        out.print(f"{count:,} values clipped in {tensor}.")
     if built.tracked is not None:
         out.print(f"MLflow: run {built.tracked.run_id}, model {built.tracked.model_uri}")
 

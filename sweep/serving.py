@@ -20,7 +20,7 @@ from sweep.scoring import evaluate_graph, write_predictions
 from sweep.sources import Source
 
 if TYPE_CHECKING:
-    from models.graph import Graph
+    from models.graph import Predictor
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,28 @@ class Job:
     features: Features
     batch_size: int
     faults: Faults
+    decode_once: bool = False
 
     @classmethod
-    def prepare(cls, source: Source, patterns: Sequence[str], *, batch_size: int, max_bad_share: float) -> Job:
+    def prepare(
+        cls,
+        source: Source,
+        patterns: Sequence[str],
+        *,
+        batch_size: int,
+        max_bad_share: float,
+        decode_once: bool = False,
+    ) -> Job:
         """A job on the files that the patterns match, or on the held-out files of the graph's run.
+
+        With `decode_once` all weights are decoded when the graph is loaded, and kept as float32.
 
         Raises:
             InputError: no files are named and the graph belongs to no run, or a pattern matches nothing.
         """
         files = expand(patterns) if patterns else _held_out(source)
-        return cls(source.path, tuple(files), graph_features(source.path), batch_size, Faults(max_bad_share))
+        faults = Faults(max_bad_share)
+        return cls(source.path, tuple(files), graph_features(source.path), batch_size, faults, decode_once)
 
     def evaluate(self, advance: Callable[[int], object]) -> dict[str, Any]:
         """The graph's metrics on the files; `advance` gets the videos of each batch."""
@@ -65,11 +77,11 @@ class Job:
         finally:
             stream.close()
 
-    def _load(self) -> Graph:
-        from models.graph import Graph
+    def _load(self) -> Predictor:
+        from models.graph.loading import load_graph
 
         load_tensorflow()
-        return Graph(self.graph)
+        return load_graph(self.graph, decode_once=self.decode_once)
 
 
 def _held_out(source: Source) -> list[str]:

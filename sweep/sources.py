@@ -6,9 +6,11 @@ that the usual sequence of commands needs no paths.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.graph.loading import MARKERS
 from selection.errors import InputError
 from sweep.runs import RunFolder, runs_in
 
@@ -34,7 +36,7 @@ def find_pool(given: Path | None) -> Source:
         InputError: there is none.
     """
     return _find(
-        given, marker="labels.npz", attribute="pool", what="a candidate pool", made_by="sweep run or select import"
+        given, markers=["labels.npz"], attribute="pool", what="a candidate pool", made_by="sweep run or select import"
     )
 
 
@@ -43,29 +45,31 @@ def find_ensemble(given: Path | None) -> Source:
     if given is not None and given.is_file():
         return Source(given.absolute(), _run_around(given.absolute().parent))
     return _find(
-        given, marker="ensemble.json", attribute="ensemble_file", what="an ensemble.json", made_by="select ensemble"
+        given, markers=["ensemble.json"], attribute="ensemble_file", what="an ensemble.json", made_by="select ensemble"
     )
 
 
 def find_graph(given: Path | None) -> Source:
-    """A built graph: its folder, or a run's. The same errors as `find_pool`."""
-    return _find(given, marker="saved_model.pb", attribute="graph", what="a built graph", made_by="select build")
+    """A built graph: its folder in any format, a .tflite file, or a run's SavedModel. Errors as for `find_pool`."""
+    if given is not None and given.is_file():
+        return Source(given.absolute(), _run_around(given.absolute().parent.parent))
+    return _find(given, markers=list(MARKERS.values()), attribute="graph", what="a built graph", made_by="select build")
 
 
-def _find(given: Path | None, *, marker: str, attribute: str, what: str, made_by: str) -> Source:
+def _find(given: Path | None, *, markers: Sequence[str], attribute: str, what: str, made_by: str) -> Source:
     if given is not None:
         # A run may be named as `sweep status` names it: paper_grid for runs/paper_grid.
         if not given.exists() and (DEFAULT_STORAGE / given).is_dir():
             given = DEFAULT_STORAGE / given
-        found = _in_folder(given, marker, attribute)
+        found = _in_folder(given, markers, attribute)
         if found is None:
-            raise InputError(f"expected {what} ({marker}, as {made_by} makes it) in {given}, got none")
+            raise InputError(f"expected {what} ({' or '.join(markers)}, as {made_by} makes it) in {given}, got none")
         return found
-    here = _in_folder(Path.cwd(), marker, attribute)
+    here = _in_folder(Path.cwd(), markers, attribute)
     if here is not None:
         return here
     for run in runs_in(DEFAULT_STORAGE):
-        found = _in_folder(run.path, marker, attribute)
+        found = _in_folder(run.path, markers, attribute)
         if found is not None:
             return found
     raise InputError(
@@ -73,17 +77,21 @@ def _find(given: Path | None, *, marker: str, attribute: str, what: str, made_by
     )
 
 
-def _in_folder(folder: Path, marker: str, attribute: str) -> Source | None:
+def _in_folder(folder: Path, markers: Sequence[str], attribute: str) -> Source | None:
     """The thing in a run folder, or the folder that holds (or, for a file, contains) it directly."""
     folder = folder.absolute()
     run = RunFolder(folder)
     place = Path(getattr(run, attribute))
     if run.config_file.exists():
-        return Source(place, run) if place.is_file() or (place / marker).is_file() else None
-    if not (folder / marker).is_file():
+        return Source(place, run) if place.is_file() or _has_any(place, markers) else None
+    if not _has_any(folder, markers):
         return None
     # A marker that is the thing itself (ensemble.json) is a file; the others mark their folder.
-    return Source(folder / marker if place.name == marker else folder, _run_around(folder.parent))
+    return Source(folder / place.name if place.name in markers else folder, _run_around(folder.parent))
+
+
+def _has_any(folder: Path, names: Sequence[str]) -> bool:
+    return any((folder / name).is_file() for name in names)
 
 
 def _run_around(folder: Path) -> RunFolder | None:

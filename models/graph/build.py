@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from models.graph.checkpoint import write_checkpoint
-from models.graph.files import file_sizes, whole_folder
+from models.graph.files import file_sizes, whole_folder, write_extra_files
 from models.graph.members import Member, encoded_parts
 from models.graph.network import Blend, Level, build_network
 from models.graph.saved_model import SAVED_MODEL_FILE, VARIABLES_PREFIX, write_fingerprint, write_saved_model
@@ -27,12 +27,14 @@ class GraphInfo:
     Attributes:
         directory: Where it lies.
         files: Bytes of every file, by path relative to `directory`.
-        saturated: Values clipped to the range of their precision, by member and tensor; empty unless asked for.
+        saturated: Values clipped to the range of their precision, by "<member> <tensor>"; empty unless asked for.
+        largest_difference: From the probabilities of the SavedModel, on random videos; None for what computes the same.
     """
 
     directory: Path
     files: dict[str, int]
     saturated: dict[str, int] = field(default_factory=dict)
+    largest_difference: float | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -78,10 +80,7 @@ def build_graph(
         write_checkpoint(part / VARIABLES_PREFIX, stored_arrays(members, saturated if saturate else None, progress))
         write_saved_model(part, network)
         write_fingerprint(part)
-        for name, content in (extra_files or {}).items():
-            extra = part / "assets.extra" / name
-            extra.parent.mkdir(exist_ok=True)
-            extra.write_bytes(content)
+        write_extra_files(part, extra_files)
         info = GraphInfo(target, file_sizes(part), dict(saturated))
         check_budget(info, members, budget_bytes)
     return info
@@ -103,6 +102,9 @@ def stored_arrays(
     for index, member in enumerate(members):
         if progress is not None:
             progress(index, len(members), member.name)
-        yield from encoded_parts(index, member, saturated)
+        own: Counter[str] | None = None if saturated is None else Counter()
+        yield from encoded_parts(index, member, own)
+        if saturated is not None and own:
+            saturated.update({f"{member.name} {tensor}": count for tensor, count in own.items()})
     if progress is not None:
         progress(len(members), len(members), "")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from selection.errors import InputError
+
+EXTRA_FOLDER = "assets.extra"
+"""Where a graph keeps files that are not of its format: the folder that SavedModels have for it."""
 
 
 @contextmanager
@@ -46,6 +49,14 @@ def file_sizes(directory: Path) -> dict[str, int]:
         for file in sorted(directory.rglob("*"))
         if file.is_file()
     }
+
+
+def write_extra_files(directory: Path, contents: Mapping[str, bytes] | None) -> None:
+    """Write content by file name under `EXTRA_FOLDER` of a graph's folder."""
+    for name, content in (contents or {}).items():
+        extra = directory / EXTRA_FOLDER / name
+        extra.parent.mkdir(exist_ok=True)
+        extra.write_bytes(content)
 
 
 def _is_empty_folder(path: Path) -> bool:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.graph.build import GraphInfo, Progress, build_graph, check_budget
+from models.graph.files import file_sizes, whole_folder, write_extra_files
+from models.graph.lite_served import LiteGraph
+from models.graph.members import Member
+from models.graph.network import Blend, Level
 from models.graph.saved_model import SIGNATURE
 from models.graph.served import Graph
 from selection.errors import GraphError
+
+LITE_FILE = "graph.tflite"
 
 TOLERANCE = 5e-3
 """Largest difference from the SavedModel's probabilities that is taken for the rounding of float16."""
@@ -31,6 +39,45 @@ class LiteInfo:
     path: Path
     size_bytes: int
     largest_difference: float
+
+
+def build_lite(
+    members: Sequence[Member],
+    directory: str | Path,
+    *,
+    level: Level,
+    blend: Blend = "probability",
+    budget_bytes: int | None = None,
+    top_k: int = 20,
+    max_frames: int = 300,
+    saturate: bool = False,
+    float16: bool = True,
+    extra_files: Mapping[str, bytes] | None = None,
+    progress: Progress | None = None,
+) -> GraphInfo:
+    """Write `graph.tflite` into a folder that appears whole or not at all; arguments and errors as for `build_graph`.
+
+    The SavedModel that it is converted from is written beside it and removed again. `float16` as for `write_lite`.
+    """
+    target = Path(directory)
+    with whole_folder(target, marker=LITE_FILE) as part:
+        source = part / "saved_model"
+        built = build_graph(
+            members,
+            source,
+            level=level,
+            blend=blend,
+            top_k=top_k,
+            max_frames=max_frames,
+            saturate=saturate,
+            progress=progress,
+        )
+        lite = write_lite(source, part / LITE_FILE, float16=float16)
+        shutil.rmtree(source)
+        write_extra_files(part, extra_files)
+        info = replace(built, directory=target, files=file_sizes(part), largest_difference=lite.largest_difference)
+        check_budget(info, members, budget_bytes)
+    return info
 
 
 def write_lite(graph: str | Path, path: str | Path, *, float16: bool = True) -> LiteInfo:
@@ -70,26 +117,8 @@ def write_lite(graph: str | Path, path: str | Path, *, float16: bool = True) -> 
     return LiteInfo(target, len(content), difference)
 
 
-class LiteGraph:
-    """A converted graph, run by the interpreter.
-
-    `content` is the flatbuffer, or its path.
-    """
-
-    def __init__(self, content: bytes | str | Path) -> None:
-        import tensorflow as tf
-
-        model = content if isinstance(content, bytes) else Path(content).read_bytes()
-        self._runner = tf.lite.Interpreter(model_content=model).get_signature_runner(SIGNATURE)
-
-    def predict(self, frames: NDArray[Any], num_frames: NDArray[Any]) -> NDArray[np.float32]:
-        """Probabilities [batch, classes]; arguments as for `Graph.predict`."""
-        answer: NDArray[np.float32] = self._runner(frames=frames, num_frames=num_frames.astype(np.int32))["predictions"]
-        return answer
-
-
 def _largest_difference(loaded: Graph, content: bytes) -> float:
-    spec = loaded.signature(SIGNATURE).structured_input_signature[1]["frames"]
+    spec: Any = loaded.signature(SIGNATURE).structured_input_signature[1]["frames"]
     rng = np.random.default_rng(0)
     shape = (3, spec.shape[1] or 40, spec.shape[2])
     frames = rng.integers(0, 256, shape).astype(np.uint8)
@@ -97,4 +126,4 @@ def _largest_difference(loaded: Graph, content: bytes) -> float:
         frames = rng.standard_normal(shape).astype(np.float32)
     num_frames = np.array([1, 7, 40], np.int32)
     expected = loaded.predict(frames, num_frames).probabilities
-    return float(np.abs(LiteGraph(content).predict(frames, num_frames) - expected).max())
+    return float(np.abs(LiteGraph(content).predict(frames, num_frames).probabilities - expected).max())

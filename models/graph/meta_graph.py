@@ -7,13 +7,13 @@ Its inference code imports the graph, restores the checkpoint beside it, and loo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from models.graph.build import GraphInfo, Progress, check_budget, stored_arrays
 from models.graph.checkpoint import write_checkpoint
 from models.graph.definition import graph_definition
-from models.graph.files import file_sizes, whole_folder
+from models.graph.files import file_sizes, whole_folder, write_extra_files
 from models.graph.members import Member
 from models.graph.network import Blend, build_network
 
@@ -28,6 +28,7 @@ def build_meta_graph(
     budget_bytes: int | None = None,
     max_frames: int = 300,
     saturate: bool = False,
+    extra_files: Mapping[str, bytes] | None = None,
     progress: Progress | None = None,
 ) -> GraphInfo:
     """Write `inference_model.meta`, `.index` and `.data-…` into a folder that appears whole or not at all.
@@ -49,6 +50,7 @@ def build_meta_graph(
         for name, tensor in collections.items():
             definition.collection_def[name].node_list.value.append(tensor.name)
         (part / f"{PREFIX}.meta").write_bytes(definition.SerializeToString(deterministic=True))
+        write_extra_files(part, extra_files)
         info = GraphInfo(target, file_sizes(part), dict(saturated))
         check_budget(info, members, budget_bytes)
     return info

@@ -8,6 +8,7 @@ operations, with the decoded variables in the place of their own.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -186,7 +187,9 @@ def _member_output(member: Member, weights: dict[str, Any], frames: Any) -> Any:
     with tf.Graph().as_default(), blank_variables():  # a graph only notes its variables, nothing is allocated
         model = registry.build(member.family, **member.complete)
     mapping = [(model.tensor_variables[name], value) for name, value in weights.items()]
-    with keras.StatelessScope(mapping, initialize_variables=False):
+    with keras.StatelessScope(mapping, initialize_variables=False), warnings.catch_warnings():
+        # Of a model with a single cluster, which is what its hyperparameters ask for.
+        warnings.filterwarnings("ignore", "You are using a softmax over axis", UserWarning)
         return model({"frames": frames}, training=False)
 
 

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from models.graph.network import DECODED, OUTPUTS
+from models.graph.output import GraphOutput
 from models.graph.saved_model import RECORDS_SIGNATURE, SAVED_MODEL_FILE, SIGNATURE
 from selection.errors import InputError
 
 
-class GraphOutput(NamedTuple):
-    """What the graph answers for a batch.
-
-    Attributes:
-        probabilities: [batch, classes].
-        top_indices: [batch, k], classes by descending score.
-        top_scores: [batch, k].
-    """
-
-    probabilities: NDArray[np.float32]
-    top_indices: NDArray[np.int32]
-    top_scores: NDArray[np.float32]
-
-
 class Graph:
-    """A graph of `build_graph`, loaded with TensorFlow alone.
+    """A graph of `build_graph`, loaded with TensorFlow alone; a `Predictor`.
 
     Attributes:
         loaded: What `tf.saved_model.load` returned.
@@ -74,10 +60,7 @@ class Graph:
         self._predict = lambda frames, num_frames: run(frames, num_frames, *weights)
 
     def predict(self, frames: NDArray[Any], num_frames: NDArray[Any]) -> GraphOutput:
-        """Predictions for uint8 frames [batch, longest, width] (float32 [batch, 1, width] at video level).
-
-        `num_frames` [batch] says how many frames of each video are real.
-        """
+        """See `Predictor.predict`."""
         import tensorflow as tf
 
         return _output(self._predict(frames=tf.constant(frames), num_frames=tf.constant(num_frames, tf.int32)))
