@@ -142,7 +142,9 @@ class Fit:
     def _tell(self, row: CurveRow) -> None:
         lap = self._lap
         stall = {"data_wait_share": lap.wait_seconds / lap.seconds} if lap.steps else {}
-        self.report({"status": "running", "phase": "training", "steps": self.training.steps, **row, **stall})
+        pruning = self.trainer.recipe.pruning
+        sparse = {} if pruning is None else {"sparsity": pruning.sparsity_at(self.progress.step)}
+        self.report({"status": "running", "phase": "training", "steps": self.training.steps, **row, **stall, **sparse})
 
     def _save_checkpoint(self) -> None:
         self.checkpoints.write_weights(self.progress.step, self.trainer.weights())

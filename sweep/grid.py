@@ -205,6 +205,15 @@ class Averaging(Section):
     max_evaluations: PositiveInt = 40
 
 
+class Pruning(Section):
+    """Gradual magnitude pruning of the large tensors; steps that are null follow from the length of the training."""
+
+    sparsity: Annotated[float, Field(gt=0, lt=1)]
+    begin_step: NonNegativeInt | None = None
+    end_step: PositiveInt | None = None
+    every_steps: PositiveInt | None = None
+
+
 class Training(Section):
     """One trial's training; the defaults are the paper's recipe. `models.training.Recipe` says what a step computes."""
 
@@ -223,6 +232,7 @@ class Training(Section):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     accumulate: PositiveInt = 1
+    pruning: Pruning | None = None
     compute: Literal["float32", "bfloat16", "float16"] = "float32"
     xla: bool | None = None
     seed: NonNegativeInt = 0

@@ -13,7 +13,7 @@ from selection.errors import ConfigError, InputError
 from sweep.grid import DATA_KEYS, KEEP_VARIABLES, Data, Grid, Model, Search, Section, Space, Training
 from sweep.gridproblems import Problem, suggestion
 from sweep.points import axis_points, trial_points
-from sweep.recipes import training_recipe
+from sweep.recipes import pruning_schedule, training_recipe
 from sweep.yaml12 import Location
 
 S = TypeVar("S", bound=Section)
@@ -69,6 +69,11 @@ def _training_problems(training: Training | None) -> Iterator[Problem]:
             precisions.precision(name)
         except InputError as error:
             yield Problem(("training", "precisions", index), str(error))
+    try:
+        pruning_schedule(training)
+    except InputError as error:
+        yield Problem(("training", "pruning"), str(error))
+        return  # the recipe would only tell of it again
     try:
         training_recipe(training)
     except InputError as error:

@@ -24,6 +24,7 @@ EXPECTED = {
     "finite_number": "expected a finite number",
     "greater_than": "expected a value greater than {gt:g}",
     "greater_than_equal": "expected a value of at least {ge:g}",
+    "less_than": "expected a value less than {lt:g}",
     "less_than_equal": "expected a value of at most {le:g}",
     "too_short": "expected at least {min_length} of them",
     "string_too_short": "expected some text",

@@ -16,7 +16,7 @@ from sweep.spec import SweepSpec, TrialSpec
 if TYPE_CHECKING:
     from sweep.tracking import Tracker
 
-TRACKED = ("loss", "gap", "learning_rate", "videos_per_second", "data_wait_share")
+TRACKED = ("loss", "gap", "learning_rate", "videos_per_second", "data_wait_share", "sparsity")
 """What a report may hold for MLflow, by step."""
 
 

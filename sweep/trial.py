@@ -93,9 +93,15 @@ class _Trial:
         ).run()
 
     def _search(self, progress: Progress) -> Averaging:
-        """Search for the checkpoints to average; with averaging off, the last checkpoint is what counts."""
+        """Search for the checkpoints to average; with averaging off, the last checkpoint is what counts.
+
+        Of a pruned training, only checkpoints that share the final zeros count: earlier ones are denser, and would fill
+        the zeros of an average.
+        """
         settings = self._spec.grid.training.averaging
-        steps = self._checkpoints.steps()
+        pruning = self._trainer.recipe.pruning
+        pruned_at = 0 if pruning is None else pruning.end_step
+        steps = [step for step in self._checkpoints.steps() if step >= pruned_at]
         if not settings.enabled:
             steps = steps[-1:]
         measured = progress.scores()

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from models.training.pruning import Pruning
 from selection.errors import InputError
 
 
@@ -36,6 +37,7 @@ class Recipe:
         accumulate: Parts that a batch is cut into, one after the other, to save memory. Batch norm then sees the parts.
         compute: Type of the matrix products; the rest stays float32. "float16" scales the loss, and skips steps whose
             gradients overflow.
+        pruning: Gradual magnitude pruning of the large tensors; None prunes nothing.
         xla: Compile the step with XLA. None does so where it is faster: on GPUs; JAX always does.
     """
 
@@ -54,6 +56,7 @@ class Recipe:
     ema_decay: float | None = None
     accumulate: int = 1
     compute: Literal["float32", "bfloat16", "float16"] = "float32"
+    pruning: Pruning | None = None
     xla: bool | None = None
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.checkpoints import Weights, load_reference_weights
+from models.training.pruning import prune
 from models.training.recipe import Recipe
 from selection.errors import InputError, TrainingError
 
@@ -51,7 +52,7 @@ class Trainer:
         self._rows = 0  # of the largest batch predicted so far
 
     def train_step(self, frames: NDArray[Any], labels: NDArray[np.bool_]) -> None:
-        """Train on one batch; returns before the device is done where the backend allows.
+        """Train on one batch; returns before the device is done where the backend allows, and nothing is to be pruned.
 
         Args:
             frames: [batch_size, frames, rgb + audio], uint8 or float32.
@@ -66,6 +67,9 @@ class Trainer:
         rate = np.float32(self.recipe.learning_rate_at(self.step))
         self._run_step(frames, labels, rate, np.int32(self.step))
         self.step += 1
+        pruning = self.recipe.pruning
+        if pruning is not None and pruning.is_due(self.step):
+            prune(self._variables, self.model.tensors, pruning, self.step)
 
     def take_loss(self) -> float:
         """Mean loss (L2 term included) of the steps since it was last taken, waiting for the device; NaN after no step.

@@ -8,12 +8,14 @@ import pytest
 # What a backend can get wrong by itself; the rest of the suite is arithmetic that both share.
 BACKEND_MATTERS = (
     "authors or last_bit or top or not_finite or predictions or accumulated or average or overflow or every_matrix"
-    " or pruned"
+    " or without_loss"
 )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["test_gated_netvlad.py", "test_training.py", "test_calibration.py"])
+@pytest.mark.parametrize(
+    "module", ["test_gated_netvlad.py", "test_training.py", "test_calibration.py", "test_pruning.py"]
+)
 def test_the_same_code_passes_the_same_tests_on_jax(module, tmp_path):
     pytest.importorskip("jax")
     command = [sys.executable, "-m", "pytest", "-x", "-k", BACKEND_MATTERS, str(Path(__file__).with_name(module))]

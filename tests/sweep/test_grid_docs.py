@@ -23,6 +23,7 @@ SECTIONS = [
     ("search", "sampler", "space"),
     ("training",),
     ("training", "averaging"),
+    ("training", "pruning"),
     ("budget",),
     ("resources",),
     ("tracking",),

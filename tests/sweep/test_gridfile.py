@@ -3,9 +3,11 @@ import os
 
 import pytest
 
+from models.training import Pruning
 from selection.errors import ConfigError
 from sweep.grid import Grid
 from sweep.gridfile import load_config, load_grid
+from sweep.recipes import pruning_schedule
 
 SMALL = """
 name: small
@@ -241,3 +243,35 @@ def test_overrides_stand_in_for_the_files_values(load):
 def test_the_grid_file_itself_need_not_be_in_the_working_folder(load, tmp_path, monkeypatch):
     monkeypatch.chdir(os.sep)
     assert load(SMALL).data.folder == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pruning", "place", "sentence"),
+    [
+        ("{}", "training.pruning.sparsity", "expected a value, got none"),
+        ("{sparsity: 1.0}", "training.pruning.sparsity", "expected a value less than 1, got 1.0"),
+        ("{sparsity: 0.5, begin: 3}", "training.pruning.begin", "unknown key; did you mean begin_step?"),
+        (
+            "{sparsity: 0.5, begin_step: 80, end_step: 40}",
+            "training.pruning",
+            "expected begin_step < end_step <= steps 100, got begin_step 80 and end_step 40",
+        ),
+        (
+            "{sparsity: 0.5, end_step: 101}",
+            "training.pruning",
+            "expected begin_step < end_step <= steps 100, got begin_step 10 and end_step 101",
+        ),
+    ],
+)
+def test_a_schedule_of_pruning_is_checked_in_its_place(load, pruning, place, sentence):
+    [(found, told)] = problems(load, f"{SMALL}training: {{steps: 100, pruning: {pruning}}}").items()
+    assert found.startswith(f"{place} (line ") and told == sentence
+
+
+def test_the_steps_of_pruning_follow_from_the_length_of_the_training(load):
+    given = "training: {steps: 1000, pruning: {sparsity: 0.75, every_steps: %s}}"
+    assert pruning_schedule(load(SMALL + given % "null").training) == Pruning(0.75, 100, 700, 6)
+    assert pruning_schedule(load(SMALL + given % "50").training) == Pruning(0.75, 100, 700, 50)
+    assert pruning_schedule(load(SMALL).training) is None
+    shortest = load(SMALL + "training: {steps: 1, pruning: {sparsity: 0.75}}").training
+    assert pruning_schedule(shortest) == Pruning(0.75, 0, 1, 1)
