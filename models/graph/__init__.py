@@ -4,9 +4,22 @@ Importing this package imports neither TensorFlow nor Keras; building and loadin
 """
 
 from models.graph.build import GraphInfo, build_graph
-from models.graph.members import Member
+from models.graph.foreign import SavedModelMember
+from models.graph.members import AnyMember, Member
 from models.graph.output import GraphOutput, Predictor
 from models.graph.served import Graph
+from models.graph.shared import Shared
 from models.graph.size import reserve_bytes
 
-__all__ = ["Graph", "GraphInfo", "GraphOutput", "Member", "Predictor", "build_graph", "reserve_bytes"]
+__all__ = [
+    "AnyMember",
+    "Graph",
+    "GraphInfo",
+    "GraphOutput",
+    "Member",
+    "Predictor",
+    "SavedModelMember",
+    "Shared",
+    "build_graph",
+    "reserve_bytes",
+]

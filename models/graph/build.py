@@ -10,11 +10,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from models.graph import foreign
+from models.graph.blending import Blend
 from models.graph.checkpoint import write_checkpoint
 from models.graph.files import file_sizes, whole_folder, write_extra_files
-from models.graph.members import Member, encoded_parts
-from models.graph.network import Blend, Level, build_network
-from models.graph.saved_model import SAVED_MODEL_FILE, VARIABLES_PREFIX, write_fingerprint, write_saved_model
+from models.graph.members import AnyMember, Member, encoded_parts
+from models.graph.names import SAVED_MODEL_FILE, VARIABLES_PREFIX
+from models.graph.network import Level, build_network
+from models.graph.saved_model import write_fingerprint, write_saved_model
 from selection.errors import GraphError
 
 Progress = Callable[[int, int, str], None]
@@ -43,7 +46,7 @@ class GraphInfo:
 
 
 def build_graph(
-    members: Sequence[Member],
+    members: Sequence[AnyMember],
     directory: str | Path,
     *,
     level: Level,
@@ -86,7 +89,7 @@ def build_graph(
     return info
 
 
-def check_budget(info: GraphInfo, members: Sequence[Member], budget_bytes: int | None) -> None:
+def check_budget(info: GraphInfo, members: Sequence[AnyMember], budget_bytes: int | None) -> None:
     """Raise GraphError when the files on disk exceed the budget."""
     if budget_bytes is not None and info.size_bytes > budget_bytes:
         weights = sum(member.size_bytes for member in members)
@@ -96,12 +99,15 @@ def check_budget(info: GraphInfo, members: Sequence[Member], budget_bytes: int |
 
 
 def stored_arrays(
-    members: Sequence[Member], saturated: Counter[str] | None, progress: Progress | None
+    members: Sequence[AnyMember], saturated: Counter[str] | None, progress: Progress | None
 ) -> Iterator[tuple[str, NDArray[Any]]]:
     """All members' stored arrays by variable name, one at a time, with progress told in between."""
     for index, member in enumerate(members):
         if progress is not None:
             progress(index, len(members), member.name)
+        if not isinstance(member, Member):
+            yield from foreign.stored_arrays(index, member)
+            continue
         own: Counter[str] | None = None if saturated is None else Counter()
         yield from encoded_parts(index, member, own)
         if saturated is not None and own:

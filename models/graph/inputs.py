@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.graph.members import Shared
+from models.graph.shared import Shared
 
 
 def parse_frame_level(serialized: Any, shared: Shared) -> tuple[Any, Any]:
@@ -43,3 +43,11 @@ def sample(frames: Any, num_frames: Any, sample_frames: int, max_frames: int) ->
     count = tf.maximum(tf.minimum(num_frames, given), 1)
     index = (2 * tf.range(sample_frames) + 1)[tf.newaxis] * count[:, tf.newaxis] // (2 * sample_frames)
     return tf.gather(frames, index, batch_dims=1)
+
+
+def dequantize(frames: Any, num_frames: Any) -> Any:
+    """Features of uint8 frames [batch, longest, width], float32: q 4/255 + 4/512 - 2, zero beyond `num_frames`."""
+    import tensorflow as tf
+
+    features = tf.cast(frames, tf.float32) * (4 / 255) + (4 / 512 - 2)
+    return features * tf.sequence_mask(num_frames, tf.shape(frames)[1], tf.float32)[..., tf.newaxis]

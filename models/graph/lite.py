@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from models.graph.blending import Blend
 from models.graph.build import GraphInfo, Progress, build_graph, check_budget
 from models.graph.files import file_sizes, whole_folder, write_extra_files
 from models.graph.lite_served import LiteGraph
-from models.graph.members import Member
-from models.graph.network import Blend, Level
-from models.graph.saved_model import SIGNATURE
+from models.graph.members import AnyMember
+from models.graph.names import SIGNATURE
+from models.graph.network import Level
 from models.graph.served import Graph
 from selection.errors import GraphError
 
@@ -42,7 +43,7 @@ class LiteInfo:
 
 
 def build_lite(
-    members: Sequence[Member],
+    members: Sequence[AnyMember],
     directory: str | Path,
     *,
     level: Level,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.graph.names import SIGNATURE
 from models.graph.network import OUTPUTS
 from models.graph.output import GraphOutput
-from models.graph.saved_model import SIGNATURE
 from selection.errors import InputError
 
 

@@ -9,8 +9,8 @@ from models.graph.lite import LITE_FILE
 from models.graph.lite_served import LiteGraph
 from models.graph.meta_graph import PREFIX
 from models.graph.meta_served import MetaGraph
+from models.graph.names import SAVED_MODEL_FILE
 from models.graph.output import Predictor
-from models.graph.saved_model import SAVED_MODEL_FILE
 from models.graph.served import Graph
 from selection.errors import InputError
 

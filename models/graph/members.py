@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from models import precisions, registry
 from models.checkpoints import read_weights
+from models.graph.foreign import SavedModelMember
+from models.graph.names import scope
+from models.graph.shared import Shared
 from models.precisions import Precision
 from models.precisions.codec import part_name
 from models.tensors import Tensor
@@ -51,6 +54,12 @@ class Member:
         return registry.family(self.family).validate(self.hyperparameters)
 
     @property
+    def shared(self) -> Shared:
+        """Features a frame, and classes."""
+        complete = self.complete
+        return Shared(*(int(complete[key]) for key in ("rgb", "audio", "classes")))
+
+    @property
     def tensors(self) -> tuple[Tensor, ...]:
         """The model's tensors, in the family's order."""
         return registry.family(self.family).tensors(self.complete)
@@ -66,16 +75,10 @@ class Member:
         return sum(self.stored.tensor_bytes(tensor) for tensor in self.tensors)
 
 
-@dataclass(frozen=True)
-class Shared:
-    """What all members of one graph have in common: features a frame, and classes."""
-
-    rgb: int
-    audio: int
-    classes: int
+AnyMember = Member | SavedModelMember
 
 
-def shared_features(members: Sequence[Member]) -> Shared:
+def shared_features(members: Sequence[AnyMember]) -> Shared:
     """What the members share.
 
     Raises:
@@ -86,8 +89,7 @@ def shared_features(members: Sequence[Member]) -> Shared:
         raise InputError("expected at least one member to build a graph of, got none")
     found: Shared | None = None
     for member in members:
-        complete = member.complete
-        shared = Shared(*(int(complete[key]) for key in ("rgb", "audio", "classes")))
+        shared = member.shared
         found = found or shared
         if shared != found:
             raise InputError(
@@ -98,14 +100,10 @@ def shared_features(members: Sequence[Member]) -> Shared:
             raise InputError(f"expected a finite blend weight, got {member.weight} for {member.name}")
         if member.sample_frames < 1:
             raise InputError(f"expected at least 1 sampled frame, got {member.sample_frames} for {member.name}")
-        precisions.precision(member.precision)
+        if isinstance(member, Member):
+            precisions.precision(member.precision)
     assert found is not None
     return found
-
-
-def scope(index: int) -> str:
-    """Variable scope of member `index` in the graph, as the authors named them."""
-    return "tower" if index == 0 else f"tower/model{index}"
 
 
 def variable_name(index: int, tensor: str, part: str) -> str:

@@ -10,18 +10,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from models.graph.blending import Blend
 from models.graph.build import GraphInfo, Progress, check_budget, stored_arrays
 from models.graph.checkpoint import write_checkpoint
 from models.graph.definition import graph_definition
 from models.graph.files import file_sizes, whole_folder, write_extra_files
-from models.graph.members import Member
-from models.graph.network import Blend, build_network
+from models.graph.members import AnyMember
+from models.graph.network import build_network
 
 PREFIX = "inference_model"
 
 
 def build_meta_graph(
-    members: Sequence[Member],
+    members: Sequence[AnyMember],
     directory: str | Path,
     *,
     blend: Blend = "probability",

@@ -14,23 +14,25 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from models import registry
+from models.graph import foreign, foreign_call
+from models.graph.blending import Blend, blended
+from models.graph.foreign import Opened, SavedModelMember
 from models.graph.inputs import parse_frame_level, parse_video_level, sample
-from models.graph.members import Member, Shared, scope, shared_features, variable_name
+from models.graph.members import AnyMember, Member, shared_features, variable_name
+from models.graph.names import scope
+from models.graph.shared import Shared
 from models.graph.variables import Restore, Variable, add_restore, declare
+from models.precisions import Part
 from models.precisions.codec import MAIN
 from selection.errors import GraphError, InputError
 
 Level = Literal["frame", "video"]
-Blend = Literal["probability", "logit"]
 
 DECODED = "/decoded"
 """Ends the names of operations that hold decoded weights."""
 
 OUTPUTS = {"predictions": "predictions:0", "top_indices": "top:1", "top_scores": "top:0"}
 """Tensors of the graph by what they are in a signature."""
-
-LOGIT_EPSILON = 1e-6
-"""Probabilities are kept this far from 0 and 1 before a logit is taken."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Network:
 
 
 def build_network(
-    members: Sequence[Member],
+    members: Sequence[AnyMember],
     *,
     level: Level,
     blend: Blend = "probability",
@@ -83,14 +85,20 @@ def build_network(
     shared = shared_features(members)
     if level not in ("frame", "video") or blend not in ("probability", "logit"):
         raise InputError(f"expected level frame or video and blend probability or logit, got {level!r} and {blend!r}")
+    if takes_features and (others := [m.name for m in members if isinstance(m, SavedModelMember)]):
+        raise GraphError(
+            "expected models of known families in a graph that takes features (a MetaGraph), got SavedModels from "
+            f"elsewhere: {', '.join(others)}; a SavedModel can hold them"
+        )
+    opened = {index: _open(member) for index, member in enumerate(members) if isinstance(member, SavedModelMember)}
     graph = tf.Graph()
     with graph.as_default():
         serialized, frames, num_frames = _features(shared) if takes_features else _records(level, shared)
-        variables = {name: variable for i, member in enumerate(members) for name, variable in _variables(i, member)}
-        seen = _seen_frames(members, frames, num_frames, level, max_frames)
+        inputs = _Inputs(frames, num_frames, level, max_frames)
+        variables = _variables(members, opened)
         decoded: list[Any] = []
-        outputs = _member_outputs(members, variables, seen, decoded)
-        predictions = tf.identity(_blend(outputs, members, blend), name="predictions")
+        outputs = _member_outputs(members, opened, variables, inputs, decoded)
+        predictions = tf.identity(blended(outputs, [member.weight for member in members], blend), name="predictions")
         scores, indices = tf.math.top_k(predictions, min(top_k, shared.classes), name="top")
         restore = add_restore(list(variables.values()))
     return Network(graph, restore, serialized, frames, num_frames, decoded, predictions, indices, scores)
@@ -117,41 +125,88 @@ def _records(level: Level, shared: Shared) -> tuple[Any, Any, Any]:
     return serialized, frames, tf.identity(num_frames, name="num_frames")
 
 
-def _variables(index: int, member: Member) -> list[tuple[str, Variable]]:
-    declared = []
-    for tensor in member.tensors:
-        for part, layout in member.stored.codec(tensor).layout(tensor.shape).items():
-            name = variable_name(index, tensor.name, part)
-            declared.append((name, declare(name, layout)))
+@dataclass(frozen=True)
+class _Inputs:
+    """What members see."""
+
+    frames: Any
+    num_frames: Any
+    level: Level
+    max_frames: int
+
+    def sampled(self, members: Sequence[AnyMember]) -> dict[int, Any]:
+        """Frames by how many a member samples; members that sample as many see the same tensor."""
+        import tensorflow as tf
+
+        if self.level == "video":
+            return dict.fromkeys((member.sample_frames for member in members), self.frames)
+        seen: dict[int, Any] = {}
+        for count in sorted({member.sample_frames for member in members if isinstance(member, Member)}):
+            with tf.name_scope(f"sample{count}"):
+                seen[count] = sample(self.frames, self.num_frames, count, self.max_frames)
+        return seen
+
+
+def _open(member: SavedModelMember) -> Opened:
+    opened = foreign.open_saved_model(member.directory)
+    foreign.check_shared(opened, member)
+    return opened
+
+
+def _variables(members: Sequence[AnyMember], opened: dict[int, Opened]) -> dict[str, Variable]:
+    declared = {}
+    for index, member in enumerate(members):
+        layouts = _layouts(index, member) if isinstance(member, Member) else foreign.layouts(opened[index], index)
+        declared.update({name: declare(name, layout) for name, layout in layouts.items()})
     return declared
 
 
-def _seen_frames(members: Sequence[Member], frames: Any, num_frames: Any, level: Level, max_frames: int) -> list[Any]:
-    """The frames that each member sees; members that sample as many see the same tensor."""
-    import tensorflow as tf
-
-    if level == "video":
-        return [frames] * len(members)
-    sampled: dict[int, Any] = {}
-    for count in sorted({member.sample_frames for member in members}):
-        with tf.name_scope(f"sample{count}"):
-            sampled[count] = sample(frames, num_frames, count, max_frames)
-    return [sampled[member.sample_frames] for member in members]
+def _layouts(index: int, member: Member) -> dict[str, Part]:
+    return {
+        variable_name(index, tensor.name, part): layout
+        for tensor in member.tensors
+        for part, layout in member.stored.codec(tensor).layout(tensor.shape).items()
+    }
 
 
 def _member_outputs(
-    members: Sequence[Member], variables: dict[str, Variable], seen: Sequence[Any], decoded: list[Any]
+    members: Sequence[AnyMember],
+    opened: dict[int, Opened],
+    variables: dict[str, Variable],
+    inputs: _Inputs,
+    decoded: list[Any],
 ) -> list[Any]:
     """Probabilities of each member, one after the other: so that one member's decoded weights are held at a time."""
     import tensorflow as tf
 
     outputs: list[Any] = []
-    for index, (member, frames) in enumerate(zip(members, seen, strict=True)):
+    seen = inputs.sampled(members)
+    for index, member in enumerate(members):
         with tf.name_scope(f"{scope(index)}/"):
+            if not isinstance(member, Member):
+                outputs.append(_foreign_output(member, opened[index], index, variables, inputs))
+                continue
             weights = _decoded_weights(index, member, variables, after=outputs[-1:])
             decoded.extend(value for value in weights.values() if value.op.name.endswith(DECODED))
-            outputs.append(_member_output(member, weights, frames))
+            outputs.append(_member_output(member, weights, seen[member.sample_frames]))
     return outputs
+
+
+def _foreign_output(
+    member: SavedModelMember, opened: Opened, index: int, variables: dict[str, Variable], inputs: _Inputs
+) -> Any:
+    own = {placeholder: variables[name] for placeholder, name in opened.names(index).items()}
+    for variable in own.values():
+        variable.read(())  # the model reads by itself; a variable's definition names a read of its own
+    return foreign_call.member_output(
+        opened,
+        member,
+        own,
+        inputs.frames,
+        inputs.num_frames,
+        level=inputs.level,
+        max_frames=inputs.max_frames,
+    )
 
 
 def _decoded_weights(
@@ -191,20 +246,3 @@ def _member_output(member: Member, weights: dict[str, Any], frames: Any) -> Any:
         # Of a model with a single cluster, which is what its hyperparameters ask for.
         warnings.filterwarnings("ignore", "You are using a softmax over axis", UserWarning)
         return model({"frames": frames}, training=False)
-
-
-def _blend(outputs: Sequence[Any], members: Sequence[Member], blend: Blend) -> Any:
-    import tensorflow as tf
-
-    with tf.name_scope("blend"):
-        if blend == "logit":
-            outputs = [_logit(output) for output in outputs]
-        total = tf.add_n([output * member.weight for output, member in zip(outputs, members, strict=True)])
-        return tf.sigmoid(total) if blend == "logit" else total
-
-
-def _logit(probabilities: Any) -> Any:
-    import tensorflow as tf
-
-    kept = tf.clip_by_value(probabilities, LOGIT_EPSILON, 1 - LOGIT_EPSILON)
-    return tf.math.log(kept) - tf.math.log1p(-kept)

@@ -6,14 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from models.graph.definition import graph_definition
+from models.graph.names import RECORDS_SIGNATURE, SAVED_MODEL_FILE, SIGNATURE
 from models.graph.network import Network
-
-SAVED_MODEL_FILE = "saved_model.pb"
-VARIABLES_PREFIX = "variables/variables"
-SIGNATURE = "serving_default"
-"""Takes `frames` and `num_frames`."""
-RECORDS_SIGNATURE = "serialized_records"
-"""Takes `serialized`, the records themselves."""
 
 
 def write_saved_model(directory: Path, network: Network) -> None:

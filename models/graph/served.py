@@ -8,9 +8,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from models.graph.names import RECORDS_SIGNATURE, SAVED_MODEL_FILE, SIGNATURE
 from models.graph.network import DECODED, OUTPUTS
 from models.graph.output import GraphOutput
-from models.graph.saved_model import RECORDS_SIGNATURE, SAVED_MODEL_FILE, SIGNATURE
 from selection.errors import InputError
 
 
