@@ -34,6 +34,9 @@ DATA_KEYS = ("classes", "rgb", "audio")
 """Hyperparameters that a trial takes from the `data` section, so that model and data cannot disagree."""
 
 
+AUTO = "auto"
+"""In `training.precisions`: the mixed precision that each trial's own sensitivity suggests."""
+
 KEEP_VARIABLES = "keep_variables"
 """Key of the validation context that leaves `${VAR}` as it is."""
 
@@ -214,6 +217,13 @@ class Pruning(Section):
     every_steps: PositiveInt | None = None
 
 
+class Sensitivity(Section):
+    """By what the precision `auto` chooses: the GAP that it may lose, on so many training videos."""
+
+    gap_loss: NonNegativeFloat = 5e-4
+    videos: PositiveInt = 1024
+
+
 class Training(Section):
     """One trial's training; the defaults are the paper's recipe. `models.training.Recipe` says what a step computes."""
 
@@ -245,6 +255,7 @@ class Training(Section):
     """Precisions, beside float32, that a trained model may be packed in; its predictions are measured in each."""
     calibration_videos: NonNegativeInt = 256
     """Training videos by which the integers of such a precision are chosen; 0 rounds to the nearest."""
+    sensitivity: Sensitivity = Sensitivity()
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from models import precisions, registry, sizes
 from models.family import Family, Hyperparameter
 from selection.errors import ConfigError, InputError
-from sweep.grid import DATA_KEYS, KEEP_VARIABLES, Data, Grid, Model, Search, Section, Space, Training
+from sweep.grid import AUTO, DATA_KEYS, KEEP_VARIABLES, Data, Grid, Model, Search, Section, Space, Training
 from sweep.gridproblems import Problem, suggestion
 from sweep.points import axis_points, trial_points
 from sweep.recipes import pruning_schedule, training_recipe
@@ -66,9 +66,9 @@ def _training_problems(training: Training | None) -> Iterator[Problem]:
         return
     for index, name in enumerate(training.precisions):
         try:
-            precisions.precision(name)
+            _ = name == AUTO or precisions.precision(name)
         except InputError as error:
-            yield Problem(("training", "precisions", index), str(error))
+            yield Problem(("training", "precisions", index), f"{error}; or {AUTO}")
     try:
         pruning_schedule(training)
     except InputError as error:

@@ -14,7 +14,9 @@ from models.checkpoints import write_weights
 from selection.errors import InputError
 from selection.lists import Predictions
 from selection.pool import Candidate, write_candidate, write_labels
+from sweep.grid import AUTO
 from sweep.holdout import Holdout, Measured
+from sweep.sensitivity import Sensitivity, choose_recipe
 from sweep.spec import TrialSpec
 from sweep.training_sample import TrainingSample
 
@@ -36,11 +38,13 @@ class Published:
         plain: as trained.
         gap_by_precision: GAP@20 of the weights as each precision of the grid stores them.
         left_out: precisions that cannot store these weights, and why.
+        sensitivity: by what `auto` chose its mixed precision; None without it.
     """
 
     plain: Measured
     gap_by_precision: dict[str, float]
     left_out: dict[str, str]
+    sensitivity: Sensitivity | None = None
 
 
 def publish(
@@ -60,21 +64,58 @@ def publish(
     k = spec.grid.training.predictions_top_k
     trainer.load_weights(weights)
     plain = holdout.measure(trainer, k, tick=tick)
-    calibration = _calibration(spec, trainer, tick)
-    gaps, own, left_out = {EXACT: plain.gap}, {}, {}
-    for precision in spec.grid.training.precisions:
-        if precision == EXACT:
-            continue
+    storing = _Storing(spec, trainer, weights, _calibration(spec, trainer, tick), tick)
+    wanted = dict.fromkeys(name for name in spec.grid.training.precisions if name not in (EXACT, AUTO))
+    gaps, own, left_out, sensitivity = {EXACT: plain.gap}, {}, {}, None
+    if AUTO in spec.grid.training.precisions:
         try:
-            stored = precisions.roundtrip(weights, precision, _tensors(spec), calibration=calibration)
+            sensitivity = storing.sensitivity()
+            wanted[sensitivity.recipe] = None
+        except InputError as error:
+            left_out[AUTO] = str(error)
+    for precision in wanted:
+        try:
+            storing.load(precision)
         except InputError as error:
             left_out[precision] = str(error)
             continue
-        trainer.load_weights(stored)
         measured = holdout.measure(trainer, k, tick=tick)
         gaps[precision], own[precision] = measured.gap, measured.predictions
-    _write_to_pool(spec, plain, own, {"gap": plain.gap, **scores, "gap_by_precision": gaps})
-    return Published(plain, gaps, left_out)
+    metrics: dict[str, Any] = {"gap": plain.gap, **scores, "gap_by_precision": gaps}
+    if sensitivity is not None:
+        metrics["sensitivity"] = sensitivity.to_dict()
+    _write_to_pool(spec, plain, own, metrics)
+    return Published(plain, gaps, left_out, sensitivity)
+
+
+@dataclass(frozen=True)
+class _Storing:
+    """The final weights as precisions store them, loaded into the trainer."""
+
+    spec: TrialSpec
+    trainer: Trainer
+    weights: Weights
+    calibration: Calibration | None
+    tick: Callable[[], None]
+
+    def load(self, precision: str) -> None:
+        """Load what a graph computes with in `precision`; InputError where that cannot hold the weights."""
+        tensors = sizes.tensors(self.spec.point.family, self.spec.point.hyperparameters)
+        self.trainer.load_weights(precisions.roundtrip(self.weights, precision, tensors, calibration=self.calibration))
+
+    def sensitivity(self) -> Sensitivity:
+        """The mixed precision that training videos suggest; InputError where none is good enough."""
+        training, point = self.spec.grid.training, self.spec.point
+        sample = TrainingSample.of(self.spec, training.sensitivity.videos)
+
+        def gap(precision: str) -> float:
+            self.load(precision)
+            return sample.measure(self.trainer, training.batch_size, tick=self.tick).gap
+
+        def size_bytes(precision: str) -> int:
+            return sizes.size_bytes(point.family, point.hyperparameters, precision)
+
+        return choose_recipe(gap, size_bytes, training.sensitivity.gap_loss)
 
 
 def _calibration(spec: TrialSpec, trainer: Trainer, tick: Callable[[], None]) -> Calibration | None:
@@ -84,17 +125,12 @@ def _calibration(spec: TrialSpec, trainer: Trainer, tick: Callable[[], None]) ->
     """
     training = spec.grid.training
     spec.folder.calibration.unlink(missing_ok=True)  # of an earlier attempt
-    if not training.calibration_videos or not any(
-        precisions.precision(name).uses_moments for name in training.precisions
-    ):
+    integers = any(name == AUTO or precisions.precision(name).uses_moments for name in training.precisions)
+    if not integers or not training.calibration_videos:
         return None
     calibration = TrainingSample.of(spec, training.calibration_videos).calibrate(trainer, tick=tick)
     write_weights(spec.folder.calibration, calibration)
     return calibration
-
-
-def _tensors(spec: TrialSpec) -> Any:
-    return sizes.tensors(spec.point.family, spec.point.hyperparameters)
 
 
 def _write_to_pool(spec: TrialSpec, plain: Measured, own: dict[str, Predictions], metrics: dict[str, Any]) -> None:

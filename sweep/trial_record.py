@@ -32,7 +32,7 @@ def trial_record(
         "parameters": sizes.parameter_count(point.family, point.hyperparameters),
         "size_bytes": {
             precision: sizes.size_bytes(point.family, point.hyperparameters, precision)
-            for precision in dict.fromkeys((*sizes.PRECISIONS, *grid.training.precisions))
+            for precision in dict.fromkeys((*sizes.PRECISIONS, *published.gap_by_precision))
         },
         **_scores(averaging, published),
         "videos": published.plain.labels.video_count,
@@ -64,4 +64,5 @@ def _scores(averaging: Averaging, published: Published) -> dict[str, Any]:
         "averaging_evaluated": [[*steps, gap] for steps, gap in sorted(averaging.evaluated.items())],
         "gap_by_precision": published.gap_by_precision,
         "precisions_left_out": published.left_out,
+        "sensitivity": None if published.sensitivity is None else published.sensitivity.to_dict(),
     }

@@ -8,6 +8,6 @@ Importing this package imports neither TensorFlow nor Keras.
 """
 
 from models.precisions.codec import Codec, Part
-from models.precisions.precision import Precision, names, precision, roundtrip
+from models.precisions.precision import MIXED_ORDER, Precision, mixed, names, precision, roundtrip
 
-__all__ = ["Codec", "Part", "Precision", "names", "precision", "roundtrip"]
+__all__ = ["MIXED_ORDER", "Codec", "Part", "Precision", "mixed", "names", "precision", "roundtrip"]

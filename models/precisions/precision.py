@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,6 +129,11 @@ def names() -> tuple[str, ...]:
     `mixed_<hidden1>_<gates>_<experts>_<gating_prob>_<other matrices>` with 32, 16, b16, 8 or 4 for each.
     """
     return tuple(_PLAIN)
+
+
+def mixed(letters: Sequence[str]) -> str:
+    """Name of the mixed precision with a letter (32, 16, b16, 8 or 4) for each of `MIXED_ORDER`, then the others."""
+    return "_".join(("mixed", *letters))
 
 
 def precision(name: str) -> Precision:

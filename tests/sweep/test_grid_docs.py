@@ -24,6 +24,7 @@ SECTIONS = [
     ("training",),
     ("training", "averaging"),
     ("training", "pruning"),
+    ("training", "sensitivity"),
     ("budget",),
     ("resources",),
     ("tracking",),

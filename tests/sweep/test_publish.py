@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models import checkpoints
+from models import sizes
+from models.checkpoints import read_weights
 from models.graph import Graph, Member, build_graph
 from models.precisions import roundtrip
 from selection.pool import CandidatePool
@@ -50,7 +51,7 @@ def test_integers_are_calibrated_and_the_graph_stores_those_that_were_measured(i
     _, candidate, _, weights, features = published(spec)
     assert candidate.origin["calibration"] == "../trials/K2-H8/calibration.npz"
     assert candidate.origin["max_frames"] == 8
-    calibration = checkpoints.read_weights(spec.folder.calibration)
+    calibration = read_weights(spec.folder.calibration)
     member = Member(
         name="K2-H8",
         family="gated_netvlad",
@@ -80,7 +81,7 @@ def test_the_moments_are_those_of_the_final_weights(integer_trial):
     trainer.load_weights(weights)
     batches = (batch.frames for batch in TrainingSample.of(spec, 40).batches(16))
     for name, moments in calibrate(trainer.model, batches).items():
-        np.testing.assert_array_equal(checkpoints.read_weights(spec.folder.calibration)[name], moments, err_msg=name)
+        np.testing.assert_array_equal(read_weights(spec.folder.calibration)[name], moments, err_msg=name)
 
 
 @pytest.mark.parametrize("training", [{"precisions": ["float16"]}, {"precisions": ["int8"], "calibration_videos": 0}])
@@ -89,3 +90,32 @@ def test_without_integers_or_when_turned_off_nothing_is_calibrated(small_trial, 
     _, candidate, *_ = published(spec)
     assert not spec.folder.calibration.exists()
     assert "calibration" not in candidate.origin
+
+
+def test_auto_publishes_the_mixed_precision_that_it_chose(small_trial):
+    spec = small_trial(precisions=["auto", "float16"], sensitivity={"gap_loss": 0.004, "videos": 70})
+    result, candidate, trainer, weights, features = published(spec)
+    assert result.sensitivity is not None
+    recipe = result.sensitivity.recipe
+    assert recipe.startswith("mixed_")
+    assert candidate.size_bytes.keys() == {"float32", "float16", recipe}
+    assert candidate.metrics["sensitivity"]["recipe"] == recipe
+    tensors = sizes.tensors("gated_netvlad", spec.point.hyperparameters)
+    trainer.load_weights(roundtrip(weights, recipe, tensors, calibration=read_weights(spec.folder.calibration)))
+    holdout = Holdout(spec.holdout_files, features, batch_size=8, sample_frames=4, max_bad_share=0)
+    np.testing.assert_array_equal(
+        candidate.by_precision[recipe].top_scores, holdout.measure(trainer, 22).predictions.top_scores
+    )
+    sample = TrainingSample.of(spec, 70)
+    stored = sample.measure(trainer, 8, tick=lambda: None).gap
+    trainer.load_weights(weights)
+    loss = sample.measure(trainer, 8, tick=lambda: None).gap - stored
+    assert result.sensitivity.gap_loss == pytest.approx(loss, abs=1e-12)
+    assert loss <= 0.004
+
+
+def test_auto_is_left_out_with_a_reason_where_no_recipe_is_good_enough(small_trial, monkeypatch):
+    monkeypatch.setattr("sweep.sensitivity.ATTEMPTS", 0)
+    result, candidate, *_ = published(small_trial(precisions=["auto"]))
+    assert result.left_out["auto"].startswith("expected a mixed precision that loses at most 0.0005 GAP")
+    assert candidate.size_bytes.keys() == {"float32"}
