@@ -8,19 +8,18 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-import google_crc32c
-import numpy as np
-
 from sweep.data import storage
+from sweep.data.crc import crc_function, masked_crc
 from sweep.data.faults import Fault
-from sweep.data.headers import FOOTER_BYTES, HEADER_BYTES, MASK_DELTA, walk_headers
+from sweep.data.headers import FOOTER_BYTES, HEADER_BYTES, walk_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from sweep.data.buffers import Buffers
+    from sweep.data.mapping import FileMemory
 
 OVERHEAD_BYTES = HEADER_BYTES + FOOTER_BYTES
 PIECE_BYTES = 2**20  # read, checked and parsed before the next ones, while they are in the processor's cache
@@ -34,28 +33,29 @@ class Position(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Records whose CRCs are right: where their payloads lie in `Stretch.data`, and their index in the file.
+    """Records that follow each other: where their payloads lie in `Stretch.data`, and the CRCs that they should have.
 
-    All int64 [n].
+    All int64 [n]. `first_index`: the first one's index in the file.
     """
 
     starts: NDArray[np.int64]
     stops: NDArray[np.int64]
-    record_indices: NDArray[np.int64]
+    crcs: NDArray[np.int64]
+    first_index: int
 
 
 class Stretch:
     """The whole records in the `size_bytes` that follow `position` of a file, at least one, in one piece of memory.
 
-    `runs` reads and checks them; after it, `faults` are the records left out and `after` is where the next stretch
-    begins, None at the end of the file. A wrong payload CRC loses one record. After a wrong length CRC nothing says
-    where the next record begins, so the rest of the file is lost; a file that ends within a record keeps all before it.
+    `runs` reads them; after it, `faults` are the records left out and `after` is where the next stretch begins, None
+    at the end of the file. After a wrong length CRC nothing says where the next record begins, so the rest of the file
+    is lost; a file that ends within a record keeps all before it. Whoever parses a payload checks its CRC.
     """
 
-    def __init__(self, file: str, position: Position, size_bytes: int, buffers: Buffers) -> None:
+    def __init__(self, file: str, position: Position, size_bytes: int, memory: FileMemory) -> None:
         self.file, self.faults = file, list[Fault]()
         self.after: Position | None = None
-        self._position, self._size_bytes, self._buffers = position, size_bytes, buffers
+        self._position, self._size_bytes, self._memory = position, size_bytes, memory
         self._record_index = position.record_index
         self._at = self._filled = self._remaining_bytes = 0
         self._ended = False
@@ -64,15 +64,26 @@ class Stretch:
         """The records, a cacheful at a time; `DataError` when reading fails."""
         with storage.opened(self.file) as source:
             self._remaining_bytes = source.size_bytes - self._position.offset
-            self.data = self._buffers.take(min(self._size_bytes, self._remaining_bytes))
+            self._begin(source, min(self._size_bytes, self._remaining_bytes))
             while not self._ended:
-                self._read_piece(source)
-                spans, crcs, self._at, needed_bytes = walk_headers(self.data, self._at, self._filled)
-                run = self._check(spans, crcs)
-                self._record_index += len(spans)
-                self._go_on(needed_bytes)
-                if run.starts.size:
+                if self._filled < self.data.size:
+                    self._read_piece(source)
+                starts, stops, crcs, self._at, needed_bytes = walk_headers(
+                    self.data, self._at, self._filled, crc_function()
+                )
+                run = Run(starts, stops, crcs, self._record_index)
+                self._record_index += starts.size
+                self._go_on(source, needed_bytes)
+                if starts.size:
                     yield run
+
+    def _begin(self, source: storage.Source, size_bytes: int) -> None:
+        """Take memory for so many bytes, filled already where the file can be mapped."""
+        mapped = None
+        if source.descriptor is not None:
+            mapped = self._memory.mapped(source.descriptor, self._position.offset, size_bytes)
+        self.data = self._memory.take(size_bytes) if mapped is None else mapped
+        self._filled = 0 if mapped is None else size_bytes
 
     def _read_piece(self, source: storage.Source) -> None:
         target = self.data[self._filled : self._filled + PIECE_BYTES]
@@ -81,17 +92,7 @@ class Stretch:
         if got < target.size:  # somebody cuts the file while it is read
             self._remaining_bytes = self._filled
 
-    def _check(self, spans: NDArray[np.int64], crcs: NDArray[np.int64]) -> Run:
-        """The records whose payloads have the CRC that was stored with them; the others are faults."""
-        data, crc = self.data, google_crc32c.value
-        right = np.array([crc(data[start:stop]) for start, stop in spans.tolist()], np.int64) == crcs
-        record_indices = np.arange(len(spans), dtype=np.int64) + self._record_index
-        for index in record_indices[~right].tolist():
-            self._lose("data CRC", index, "the bytes do not have the checksum that was stored with them")
-        starts, stops = spans[right].T.copy()
-        return Run(starts, stops, record_indices[right])
-
-    def _go_on(self, needed_bytes: int) -> None:
+    def _go_on(self, source: storage.Source, needed_bytes: int) -> None:
         """See to it that the next record, which ends after `needed_bytes` of the data, can be read, or end here."""
         self._ended = True
         if self._at == self._remaining_bytes:
@@ -107,8 +108,7 @@ class Stretch:
         else:
             self._ended = False
             if needed_bytes > self.data.size:  # one record is longer than a stretch
-                self.data = self._buffers.take(needed_bytes)
-                self._filled = 0
+                self._begin(source, needed_bytes)
 
     def _lose(self, kind: str, record_index: int, detail: str) -> None:
         self.faults.append(Fault(kind, self.file, record_index, detail))
@@ -121,5 +121,4 @@ def frame_record(payload: bytes) -> bytes:
 
 
 def _masked_crc(data: bytes) -> bytes:
-    crc: int = google_crc32c.value(data)
-    return struct.pack("<I", (crc >> 15 | crc << 17) + MASK_DELTA & 0xFFFFFFFF)
+    return struct.pack("<I", masked_crc(data))

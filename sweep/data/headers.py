@@ -7,51 +7,47 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from sweep.data.crc import MASK_DELTA, crc32c
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HEADER_BYTES, FOOTER_BYTES = 12, 4
-MASK_DELTA = 0xA282EAD8
 _U32 = 0xFFFFFFFF
-_CASTAGNOLI = 0x82F63B78  # the polynomial of CRC-32C, bits reversed
-
-
-def _table() -> NDArray[np.uint32]:
-    table = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        table = np.where(table & 1, table >> 1 ^ np.uint32(_CASTAGNOLI), table >> 1)
-    return table
-
-
-_CRC_TABLE = _table()
 
 
 @njit(cache=True, nogil=True)
 def walk_headers(
-    data: NDArray[np.uint8], at: int, filled: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int]:
+    data: NDArray[np.uint8], at: int, filled: int, crc_function: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int, int]:
     """Walk from `at` over the records that lie wholly in data[:filled].
 
-    Returns the payloads' spans int64 [n, 2]; the CRCs stored for them, unmasked, int64 [n]; where the walk ended; and
-    how many bytes of `data` the next record needs, or -1 when the CRC of its length is wrong. A payload's CRC is not
-    computed here: hardware does that many times faster than this table.
+    Returns where the payloads begin and end and the CRCs stored for them, unmasked, int64 [n] each; where the walk
+    ended; and how many bytes of `data` the next record needs, or -1 when the CRC of its length is wrong.
     """
     most = (filled - at) // (HEADER_BYTES + FOOTER_BYTES) + 1
-    spans, crcs, count = np.empty((most, 2), np.int64), np.empty(most, np.int64), 0
+    found, count = np.empty((3, most), np.int64), 0
     while True:
         start = at + HEADER_BYTES
         if start > filled:
-            return spans[:count].copy(), crcs[:count].copy(), at, start + FOOTER_BYTES
+            needed_bytes = start + FOOTER_BYTES
+            break
         length = _little_endian(data, at, 8)
-        if _crc(data, at, at + 8) != _unmask(_little_endian(data, at + 8, 4)) or not 0 <= length < 1 << 60:
-            return spans[:count].copy(), crcs[:count].copy(), at, -1
+        if (
+            crc32c(crc_function, data, at, at + 8) != _unmask(_little_endian(data, at + 8, 4))
+            or not 0 <= length < 1 << 60
+        ):
+            needed_bytes = -1
+            break
         stop = start + length
-        if stop + FOOTER_BYTES > filled:
-            return spans[:count].copy(), crcs[:count].copy(), at, stop + FOOTER_BYTES
-        spans[count, 0], spans[count, 1] = start, stop
-        crcs[count] = _unmask(_little_endian(data, stop, 4))
+        needed_bytes = stop + FOOTER_BYTES
+        if needed_bytes > filled:
+            break
+        found[0, count], found[1, count] = start, stop
+        found[2, count] = _unmask(_little_endian(data, stop, 4))
         count += 1
-        at = stop + FOOTER_BYTES
+        at = needed_bytes
+    return found[0, :count].copy(), found[1, :count].copy(), found[2, :count].copy(), at, needed_bytes
 
 
 @njit(cache=True, nogil=True)
@@ -60,14 +56,6 @@ def _little_endian(data: NDArray[np.uint8], at: int, count: int) -> np.int64:
     for i in range(count):
         value |= np.int64(data[at + i]) << np.int64(8 * i)
     return value
-
-
-@njit(cache=True, nogil=True)
-def _crc(data: NDArray[np.uint8], start: int, stop: int) -> np.int64:
-    state = np.int64(_U32)
-    for at in range(start, stop):
-        state = np.int64(_CRC_TABLE[(state ^ data[at]) & 0xFF]) ^ state >> 8
-    return state ^ _U32
 
 
 @njit(cache=True, nogil=True)

@@ -1,6 +1,7 @@
-"""Memory access for compiled functions that plain indexing does two to three times slower.
+"""Memory access for compiled functions that plain indexing does two to three times slower, or not at all.
 
-Copies of a frame's kilobyte, and words at places that are no multiple of their size.
+Copies of a frame's kilobyte from an address, words at places that are no multiple of their size, and hints of what is
+read next. Nothing is checked: the caller knows that all of it lies inside.
 """
 
 from __future__ import annotations
@@ -15,34 +16,32 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 LINE_BYTES = 64
+_BYTE = ir.IntType(8)
 
 
 @intrinsic
-def copy_bytes(_typing: Any, target: Any, target_at: Any, source: Any, source_at: Any, count: Any) -> Any:
-    """target[target_at : target_at + count] = source[source_at : source_at + count], for contiguous uint8 arrays.
-
-    The spans must not overlap. Nothing is checked: the caller knows that both lie inside.
-    """
-    signature = types.void(target, types.intp, source, types.intp, types.intp)
+def copy_bytes(_typing: Any, target: Any, target_at: Any, address: Any, count: Any) -> Any:
+    """target[target_at : target_at + count], a contiguous uint8 array, = the `count` bytes at `address`."""
+    signature = types.void(target, types.intp, types.intp, types.intp)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        to, from_ = _places(context, builder, signature, arguments)
-        cgutils.raw_memcpy(builder, to, from_, arguments[4], 1)
+        to = _place(context, builder, signature.args[0], arguments[:2])
+        cgutils.raw_memcpy(builder, to, builder.inttoptr(arguments[2], _BYTE.as_pointer()), arguments[3], 1)
         return context.get_dummy_value()
 
     return signature, generate
 
 
 @intrinsic
-def _stream_line(_typing: Any, target: Any, target_at: Any, source: Any, source_at: Any) -> Any:
+def _stream_line(_typing: Any, target: Any, target_at: Any, address: Any) -> Any:
     """Copy 64 bytes to an aligned place, past the cache."""
-    signature = types.void(target, types.intp, source, types.intp)
+    signature = types.void(target, types.intp, types.intp)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        line = ir.VectorType(ir.IntType(8), LINE_BYTES).as_pointer()
-        to, from_ = (builder.bitcast(place, line) for place in _places(context, builder, signature, arguments))
-        value = builder.load(from_)
+        line = ir.VectorType(_BYTE, LINE_BYTES).as_pointer()
+        value = builder.load(builder.inttoptr(arguments[2], line))
         value.align = 1
+        to = builder.bitcast(_place(context, builder, signature.args[0], arguments[:2]), line)
         store = builder.store(value, to, align=LINE_BYTES)
         store.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
         return context.get_dummy_value()
@@ -51,37 +50,68 @@ def _stream_line(_typing: Any, target: Any, target_at: Any, source: Any, source_
 
 
 @njit(nogil=True, cache=True)
-def stream_bytes(
-    target: NDArray[np.uint8], target_at: int, source: NDArray[np.uint8], source_at: int, count: int
-) -> None:
+def stream_bytes(target: NDArray[np.uint8], target_at: int, address: int, count: int) -> None:
     """As `copy_bytes`, for a target that lies on 64-byte lines and is not read soon.
 
     Past the cache, memory need not be fetched before it is overwritten: a third of the traffic of a batch.
     """
     lines = count // LINE_BYTES * LINE_BYTES
     for at in range(0, lines, LINE_BYTES):
-        _stream_line(target, target_at + at, source, source_at + at)
-    copy_bytes(target, target_at + lines, source, source_at + lines, count - lines)
+        _stream_line(target, target_at + at, address + at)
+    copy_bytes(target, target_at + lines, address + lines, count - lines)
+
+
+@intrinsic
+def load_byte(_typing: Any, address: Any) -> Any:
+    """The byte at `address`, as a uint8."""
+    signature = types.uint8(types.intp)
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], _BYTE.as_pointer()))
+
+    return signature, generate
 
 
 @intrinsic
 def load_word(_typing: Any, source: Any, at: Any) -> Any:
-    """The little-endian 32-bit word at any place of a uint8 array, as an int32; unchecked."""
+    """The little-endian 32-bit word at any place of a uint8 array, as an int32."""
     signature = types.int32(source, types.intp)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        word = builder.load(builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(32).as_pointer()))
+        first = _place(context, builder, signature.args[0], arguments)
+        word = builder.load(builder.bitcast(first, ir.IntType(32).as_pointer()))
         word.align = 1
         return word
 
     return signature, generate
 
 
-def _places(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, Any]:
-    """Pointers to where the target's and the source's bytes begin."""
-    arrays = ((signature.args[0], arguments[0], arguments[1]), (signature.args[2], arguments[2], arguments[3]))
-    to, from_ = (
-        builder.gep(context.make_array(kind)(context, builder, array).data, [at]) for kind, array, at in arrays
-    )
-    return to, from_
+@njit(nogil=True, cache=True)
+def prefetch(address: int, count: int) -> None:
+    """Begin to fetch `count` bytes into the cache; any address will do, and nothing waits.
+
+    The processor's own prefetching ends at every page, and knows nothing of frames that are picked here and there.
+    """
+    for at in range(0, count, LINE_BYTES):
+        _prefetch_line(address + at)
+
+
+@intrinsic
+def _prefetch_line(_typing: Any, address: Any) -> Any:
+    signature = types.void(types.intp)
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        pointer, number = _BYTE.as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        read, second_level_cache, data = number(0), number(2), number(1)
+        builder.call(function, [builder.inttoptr(arguments[0], pointer), read, second_level_cache, data])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _place(context: Any, builder: Any, kind: Any, array_and_index: Any) -> Any:
+    """Pointer to an element of an array."""
+    array, index = array_and_index
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [index])

@@ -5,9 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from sweep.data.blocks import Block, Span, count, in_order
-from sweep.data.buffers import Buffers
+import numpy as np
+
+from sweep.data.blocks import Block, Span, count
 from sweep.data.framing import Position
+from sweep.data.mapping import FileMemory
 from sweep.data.records import load
 
 if TYPE_CHECKING:
@@ -26,16 +28,17 @@ def ordered_spans(
     """
     with ThreadPoolExecutor(1, thread_name_prefix="stretch") as pool:
         place: tuple[int, Position] | None = (0, Position())
-        buffers = Buffers()
-        loading = pool.submit(load, files[0], Position(), buffer_bytes, features, buffers)
+        memory = FileMemory()
+        loading = pool.submit(load, files[0], Position(), buffer_bytes, features, memory)
         while place is not None:
-            records = loading.result()
-            place = _next_place(place, records.after, len(files))
+            loaded = loading.result()
+            place = _next_place(place, loaded.after, len(files))
             if place is not None:
-                loading = pool.submit(load, files[place[0]], place[1], buffer_bytes, features, buffers)
-            count([records], faults)
+                loading = pool.submit(load, files[place[0]], place[1], buffer_bytes, features, memory)
+            count([loaded], faults)
             faults.check(complete=place is None)
-            yield Span(Block([records], *in_order([records])), 0, len(records))
+            records = loaded.records
+            yield Span(Block(records, np.arange(len(records))), 0, len(records))
 
 
 def _next_place(place: tuple[int, Position], after: Position | None, files: int) -> tuple[int, Position] | None:

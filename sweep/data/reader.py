@@ -2,7 +2,8 @@
 
 Frames stay uint8 and only those that a batch needs are copied. Reading, checking and gathering run in threads, whose
 number never changes what comes out. Memory: at most three buffers (the one being read, the one being served, and the
-one before it while its last batches are gathered) of `buffer_bytes`, and `PREFETCH` batches.
+one before it while its last batches are gathered) of `buffer_bytes`, which for local files is the system's own cache;
+and `PREFETCH` batches, one more a thread, and those that the consumer holds.
 
 Every stream has `.wait_seconds`, the time its consumer has waited so far, and `.close()`, which ends its threads.
 """
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from selection.errors import ConfigError, DataError
-from sweep.data import gather, sampling
+from sweep.data import sampling
 from sweep.data.batch import Batch, RawBatch
-from sweep.data.blocks import Block, Span, cut, pieces
+from sweep.data.blocks import Block, Span, cut
 from sweep.data.buffers import Buffers
+from sweep.data.gather import Gather
 from sweep.data.ordered import ordered_spans
 from sweep.data.prefetch import Prefetch
 from sweep.data.sampling import evaluation_frames
@@ -120,26 +122,17 @@ def _in_order(
 def _evaluation_batch(
     batch: Sequence[Span[Block]], *, features: Features, sample_frames: int, buffers: Buffers
 ) -> Batch:
-    rows, size = pieces(batch)
-    counts = gather.frame_counts(rows, size, features)
+    gather = Gather(batch, features, buffers)
+    counts = gather.frame_counts()
     picks = sampling.evenly(counts, sample_frames) if features.level == "frame" else sampling.all_frames(counts)
-    return Batch(
-        gather.video_ids(rows, size),
-        gather.frames(rows, picks, features, buffers),
-        gather.labels(rows, size, features),
-        None,
-    )
+    return Batch(gather.video_ids(), gather.frames(picks), gather.labels(), None)
 
 
 def _raw_batch(batch: Sequence[Span[Block]], *, features: Features, buffers: Buffers) -> RawBatch:
-    rows, size = pieces(batch)
-    counts = gather.frame_counts(rows, size, features)
-    return RawBatch(
-        gather.video_ids(rows, size),
-        gather.frames(rows, sampling.all_frames(counts), features, buffers),
-        counts.astype(np.int32),
-        gather.labels(rows, size, features),
-    )
+    gather = Gather(batch, features, buffers)
+    counts = gather.frame_counts()
+    frames = gather.frames(sampling.all_frames(counts))
+    return RawBatch(gather.video_ids(), frames, counts.astype(np.int32), gather.labels())
 
 
 def _check(files: Sequence[str], **sizes: int) -> None:

@@ -3,94 +3,120 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from sweep.data import survey as columns
+from sweep.data.crc import crc_function
 from sweep.data.faults import Fault
 from sweep.data.framing import Position, Stretch
 from sweep.data.survey import collect_labels, survey
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from sweep.data.buffers import Buffers
     from sweep.data.features import Features
+    from sweep.data.framing import Run
+    from sweep.data.mapping import FileMemory
 
-
-_NO_PLACES = np.empty(0, np.int64)
-_NOTHING = (_NO_PLACES, np.empty((0, columns.COLUMNS), np.int64), _NO_PLACES, _NO_PLACES)
+_NOTHING = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
 class Records:
-    """Good records of one stretch: nothing is copied, these say where things lie in `data` (uint8 [bytes]).
+    """Good records: nothing is copied, these say at which addresses things lie in `memory`, which they keep alive.
 
-    `ids` int64 [n, 2]: spans. `label_ends` int64 [n+1], `labels` int64: those of row i are
-    labels[label_ends[i]:label_ends[i+1]]. `frame_ends` int64 [n+1], `rgb_at`, `audio_at` int64 [frames]: likewise,
-    where each frame's values begin. `faults`: the records left out. `after`: where the file's next stretch begins,
-    None at its end.
+    All int64. `id_at`, `id_bytes` [n]: where each id begins, and its length. `label_ends` [n+1], `labels`: those of
+    row i are labels[label_ends[i]:label_ends[i+1]]. `frame_ends` [n+1], `rgb_at`, `audio_at` [frames]: likewise, where
+    each frame's values begin.
     """
 
-    data: NDArray[np.uint8]
-    ids: NDArray[np.int64]
+    memory: tuple[NDArray[np.uint8], ...]
+    id_at: NDArray[np.int64]
+    id_bytes: NDArray[np.int64]
     label_ends: NDArray[np.int64]
     labels: NDArray[np.int64]
     frame_ends: NDArray[np.int64]
     rgb_at: NDArray[np.int64]
     audio_at: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.id_at)
+
+
+class Loaded(NamedTuple):
+    """What a stretch held. `faults`: the records left out. `after`: where the next stretch begins, None at the end."""
+
+    records: Records
     faults: tuple[Fault, ...]
     after: Position | None
 
-    def __len__(self) -> int:
-        return len(self.ids)
 
-    def video_ids(self, rows: NDArray[np.int64]) -> list[str]:
-        """Ids of some rows as text; bytes that are not UTF-8 are escaped rather than lost."""
-        data = self.data
-        return [
-            data[start:stop].tobytes().decode("utf-8", "backslashreplace") for start, stop in self.ids[rows].tolist()
-        ]
-
-
-def load(file: str, position: Position, size_bytes: int, features: Features, buffers: Buffers) -> Records:
+def load(file: str, position: Position, size_bytes: int, features: Features, memory: FileMemory) -> Loaded:
     """Read a stretch of a file and find id, labels and frames of every record; `DataError` when reading fails."""
-    stretch = Stretch(file, position, size_bytes, buffers)
-    surveyed = [
-        (
-            run.record_indices,
-            *survey(
-                stretch.data,
-                run.starts,
-                run.stops,
-                features.level == "frame",
-                features.rgb * features.bytes_per_value,
-                features.audio * features.bytes_per_value,
-                features.classes,
-            ),
-        )
-        for run in stretch.runs()
-    ]
-    surveyed = surveyed or [_NOTHING]
-    record_indices, rows, rgb_at, audio_at = (np.concatenate(parts) for parts in zip(*surveyed, strict=True))
-    usable = rows[:, columns.STATUS] == columns.GOOD
-    good = rows[usable]
-    label_ends = _ends(good[:, columns.LABELS])
-    faults = stretch.faults
-    for i in np.flatnonzero(~usable):
-        kind, detail = _describe(rows[i], features)
-        faults.append(Fault(kind, file, int(record_indices[i]), detail))
+    stretch = Stretch(file, position, size_bytes, memory)
+    found, faults = list[Records](), list[Fault]()
+    for run in stretch.runs():
+        rows, rgb_at, audio_at = _survey(stretch.data, run, features)
+        usable = rows[:, columns.STATUS] == columns.GOOD
+        if not usable.all():
+            for i in np.flatnonzero(~usable).tolist():
+                kind, detail = _describe(rows[i], features)
+                faults.append(Fault(kind, file, run.first_index + i, detail))
+            rows = rows[usable]
+        found.append(_records(stretch.data, rows, rgb_at, audio_at))
+    return Loaded(join(found), (*faults, *stretch.faults), stretch.after)
+
+
+def join(parts: Sequence[Records]) -> Records:
+    """The records of all parts, one part after the other."""
+    memory = {id(piece): piece for part in parts for piece in part.memory}
     return Records(
-        data=stretch.data,
-        ids=good[:, [columns.ID_START, columns.ID_STOP]],
+        tuple(memory.values()),
+        _concatenate([part.id_at for part in parts]),
+        _concatenate([part.id_bytes for part in parts]),
+        _ends(_concatenate([np.diff(part.label_ends) for part in parts])),
+        _concatenate([part.labels for part in parts]),
+        _ends(_concatenate([np.diff(part.frame_ends) for part in parts])),
+        _concatenate([part.rgb_at for part in parts]),
+        _concatenate([part.audio_at for part in parts]),
+    )
+
+
+def _survey(
+    data: NDArray[np.uint8], run: Run, features: Features
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    rows, rgb_at, audio_at = survey(
+        data,
+        run.starts,
+        run.stops,
+        run.crcs,
+        crc_function(),
+        features.level == "frame",
+        features.rgb * features.bytes_per_value,
+        features.audio * features.bytes_per_value,
+        features.classes,
+    )
+    return rows, rgb_at, audio_at
+
+
+def _records(
+    data: NDArray[np.uint8], rows: NDArray[np.int64], rgb_at: NDArray[np.int64], audio_at: NDArray[np.int64]
+) -> Records:
+    first = data.ctypes.data
+    label_ends = _ends(rows[:, columns.LABELS])
+    return Records(
+        memory=(data,),
+        id_at=rows[:, columns.ID_START] + first,
+        id_bytes=rows[:, columns.ID_STOP] - rows[:, columns.ID_START],
         label_ends=label_ends,
-        labels=collect_labels(stretch.data, good, label_ends),
-        frame_ends=_ends(good[:, columns.FRAMES]),
-        rgb_at=rgb_at,
-        audio_at=audio_at,
-        faults=tuple(sorted(faults, key=lambda fault: fault.record_index)),
-        after=stretch.after,
+        labels=collect_labels(data, rows, label_ends),
+        frame_ends=_ends(rows[:, columns.FRAMES]),
+        rgb_at=rgb_at + first,
+        audio_at=audio_at + first,
     )
 
 
@@ -102,6 +128,7 @@ def _describe(row: NDArray[np.int64], features: Features) -> tuple[str, str]:
     lengths = f"{unit} of {mean}{{}}{place}, got {got // features.bytes_per_value}"
     message = "SequenceExample" if features.level == "frame" else "Example"
     return {
+        columns.CRC: ("data CRC", "the bytes do not have the checksum that was stored with them"),
         columns.BROKEN: ("malformed", f"expected a serialized tf.train.{message}, got other bytes"),
         columns.NO_ID: ("missing id", "expected a bytes feature id, got none"),
         columns.NO_RGB: ("missing features", f"expected {mean}rgb, got none"),
@@ -118,5 +145,11 @@ def _describe(row: NDArray[np.int64], features: Features) -> tuple[str, str]:
     }[int(row[columns.STATUS])]
 
 
+def _concatenate(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return parts[0] if len(parts) == 1 else np.concatenate([_NOTHING, *parts])
+
+
 def _ends(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    ends = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=ends[1:])
+    return ends

@@ -38,6 +38,10 @@ class Source(Protocol):
 
     size_bytes: int
 
+    @property
+    def descriptor(self) -> int | None:
+        """The system's number of a local file."""
+
     def read_into(self, target: NDArray[np.uint8], offset: int) -> int:
         """Fill `target` with the file's bytes from `offset` on; how many there were, fewer only at the file's end."""
 
@@ -55,13 +59,13 @@ def opened(path: str) -> Iterator[Source]:
 class _Local:
     def __init__(self, path: str) -> None:
         self.path = path
-        self._descriptor = os.open(path, os.O_RDONLY)
-        self.size_bytes = os.fstat(self._descriptor).st_size
+        self.descriptor: int = os.open(path, os.O_RDONLY)
+        self.size_bytes = os.fstat(self.descriptor).st_size
 
     def read_into(self, target: NDArray[np.uint8], offset: int) -> int:
         filled = 0
         while filled < target.size:
-            got = os.preadv(self._descriptor, [target[filled:].data], offset + filled)
+            got = os.preadv(self.descriptor, [target[filled:].data], offset + filled)
             if got == 0:
                 break
             filled += got
@@ -71,10 +75,12 @@ class _Local:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
 
 class _Remote:
+    descriptor = None
+
     def __init__(self, path: str) -> None:
         self.size_bytes = int(_gfile().stat(path).length)
         self._file = _gfile().GFile(path, "rb")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from sweep.data.crc import crc32c
 from sweep.data.memcpy import load_word
 from sweep.data.wire import DELIMITED, MALFORMED, find_entry, find_message, read_field, read_integers, single_value
 
@@ -23,7 +24,7 @@ STATUS, GOT, PLACE, ID_START, ID_STOP, LABELS_START, LABELS_STOP, LABELS, FRAMES
 COLUMNS = 9
 
 # What a record can be; `records.py` has a sentence for each.
-GOOD, BROKEN, NO_ID, NO_RGB, NO_AUDIO, NO_FRAMES, RGB_LENGTH, AUDIO_LENGTH, UNEQUAL, LABEL, NOT_FINITE = range(11)
+GOOD, BROKEN, NO_ID, NO_RGB, NO_AUDIO, NO_FRAMES, RGB_LENGTH, AUDIO_LENGTH, UNEQUAL, LABEL, NOT_FINITE, CRC = range(12)
 
 _ID = np.frombuffer(b"id", np.uint8)
 _LABELS = np.frombuffer(b"labels", np.uint8)
@@ -40,12 +41,16 @@ def survey(
     data: NDArray[np.uint8],
     starts: NDArray[np.int64],
     stops: NDArray[np.int64],
+    crcs: NDArray[np.int64],
+    crc_function: int,
     frame_level: bool,
     rgb_bytes: int,
     audio_bytes: int,
     classes: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Survey the records data[starts[i]:stops[i]]; `rgb_bytes` and `audio_bytes` are those of one frame's values.
+    """Survey the records data[starts[i]:stops[i]], whose CRCs should be `crcs`.
+
+    `rgb_bytes` and `audio_bytes` are those of one frame's values.
 
     Returns the rows [n, COLUMNS], and for the frames of all good records one after the other, where their rgb and
     their audio values begin (int64 [frames] each).
@@ -58,6 +63,9 @@ def survey(
     frames = 0
     for i in range(starts.size):
         row, start, stop = rows[i], starts[i], stops[i]
+        if crc32c(crc_function, data, start, stop) != crcs[i]:
+            row[STATUS] = CRC
+            continue
         features, features_stop = find_message(data, start, stop, 1)
         row[STATUS] = _survey_context(data, features, features_stop, classes, row)
         if row[STATUS] == GOOD and frame_level:
@@ -178,10 +186,12 @@ def _survey_list(
 
 @njit(cache=True, nogil=True)
 def _alike(data: NDArray[np.uint8], left: int, right: int, count: int) -> bool:
-    different = 0
-    for i in range(count):
-        different |= data[left + i] ^ data[right + i]
-    return different == 0
+    """Whether `count` bytes are the same at both places: by words, the last one overlapping, since there are four."""
+    last = count - 4
+    different = load_word(data, left + last) ^ load_word(data, right + last)
+    for i in range(0, last, 4):
+        different |= load_word(data, left + i) ^ load_word(data, right + i)
+    return bool(different == 0)
 
 
 @njit(cache=True, nogil=True)

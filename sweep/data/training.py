@@ -8,10 +8,11 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from selection.errors import DataError
-from sweep.data import gather, sampling
+from sweep.data import sampling
 from sweep.data.batch import Batch
-from sweep.data.blocks import Span, cut, pieces
+from sweep.data.blocks import Span, cut
 from sweep.data.buffers import Buffers
+from sweep.data.gather import Gather
 from sweep.data.windows import FRAME_CHOICE, Window, Windows, WindowStart
 
 if TYPE_CHECKING:
@@ -74,18 +75,14 @@ class TrainingSeries:
             windows.close()
 
     def _gather(self, batch: Sequence[Span[Window]], number: int) -> Batch:
-        rows, size = pieces(batch)
-        counts = gather.frame_counts(rows, size, self._features)
+        gather = Gather(batch, self._features, self._buffers)
+        counts = gather.frame_counts()
         if self._features.level == "frame":
             picks = sampling.at_random(counts, self._sample_frames, (self._seed, FRAME_CHOICE, number))
         else:
             picks = sampling.all_frames(counts)
-        return Batch(
-            gather.video_ids(rows, size),
-            gather.frames(rows, picks, self._features, self._buffers),
-            gather.labels(rows, size, self._features),
-            self._resume(batch[-1], number + 1),
-        )
+        resume = self._resume(batch[-1], number + 1)
+        return Batch(gather.video_ids(), gather.frames(picks), gather.labels(), resume)
 
     def _resume(self, last: Span[Window], next_batch: int) -> dict[str, Any]:
         window = last.block

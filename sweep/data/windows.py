@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sweep.data.blocks import Block, count, in_order
-from sweep.data.buffers import Buffers
+from sweep.data.blocks import Block, count
 from sweep.data.framing import Position
-from sweep.data.records import Records, load
+from sweep.data.mapping import FileMemory
+from sweep.data.records import Loaded, join, load
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -77,7 +77,7 @@ class Windows:
     ) -> None:
         self._files, self._features, self._faults, self._seed = files, features, faults, seed
         self._lanes = min(LANES, len(files))
-        self._buffers = Buffers()
+        self._memory = FileMemory()
         self._stretch_bytes = max(buffer_bytes // self._lanes, 1)
 
     def first(self) -> WindowStart:
@@ -101,27 +101,26 @@ class Windows:
                     count(parts, self._faults)
                     self._faults.check(complete=after.epoch > start.epoch)
                     after = after._replace(counted=self._faults.state())
-                    yield Window(parts, *self._shuffle(start, parts), start, after)
+                    records = join([part.records for part in parts])
+                    yield Window(records, self._shuffle(start, len(records)), start, after)
                     start = after
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _load(self, start: WindowStart, pool: ThreadPoolExecutor) -> list[Future[Records]]:
+    def _load(self, start: WindowStart, pool: ThreadPoolExecutor) -> list[Future[Loaded]]:
         return [
-            pool.submit(load, self._files[lane.file], lane.position, self._stretch_bytes, self._features, self._buffers)
+            pool.submit(load, self._files[lane.file], lane.position, self._stretch_bytes, self._features, self._memory)
             for lane in start.lanes
         ]
 
-    def _shuffle(self, start: WindowStart, parts: Sequence[Records]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        part_of, row_of = in_order(parts)
-        order = np.random.default_rng((self._seed, RECORD_ORDER, start.epoch, start.window)).permutation(len(part_of))
-        return part_of[order], row_of[order]
+    def _shuffle(self, start: WindowStart, records: int) -> NDArray[np.int64]:
+        return np.random.default_rng((self._seed, RECORD_ORDER, start.epoch, start.window)).permutation(records)
 
     def _begin_epoch(self, epoch: int) -> WindowStart:
         lanes = tuple(Lane(file, Position()) for file in self._file_order(epoch)[: self._lanes])
         return WindowStart(epoch, 0, len(lanes), lanes, self._faults.state())
 
-    def _advance(self, start: WindowStart, parts: Sequence[Records]) -> WindowStart:
+    def _advance(self, start: WindowStart, parts: Sequence[Loaded]) -> WindowStart:
         fresh = iter(self._file_order(start.epoch)[start.taken :])
         taken = start.taken
         lanes = []

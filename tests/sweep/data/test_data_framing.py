@@ -3,41 +3,49 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import google_crc32c
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selection.errors import DataError
 from sweep.data import framing, storage
-from sweep.data.buffers import Buffers
 from sweep.data.framing import OVERHEAD_BYTES, Position, Stretch, frame_record
+from sweep.data.mapping import FileMemory
 
 Payloads = list[tuple[int, bytes]]
 Kinds = list[tuple[str, int]]
 
 
 def read_all(file: Path | str, stretch_bytes: int = 1 << 20) -> tuple[Payloads, Kinds, int]:
-    """Every record with its index, every fault with its record's index, and the bytes of the largest stretch."""
-    buffers = Buffers()
+    """Every right record with its index, every fault with its record's index, and the bytes of the largest stretch."""
+    memory = FileMemory()
     payloads: Payloads = []
     kinds: Kinds = []
     largest = 0
     position: Position | None = Position()
     while position is not None:
-        stretch = Stretch(str(file), position, stretch_bytes, buffers)
+        stretch = Stretch(str(file), position, stretch_bytes, memory)
         for run in stretch.runs():
-            for start, stop, index in zip(*run, strict=True):
-                payloads.append((int(index), stretch.data[start:stop].tobytes()))
+            for index, (start, stop, crc) in enumerate(zip(*run[:3], strict=True), run.first_index):
+                payload = stretch.data[start:stop].tobytes()
+                if google_crc32c.value(payload) == crc:
+                    payloads.append((index, payload))
+                else:
+                    kinds.append(("data CRC", index))
         kinds += [(fault.kind, fault.record_index) for fault in stretch.faults]
         largest = max(largest, stretch.data.size)
         position = stretch.after
     return payloads, kinds, largest
 
 
-@pytest.fixture(autouse=True, params=[7, framing.PIECE_BYTES], ids=["small pieces", "large pieces"], scope="module")
-def piece_bytes(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.fixture(autouse=True, params=["mapped", "small pieces", "large pieces"], scope="module")
+def way_of_reading(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(framing, "PIECE_BYTES", request.param)
+        if request.param != "mapped":
+            patch.setattr(FileMemory, "mapped", lambda *_: None)
+        if request.param == "small pieces":
+            patch.setattr(framing, "PIECE_BYTES", 7)
         yield
 
 

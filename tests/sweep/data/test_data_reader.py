@@ -16,6 +16,7 @@ from sweep.data import encode, storage
 from sweep.data.faults import Faults
 from sweep.data.features import Features
 from sweep.data.framing import frame_record
+from sweep.data.mapping import FileMemory
 from sweep.data.reader import Batch, evaluation_batches, evaluation_frames, raw_batches, training_batches
 
 FEATURES = Features("frame", classes=10, rgb=5, audio=3, max_frames=7)
@@ -133,6 +134,7 @@ def test_resuming_reads_nothing_before_its_window(files: list[str], monkeypatch:
         began.append((self.path, offset))
         return read_into(self, target, offset)
 
+    monkeypatch.setattr(FileMemory, "mapped", lambda *_: None)  # so that files are read
     monkeypatch.setattr(storage._Local, "read_into", logged)
     take(files, 1, resume=resume)
     first_of = dict(reversed(began))

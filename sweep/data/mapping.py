@@ -1,0 +1,96 @@
+"""Where the bytes of files lie while they are used: in the system's own cache where it can map them, else in buffers.
+
+Mapping saves the copy out of the page cache, which costs more than checking and parsing together.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.data.buffers import Buffers
+
+KEPT_BYTES = 32 * 2**30  # of address space, not of memory: its page tables take a 500th of it at most
+_POPULATE_READ = 22  # MADV_POPULATE_READ of Linux 5.14; Python has no name for it
+_Key = tuple[int, int, int, int]
+
+
+class FileMemory:
+    """Memory of the files of one reader. May be used from any thread.
+
+    Mapped pages belong to the system's cache, which takes them back when it needs to; the mappings of the files used
+    last are kept, up to `kept_bytes` of address space, since making one costs a third of copying it.
+    """
+
+    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
+        self._buffers = Buffers()
+        self._kept_bytes = kept_bytes
+        self._mappings: dict[_Key, NDArray[np.uint8]] = {}  # the one used last comes last
+        self._lock = threading.Lock()
+
+    def take(self, size_bytes: int) -> NDArray[np.uint8]:
+        """A buffer to read into."""
+        return self._buffers.take(size_bytes)
+
+    def mapped(self, descriptor: int, offset: int, size_bytes: int) -> NDArray[np.uint8] | None:
+        """`size_bytes` of an open local file from `offset` on; None where they have to be read.
+
+        The system brings every page in beforehand and says so when it cannot (the disk fails, the file is shorter):
+        touching such a page later would end the process. Reading then tells what is wrong.
+        """
+        whole = self._whole(descriptor) if _libc is not None else None
+        if whole is None or offset + size_bytes > whole.size:
+            return None
+        start = offset // mmap.PAGESIZE * mmap.PAGESIZE
+        there = _bring_in(whole.ctypes.data + start, offset + size_bytes - start)
+        return whole[offset : offset + size_bytes] if there else None
+
+    def _whole(self, descriptor: int) -> NDArray[np.uint8] | None:
+        about = os.fstat(descriptor)
+        key = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
+        with self._lock:
+            found = self._mappings.pop(key, None)
+            if found is None:
+                found = _map(descriptor, about.st_size)
+            if found is not None:
+                self._mappings[key] = found
+            while sum(kept.size for kept in self._mappings.values()) > self._kept_bytes:
+                del self._mappings[next(iter(self._mappings))]
+        return found
+
+
+def _map(descriptor: int, size_bytes: int) -> NDArray[np.uint8] | None:
+    try:
+        # A private copy on write, so that the array is an ordinary one for compiled functions; nothing writes.
+        memory = mmap.mmap(descriptor, size_bytes, access=mmap.ACCESS_COPY)
+    except (OSError, ValueError):  # an empty file, or a file system without mappings
+        return None
+    return np.frombuffer(memory, np.uint8)
+
+
+def _bring_in(address: int, size_bytes: int) -> bool:
+    """Whether all pages are in memory, after fetching those that are not."""
+    resident = np.empty(-(-size_bytes // mmap.PAGESIZE), np.uint8)
+    if _libc.mincore(address, size_bytes, resident.ctypes.data) == 0 and (resident & 1).all():
+        return True  # asking costs a tenth of populating what is there already
+    return bool(_libc.madvise(address, size_bytes, _POPULATE_READ) == 0)
+
+
+def _find_libc() -> Any:
+    """The system's own functions: unlike Python's `madvise`, they let other threads run while pages come in."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None)
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+    return libc
+
+
+_libc = _find_libc()
