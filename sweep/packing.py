@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from models.graph import Member
+from models.graph import AnyMember, Member, SavedModelMember, Shared
 from models.graph.files import EXTRA_FOLDER
 from selection.errors import InputError
 from sweep.atomic import read_json
@@ -24,13 +24,13 @@ class Packing:
     """An ensemble, ready to be built."""
 
     ensemble: dict[str, Any]
-    members: tuple[Member, ...]
+    members: tuple[AnyMember, ...]
     features: Features
 
 
 def is_buildable(origin: Mapping[str, Any]) -> bool:
-    """Whether a candidate's origin names weights and a family, so that a graph can hold it."""
-    return "weights" in origin and "family" in origin
+    """Whether a graph can hold a candidate: its origin names the weights of a family, or SavedModels."""
+    return {"weights", "family"} <= set(origin) or "saved_models" in origin
 
 
 def read_packing(ensemble_file: Path) -> Packing:
@@ -46,7 +46,7 @@ def read_packing(ensemble_file: Path) -> Packing:
     if without:
         raise InputError(
             f"expected members with weights of their own, got only predictions of {', '.join(without)}: "
-            "a graph can be built of models that sweep run trained"
+            "a graph can be built of models that sweep run trained, or that were imported as models"
         )
     members = tuple(_member(pool, member, records[member["name"]]) for member in ensemble["members"])
     return Packing(ensemble, members, _shared_features(records, members))
@@ -70,8 +70,10 @@ def graph_features(graph: Path) -> Features:
     return Features(**read_json(path))
 
 
-def _member(pool: Path, chosen: Mapping[str, Any], record: Mapping[str, Any]) -> Member:
+def _member(pool: Path, chosen: Mapping[str, Any], record: Mapping[str, Any]) -> AnyMember:
     origin = record["origin"]
+    if "saved_models" in origin:
+        return _saved_model(pool, chosen, origin)
     return Member(
         name=chosen["name"],
         family=origin["family"],
@@ -84,15 +86,29 @@ def _member(pool: Path, chosen: Mapping[str, Any], record: Mapping[str, Any]) ->
     )
 
 
-def _shared_features(records: Mapping[str, Any], members: tuple[Member, ...]) -> Features:
-    found: dict[str, Features] = {}
-    for member in members:
-        origin, complete = records[member.name]["origin"], member.complete
-        found[member.name] = Features(
-            level=origin["level"],
-            max_frames=int(origin.get("max_frames", 300)),
-            **{key: int(complete[key]) for key in ("classes", "rgb", "audio")},
+def _saved_model(pool: Path, chosen: Mapping[str, Any], origin: Mapping[str, Any]) -> SavedModelMember:
+    if chosen["precision"] not in origin["saved_models"]:
+        known = ", ".join(origin["saved_models"])
+        raise InputError(f"expected {chosen['name']} in a precision that it has ({known}), got {chosen['precision']}")
+    return SavedModelMember(
+        name=chosen["name"],
+        directory=pool / origin["saved_models"][chosen["precision"]],
+        precision=chosen["precision"],
+        weight=chosen["weight"],
+        sample_frames=int(origin["sample_frames"]),
+        shared=Shared(**origin["features"], classes=origin["classes"]),
+    )
+
+
+def _shared_features(records: Mapping[str, Any], members: tuple[AnyMember, ...]) -> Features:
+    found = {
+        member.name: Features(
+            level=records[member.name]["origin"]["level"],
+            max_frames=int(records[member.name]["origin"].get("max_frames", 300)),
+            **asdict(member.shared),
         )
+        for member in members
+    }
     different = [f"{name} {features}" for name, features in found.items()]
     if len(set(found.values())) != 1:
         raise InputError(f"expected members that read the same data, got {'; '.join(different)}")

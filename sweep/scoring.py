@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from selection.errors import DataError
 from selection.gap import gap_of_lists
 from selection.list_metrics import hit_at_one_of_lists, mean_average_precision_of_lists
-from selection.lists import Labels
+from selection.lists import Labels, Predictions
 from sweep.data.reader import RawBatch
 
 if TYPE_CHECKING:
@@ -71,14 +71,7 @@ class LabelledLists:
         Raises:
             DataError: there are no videos, or none has a label.
         """
-        if not self._ids:
-            raise DataError("expected at least one video to evaluate, got none")
-        indptr = np.concatenate([[0], np.cumsum(np.concatenate(self._counts))])
-        labels = Labels(np.concatenate(self._ids), indptr, np.concatenate(self._labels), self._class_count)
-        if labels.label_count == 0:
-            raise DataError(
-                "expected videos with labels to evaluate, got none: files without labels can only be predicted"
-            )
+        labels = self.labels()
         indices, scores = np.concatenate(self._indices), np.concatenate(self._scores)
         return Evaluation(
             videos=labels.video_count,
@@ -88,17 +81,44 @@ class LabelledLists:
             hit_at_one=hit_at_one_of_lists(indices, scores, labels),
         )
 
+    def labels(self) -> Labels:
+        """The ground truth of all videos so far.
+
+        Raises:
+            DataError: there are no videos, or none has a label.
+        """
+        if not self._ids:
+            raise DataError("expected at least one video to evaluate, got none")
+        indptr = np.concatenate([[0], np.cumsum(np.concatenate(self._counts))])
+        labels = Labels(np.concatenate(self._ids), indptr, np.concatenate(self._labels), self._class_count)
+        if labels.label_count == 0:
+            raise DataError(
+                "expected videos with labels to evaluate, got none: files without labels can only be predicted"
+            )
+        return labels
+
+    def predictions(self) -> Predictions:
+        """The lists of all videos so far, as a pool holds them."""
+        return Predictions(np.concatenate(self._ids), np.concatenate(self._indices), np.concatenate(self._scores))
+
 
 def evaluate_graph(
     graph: Predictor, batches: Iterable[RawBatch], class_count: int, advance: Callable[[int], object]
 ) -> Evaluation:
     """Predict every batch and score all of them; `advance` gets the number of videos of each batch."""
+    return gather_lists(graph, batches, class_count, advance).evaluate()
+
+
+def gather_lists(
+    graph: Predictor, batches: Iterable[RawBatch], class_count: int, advance: Callable[[int], object]
+) -> LabelledLists:
+    """Predict every batch and keep its best classes beside its labels."""
     lists = LabelledLists(class_count)
     for batch in batches:
         output = graph.predict(batch.frames, batch.num_frames)
         lists.add(batch.video_ids, output.top_indices, output.top_scores, batch.labels)
         advance(len(batch.video_ids))
-    return lists.evaluate()
+    return lists
 
 
 def write_predictions(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sweep import graph_cli
+from sweep import graph_cli, import_cli
 from sweep.console import JsonOption, make_app, print_json
 
 app = make_app(
@@ -65,52 +65,11 @@ WorkersOption = Annotated[
 AddressOption = Annotated[str | None, typer.Option(help="A Ray cluster that evaluates (for example auto).")]
 
 
-@app.command(
+app.command(
     "import",
-    epilog="Example: `sweep select import pool --labels truth.npz --predictions a=a.npz --size a=120MiB "
-    "--predictions b=b.csv --size b=path/of/b`",
-)
-def import_pool(
-    pool: Annotated[Path, typer.Argument(metavar="POOL", help="The pool folder; made if missing.")],
-    *,
-    labels: Annotated[
-        Path | None,
-        typer.Option(help="Labels (.npz or .csv, see docs/pool.md); may be left out when the pool has some."),
-    ] = None,
-    predictions: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=FILE", help="A model's predictions (.npz or .csv); NAME@PRECISION=FILE for one precision."
-        ),
-    ] = None,
-    size: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=SIZE", help="Its size: 120MiB, bytes, or the model's path; NAME@PRECISION=SIZE for one."
-        ),
-    ] = None,
-    classes: Annotated[int | None, typer.Option(min=1, help="Number of classes, where the labels do not tell.")] = None,
-    top_k: Annotated[int, typer.Option(min=20, help="Best classes kept of each video.")] = 100,
-    precision: Annotated[str, typer.Option(help="The precision of sizes that name none.")] = "float32",
-    json: JsonOption = False,
-) -> None:
-    """Make a pool of predictions from any framework, or add models to one."""
-    from sweep.imports import import_candidates
-    from sweep.select_views import pool_values, print_pool
-
-    imported = import_candidates(
-        pool,
-        labels_file=labels,
-        predictions=predictions or [],
-        sizes=size or [],
-        class_count=classes,
-        top_k=top_k,
-        default_precision=precision,
-    )
-    if json:
-        print_json(pool_values(imported, pool))
-    else:
-        print_pool(imported, pool)
+    epilog="Example: `sweep select import pool --labels truth.npz --predictions a=a.npz --size a=120MiB` or "
+    "`... import pool --data 'validate*.tfrecord' --checkpoint old=train/model.ckpt-200000`",
+)(import_cli.import_pool)
 
 
 @app.command(epilog="Example: `sweep select pareto runs/paper_grid`")

@@ -1,0 +1,74 @@
+"""A model measured as the one graph would run it: packed alone, and run on labelled data files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from models.graph import AnyMember, Graph, build_graph
+from selection.gap import gap_of_lists
+from selection.lists import Labels, Predictions
+from sweep.data.faults import Faults
+from sweep.data.features import Features
+from sweep.data.reader import raw_batches
+from sweep.scoring import gather_lists
+
+
+class Measured(NamedTuple):
+    """What a model predicts for the videos of some files, and their ground truth."""
+
+    predictions: Predictions
+    labels: Labels
+
+    @property
+    def gap(self) -> float:
+        """GAP@20."""
+        return gap_of_lists(self.predictions.top_indices, self.predictions.top_scores, self.labels)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Labelled files, and how they are read.
+
+    Attributes:
+        files: All that are read, in this order.
+        features: What the records hold.
+        batch_size: Videos that are predicted at once.
+        max_bad_share: Share of faulty records beyond which it fails.
+        top_k: Best classes kept of each video.
+    """
+
+    files: tuple[str, ...]
+    features: Features
+    batch_size: int = 64
+    max_bad_share: float = 0.001
+    top_k: int = 100
+
+    def measure(self, member: AnyMember, scratch: Path, advance: Callable[[int], object]) -> Measured:
+        """Build the graph of `member` alone in a folder below `scratch`, run it on all files, and remove it.
+
+        So what is measured is what `select build` stores, to the bit. `member`'s weight must be 1; `advance` gets the
+        videos of each batch.
+
+        Raises:
+            InputError: The weights cannot be stored so, the model does not read such data or gives no probabilities, or
+                the files are faulty or without labels.
+        """
+        faults = Faults(self.max_bad_share)
+        with TemporaryDirectory(dir=scratch) as folder:
+            build_graph(
+                [member],
+                Path(folder) / "graph",
+                level=self.features.level,
+                top_k=self.top_k,
+                max_frames=self.features.max_frames,
+            )
+            graph = Graph(Path(folder) / "graph")
+        graph.decode()
+        with raw_batches(self.files, self.features, batch_size=self.batch_size, faults=faults) as batches:
+            lists = gather_lists(graph, batches, self.features.classes, advance)
+        faults.check(complete=True)
+        return Measured(lists.predictions(), lists.labels())
