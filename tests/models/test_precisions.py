@@ -168,6 +168,15 @@ def test_pruning_keeps_the_largest_and_their_exact_count() -> None:
     np.testing.assert_array_equal(largest_magnitudes(np.array([1, -2, 2, -1, 2], np.float32), 2), [0, 1, 1, 0, 0])
 
 
+@given(st.lists(st.sampled_from([0.0, 0.5, -0.5, 1.0, -2.0, 3.0]) | st.floats(-4, 4, width=32), min_size=1), st.data())
+def test_the_largest_magnitudes_are_those_of_a_stable_sort(values, data):
+    flat = np.array(values, np.float32)
+    count = data.draw(st.integers(1, len(values) + 1))
+    expected = np.zeros(len(values), bool)
+    expected[np.argsort(-np.abs(flat), kind="stable")[:count]] = True
+    np.testing.assert_array_equal(largest_magnitudes(flat, count), expected)
+
+
 def test_bytes_an_element_are_as_documented() -> None:
     count = 1_000 * 640
     bits = {

@@ -101,7 +101,9 @@ def test_the_smallest_weights_are_pruned():
         assert_array_equal(pruned.weights()[tensor.name][kept], dense.weights()[tensor.name][kept])
 
 
-@pytest.mark.parametrize("options", [{}, {"ema_decay": 0.9}, {"compute": "float16", "accumulate": 2}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"ema_decay": 0.9, "xla": True}, {"compute": "float16", "accumulate": 2}], ids=str
+)
 def test_what_is_pruned_is_stored_without_loss(options):
     trainer = make_trainer(replace(RECIPE, **options))
     train(trainer, 14)

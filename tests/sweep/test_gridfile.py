@@ -275,3 +275,10 @@ def test_the_steps_of_pruning_follow_from_the_length_of_the_training(load):
     assert pruning_schedule(load(SMALL).training) is None
     shortest = load(SMALL + "training: {steps: 1, pruning: {sparsity: 0.75}}").training
     assert pruning_schedule(shortest) == Pruning(0.75, 0, 1, 1)
+
+
+def test_a_precision_is_known_or_auto(load):
+    assert load(SMALL + "training: {precisions: [auto, pruned75_int8]}").training.precisions[0] == "auto"
+    [(place, told)] = problems(load, SMALL + "training: {precisions: [float16, automatic]}").items()
+    assert place.startswith("training.precisions[1] (line ") or place.startswith("training.precisions.1 (line ")
+    assert told.startswith("expected one of the precisions float32, ") and told.endswith("got 'automatic'; or auto")
