@@ -76,7 +76,7 @@ class Board:
                     self.space.columns_of(subset),
                     effort,
                     blend,
-                    self.starts.get(subset, ()) if effort == "full" else (),
+                    self.starts.get(subset, ()) if effort in {"full", "final"} else (),
                 )
                 for subset in fresh
             ]
@@ -127,6 +127,17 @@ class Board:
             return
         if self.best is None or self.rank(entry) < self.rank(self.best):
             self.best = entry
+
+    def leader(self, blend: Blend) -> Entry | None:
+        """The best allowed entry of one kind of blend at any effort; None before there is one."""
+        entries = [
+            entry
+            for (_, kind), level in self.levels.items()
+            if kind == blend
+            for entry in level.values()
+            if self.space.is_allowed(entry.subset)
+        ]
+        return min(entries, key=self.rank) if entries else None
 
     def rank(self, entry: Entry) -> tuple[float, int, Subset]:
         """Sort key, best first."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from selection.polish import COARSE_STEPS, FINE_STEPS, pattern, quick
+from selection.polish import COARSE_STEPS, FINE_STEPS, between_pairs, moves_for, pattern, quick
 from selection.weights import Products, log_loss_weights, on_simplex
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class Task:
         columns: columns of the members, all different.
         effort: "cheap": least-squares weights, one evaluation. "quick": some parabolic line searches from there.
             "full": line searches from every start, log loss among them, and a pattern search from the best. "final": a
-            fine pattern search from every start. "fixed": the first start as it is.
+            fine pattern search from every start, and one between all pairs from the best. "fixed": the first start as
+            it is.
         blend: of probabilities, or of logits.
         starts: further weights to start from.
     """
@@ -112,10 +113,11 @@ class Evaluator:
         directions = self.products.conjugate_directions(columns)
         tries = [quick(score, start, directions) for start in starts]
         if task.effort == "full":
-            tries.append(pattern(score, max(tries, key=_score)[0], COARSE_STEPS))
+            tries.append(pattern(score, max(tries, key=_score)[0], COARSE_STEPS, moves_for))
         if task.effort == "final":
             # GAP is rough at the scale of 1e-5, and a pattern search ends in the nearest of its many summits.
-            tries = [pattern(score, start, FINE_STEPS) for start, _ in tries]
+            tries = [pattern(score, start, FINE_STEPS, moves_for) for start, _ in tries]
+            tries.append(pattern(score, max(tries, key=_score)[0], FINE_STEPS, between_pairs))
         weights, best = max(tries, key=_score)
         return self._scored(task, weights, best, score.calls)
 

@@ -101,7 +101,8 @@ class _Search:
             board.evaluate([(number,) for number in range(len(board.space.items))], "cheap")
             subsets, greedy_ones = self._subsets()
             self._race(subsets, greedy_ones)
-            self._drop_negligible()
+            for blend in self.blends:
+                self._drop_negligible(board.leader(blend), blend)
         except Stopped:
             return (
                 "Stopped on request: this is the best found so far, and others may be better; "
@@ -159,24 +160,28 @@ class _Search:
         exhaustive = self.options.exhaustive
         race(self.board, subsets, blends=self.blends, exhaustive=exhaustive, keep=keep, tally=self.tally)
 
-    def _drop_negligible(self) -> None:
-        """Drop members that the best can do without, and use the freed room again when that gains."""
+    def _drop_negligible(self, leader: Entry | None, blend: Blend) -> None:
+        """Drop members that the leader of a blend can do without, and use the freed room again when that gains."""
         board = self.board
-        while board.best is not None and len(board.best.subset) > 1:
-            best, blend = board.best, board.best.scored.blend
-            board.tell("members that add nothing", 0, len(best.subset))
-            rests = [best.subset[:place] + best.subset[place + 1 :] for place in range(len(best.subset))]
+        while leader is not None and len(leader.subset) > 1:
+            board.tell("members that add nothing", 0, len(leader.subset))
+            rests = [leader.subset[:place] + leader.subset[place + 1 :] for place in range(len(leader.subset))]
             rests = [rest for rest in rests if board.space.is_allowed(rest)]
-            points = [(rest, weights) for rest in rests for weights in best.weights_without(rest)]
+            points = [(rest, weights) for rest in rests for weights in leader.weights_without(rest)]
             as_they_are = board.evaluate_at(points, blend)
             ranked = board.ranked([*as_they_are, *board.evaluate(rests, "quick", blend)])
-            if not ranked or ranked[0].score < best.score - WORTH_TRYING:
+            if not ranked or ranked[0].score < leader.score - WORTH_TRYING:
                 return
             without = ranked[0]
             board.add_start(without.subset, without.scored.weights)
             tried = list(dict.fromkeys([without.subset, by_loss(board, without.subset)]))
-            without = board.ranked([without, board.evaluate(tried, "final", blend)[0]])[0]
-            if board.best is best and without.score >= best.score - NEGLIGIBLE_SCORE:
-                board.best = without
-            if board.best is best:
+            without, better = board.evaluate(tried, "final", blend)[0], board.leader(blend)
+            without = board.ranked([without, ranked[0]])[0]
+            if better is not None and board.rank(better) < board.rank(leader):
+                leader = better
+            elif without.score >= leader.score - NEGLIGIBLE_SCORE:
+                if board.best is leader:
+                    board.best = without
+                leader = without
+            else:
                 return

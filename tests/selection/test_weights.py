@@ -8,7 +8,7 @@ from selection.evaluate import BlendScore, Evaluator, Task
 from selection.gap import gap_at_k
 from selection.metrics import log_loss
 from selection.objectives import Gap
-from selection.polish import COARSE_STEPS, pattern, quick
+from selection.polish import COARSE_STEPS, along_axes, between_pairs, pattern, quick
 from selection.rows import build_rows
 from selection.weights import Products, log_loss_weights, on_simplex
 
@@ -75,12 +75,24 @@ def test_polishing_never_loses_and_ends_on_the_simplex(case):
     start = np.full(4, 0.25)
     for weights, best in (
         quick(score, start, products.conjugate_directions(np.arange(4))),
-        pattern(score, start, COARSE_STEPS),
+        pattern(score, start, COARSE_STEPS, along_axes),
+        pattern(score, start, COARSE_STEPS, between_pairs),
     ):
         assert best >= score(start)
         assert best == pytest.approx(gap_at_k(np.tensordot(weights, scores, 1), labels), abs=1e-9)
         assert weights.sum() == pytest.approx(1.0)
         assert (weights >= 0).all()
+
+
+@pytest.mark.parametrize("moves", [along_axes, between_pairs])
+def test_moves_stay_on_the_simplex_whatever_they_start_from(moves):
+    for start in (np.array([0.5, 0.3, 0.2]), np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.4, 0.6])):
+        reached = [moved for move in moves(3) if (moved := move(start, 0.7)) is not None]
+        assert reached
+        for moved in reached:
+            assert moved.sum() == pytest.approx(1.0)
+            assert (moved >= 0.0).all()
+            assert np.abs(moved - start).max() > 0.0
 
 
 def test_more_effort_never_scores_less(case):
