@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.grid import Grid
+from sweep.grid import AUTO, Grid
 from sweep.gridfile import load_grid
 from sweep.gridproblems import known_keys
 
@@ -69,6 +69,15 @@ def test_the_documented_sampler_is_valid(tmp_path):
     sampler = load_grid(path).search.sampler
     assert sampler is not None
     assert sampler.trials == 20
+
+
+def test_the_documented_smaller_members_are_valid(tmp_path):
+    path = tmp_path / "grid.yaml"
+    head, rest = BLOCKS[0].split("training:\n")
+    path.write_text(head + BLOCKS[2] + rest[rest.index("budget:") :])
+    training = load_grid(path).training
+    assert training.pruning is not None
+    assert training.precisions[-1] == AUTO
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
