@@ -76,6 +76,7 @@ def measure(files: list[str], features: Features, seconds: float, rounds: int) -
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     running: dict[str, Iterator[Any]] = {
         "starter code": iter(pipelines.starter_code(files, features, batch_size)),
+        "starter code, parallel": iter(pipelines.starter_code(files, features, batch_size, parallel=True)),
         "good tf.data": iter(pipelines.good_tf_data(files, features, batch_size, buffer_records=500)),
         "ours, training": pipelines.ours_in_training(files, features, batch_size, SAMPLE_FRAMES),
         "ours, evaluation": pipelines.ours_in_evaluation(files, features, batch_size, SAMPLE_FRAMES),

@@ -1,6 +1,7 @@
-"""Where the bytes of files lie while they are used: in the system's own cache where it can map them, else in buffers.
+"""Where the bytes of files lie while they are used: in the system's own cache if they are there, else in buffers.
 
-Mapping saves the copy out of the page cache, which costs more than checking and parsing together.
+Mapping saves the copy out of the page cache, which costs more than checking and parsing together. What is not in the
+cache yet is better read, since the system reads a file ahead faster than it brings in the pages of a mapping.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class FileMemory:
         self._buffers = Buffers()
         self._kept_bytes = kept_bytes
         self._mappings: dict[_Key, NDArray[np.uint8]] = {}  # the one used last comes last
+        self._mapped_bytes = 0
         self._lock = threading.Lock()
 
     def take(self, size_bytes: int) -> NDArray[np.uint8]:
@@ -42,27 +44,32 @@ class FileMemory:
     def mapped(self, descriptor: int, offset: int, size_bytes: int) -> NDArray[np.uint8] | None:
         """`size_bytes` of an open local file from `offset` on; None where they have to be read.
 
-        The system brings every page in beforehand and says so when it cannot (the disk fails, the file is shorter):
-        touching such a page later would end the process. Reading then tells what is wrong.
+        All pages are in memory then: touching one that cannot be brought in, since the disk fails or somebody has cut
+        the file, would end the process, while reading tells what is wrong.
         """
-        whole = self._whole(descriptor) if _libc is not None else None
+        if _libc is None:
+            return None
+        about = os.fstat(descriptor)
+        whole = self._whole(descriptor, about)
         if whole is None or offset + size_bytes > whole.size:
             return None
         start = offset // mmap.PAGESIZE * mmap.PAGESIZE
-        there = _bring_in(whole.ctypes.data + start, offset + size_bytes - start)
+        # The system tells the owner of a file which of its pages are there; others have to have them brought in.
+        look = _are_there if about.st_uid == os.geteuid() else _bring_in
+        there = look(whole.ctypes.data + start, offset + size_bytes - start)
         return whole[offset : offset + size_bytes] if there else None
 
-    def _whole(self, descriptor: int) -> NDArray[np.uint8] | None:
-        about = os.fstat(descriptor)
+    def _whole(self, descriptor: int, about: os.stat_result) -> NDArray[np.uint8] | None:
         key = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
         with self._lock:
             found = self._mappings.pop(key, None)
             if found is None:
                 found = _map(descriptor, about.st_size)
+                self._mapped_bytes += 0 if found is None else found.size
             if found is not None:
                 self._mappings[key] = found
-            while sum(kept.size for kept in self._mappings.values()) > self._kept_bytes:
-                del self._mappings[next(iter(self._mappings))]
+            while self._mapped_bytes > self._kept_bytes:
+                self._mapped_bytes -= self._mappings.pop(next(iter(self._mappings))).size
         return found
 
 
@@ -75,11 +82,13 @@ def _map(descriptor: int, size_bytes: int) -> NDArray[np.uint8] | None:
     return np.frombuffer(memory, np.uint8)
 
 
-def _bring_in(address: int, size_bytes: int) -> bool:
-    """Whether all pages are in memory, after fetching those that are not."""
+def _are_there(address: int, size_bytes: int) -> bool:
     resident = np.empty(-(-size_bytes // mmap.PAGESIZE), np.uint8)
-    if _libc.mincore(address, size_bytes, resident.ctypes.data) == 0 and (resident & 1).all():
-        return True  # asking costs a tenth of populating what is there already
+    return _libc.mincore(address, size_bytes, resident.ctypes.data) == 0 and bool((resident & 1).all())
+
+
+def _bring_in(address: int, size_bytes: int) -> bool:
+    """Whether all pages are in memory, after fetching those that are not: slower, even where nothing is to be done."""
     return bool(_libc.madvise(address, size_bytes, _POPULATE_READ) == 0)
 
 

@@ -38,6 +38,8 @@ def test_every_pipeline_reads_the_same_videos(tmp_path: Path, level: str) -> Non
     files = written(tmp_path, features)
     [raw] = raw_batches(files, features, batch_size=8, faults=Faults(0.0))
     values, labels = next(iter(pipelines.starter_code(files, features, batch_size=8)))
+    at_once, _ = next(iter(pipelines.starter_code(files, features, batch_size=8, parallel=True)))
+    np.testing.assert_array_equal(values, at_once)
     np.testing.assert_array_equal(labels, raw.labels)
     if level == "frame":
         real = np.arange(raw.frames.shape[1]) < raw.num_frames[:, None]

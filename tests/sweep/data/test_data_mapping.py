@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import gc
 import mmap
 import os
@@ -12,6 +13,14 @@ from sweep.data import mapping
 from sweep.data.mapping import FileMemory
 
 SIZE_BYTES = 3 * mmap.PAGESIZE + 10
+
+
+@pytest.fixture(autouse=True, params=["owner", "others"])
+def who_reads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system tells only a file's owner which pages are in memory."""
+    if request.param == "others":
+        monkeypatch.setattr(os, "geteuid", lambda: -1)
+
 
 pytestmark = pytest.mark.skipif(mapping._libc is None, reason="files are mapped on Linux only")
 
@@ -50,6 +59,18 @@ def test_what_lies_beyond_the_end_has_to_be_read(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert mapped(FileMemory(), tmp_path / "a", 10, SIZE_BYTES - 9) is None
     assert mapped(FileMemory(), tmp_path / "empty", 0, 0) is None
+
+
+def test_what_is_not_in_memory_yet_has_to_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a")
+
+    def all_there_but_the_second(_address: int, _size_bytes: int, resident: int) -> int:
+        ctypes.memmove(resident, bytes([1, 0, 1, 1]), 4)
+        return 0
+
+    monkeypatch.setattr(mapping._libc, "mincore", all_there_but_the_second)
+    monkeypatch.setattr(mapping._libc, "madvise", lambda *_: -1)
+    assert mapped(FileMemory(), tmp_path / "a", 0, SIZE_BYTES) is None
 
 
 def test_pages_that_cannot_be_brought_in_have_to_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
