@@ -61,18 +61,20 @@ def load(file: str, position: Position, size_bytes: int, features: Features, mem
     found, faults = list[Records](), list[Fault]()
     for run in stretch.runs():
         rows, rgb_at, audio_at = _survey(stretch.data, run, features)
-        usable = rows[:, columns.STATUS] == columns.GOOD
-        if not usable.all():
-            for i in np.flatnonzero(~usable).tolist():
-                kind, detail = _describe(rows[i], features)
-                faults.append(Fault(kind, file, run.first_index + i, detail))
-            rows = rows[usable]
+        bad = np.flatnonzero(rows[:, columns.STATUS] != columns.GOOD)
+        for i in bad.tolist():
+            kind, detail = _describe(rows[i], features)
+            faults.append(Fault(kind, file, run.first_index + i, detail))
+        if bad.size:
+            rows = np.delete(rows, bad, axis=0)
         found.append(_records(stretch.data, rows, rgb_at, audio_at))
     return Loaded(join(found), (*faults, *stretch.faults), stretch.after)
 
 
 def join(parts: Sequence[Records]) -> Records:
     """The records of all parts, one part after the other."""
+    if len(parts) == 1:
+        return parts[0]
     memory = {id(piece): piece for part in parts for piece in part.memory}
     return Records(
         tuple(memory.values()),
@@ -146,7 +148,7 @@ def _describe(row: NDArray[np.int64], features: Features) -> tuple[str, str]:
 
 
 def _concatenate(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return parts[0] if len(parts) == 1 else np.concatenate([_NOTHING, *parts])
+    return np.concatenate([_NOTHING, *parts])  # there may be no parts
 
 
 def _ends(counts: NDArray[np.int64]) -> NDArray[np.int64]:
