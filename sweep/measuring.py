@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,6 @@ class DataSet:
             InputError: The weights cannot be stored so, the model does not read such data or gives no probabilities, or
                 the files are faulty or without labels.
         """
-        faults = Faults(self.max_bad_share)
         with TemporaryDirectory(dir=scratch) as folder:
             build_graph(
                 [member],
@@ -68,6 +68,14 @@ class DataSet:
             )
             graph = Graph(Path(folder) / "graph")
         graph.decode()
+        predicted = self._predict(graph, advance)
+        # TensorFlow's functions refer to themselves: without this, one model's weights stay until long after the next.
+        del graph
+        gc.collect()
+        return predicted
+
+    def _predict(self, graph: Graph, advance: Callable[[int], object]) -> Measured:
+        faults = Faults(self.max_bad_share)
         with raw_batches(self.files, self.features, batch_size=self.batch_size, faults=faults) as batches:
             lists = gather_lists(graph, batches, self.features.classes, advance)
         faults.check(complete=True)

@@ -104,7 +104,8 @@ def print_graph(built: Built) -> None:
     for tensor, count in info.saturated.items():
         out.print(f"{count:,} values clipped in {tensor}.")
     if built.tracked is not None:
-        out.print(f"MLflow: run {built.tracked.run_id}, model {built.tracked.model_uri}")
+        model = f", model {built.tracked.model_uri}" if built.tracked.model_uri else ""
+        out.print(f"MLflow: run {built.tracked.run_id}{model}")
 
 
 def print_evaluation(evaluation: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
