@@ -46,7 +46,7 @@ class Step:
     def __init__(self, model: Any, recipe: Recipe, slots: Slots, backend: Backend) -> None:
         self.model, self.recipe, self.slots, self.backend = model, recipe, slots, backend
         self.penalised = [t.name for t in model.tensors if t.decayed] if recipe.l2 else []
-        self.pruned = [t.name for t in model.tensors if t.large] if recipe.pruning else []
+        self.pruned = [t.name for t in model.tensors if t.large]
         self.scaled = recipe.compute == "float16"
 
     def __call__(self, values: Values, frames: Any, labels: Any, learning_rate: Any, step: Any) -> dict[str, Any]:
@@ -68,8 +68,10 @@ class Step:
             weight = values[f"weights/{name}"]
             loss = loss + self.recipe.l2 / 2 * self.backend.sum_of_squares(weight)
             gradients[name] = add_penalty(gradients[name], weight, self.recipe.l2 * scale)
-        for name in self.pruned:
-            gradients[name] = self._unpruned(gradients[name], values[f"weights/{name}"], step)
+        if self.recipe.pruning is not None:
+            begun, leave_pruned = step > self.recipe.pruning.begin_step, self.model.kernels.fused(_without_pruned)
+            for name in self.pruned:
+                gradients[name] = leave_pruned(gradients[name], values[f"weights/{name}"], begun)
         norm = ops.sqrt(sum(self.backend.sum_of_squares(gradient) for gradient in gradients.values())) / scale
         finite = ops.isfinite(norm)
         factor = clip_factor(norm, self.recipe.clip_norm) / scale
@@ -77,12 +79,6 @@ class Step:
             gradients = {name: gradient * factor for name, gradient in gradients.items()}
         changed = others | counted(values, loss, step) | {"finite": finite}
         return gradients, changed | (rescaled(values, finite) if self.scaled else {})
-
-    def _unpruned(self, gradient: Any, weight: Any, step: Any) -> Any:
-        """The gradient, zero for weights that are pruned; a zero weight before pruning began is not."""
-        assert self.recipe.pruning is not None
-        pruned = ops.logical_and(step > self.recipe.pruning.begin_step, ops.equal(weight, 0))
-        return ops.where(pruned, 0.0, gradient)
 
     def _accumulated(self, values: Values, frames: Any, labels: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
         """Mean loss, new values of non-trainable variables, and mean gradients (times the loss scale) of a batch."""
@@ -121,3 +117,8 @@ class Step:
 
 def _with_penalty(gradient: Any, weight: Any, l2: Any) -> Any:
     return gradient + l2 * weight
+
+
+def _without_pruned(gradient: Any, weight: Any, begun: Any) -> Any:
+    """The gradient, zero for pruned weights; before pruning has begun, a weight of zero is none."""
+    return ops.where(ops.logical_and(begun, ops.equal(weight, 0)), 0.0, gradient)
