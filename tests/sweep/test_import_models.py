@@ -17,6 +17,7 @@ from models.checkpoints import read_weights
 from models.graph import Graph
 from selection.pool import CandidatePool
 from sweep.atomic import replace_json
+from sweep.choosing import Reserve
 from sweep.data import encode
 from sweep.data.framing import frame_record
 from sweep.select_cli import app
@@ -145,6 +146,13 @@ def test_checkpoints_and_saved_models_are_packed_into_one_graph(world: dict[str,
     }
     evaluation = select("evaluate", folder / "graph", videos.file)
     assert evaluation["gap"] == pytest.approx(record["gap"], abs=1e-6)
+
+
+def test_room_is_kept_for_the_graph_of_saved_models_too(world: dict[str, Any]) -> None:
+    pool = CandidatePool.read(world["pool"])
+    alone = Reserve.of(CandidatePool(pool.labels, [pool["pooled"]]))
+    assert alone.fixed_bytes > 0
+    assert 0 < alone.member_bytes <= Reserve.of(pool).member_bytes
 
 
 def test_formats_that_cannot_hold_a_saved_model_say_so(world: dict[str, Any], tmp_path: Path) -> None:
