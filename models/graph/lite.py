@@ -103,7 +103,8 @@ def write_lite(graph: str | Path, path: str | Path, *, float16: bool = True) -> 
     try:
         content = converter.convert()
     except Exception as error:  # the converter has no error type of its own
-        raise GraphError(f"expected LiteRT to take the graph in {graph}, got {error}") from error
+        reason = next(iter(str(error).splitlines()), type(error).__name__)  # the rest is the whole graph as text
+        raise GraphError(f"expected LiteRT to take the graph in {graph}, got {reason}") from error
     difference = _largest_difference(loaded, content)
     if not difference <= TOLERANCE:
         raise GraphError(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -38,6 +40,19 @@ def test_weights_keep_their_stored_size(random_weights, tmp_path):
         build_graph([member], tmp_path / "graph", level="video")
         info = write_lite(tmp_path / "graph", tmp_path / f"{name}.tflite")
         assert info.size_bytes < 1.05 * member.size_bytes + 30_000, name
+
+
+def test_what_the_converter_does_not_take_is_one_sentence(ensemble, tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    def fail() -> bytes:
+        raise RuntimeError("an operation is not known\nmodule {\n  func.func @main()")
+
+    build_graph(ensemble("float32"), tmp_path / "graph", level="video")
+    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_concrete_functions", lambda *_: SimpleNamespace(convert=fail))
+    with pytest.raises(GraphError, match=r"got an operation is not known$"):
+        write_lite(tmp_path / "graph", tmp_path / "graph.tflite", float16=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["graph"]
 
 
 def test_a_conversion_that_predicts_something_else_is_refused(ensemble, tmp_path, monkeypatch):
