@@ -4,7 +4,8 @@
 
 Writes files of full dimensions with `sweep synth`'s own code to a temporary folder (about 260 MB at frame level), reads
 them once so that they lie in the page cache, and lets every pipeline run for the same time, in turn, several rounds;
-the best round of each counts, since whatever else the machine does only slows one down.
+the best round of each counts, since whatever else the machine does only slows one down. Each runs for a while before it
+is timed, since pipelines fill their buffers while others have their turn.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ FILES, VIDEOS_PER_FILE = 16, {"frame": 64, "video": 4000}
 FRAMES = (120, 330)  # about 225 on average, as in the real data
 BATCH_SIZE = {"frame": 80, "video": 1024}
 SAMPLE_FRAMES = 300
+WARM_SECONDS = 1.5  # in which what was made ahead is used up, and the pipeline that ran before falls asleep
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def measure(files: list[str], features: Features, seconds: float, rounds: int) -
 
 def _speed(run: Callable[[], object], seconds: float, records: int) -> tuple[float, float]:
     """Records a second, and CPU seconds a record, of a `run` that goes through so many; the start is not counted."""
-    for _ in range(3):
+    began = time.perf_counter()
+    while time.perf_counter() - began < WARM_SECONDS:
         run()
     began, cpu_began, passes = time.perf_counter(), time.process_time(), 0
     while (elapsed := time.perf_counter() - began) < seconds:
