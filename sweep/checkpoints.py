@@ -87,11 +87,11 @@ class Checkpoints:
 
     def write_weights(self, step: int, weights: Mapping[str, NDArray[Any]]) -> None:
         """Keep the weights of a step."""
-        write_weights(self._weights_file(step), weights)
+        write_weights(self.file(step), weights)
 
     def read_weights(self, step: int) -> dict[str, NDArray[Any]]:
         """The weights of a step."""
-        return read_weights(self._weights_file(step))
+        return read_weights(self.file(step))
 
     def steps(self) -> list[int]:
         """Steps whose weights are kept, ascending."""
@@ -101,7 +101,7 @@ class Checkpoints:
     def keep_last(self, count: int) -> None:
         """Delete all weights but those of the last `count` steps."""
         for step in self.steps()[:-count]:
-            self._weights_file(step).unlink()
+            self.file(step).unlink()
 
     def write_state(self, progress: Progress, trainer: Mapping[str, NDArray[Any]]) -> None:
         """Replace the state to go on from."""
@@ -131,5 +131,6 @@ class Checkpoints:
         """Delete everything."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _weights_file(self, step: int) -> Path:
+    def file(self, step: int) -> Path:
+        """Where the weights of a step lie."""
         return self._folder / f"weights-{step:09d}.npz"
