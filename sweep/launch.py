@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from selection.errors import InputError
+from sweep import checksums
 from sweep.atomic import read_json, replace_json, replace_text
 from sweep.backlog import Losses
 from sweep.console import messages
@@ -46,6 +47,8 @@ def launch(grid: Grid, grid_text: str, *, address: str | None = None) -> Launche
     console = messages()
     with run.held():
         prepare(run, grid, grid_text, split)
+        with console.status("Checking data files"):
+            checksums.keep(run.checksums_file, checksums.take([*split.train, *split.holdout]))
         uri = tracking_uri(grid.tracking, Path.cwd())
         with console.status("Opening MLflow"):
             tracker = Tracker(MlflowStore(uri, grid.tracking.experiment, Path.cwd() / "mlruns"), run, grid)

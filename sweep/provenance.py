@@ -9,22 +9,28 @@ from typing import Any
 
 import google_crc32c
 
+from sweep.checksums import Checksums
 from sweep.data import storage
 from sweep.environment import versions
 
 _STAT_THREADS = 16
 
 
-def file_list_summary(paths: Sequence[str]) -> dict[str, Any]:
-    """Number and bytes of data files, and a CRC-32C of their list: one line `<name> <bytes>` a file, in their order.
+def file_list_summary(paths: Sequence[str], checksums: Checksums | None) -> dict[str, Any]:
+    """Number and bytes of data files, and CRC-32Cs of their list, in their order.
 
-    The checksum notices files that are missing, renamed, truncated or of another edition. It does not read contents:
-    every record carries CRCs of its own, which the reader checks.
+    `list_crc32c` is of one line `<name> <bytes>` a file, `crc32c` of their sorted lines in the run's checksums.txt: of
+    their contents or their ends, as `crc32c_of` says; the latter two are missing where the run has no such file.
     """
     with ThreadPoolExecutor(_STAT_THREADS) as pool:
         sizes = list(pool.map(_size_bytes, paths))
     lines = "".join(f"{path.rsplit('/', 1)[-1]} {size}\n" for path, size in zip(paths, sizes, strict=True))
-    return {"files": len(paths), "bytes": sum(sizes), "list_crc32c": f"{google_crc32c.value(lines.encode()):08x}"}
+    summary: dict[str, Any] = {"files": len(paths), "bytes": sum(sizes)}
+    summary["list_crc32c"] = f"{google_crc32c.value(lines.encode()):08x}"
+    combined = None if checksums is None else checksums.combined(paths)
+    if checksums is not None and combined is not None:
+        summary |= {"crc32c": combined, "crc32c_of": checksums.of}
+    return summary
 
 
 def _size_bytes(path: str) -> int:

@@ -100,6 +100,7 @@ class RunFolder:
         self.grid_file = self.path / "grid.yaml"
         self.config_file = self.path / "config.json"
         self.files_file = self.path / "files.json"
+        self.checksums_file = self.path / "checksums.txt"
         self.tracking_file = self.path / "tracking.json"
         self.lock = self.path / "lock"
         self.stop_file = self.path / "stop"

@@ -63,7 +63,7 @@ class Tracker:
         for run_id in self._store.running_children(self._parent):
             self._store.end(run_id, "KILLED")
         self._store.log(self._parent, tags=environment(self._run.path))
-        for path in (self._run.grid_file, self._run.config_file):
+        for path in (self._run.grid_file, self._run.config_file, self._run.checksums_file):
             if path.exists():
                 self._store.artifact(self._parent, path)
 

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from models import sizes
+from sweep import checksums
 from sweep.averaging import Averaging
 from sweep.checkpoints import Progress
 from sweep.data.faults import Faults
@@ -21,6 +22,7 @@ def trial_record(
 ) -> dict[str, Any]:
     """What record.json holds."""
     grid, point = spec.grid, spec.point
+    known = checksums.read(spec.run.checksums_file)
     return {
         "format": FORMAT,
         "name": spec.name,
@@ -43,8 +45,8 @@ def trial_record(
         "seeds": {"training": grid.training.seed, "holdout": grid.data.holdout.seed},
         "data": {
             "level": grid.data.level,
-            "train": file_list_summary(spec.train_files),
-            "holdout": file_list_summary(spec.holdout_files),
+            "train": file_list_summary(spec.train_files, known),
+            "holdout": file_list_summary(spec.holdout_files, known),
         },
         "faults": {"train": faults.summary(), "holdout": published.plain.faults},
         "environment": trial_environment(),
