@@ -1,0 +1,74 @@
+"""One ensemble in every format that it can be written in: bytes on disk, how far from the SavedModel, time a batch.
+
+    python -m benchmarks.formats ENSEMBLE DATA_PATTERN
+
+ENSEMBLE is an ensemble.json whose members have weights, DATA_PATTERN the files of its held-out videos. Times are those
+of the fastest of five calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.precisions import held_out, milliseconds
+from benchmarks.report import RESULTS, save, table
+from selection.pool import CandidatePool
+from sweep.data.batch import RawBatch
+from sweep.data.files import expand
+from sweep.formats import Writing, write_graph
+from sweep.packing import Packing, read_packing
+
+BATCH = 64
+WRITINGS: dict[str, dict[str, Any]] = {
+    "savedmodel": {},
+    "metagraph": {"format": "metagraph"},
+    "litert": {"format": "litert"},
+}
+
+
+def rows(packing: Packing, batches: list[RawBatch], folder: Path) -> Iterator[list[str]]:
+    """A row of the table for each format."""
+    from models.graph.loading import load_graph
+
+    first = batches[0]
+    one, some = (RawBatch(*(column[:count] for column in first)) for count in (1, BATCH))
+    reference = None
+    for index, name in enumerate(WRITINGS):
+        info = write_graph(packing, folder / str(index), Writing(**WRITINGS[name]))
+        graph = load_graph(folder / str(index))
+        scores = graph.predict(first.frames, first.num_frames).probabilities
+        reference = scores if reference is None else reference
+        yield [
+            name,
+            f"{info.size_bytes:,}",
+            f"{np.abs(scores - reference).max():.0e}",
+            f"{milliseconds(graph, one):.1f}",
+            f"{milliseconds(graph, some):.1f}",
+        ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="One ensemble in every format.")
+    parser.add_argument("ensemble", type=Path)
+    parser.add_argument("data")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for formats.json and .txt")
+    arguments = parser.parse_args()
+    packing = read_packing(arguments.ensemble)
+    pool = CandidatePool.read(arguments.ensemble.parent / packing.ensemble["pool"])
+    batches = held_out(expand([arguments.data]), packing.features, set(pool.labels.video_ids.tolist()))
+    header = ["format", "bytes on disk", "from SavedModel", "ms 1", f"ms {BATCH}"]
+    with tempfile.TemporaryDirectory() as folder:
+        found = list(rows(packing, batches, Path(folder)))
+    text = table(header, found)
+    print(text)
+    save("formats", {"rows": [dict(zip(header, row, strict=True)) for row in found]}, text, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
