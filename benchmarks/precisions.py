@@ -4,8 +4,8 @@
 
 POOL is the pool of a run (`runs/<name>/pool`), DATA_PATTERN the files that its held-out videos are in; the videos of
 the pool's labels are scored. Each precision is built as a graph of one member and loaded again; times are the best of
-five batches, with weights decoded at every call and once for all. With --calibrate, integers are chosen by what the
-matrices are multiplied by in so many of the files' other videos.
+five batches, with weights decoded at every call and once for all. Integers are chosen by the trial's own calibration
+where it has one; with --calibrate, by what the matrices are multiplied by in so many of the files' other videos.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,11 +60,17 @@ def main() -> None:
             weight=1.0,
             weights=given.pool / record["origin"]["weights"],
             sample_frames=record["origin"]["sample_frames"],
+            calibration=_calibration(given.pool, record["origin"]),
         )
         if given.calibrate:
             others = other_videos(files, features, wanted, member.sample_frames, given.calibrate)
             member = calibrated(member, others, Path(folder) / "calibration.npz")
         print_table(member, given.precisions.split(","), batches, features, Path(folder))
+
+
+def _calibration(pool: Path, origin: Mapping[str, Any]) -> Path | None:
+    """The trial's own moments, if it kept some."""
+    return pool / origin["calibration"] if origin.get("calibration") else None
 
 
 def print_table(
