@@ -31,7 +31,10 @@ TOLERANCE = 1e-6
 
 
 def summary(results: Sequence[Result]) -> str:
-    """A table for each budget: means over the seeds, and ours minus each method, paired by seed."""
+    """A table for each budget: means over the seeds, and ours minus each method, paired by seed.
+
+    Means are over the seeds of that method; the differences compare the same seeds.
+    """
     seeds = {budget: {each.seed for each in results if each.budget == budget} for budget in BUDGETS}
     return "\n\n".join(
         f"Budget {budget} MiB, {len(seeds[budget])} seed(s)\n{_budget_table(budget, results)}"
@@ -55,6 +58,7 @@ def _budget_table(budget: str, results: Sequence[Result]) -> str:
         rows.append(
             [
                 method,
+                str(len(theirs)),
                 f"{_column(theirs, 'tuned_gap').mean():.6f}",
                 f"{_column(theirs, 'held_out_gap').mean():.6f}",
                 "" if method == OURS else f"{ahead.min():+.6f}",
@@ -64,7 +68,9 @@ def _budget_table(budget: str, results: Sequence[Result]) -> str:
                 f"{_column(theirs, 'cpu_seconds').mean():.1f}",
             ]
         )
-    return table(["method", "tuned", "held out", "ahead, least", "ahead held out", "MiB", "evals", "CPU s"], rows)
+    return table(
+        ["method", "seeds", "tuned", "held out", "ahead, least", "ahead held out", "MiB", "evals", "CPU s"], rows
+    )
 
 
 def _column(results: Sequence[Result], name: str) -> NDArray[np.float64]:
