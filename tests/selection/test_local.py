@@ -32,8 +32,8 @@ def outcome(seed, options, monkeypatch, *, moves=None, models=9, budget=120):
 def test_it_finds_the_optimum_in_95_of_100_seeds_though_it_sees_few_subsets(monkeypatch):
     hits, seen, all_subsets = 0, 0, 0
     for seed in range(100):
-        exact = outcome(seed, Options(), monkeypatch, models=12, budget=130)
-        local = outcome(seed, Options(seed=seed), monkeypatch, moves=8, models=12, budget=130)
+        exact = outcome(seed, Options(), monkeypatch, models=11, budget=120)
+        local = outcome(seed, Options(seed=seed), monkeypatch, moves=4, models=11, budget=120)
         assert exact.summary["strategy"] == "enumeration"
         assert local.summary["strategy"] == "local search"
         hits += local.best.score >= exact.best.score - 1e-6
