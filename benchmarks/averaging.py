@@ -12,8 +12,6 @@ averaging are done at full size.
 from __future__ import annotations
 
 import argparse
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -23,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.report import RESULTS, save, table
+from benchmarks.report import RESULTS, peak_mib, save, table
 from models import sizes
 from models.checkpoints import read_weights
 from sweep.averaging import RangeSearch
@@ -71,12 +69,6 @@ def reading(checkpoints: Checkpoints, steps: list[int]) -> Iterator[float]:
         start = time.perf_counter()
         read_weights(checkpoints.file(step))
         yield time.perf_counter() - start
-
-
-def peak_mib() -> float:
-    """Largest resident memory of this process so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
 
 
 def main() -> None:

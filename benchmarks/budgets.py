@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -31,6 +30,7 @@ from sweep.choosing import Reserve, write_ensemble
 from sweep.data.batch import RawBatch
 from sweep.data.files import expand
 from sweep.formats import Writing, write_graph
+from sweep.gridfile import load_config
 from sweep.packing import read_packing
 from sweep.runs import RunFolder
 
@@ -155,7 +155,9 @@ def main() -> None:
     pool = CandidatePool.read(run.pool)
     dropped = inferior(pool.candidates, precision="float16")
     everything = sum(c.size_bytes["float16"] for c in pool.candidates if c.name not in dropped)
-    batches = held_out(expand([arguments.data]), _features(run), set(pool.labels.video_ids.tolist()))
+    batches = held_out(
+        expand([arguments.data]), load_config(run.config_file).data.features, set(pool.labels.video_ids.tolist())
+    )
     contest, rows = Contest(run, pool, batches, arguments.splits), list[Row]()
     for share in arguments.shares:
         for choice in CHOICES:
@@ -165,14 +167,6 @@ def main() -> None:
                 print(asdict(found), flush=True)
     print(text(rows))
     save("budgets", {"results": [asdict(each) for each in rows]}, text(rows), arguments.out)
-
-
-def _features(run: RunFolder) -> Any:
-    from sweep.data.features import Features
-    from sweep.gridfile import load_config
-
-    data = load_config(run.config_file).data
-    return Features(data.level, data.classes, rgb=data.rgb, audio=data.audio, max_frames=data.max_frames)
 
 
 if __name__ == "__main__":

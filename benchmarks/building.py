@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.paper import MIB, TABLE_1
-from benchmarks.report import RESULTS, save, table
+from benchmarks.report import RESULTS, peak_mib, save, table
 from models import sizes
 from models.checkpoints import write_weights
 from models.graph import Member, build_graph
@@ -34,12 +32,6 @@ def member(folder: Path, name: str, size: tuple[int, int], seed: int) -> Member:
     tensors = sizes.tensors(FAMILY, hyperparameters)
     write_weights(path, {t.name: rng.standard_normal(t.shape, np.float32) * np.float32(0.05) for t in tensors})
     return Member(name, FAMILY, hyperparameters, "float16", 0.25, path, 300)
-
-
-def peak_mib() -> float:
-    """Largest resident memory of this process so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
 
 
 def main() -> None:

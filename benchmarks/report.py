@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +36,12 @@ def save(name: str, results: dict[str, Any], text: str, folder: Path = RESULTS) 
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         temporary.write_text(content)
         temporary.replace(path)
+
+
+def peak_mib() -> float:
+    """Largest resident memory of this process so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def machine() -> dict[str, Any]:

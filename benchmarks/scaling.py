@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ import numpy as np
 from benchmarks.baselines import Problem, greedy_masked
 from benchmarks.contest import our_search
 from benchmarks.paper import MIB, TABLE_1, PaperModel
-from benchmarks.report import RESULTS, save, table
+from benchmarks.report import RESULTS, peak_mib, save, table
 from benchmarks.scorer import BlendScorer
 from benchmarks.twin import Twin, TwinSpec, default_cache
 
@@ -67,9 +65,9 @@ def growth(candidates: int, videos: int, budget_mib: float, seed: int, cache: Pa
     twin = Twin(TwinSpec(seed=seed, videos=videos, models=models(candidates, seed)), cache)
     pool = twin.pool()
     budget_bytes = int(budget_mib * MIB)
-    before, start = _peak_mib(), time.process_time()
+    before, start = peak_mib(), time.process_time()
     found = our_search(pool, budget_bytes, seed)
-    cpu_seconds, after = time.process_time() - start, _peak_mib()
+    cpu_seconds, after = time.process_time() - start, peak_mib()
     scorer = BlendScorer(pool)
     problem = Problem(scorer, np.array([model.size_bytes for model in twin.spec.models]), budget_bytes)
     start = time.process_time()
@@ -88,12 +86,6 @@ def growth(candidates: int, videos: int, budget_mib: float, seed: int, cache: Pa
         greedy_gap=greedy_gap,
         greedy_cpu_seconds=time.process_time() - start,
     )
-
-
-def _peak_mib() -> float:
-    """Largest resident memory of this process so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
 
 
 def text(rows: list[Growth]) -> str:

@@ -71,8 +71,8 @@ class Checksums:
 
 def take(paths: Sequence[str], contents_bytes: int = CONTENTS_BYTES) -> Checksums:
     """Checksums of data files; `DataError` when one cannot be read."""
+    sizes = sizes_bytes(paths)
     with ThreadPoolExecutor(_THREADS) as pool:
-        sizes = list(pool.map(_size_bytes, paths))
         of = CONTENTS if sum(sizes) <= contents_bytes else ENDS
         crcs = pool.map(_crc_of_contents if of == CONTENTS else _crc_of_ends, paths)
         found = zip(paths, sizes, crcs, strict=True)
@@ -106,6 +106,12 @@ def keep(path: Path, checksums: Checksums) -> None:
                 "has those from before)"
             )
     replace_text(path, checksums.text)
+
+
+def sizes_bytes(paths: Sequence[str]) -> list[int]:
+    """Bytes of data files; `DataError` when one cannot be opened."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(_size_bytes, paths))
 
 
 def _size_bytes(path: str) -> int:

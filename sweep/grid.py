@@ -27,8 +27,7 @@ from pydantic import (
     model_validator,
 )
 
-Level = Literal["frame", "video"]
-
+from sweep.data.features import Features, Level
 
 DATA_KEYS = ("classes", "rgb", "audio")
 """Hyperparameters that a trial takes from the `data` section, so that model and data cannot disagree."""
@@ -120,6 +119,11 @@ class Data(Section):
     def located(self, patterns: tuple[str, ...]) -> tuple[str, ...]:
         """Patterns joined to `folder`; absolute ones and URLs (`gs://…`) stay as they are."""
         return tuple(join_path(self.folder, pattern) for pattern in patterns)
+
+    @property
+    def features(self) -> Features:
+        """What the records hold."""
+        return Features(self.level, self.classes, rgb=self.rgb, audio=self.audio, max_frames=self.max_frames)
 
     @property
     def train_patterns(self) -> tuple[str, ...]:

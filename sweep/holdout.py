@@ -16,6 +16,7 @@ from sweep.data.batch import Batch
 from sweep.data.faults import Faults
 from sweep.data.features import Features
 from sweep.data.reader import evaluation_batches
+from sweep.scoring import LabelledLists
 
 GAP_K = 20
 
@@ -79,18 +80,11 @@ def measured(
     Raises:
         TrainingError: a score is not finite.
     """
-    ids, indices, scores, counts, labels = [], [], [], [], []
+    lists = LabelledLists(features.classes)
     for batch in batches:
         tick()
         top_indices, top_scores = predictor.predict_top(batch.frames, k)
         if not np.isfinite(top_scores).all():
             raise TrainingError("expected finite scores of every video that is measured, got some that are not")
-        ids.append(batch.video_ids)
-        indices.append(top_indices)
-        scores.append(top_scores)
-        counts.append(batch.labels.sum(axis=1))
-        labels.append(np.nonzero(batch.labels)[1])
-    video_ids = np.concatenate(ids)
-    indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
-    truth = Labels(video_ids, indptr, np.concatenate(labels).astype(np.int32), features.classes)
-    return Measured(Predictions(video_ids, np.concatenate(indices), np.concatenate(scores)), truth)
+        lists.add(batch.video_ids, top_indices, top_scores, batch.labels)
+    return Measured(lists.predictions(), lists.truth())

@@ -19,8 +19,9 @@ from models.graph.foreign import open_saved_model
 from selection.errors import InputError, PoolError
 from selection.pool import Candidate, CandidatePool
 from sweep.data.features import Features
+from sweep.holdout import Measured
 from sweep.imports import split_named
-from sweep.measuring import DataSet, Measured
+from sweep.measuring import DataSet
 from sweep.sizes_text import mib, path_bytes
 from sweep.staging import WEIGHTS_FOLDER, Staged, staging
 

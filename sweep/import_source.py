@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from selection.errors import InputError
 from sweep.atomic import read_json
+from sweep.data.features import Level
 from sweep.data.files import expand
 from sweep.gridfile import load_config
 from sweep.runs import RunFolder
-
-Level = Literal["frame", "video"]
 
 
 @dataclass(frozen=True)

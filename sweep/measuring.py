@@ -7,27 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 from models.graph import AnyMember, Graph, build_graph
-from selection.gap import gap_of_lists
-from selection.lists import Labels, Predictions
 from sweep.data.faults import Faults
 from sweep.data.features import Features
 from sweep.data.reader import raw_batches
+from sweep.holdout import Measured
 from sweep.scoring import gather_lists
-
-
-class Measured(NamedTuple):
-    """What a model predicts for the videos of some files, and their ground truth."""
-
-    predictions: Predictions
-    labels: Labels
-
-    @property
-    def gap(self) -> float:
-        """GAP@20."""
-        return gap_of_lists(self.predictions.top_indices, self.predictions.top_scores, self.labels)
 
 
 @dataclass(frozen=True)

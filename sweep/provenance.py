@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import google_crc32c
 
-from sweep.checksums import Checksums
-from sweep.data import storage
+from sweep.checksums import Checksums, sizes_bytes
 from sweep.environment import versions
-
-_STAT_THREADS = 16
 
 
 def file_list_summary(paths: Sequence[str], checksums: Checksums | None) -> dict[str, Any]:
@@ -22,8 +18,7 @@ def file_list_summary(paths: Sequence[str], checksums: Checksums | None) -> dict
     `list_crc32c` is of one line `<name> <bytes>` a file, `crc32c` of their sorted lines in the run's checksums.txt: of
     their contents or their ends, as `crc32c_of` says; the latter two are missing where the run has no such file.
     """
-    with ThreadPoolExecutor(_STAT_THREADS) as pool:
-        sizes = list(pool.map(_size_bytes, paths))
+    sizes = sizes_bytes(paths)
     lines = "".join(f"{path.rsplit('/', 1)[-1]} {size}\n" for path, size in zip(paths, sizes, strict=True))
     summary: dict[str, Any] = {"files": len(paths), "bytes": sum(sizes)}
     summary["list_crc32c"] = f"{google_crc32c.value(lines.encode()):08x}"
@@ -31,11 +26,6 @@ def file_list_summary(paths: Sequence[str], checksums: Checksums | None) -> dict
     if checksums is not None and combined is not None:
         summary |= {"crc32c": combined, "crc32c_of": checksums.of}
     return summary
-
-
-def _size_bytes(path: str) -> int:
-    with storage.opened(path) as file:
-        return file.size_bytes
 
 
 def trial_environment() -> dict[str, str]:

@@ -89,13 +89,17 @@ class LabelledLists:
         """
         if not self._ids:
             raise DataError("expected at least one video to evaluate, got none")
-        indptr = np.concatenate([[0], np.cumsum(np.concatenate(self._counts))])
-        labels = Labels(np.concatenate(self._ids), indptr, np.concatenate(self._labels), self._class_count)
+        labels = self.truth()
         if labels.label_count == 0:
             raise DataError(
                 "expected videos with labels to evaluate, got none: files without labels can only be predicted"
             )
         return labels
+
+    def truth(self) -> Labels:
+        """As `labels`, of at least one video; there may be no label."""
+        indptr = np.concatenate([[0], np.cumsum(np.concatenate(self._counts))]).astype(np.int64)
+        return Labels(np.concatenate(self._ids), indptr, np.concatenate(self._labels), self._class_count)
 
     def predictions(self) -> Predictions:
         """The lists of all videos so far, as a pool holds them."""

@@ -39,9 +39,8 @@ class TrainingSample:
     @classmethod
     def of(cls, spec: TrialSpec, videos: int) -> TrainingSample:
         """A sample of a trial's training files."""
-        data, training = spec.grid.data, spec.grid.training
-        features = Features(data.level, data.classes, rgb=data.rgb, audio=data.audio, max_frames=data.max_frames)
-        return cls(spec.train_files, features, videos, training.sample_frames, training.seed)
+        training = spec.grid.training
+        return cls(spec.train_files, spec.grid.data.features, videos, training.sample_frames, training.seed)
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """The videos in batches of `batch_size`, the last one smaller; all there are where there are fewer."""

@@ -10,7 +10,6 @@ from sweep.averaging import Averaging, Range, RangeSearch, Weights, average
 from sweep.checkpoints import Checkpoints, Progress
 from sweep.curves import CurveFile
 from sweep.data.faults import Faults
-from sweep.data.features import Features
 from sweep.fitting import Fit
 from sweep.holdout import Holdout
 from sweep.publish import publish
@@ -59,7 +58,7 @@ class _Trial:
         self._checkpoints = checkpoints
         self._report = report
         self._should_stop = should_stop
-        self._features = Features(data.level, data.classes, rgb=data.rgb, audio=data.audio, max_frames=data.max_frames)
+        self._features = data.features
         self._holdout = Holdout(
             spec.holdout_files,
             self._features,

@@ -19,6 +19,15 @@ def dense_case(seed, *, videos=60, classes=40, models=4, levels=None, label_shar
     return scores.astype(np.float32), labels
 
 
+SEVEN_SIZES = (60, 50, 45, 40, 30, 25, 20)
+
+
+def case_of_seven():
+    """(scores, labels, pool) of seven models with ``SEVEN_SIZES`` on 240 videos."""
+    scores, labels = dense_case(11, videos=240, classes=60, models=7)
+    return scores, labels, pool_of(scores, labels, SEVEN_SIZES, k=60)
+
+
 def pool_of(scores, labels, sizes, k=100, **parts):
     """A pool of dense scores, candidates "m0", "m1", ..."""
     ids = [f"v{i:04}" for i in range(labels.shape[0])]

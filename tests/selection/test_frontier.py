@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pools import dense_case, pool_of
+from pools import case_of_seven
 
 from selection.archive import Archive
 from selection.errors import BudgetError, InputError
@@ -12,13 +12,10 @@ from selection.frontier import frontier
 from selection.gap import gap_at_k
 from selection.search import search_ensemble, split_videos
 
-SIZES = (60, 50, 45, 40, 30, 25, 20)
-
 
 @pytest.fixture(scope="module")
 def case():
-    scores, labels = dense_case(11, videos=240, classes=60, models=7)
-    return scores, labels, pool_of(scores, labels, SIZES, k=60)
+    return case_of_seven()
 
 
 @pytest.fixture(scope="module")

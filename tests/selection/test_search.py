@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pools import dense_case, pool_of
+from pools import SEVEN_SIZES, case_of_seven, dense_case, pool_of
 
 from selection.ensemble import Ensemble
 from selection.errors import BudgetError, InputError
@@ -18,13 +18,10 @@ from selection.rows import build_rows
 from selection.search import search_ensemble, split_videos
 from selection.space import Space
 
-SIZES = (60, 50, 45, 40, 30, 25, 20)
-
 
 @pytest.fixture(scope="module")
 def case():
-    scores, labels = dense_case(11, videos=240, classes=60, models=7)
-    return scores, labels, pool_of(scores, labels, SIZES, k=60)
+    return case_of_seven()
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +74,9 @@ def test_random_blends_under_the_budget_do_not_beat_it(case, ensemble):
     for _ in range(300):
         order, room, members = rng.permutation(7), 110, []
         for model in order:
-            if SIZES[model] <= room:
+            if SEVEN_SIZES[model] <= room:
                 members.append(model)
-                room -= SIZES[model]
+                room -= SEVEN_SIZES[model]
         weights = rng.dirichlet(np.ones(len(members)))
         mixed = np.tensordot(weights, scores[members][:, tune].astype(np.float64), 1)
         assert gap_at_k(mixed, labels[tune]) <= ensemble.tuning_score + 1e-6
@@ -138,7 +135,7 @@ def test_constraints_are_kept(case, options, holds):
 
 def test_a_second_budget_is_kept(case):
     scores, labels, _ = case
-    candidates = pool_of(scores, labels, SIZES, k=60)
+    candidates = pool_of(scores, labels, SEVEN_SIZES, k=60)
     timed = CandidatePool(
         candidates.labels,
         [replace(c, metrics={"latency_ms": 10.0 * i}) for i, c in enumerate(candidates.candidates)],
