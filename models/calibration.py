@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.layers.kernels import Kernels
 from models.precisions.codec import GROUP_ROWS
 
 Calibration = dict[str, NDArray[np.float32]]
@@ -53,24 +54,26 @@ def group_moments(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     return sums
 
 
+class _Observed(Kernels):
+    """Plain kernels that show what is multiplied."""
+
+    def __init__(self, observe: Callable[[Any, Any], None]) -> None:
+        self._observe = observe
+
+    def product(self, left: Any, right: Any, narrow: str) -> Any:
+        """See the base."""
+        self._observe(left, right)
+        return super().product(left, right, narrow)
+
+
 @contextmanager
 def _observed_products(model: Any, observe: Callable[[Any, Any], None]) -> Iterator[None]:
-    layers = list(model.tensor_layers())
-    for layer in layers:
-        layer.product = _observed(layer.product, observe)
+    kernels = model.kernels
+    model.run_with(_Observed(observe))
     try:
         yield
     finally:
-        for layer in layers:
-            del layer.product  # the class's own shows again
-
-
-def _observed(product: Callable[[Any, Any], Any], observe: Callable[[Any, Any], None]) -> Callable[[Any, Any], Any]:
-    def observed(left: Any, right: Any) -> Any:
-        observe(left, right)
-        return product(left, right)
-
-    return observed
+        model.run_with(kernels)
 
 
 def _to_numpy(values: Any) -> NDArray[np.float32]:

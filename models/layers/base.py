@@ -83,11 +83,8 @@ class TensorLayer(keras.layers.Layer):
         return variable
 
     def product(self, left: Any, right: Any) -> Any:
-        """Matrix product in the compute type, returned as float32; leading axes of a batch multiply one by one."""
-        narrow = self.compute_dtype
-        left, right = ops.cast(left, narrow), ops.cast(right, narrow)
-        run = self.kernels.product if len(left.shape) == len(right.shape) == 2 else ops.matmul
-        return ops.cast(run(left, right), "float32")
+        """Matrix product in the compute type, returned as float32."""
+        return self.kernels.product(left, right, self.compute_dtype)
 
 
 class Network(keras.Model):

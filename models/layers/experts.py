@@ -22,15 +22,16 @@ class MixtureOfExperts(TensorLayer):
         super().__init__(table, seed)
         self.classes, self.mixtures = classes, mixtures
         self.gates = Dense(table, f"{scope}/gates/weights", seed)
-        self.experts = Dense(table, f"{scope}/experts/weights", seed, biases=f"{scope}/experts/biases")
+        self.experts = Dense(table, f"{scope}/experts/weights", seed)
+        self.biases = self.variable(f"{scope}/experts/biases")
 
     def call(self, inputs: Any) -> Any:
         """[batch, width] -> [batch, classes]."""
-        gates = ops.reshape(self.gates(inputs), (-1, self.classes, self.mixtures + 1))
-        experts = ops.reshape(self.experts(inputs), (-1, self.classes, self.mixtures))
-        return self.kernels.fused(_mixed)(gates, experts)
+        # The biases are added in the same loop.
+        gates, experts = self.gates(inputs), self.experts(inputs)
+        return self.kernels.fused(self._mixed)(gates, experts, self.biases.value)
 
-
-def _mixed(gates: Any, experts: Any) -> Any:
-    share = ops.softmax(gates)[..., : experts.shape[-1]]
-    return ops.sum(share * ops.sigmoid(experts), axis=-1)
+    def _mixed(self, gates: Any, experts: Any, biases: Any) -> Any:
+        share = ops.softmax(ops.reshape(gates, (-1, self.classes, self.mixtures + 1)))[..., : self.mixtures]
+        experts = ops.reshape(experts + biases, (-1, self.classes, self.mixtures))
+        return ops.sum(share * ops.sigmoid(experts), axis=-1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import keras
@@ -14,7 +13,6 @@ from models.layers.base import Network
 from models.layers.batch_norm import BatchNorm
 from models.layers.dense import Dense
 from models.layers.experts import MixtureOfExperts
-from models.layers.frames import split_frames
 from models.layers.gating import ContextGating
 from models.layers.netvlad import NetVLAD
 from models.tensors import Tensor
@@ -42,10 +40,9 @@ class GatedNetVLAD(Network):
         frames = inputs["frames"]
         if len(frames.shape) != 3 or frames.shape[-1] != self.width:
             raise ValueError(f"expected frames of shape [batch, frames, {self.width}], got {tuple(frames.shape)}")
-        prepare = self.kernels.fused(partial(split_frames, rgb=self.rgb, dtype=self.video.compute_dtype))
-        video, audio = prepare(frames)
+        video, audio = self.kernels.split_frames(frames, self.rgb, self.video.compute_dtype)
         descriptor = ops.concatenate(
-            [self.video(video, training=training), self.audio(audio, training=training)], axis=-1
+            [self.video(frames=video, training=training), self.audio(frames=audio, training=training)], axis=-1
         )
         hidden = ops.relu6(self.hidden1_norm(self.hidden1(descriptor), training=training))
         representation = self.gating(self.hidden2(hidden), training=training)

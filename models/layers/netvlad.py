@@ -26,22 +26,15 @@ class NetVLAD(TensorLayer):
 
     def call(self, frames: Frames, training: bool = False) -> Any:
         """`Frames` [batch, frames, features] -> [batch, features * clusters]."""
-        share = ops.softmax(self.batch_norm(self._scores(frames), training=training))
-        # codes^T @ (share * gain) sums the assigned frames; a shift common to all features comes as one number.
-        assigned = self.product(ops.transpose(frames.codes, (0, 2, 1)), share * frames.gain)
-        shift = ops.sum(share * frames.shift, axis=1, keepdims=True)
+        scores = self.kernels.scores(frames, self.assignment, self.compute_dtype)
+        share = ops.softmax(self.batch_norm(scores, training=training))
+        assigned = self.kernels.assigned(frames, share, self.compute_dtype)
         total = ops.sum(share, axis=1, keepdims=True)  # [batch, 1, clusters]
-        return self.kernels.fused(_descriptor)(assigned, shift - total * self.centres)
-
-    def _scores(self, frames: Frames) -> Any:
-        _, length, features = ops.shape(frames.codes)
-        rows = self.product(ops.reshape(frames.codes, (-1, features)), self.assignment)
-        scores = ops.reshape(rows, (-1, length, rows.shape[-1]))
-        return scores * frames.gain + frames.shift * ops.sum(self.assignment, axis=0)
+        return self.kernels.fused(_descriptor)(assigned, total, self.centres.value)
 
 
-def _descriptor(assigned: Any, correction: Any) -> Any:
-    residuals = _unit(assigned + correction, axis=1)
+def _descriptor(assigned: Any, total: Any, centres: Any) -> Any:
+    residuals = _unit(assigned - total * centres, axis=1)
     return _unit(ops.reshape(residuals, (-1, residuals.shape[1] * residuals.shape[2])), axis=-1)
 
 

@@ -12,8 +12,11 @@ from models.training.recipe import Recipe
 from models.training.step import Objective, Step
 
 
-def differentiate(objective: Objective, values: list[Any]) -> tuple[tuple[Any, Any], list[Any]]:
-    """The objective at `values`, and the gradients of its loss."""
+def differentiate(
+    objective: Objective, values: list[Any], kernels: Kernels | None
+) -> tuple[tuple[Any, Any], list[Any]]:
+    """The objective at `values`, and the gradients of its loss, all of them taken."""
+    del kernels
     result: tuple[tuple[Any, Any], list[Any]] = jax.value_and_grad(objective, has_aux=True)(values)
     return result
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from keras import ops
 
+from models.layers.kernels import Kernels
 from models.training.arithmetic import (
     Values,
     averaged,
@@ -16,6 +17,7 @@ from models.training.arithmetic import (
     rescaled,
     updated,
 )
+from models.training.products import ProductGradient
 from models.training.recipe import Recipe
 from models.training.slots import Slots
 
@@ -26,11 +28,16 @@ Objective = Callable[[list[Any]], tuple[Any, Any]]
 class Backend(Protocol):
     """What a step needs from TensorFlow or JAX."""
 
-    def differentiate(self, objective: Objective, values: list[Any]) -> tuple[tuple[Any, Any], list[Any]]:
-        """What the objective returned, and the gradients of its loss."""
+    def differentiate(
+        self, objective: Objective, values: list[Any], kernels: Kernels | None
+    ) -> tuple[tuple[Any, Any], list[Any]]:
+        """What the objective returned, and the gradients of its loss.
+
+        With the kernels that run the model, gradients may come as `ProductGradient`s, where the backend makes them.
+        """
 
     def sum_of_squares(self, tensor: Any) -> Any:
-        """Sum of a tensor's squares."""
+        """Sum of a tensor's squares, or of a `ProductGradient`'s before its scale."""
 
 
 class Step:
@@ -63,11 +70,11 @@ class Step:
         """Gradients ready for Adam by tensor name, and what else changes; "finite" says whether to use them."""
         loss, others, gradients = self._accumulated(values, frames, labels)
         scale = values["loss_scale"] if self.scaled else 1.0
-        add_penalty = self.model.kernels.fused(_with_penalty)
         for name in self.penalised:
             weight = values[f"weights/{name}"]
-            loss = loss + self.recipe.l2 / 2 * self.backend.sum_of_squares(weight)
-            gradients[name] = add_penalty(gradients[name], weight, self.recipe.l2 * scale)
+            square = self.backend.sum_of_squares(weight)
+            loss = loss + self.recipe.l2 / 2 * square
+            gradients[name] = self._with_penalty(gradients[name], weight, square, self.recipe.l2 * scale)
         if self.recipe.pruning is not None:
             begun, leave_pruned = step > self.recipe.pruning.begin_step, self.model.kernels.fused(_without_pruned)
             for name in self.pruned:
@@ -76,7 +83,7 @@ class Step:
         finite = ops.isfinite(norm)
         factor = clip_factor(norm, self.recipe.clip_norm) / scale
         if self.scaled or self.recipe.clip_norm is not None:
-            gradients = {name: gradient * factor for name, gradient in gradients.items()}
+            gradients = {name: _scaled(gradient, factor) for name, gradient in gradients.items()}
         changed = others | counted(values, loss, step) | {"finite": finite}
         return gradients, changed | (rescaled(values, finite) if self.scaled else {})
 
@@ -86,14 +93,15 @@ class Step:
         others = [values[name] for name in self.slots.others]
         parts, size = self.recipe.accumulate, labels.shape[0] // self.recipe.accumulate
         if parts == 1:
-            loss, others, gradients = self._part(values, weights, others, frames, labels)
+            kernels = None if self.scaled or self.recipe.pruning is not None else self.model.kernels
+            loss, others, gradients = self._part(values, weights, others, (frames, labels), kernels)
         else:
 
             def body(index: Any, so_far: Any) -> Any:
                 sum_loss, others, sums = so_far
                 rows = ops.slice(frames, (index * size, 0, 0), (size, *frames.shape[1:]))
                 truth = ops.slice(labels, (index * size, 0), (size, labels.shape[1]))
-                loss, others, gradients = self._part(values, weights, others, rows, truth)
+                loss, others, gradients = self._part(values, weights, others, (rows, truth), None)
                 return sum_loss + loss, others, [a + b for a, b in zip(sums, gradients, strict=True)]
 
             start = (ops.zeros(()), others, [ops.zeros_like(weight) for weight in weights])
@@ -105,14 +113,27 @@ class Step:
             dict(zip(self.slots.trainable, gradients, strict=True)),
         )
 
-    def _part(self, values: Values, weights: list[Any], others: list[Any], frames: Any, labels: Any) -> Any:
+    def _part(
+        self, values: Values, weights: list[Any], others: list[Any], batch: tuple[Any, Any], kernels: Kernels | None
+    ) -> Any:
+        frames, labels = batch
+
         def objective(trainable: list[Any]) -> tuple[Any, Any]:
             probabilities, new = self.model.stateless_call(trainable, others, {"frames": frames}, training=True)
             loss = cross_entropy(probabilities, labels, self.recipe.label_smoothing)
             return (loss * values["loss_scale"] if self.scaled else loss), (loss, new)
 
-        (_, (loss, new)), gradients = self.backend.differentiate(objective, weights)
+        (_, (loss, new)), gradients = self.backend.differentiate(objective, weights, kernels)
         return loss, new, gradients
+
+    def _with_penalty(self, gradient: Any, weight: Any, weight_square: Any, penalty: Any) -> Any:
+        if isinstance(gradient, ProductGradient):
+            return gradient.with_penalty(penalty, weight_square)
+        return self.model.kernels.fused(_with_penalty)(gradient, weight, penalty)
+
+
+def _scaled(gradient: Any, factor: Any) -> Any:
+    return gradient.scaled(factor) if isinstance(gradient, ProductGradient) else gradient * factor
 
 
 def _with_penalty(gradient: Any, weight: Any, l2: Any) -> Any:

@@ -1,39 +1,52 @@
 """Training and prediction compiled by TensorFlow.
 
-On CPUs XLA's matrix products are slower than TensorFlow's own, so the step is a plain graph there, and weights and
-moments are updated in place by TensorFlow's fused Adam: one pass over memory instead of a dozen.
+On CPUs the step is a plain graph, in which XLA compiles the loops and our own code (`models.cpu`) the large products.
+Weights and moments are updated in place: small ones by TensorFlow's fused Adam, large ones while their gradient is
+being summed. One pass over memory instead of a dozen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from models.cpu.products import squared_norm
+from models.cpu.update import AdamStep, update
 from models.layers.kernels import Kernels
-from models.training.arithmetic import ADAM_EPSILON, BETA1, BETA2, averaged, decayed
+from models.training.arithmetic import ADAM_EPSILON, BETA1, BETA2, Values, adam_rate, averaged, decayed
+from models.training.products import ProductGradient
 from models.training.recipe import Recipe
 from models.training.step import Objective, Step
-from models.training.tensorflow_kernels import CpuKernels
+from models.training.tensorflow_kernels import CpuKernels, on_host
 
 
-def differentiate(objective: Objective, values: list[Any]) -> tuple[tuple[Any, Any], list[Any]]:
-    """The objective at `values`, and the gradients of its loss."""
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(values)
-        result = objective(values)
-    return result, tape.gradient(result[0], values)
+def differentiate(
+    objective: Objective, values: list[Any], kernels: Kernels | None
+) -> tuple[tuple[Any, Any], list[Any]]:
+    """The objective at `values`, and the gradients of its loss; those of large matrices as products, by `kernels`."""
+    with (kernels or Kernels()).gradients_as_products(values) as products:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            result = objective(values)
+        gradients = tape.gradient(result[0], values)
+    return result, [products.get(place, gradient) for place, gradient in enumerate(gradients)]
 
 
 def sum_of_squares(tensor: Any) -> Any:
-    """Sum of a tensor's squares, without storing them."""
-    return 2 * tf.nn.l2_loss(tensor)
+    """Sum of a tensor's squares, or of a `ProductGradient`'s before its scale, without storing them."""
+    if not isinstance(tensor, ProductGradient):
+        return 2 * tf.nn.l2_loss(tensor)
+    operands = [tensor.left, tensor.upstream, tensor.product, tensor.penalty, tensor.weight_square]
+    return on_host(squared_norm, operands, ())
 
 
 def kernels(recipe: Recipe) -> Kernels:
     """What runs the model's primitives."""
-    return Kernels() if uses_xla(recipe) else CpuKernels()
+    return Kernels() if uses_xla(recipe) else CpuKernels(keep_products=arrays_are_variables())
 
 
 def compile_step(step: Step, variables: dict[str, Any]) -> Callable[..., None]:
@@ -47,13 +60,23 @@ def compile_step(step: Step, variables: dict[str, Any]) -> Callable[..., None]:
             _assign(variables, step(values, frames, labels, learning_rate, number))
             return
         gradients, changed = step.gradients(values, frames, labels, number)
+        # Whatever reads the old weights comes first: our own updates write to the very memory that reads refer to.
+        read = [*tf.nest.flatten(changed), *(g for g in gradients.values() if not isinstance(g, ProductGradient))]
+        with tf.control_dependencies(read):
+            done = [
+                _adam_of_product(name, gradient, values, learning_rate, step.recipe)
+                for name, gradient in gradients.items()
+                if isinstance(gradient, ProductGradient)
+            ]
         del changed["finite"]
-        for name, gradient in gradients.items():
-            _adam_in_place(name, gradient, variables, learning_rate, step.recipe)
-        _assign(variables, changed)
-        variables["updates"].assign(values["updates"] + 1)
-        now = {name: tf.convert_to_tensor(variable.value) for name, variable in variables.items()}
-        _assign(variables, averaged(values, now, step.recipe))
+        with tf.control_dependencies(done):
+            for name, gradient in gradients.items():
+                if not isinstance(gradient, ProductGradient):
+                    _adam_in_place(name, gradient, variables, learning_rate, step.recipe)
+            _assign(variables, changed)
+            variables["updates"].assign(values["updates"] + 1)
+            now = {name: tf.convert_to_tensor(variable.value) for name, variable in variables.items()}
+            _assign(variables, averaged(values, now, step.recipe))
 
     compiled: Callable[..., None] = tf.function(run, jit_compile=xla)
     return compiled
@@ -83,6 +106,23 @@ def forget_graphs() -> None:
         del registered[name]
 
 
+@cache
+def arrays_are_variables() -> bool:
+    """Whether what `numpy_function` writes to the array of a variable's value is in the variable: tried once.
+
+    It is so wherever TensorFlow does not copy values, but nothing promises it.
+    """
+
+    variable = tf.Variable(np.zeros((64, 64), np.float32))
+    tf.function(lambda: tf.numpy_function(_fill, [tf.convert_to_tensor(variable)], tf.bool))()
+    return bool(variable.numpy().all())
+
+
+def _fill(array: Any) -> Any:
+    array.fill(1)
+    return np.True_
+
+
 def uses_xla(recipe: Recipe) -> bool:
     """Whether steps of this recipe are compiled by XLA here."""
     return bool(tf.config.list_logical_devices("GPU")) if recipe.xla is None else recipe.xla
@@ -110,3 +150,22 @@ def _adam_in_place(name: str, gradient: Any, variables: dict[str, Any], learning
         epsilon=ADAM_EPSILON,
         grad=gradient,
     )
+
+
+def _adam_of_product(name: str, gradient: ProductGradient, values: Values, learning_rate: Any, recipe: Recipe) -> Any:
+    """Update a large matrix and its moments in the memory of their variables; returns what is there once it is done.
+
+    A tensor read from a variable refers to the variable's memory, and so does the array that `numpy_function` is given.
+    `arrays_are_variables` has made sure of it.
+    """
+    decay = 1.0 - learning_rate * recipe.weight_decay if recipe.weight_decay else 1.0
+    numbers = [gradient.scale, gradient.scale * gradient.penalty, decay, adam_rate(values["updates"], learning_rate)]
+
+    state = [values[f"{kind}/{name}"] for kind in ("weights", "adam_m", "adam_v")]
+    return tf.numpy_function(_update_arrays, [*state, gradient.left, gradient.upstream, *numbers], tf.bool)
+
+
+def _update_arrays(matrix: Any, m: Any, v: Any, left: Any, upstream: Any, *numbers: Any) -> Any:
+    constants = (1 - BETA1, 1 - BETA2, ADAM_EPSILON)
+    update(matrix, m, v, left, upstream, AdamStep(*(np.float32(number) for number in (*numbers, *constants))))
+    return np.True_

@@ -2,34 +2,203 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from models.cpu import frames as host_frames
+from models.cpu import products
+from models.layers.frames import OFFSET, SMALLEST_SQUARE, STEP
 from models.layers.kernels import Kernels
+from models.training.products import ProductGradient
+
+LARGE = 2**16
+"""Elements of a matrix from which on a product is worth a call out of TensorFlow's graph."""
 
 
 class CpuKernels(Kernels):
     """For steps that are a plain graph.
 
-    TensorFlow's own matrix products beat XLA's there by far, and XLA's loops beat TensorFlow's chains of element-wise
-    operations, each of which writes its result to memory. So XLA compiles the loops alone.
+    XLA's loops beat TensorFlow's chains of element-wise operations, each of which writes its result to memory, so XLA
+    compiles those. It does worse on matrix products; in float32 the large ones are our own (`models.cpu`), in narrower
+    types TensorFlow's.
+
+    Args:
+        keep_products: whether the updates can take gradients as products.
     """
 
-    def product(self, left: Any, right: Any) -> Any:
-        """As the base; the gradient of `left` is taken transposed, a third faster with oneDNN than as it comes."""
+    def __init__(self, *, keep_products: bool) -> None:
+        self._keep_products = keep_products
+        self._places: dict[Any, int] = {}
+        self._found: dict[int, ProductGradient] = {}
+
+    def product(self, left: Any, right: Any, narrow: str) -> Any:
+        """As the base; the gradient of a weight is left as a product where that was asked for."""
+        right = tf.convert_to_tensor(right)
+        if len(left.shape) != 2 or len(right.shape) != 2:
+            return super().product(left, right, narrow)
+        place = self._places.get(right.ref())
+        ours = narrow == "float32" and right.shape.num_elements() >= LARGE
+        taken = _OWN if ours else _tensorflow_products(narrow)
 
         @tf.custom_gradient
         def run(left: Any, right: Any) -> Any:
-            def gradient(upstream: Any) -> tuple[Any, Any]:
-                of_left = tf.transpose(tf.matmul(right, upstream, transpose_b=True))
-                return of_left, tf.matmul(left, upstream, transpose_a=True)
+            out = taken.forward(left, right)
 
-            return tf.matmul(left, right), gradient
+            def gradient(upstream: Any) -> tuple[Any, Any]:
+                if place is None:
+                    narrowed = (tf.cast(factor, narrow) for factor in (left, upstream))
+                    return taken.of_left(upstream, right), tf.cast(tf.matmul(*narrowed, transpose_a=True), "float32")
+                self._found[place] = ProductGradient(left, upstream, out)
+                return taken.of_left(upstream, right), None
+
+            return out, gradient
 
         return run(left, right)
 
     def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Compiled by XLA inside of a graph; as it is when run eagerly, where compiling costs more than it saves."""
         return function if tf.executing_eagerly() else tf.function(function, jit_compile=True)
+
+    def split_frames(self, frames: Any, rgb: int, narrow: str) -> tuple[Any, Any]:
+        """As the base; bytes stay bytes in float32, where our own products read them as they are."""
+        if frames.dtype != tf.uint8 or narrow != "float32":
+            return super().split_frames(frames, rgb, narrow)
+        width = frames.shape[-1]
+        gain, shift = tf.numpy_function(_gain_and_shift, [frames], [tf.float32, tf.float32], stateful=False)
+        for tensor in (gain, shift):
+            tensor.set_shape(frames.shape[:2])
+        return ByteFrames(frames, gain, shift, 0, rgb), ByteFrames(frames, gain, shift, rgb, width - rgb)
+
+    def scores(self, frames: Any, matrix: Any, narrow: str) -> Any:
+        """As the base."""
+        return frames.scores(matrix) if isinstance(frames, ByteFrames) else super().scores(frames, matrix, narrow)
+
+    def assigned(self, frames: Any, share: Any, narrow: str) -> Any:
+        """As the base."""
+        return frames.assigned(share) if isinstance(frames, ByteFrames) else super().assigned(frames, share, narrow)
+
+    @contextmanager
+    def gradients_as_products(self, weights: Sequence[Any]) -> Iterator[Mapping[int, ProductGradient]]:
+        """Of the large matrices among the weights; see the base."""
+        large = [weight.shape.num_elements() >= LARGE and len(weight.shape) == 2 for weight in weights]
+        self._places = {
+            weight.ref(): place for place, weight in enumerate(weights) if large[place] and self._keep_products
+        }
+        self._found = {}
+        try:
+            yield self._found
+        finally:
+            self._places = {}
+
+
+@dataclass(frozen=True)
+class ByteFrames:
+    """Unit frames whose codes are still bytes, multiplied on the host; stands in for `Frames`.
+
+    Attributes:
+        codes: uint8 [batch, frames, width], of which features first … first + count - 1 are meant.
+        gain: [batch, frames], of codes q - 128.
+        shift: [batch, frames].
+        first: see `codes`.
+        count: see `codes`.
+    """
+
+    codes: Any
+    gain: Any
+    shift: Any
+    first: int
+    count: int
+
+    def scores(self, matrix: Any) -> Any:
+        """Unit frames @ matrix [features, K] -> [batch, frames, K], with a gradient in the matrix."""
+
+        @tf.custom_gradient
+        def run(matrix: Any) -> Any:
+            def gradient(upstream: Any) -> Any:
+                return self._call(_assigned_by_all, upstream, matrix.shape)
+
+            return self._call(_scores, matrix, (*self.codes.shape[:2], matrix.shape[1])), gradient
+
+        return run(tf.convert_to_tensor(matrix))
+
+    def assigned(self, share: Any) -> Any:
+        """Each video's unit frames, transposed, @ share [batch, frames, K], with a gradient in the share."""
+
+        @tf.custom_gradient
+        def run(share: Any) -> Any:
+            def gradient(upstream: Any) -> Any:
+                return self._call(_scores, upstream, share.shape)
+
+            return self._call(_assigned, share, (share.shape[0], self.count, share.shape[2])), gradient
+
+        return run(share)
+
+    def _call(self, function: Callable[..., Any], operand: Any, shape: Any) -> Any:
+        return on_host(function, [self.codes, self.first, self.count, self.gain, self.shift, operand], shape)
+
+
+def _scores(*part_and_operand: Any) -> Any:
+    return host_frames.scores(host_frames.Part(*part_and_operand[:-1]), part_and_operand[-1])
+
+
+def _assigned(*part_and_operand: Any) -> Any:
+    return host_frames.assigned(host_frames.Part(*part_and_operand[:-1]), part_and_operand[-1])
+
+
+def _assigned_by_all(*part_and_operand: Any) -> Any:
+    return host_frames.assigned_by_all(host_frames.Part(*part_and_operand[:-1]), part_and_operand[-1])
+
+
+def _gain_and_shift(frames: Any) -> tuple[Any, Any]:
+    """What makes unit vectors of codes q - 128, both float32 [batch, frames]; sums are exact."""
+    sums, squares = (found.astype(np.float64) for found in host_frames.code_sums(frames))
+    square = STEP**2 * squares + 2 * STEP * OFFSET * sums + OFFSET**2 * frames.shape[-1]
+    inverse = 1 / np.sqrt(np.maximum(square, SMALLEST_SQUARE))
+    return (inverse * STEP).astype(np.float32), (inverse * OFFSET).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Products:
+    """How a product and its gradient in the left factor are taken."""
+
+    forward: Callable[[Any, Any], Any]
+    of_left: Callable[[Any, Any], Any]
+
+
+def _own_forward(left: Any, right: Any) -> Any:
+    return on_host(products.product, [left, right], (left.shape[0], right.shape[1]))
+
+
+def _own_of_left(upstream: Any, right: Any) -> Any:
+    return on_host(products.product_with_transpose, [upstream, right], (upstream.shape[0], right.shape[0]))
+
+
+def _tensorflow_products(narrow: str) -> _Products:
+    def forward(left: Any, right: Any) -> Any:
+        return tf.cast(tf.matmul(tf.cast(left, narrow), tf.cast(right, narrow)), "float32")
+
+    def of_left(upstream: Any, right: Any) -> Any:
+        # Taken transposed, which is a third faster with oneDNN than as it comes.
+        turned = tf.matmul(tf.cast(right, narrow), tf.cast(upstream, narrow), transpose_b=True)
+        return tf.cast(tf.transpose(turned), "float32")
+
+    return _Products(forward, of_left)
+
+
+_OWN = _Products(_own_forward, _own_of_left)
+
+
+def on_host(function: Callable[..., Any], operands: list[Any], shape: Any) -> Any:
+    """A float32 tensor that a function of arrays makes.
+
+    TensorFlow keeps the function for as long as the process lives, so it should be a module's own, not a closure that
+    holds a graph.
+    """
+    result = tf.numpy_function(function, operands, tf.float32, stateful=False)
+    result.set_shape(shape)
+    return result

@@ -1,0 +1,51 @@
+"""How wide the processor's vectors are, and which tiles of results its registers hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llvmlite import binding  # comes with numba
+from numba import config
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Shapes of tiles, rows by vectors: all sums of a tile, a row's vectors and one factor fit into the registers.
+
+    Attributes:
+        lanes: float32 values of a vector.
+        product: of a batch's rows by columns of a matrix.
+        update: of a matrix's rows by its columns.
+        dot: of frames by clusters, one vector of partial sums each.
+        rows_by_vectors: rows of a tile that is so many vectors wide, for each width up to the widest.
+    """
+
+    lanes: int
+    product: tuple[int, int]
+    update: tuple[int, int]
+    dot: tuple[int, int]
+    rows_by_vectors: tuple[int, ...]
+
+
+# 32 registers of 512 bits, 32 of 128 (ARM), or 16 of 256 bits. Two operations a cycle that take four need eight sums.
+WIDE = Tiling(16, product=(8, 3), update=(4, 6), dot=(3, 8), rows_by_vectors=(8, 8, 8, 6, 5))
+NEON = Tiling(4, product=(8, 3), update=(4, 6), dot=(3, 8), rows_by_vectors=(8, 8, 8, 6, 5))
+NARROW = Tiling(8, product=(6, 2), update=(6, 2), dot=(3, 4), rows_by_vectors=(8, 6))
+
+
+def tiling(features: str) -> Tiling:
+    """The tiling for a processor, from its features as LLVM spells them: "+avx2,+fma,-avx512f"."""
+    there = set(features.split(","))
+    if "+avx512f" in there:
+        return WIDE
+    return NEON if "+neon" in there else NARROW
+
+
+def host_features() -> str:
+    """Features of the processor that numba compiles for: this machine's, unless NUMBA_CPU_FEATURES names others."""
+    wanted: str | None = config.CPU_FEATURES
+    found: str = binding.get_host_cpu_features().flatten() if wanted is None else wanted
+    return found
+
+
+TILING = tiling(host_features())

@@ -1,0 +1,231 @@
+"""Products of a batch with a large matrix: forward, and the gradient of the batch. float32, C-contiguous.
+
+The matrix [rows, columns] is read from memory once, whatever the batch. Forward, a block of it is copied on its way
+into panels as wide as a tile, which stay in the second-level cache while every row of the batch passes over them;
+backward, its rows are read as they lie and the other factor, [columns, batch], stays there.
+"""
+
+# ruff: noqa: PLR0917  (compiled functions take their arrays one by one, and no keywords)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models.cpu import tiles, workers
+from models.cpu.lanes import TILING
+from models.cpu.vectors import LANES
+
+Floats = NDArray[np.float32]
+
+_ROWS, _VECTORS = TILING.product
+PANEL = _VECTORS * LANES  # columns of a tile
+_PANELS = max(1, 480 // PANEL)  # of a block: with 256 rows half a megabyte, half of the second-level cache
+_DEPTH = 256  # rows of the matrix in a block
+_SPAN = 1536  # columns of the matrix at a time, backward: a third of a megabyte of the other factor
+_WIDEST = len(TILING.rows_by_vectors)  # vectors of videos that a tile of the backward product holds
+
+_full_tile, _single_tile = tiles.product_tile(_ROWS, _VECTORS), tiles.product_tile(1, _VECTORS)
+_packing_tile, _packing_single = tiles.packing_tile(_ROWS, _VECTORS), tiles.packing_tile(1, _VECTORS)
+
+
+def product(batch: Floats, matrix: Floats) -> Floats:
+    """batch [B, rows] @ matrix [rows, columns] -> [B, columns]."""
+    videos, columns = len(batch), matrix.shape[1]
+    out = np.empty((videos, columns), np.float32)
+    panels = min(_PANELS, -(-columns // (PANEL * workers.threads())))
+
+    def block(task: tuple[int, int], scratch: Floats) -> None:
+        packed = scratch[: panels * _DEPTH * PANEL].reshape(panels, _DEPTH, PANEL)
+        sums = scratch[packed.size :].reshape(videos, panels * PANEL)
+        _product_block(batch, matrix, out, *task, packed, sums)
+
+    workers.run(block, workers.stretches(columns, panels * PANEL), panels * PANEL * (_DEPTH + videos))
+    return out
+
+
+def product_with_transpose(upstream: Floats, matrix: Floats) -> Floats:
+    """upstream [B, columns] @ matrix.T -> [B, rows]: the gradient of `product` in its batch."""
+    videos, rows = len(upstream), len(matrix)
+    padded = -(-videos // LANES) * LANES
+    turned = _turned(upstream, padded)
+    out = np.empty((videos, rows), np.float32)
+    groups = even_groups(padded // LANES, _WIDEST)
+    step = 8 * TILING.rows_by_vectors[groups[0] - 1]  # small, so that threads end together
+
+    def some_rows(task: tuple[int, int], scratch: Floats) -> None:
+        sums = scratch[: (task[1] - task[0]) * padded].reshape(-1, padded)
+        sums[:] = 0
+        first = 0
+        for group in groups:
+            _TRANSPOSED[group - 1](matrix, turned, sums, *task, first)
+            first += group * LANES
+        _turn_back(sums, out, task[0])
+
+    workers.run(some_rows, workers.stretches(rows, step), step * padded)
+    return out
+
+
+def squared_norm(left: Floats, upstream: Floats, product: Floats, penalty: float, weight_square: float) -> np.float32:
+    """|left.T @ upstream + penalty * W|^2, where product = left @ W and weight_square = |W|^2, from these alone.
+
+    |left.T U|^2 = sum((left left.T) * (U U.T)), and <left.T U, W> = sum(U * (left W)).
+    """
+    grams = [product_with_transpose(factor, factor).astype(np.float64) for factor in (left, upstream)]
+    cross = float(np.vdot(upstream, product)) if penalty else 0.0
+    square = float(np.vdot(*grams)) + 2 * penalty * cross + penalty**2 * float(weight_square)
+    return np.float32(max(square, 0.0))  # rounding could make it a little less than nothing
+
+
+def even_groups(count: int, most: int) -> list[int]:
+    """`count` cut into as few groups of at most `most` as will do, of nearly one size, larger ones first."""
+    groups = -(-count // most)
+    return [count // groups + (index < count % groups) for index in range(groups)]
+
+
+def _turned(upstream: Floats, padded: int) -> Floats:
+    """upstream.T [columns, padded], zero beyond the batch."""
+    columns = upstream.shape[1]
+    turned = workers.aligned(columns * padded).reshape(columns, padded)
+
+    def some_columns(task: tuple[int, int], _scratch: Floats) -> None:
+        _turn(upstream, turned, *task)
+
+    workers.run(some_columns, workers.stretches(columns, 1024))
+    return turned
+
+
+@njit(nogil=True, cache=True)
+def _product_block(
+    batch: Floats, matrix: Floats, out: Floats, first: int, stop: int, packed: Floats, sums: Floats
+) -> None:
+    """Columns first … stop-1 of the product; `packed` [panels, depth, PANEL], `sums` [B, panels * PANEL]."""
+    videos, rows = batch.shape
+    columns = matrix.shape[1]
+    panels = -(-(stop - first) // PANEL)
+    sums[:] = 0
+    for start in range(0, rows, _DEPTH):
+        depth = min(_DEPTH, rows - start)
+        for panel in range(panels):
+            source = matrix.ctypes.data + 4 * (start * columns + first + panel * PANEL)
+            later = source + 4 * PANEL if panel + 1 < panels else source + 4 * (_DEPTH * columns - panel * PANEL)
+            numbers, to = batch.ctypes.data + 4 * start, sums.ctypes.data + 4 * panel * PANEL
+            done = 0
+            if first + (panel + 1) * PANEL > stop:
+                _pack_padded(matrix, start, first + panel * PANEL, stop, packed[panel], depth)
+            else:
+                done = _pack_and_multiply(numbers, batch, source, matrix, packed[panel], to, sums, depth)
+            _multiply(numbers, batch, done, packed[panel], to, sums, depth, later, 4 * columns)
+    for video in range(videos):
+        out[video, first:stop] = sums[video, : stop - first]
+
+
+@njit(nogil=True, cache=True)
+def _pack_and_multiply(
+    numbers: int, batch: Floats, source: int, matrix: Floats, panel: Floats, to: int, sums: Floats, depth: int
+) -> int:
+    """The first tile of a panel, which is copied from the matrix meanwhile; returns how many videos are done."""
+    batch_row, matrix_row, sum_row, packed = (
+        4 * batch.shape[1],
+        4 * matrix.shape[1],
+        4 * sums.shape[1],
+        panel.ctypes.data,
+    )
+    if len(batch) >= _ROWS:
+        _packing_tile(numbers, batch_row, 4, source, matrix_row, to, sum_row, depth, packed)
+        return _ROWS
+    _packing_single(numbers, batch_row, 4, source, matrix_row, to, sum_row, depth, packed)
+    return 1
+
+
+@njit(nogil=True, cache=True)
+def _multiply(
+    numbers: int,
+    batch: Floats,
+    video: int,
+    panel: Floats,
+    to: int,
+    sums: Floats,
+    depth: int,
+    later: int,
+    later_row: int,
+) -> None:
+    """The tiles of a packed panel for the videos from `video` on.
+
+    The matrix comes from memory at the pace of the first tile alone, so the next panel's rows are fetched while the
+    others are computed, a column of lines in each.
+    """
+    batch_row, sum_row, packed = 4 * batch.shape[1], 4 * sums.shape[1], panel.ctypes.data
+    line = 0
+    while video < len(batch):
+        whole = video + _ROWS <= len(batch)
+        row, out = numbers + video * batch_row, to + video * sum_row
+        if whole:
+            _full_tile(row, batch_row, 4, packed, 4 * PANEL, out, sum_row, depth, later + line, later_row)
+        else:
+            _single_tile(row, batch_row, 4, packed, 4 * PANEL, out, sum_row, depth, later + line, later_row)
+        video += _ROWS if whole else 1
+        line = min(line + 64, 4 * PANEL)
+
+
+@njit(nogil=True, cache=True)
+def _pack_padded(matrix: Floats, row: int, first: int, stop: int, panel: Floats, depth: int) -> None:
+    """The last columns of a matrix, as a panel that ends with zeros."""
+    panel[:] = 0
+    for index in range(depth):
+        panel[index, : stop - first] = matrix[row + index, first:stop]
+
+
+@njit(nogil=True, cache=True)
+def _turn(upstream: Floats, turned: Floats, first: int, stop: int) -> None:
+    """Columns first … stop-1 become rows, a cache line of them at a time."""
+    videos, padded = len(upstream), turned.shape[1]
+    for start in range(first, stop, 16):
+        end = min(start + 16, stop)
+        for video in range(videos):
+            for column in range(start, end):
+                turned[column, video] = upstream[video, column]
+        for column in range(start, end):
+            for video in range(videos, padded):
+                turned[column, video] = 0
+
+
+@njit(nogil=True, cache=True)
+def _turn_back(sums: Floats, out: Floats, row: int) -> None:
+    for video in range(len(out)):
+        for index in range(len(sums)):
+            out[video, row + index] = sums[index, video]
+
+
+def _transposed(width: int) -> Callable[[Floats, Floats, Floats, int, int, int], None]:
+    """The backward product for tiles of so many vectors of videos."""
+    height = TILING.rows_by_vectors[width - 1]
+    full, single = tiles.product_tile(height, width), tiles.product_tile(1, width)
+
+    @njit(nogil=True)
+    def add(matrix: Floats, turned: Floats, sums: Floats, first: int, stop: int, video: int) -> None:
+        columns, row_bytes = matrix.shape[1], 4 * matrix.shape[1]
+        turned_bytes = 4 * turned.shape[1]
+        for start in range(0, columns, _SPAN):
+            depth = min(_SPAN, columns - start)
+            vector = turned.ctypes.data + 4 * video + start * turned_bytes
+            row = first
+            while row < stop:
+                numbers = matrix.ctypes.data + row * row_bytes + 4 * start
+                to = sums.ctypes.data + 4 * video + (row - first) * turned_bytes
+                later = to
+                if row + height <= stop:
+                    full(numbers, row_bytes, 4, vector, turned_bytes, to, turned_bytes, depth, later, 0)
+                    row += height
+                else:
+                    single(numbers, row_bytes, 4, vector, turned_bytes, to, turned_bytes, depth, later, 0)
+                    row += 1
+
+    compiled: Callable[[Floats, Floats, Floats, int, int, int], None] = add
+    return compiled
+
+
+_TRANSPOSED = [_transposed(width) for width in range(1, _WIDEST + 1)]

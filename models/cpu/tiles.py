@@ -1,0 +1,255 @@
+"""Tiles: the innermost loops, each of whose results stays in a register until it is whole.
+
+All of them add products of numbers and vectors, tile[m, n] += sum over t of number[m, t] * vector[t, n]. Numbers lie at
+`numbers + m * number_row + t * number_step`, vectors at `vectors + t * vector_step`, one after the other; all of these
+are addresses and distances in bytes. Nothing is checked: the caller knows that all of it lies inside.
+"""
+
+# ruff: noqa: PLR0917  (compiled functions take their arguments one by one, and no keywords)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from models.cpu import vectors
+from models.cpu.vectors import LONG, VECTOR_BYTES
+
+_PARTS = 4  # of the sum, between which the next tile of an update is fetched
+
+
+def product_tile(rows: int, width: int, *, codes: bool = False) -> Any:
+    """Tile of `rows` x `width` vectors at `out` (rows `out_row` apart), to which the products are added.
+
+    With `codes` the vectors are bytes q that stand for q - 128. Meanwhile `count` lines are fetched for later, at
+    `later`, `later + later_step` and so on.
+    """
+
+    @intrinsic
+    def tile(
+        _typing: Any,
+        numbers: Any,
+        number_row: Any,
+        number_step: Any,
+        vector: Any,
+        vector_step: Any,
+        out: Any,
+        out_row: Any,
+        count: Any,
+        later: Any,
+        later_step: Any,
+    ) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            out, out_row, count, later, later_step = arguments[5:]
+            sums = _loaded(builder, rows, width, out, out_row)
+
+            def fetch(index: Any, _values: list[Any]) -> None:
+                vectors.prefetch_to_read(builder, builder.add(later, builder.mul(later_step, index)), 0)
+
+            _add_products(builder, sums, _Factors(*arguments[:5]), LONG(0), count, codes=codes, seen=fetch)
+            _stored(builder, sums, out, out_row)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 10), generate
+
+    return tile
+
+
+def packing_tile(rows: int, width: int) -> Any:
+    """As `product_tile`; the vectors are copied to `packed` on their way, without gaps between rows."""
+
+    @intrinsic
+    def tile(
+        _typing: Any,
+        numbers: Any,
+        number_row: Any,
+        number_step: Any,
+        vector: Any,
+        vector_step: Any,
+        out: Any,
+        out_row: Any,
+        count: Any,
+        packed: Any,
+    ) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            out, out_row, count, packed = arguments[5:]
+            sums = _loaded(builder, rows, width, out, out_row)
+
+            def pack(index: Any, values: list[Any]) -> None:
+                target = builder.add(packed, builder.mul(LONG(width * VECTOR_BYTES), index))
+                for n, value in enumerate(values):
+                    vectors.store(builder, value, target, n * VECTOR_BYTES)
+
+            _add_products(builder, sums, _Factors(*arguments[:5]), LONG(0), count, seen=pack)
+            _stored(builder, sums, out, out_row)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 9), generate
+
+    return tile
+
+
+def adam_tile(rows: int, width: int) -> Any:
+    """Adam's update of a tile of a matrix, whose gradient is `scale` * products + `penalty` * matrix.
+
+    `matrix`, `m` and `v` are the tile's addresses (rows `matrix_row` apart); `following` is the distance to the tile
+    after it, which is fetched meanwhile. `step`: a tuple of float32, the fields of `update.AdamStep`.
+    """
+
+    @intrinsic
+    def tile(
+        _typing: Any,
+        numbers: Any,
+        number_row: Any,
+        number_step: Any,
+        vector: Any,
+        vector_step: Any,
+        count: Any,
+        matrix: Any,
+        m: Any,
+        v: Any,
+        matrix_row: Any,
+        following: Any,
+        step: Any,
+    ) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            factors, count = _Factors(*arguments[:5]), arguments[5]
+            matrix, m, v, matrix_row, following = arguments[6:11]
+            sums = vectors.sums(builder, rows, width)
+            for place in (place for row in sums for place in row):
+                builder.store(vectors.ZEROS, place)
+            part = builder.sdiv(count, LONG(_PARTS))
+            for index in range(_PARTS):
+                for row in range(index, rows, _PARTS):
+                    _fetch_rows(
+                        builder, (matrix, m, v), builder.add(following, builder.mul(matrix_row, LONG(row))), width
+                    )
+                stop = count if index == _PARTS - 1 else builder.mul(part, LONG(index + 1))
+                _add_products(builder, sums, factors, builder.mul(part, LONG(index)), stop)
+            # Not before: while the sums are made they need every register.
+            constants = [vectors.splat(builder, number) for number in cgutils.unpack_tuple(builder, arguments[11])]
+            for row in range(rows):
+                offset = builder.mul(matrix_row, LONG(row))
+                places = [builder.add(address, offset) for address in (matrix, m, v)]
+                for n in range(width):
+                    _adam(builder, builder.load(sums[row][n]), places, n * VECTOR_BYTES, constants)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 11, step), generate
+
+    return tile
+
+
+def dot_tile(rows: int, columns: int) -> Any:
+    """out[i, j] = sum over t of code[i, t] * number[j, t], for bytes and float32 that lie one after the other.
+
+    Codes begin at `codes + i * code_row` and stand for q - 128, numbers at `numbers + j * number_row`; `count` vectors
+    each. Results are written to `out + i * out_row + 4 * j`.
+    """
+
+    @intrinsic
+    def tile(
+        _typing: Any, codes: Any, code_row: Any, numbers: Any, number_row: Any, out: Any, out_row: Any, count: Any
+    ) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            codes, code_row, numbers, number_row, out, out_row, count = arguments
+            sums = vectors.sums(builder, rows, columns)
+            for place in (place for row in sums for place in row):
+                builder.store(vectors.ZEROS, place)
+            with cgutils.for_range(builder, count) as loop:
+                byte_offset = builder.mul(loop.index, LONG(vectors.LANES))
+                offset = builder.mul(loop.index, LONG(VECTOR_BYTES))
+                left = [
+                    vectors.load_codes(builder, _moved(builder, codes, code_row, i, byte_offset), 0)
+                    for i in range(rows)
+                ]
+                for j in range(columns):
+                    right = vectors.load(builder, _moved(builder, numbers, number_row, j, offset), 0)
+                    for i in range(rows):
+                        added = vectors.multiply_add(builder, left[i], right, builder.load(sums[i][j]))
+                        builder.store(added, sums[i][j])
+            for i in range(rows):
+                for j in range(columns):
+                    found = vectors.total(builder, builder.load(sums[i][j]))
+                    vectors.store_number(builder, found, _moved(builder, out, out_row, i, LONG(4 * j)))
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 7), generate
+
+    return tile
+
+
+class _Factors:
+    """Where the numbers and vectors of a tile lie."""
+
+    def __init__(self, numbers: Any, number_row: Any, number_step: Any, vector: Any, vector_step: Any) -> None:
+        self.numbers, self.number_row, self.number_step = numbers, number_row, number_step
+        self.vector, self.vector_step = vector, vector_step
+
+
+def _add_products(
+    builder: Any,
+    sums: list[list[Any]],
+    factors: _Factors,
+    start: Any,
+    stop: Any,
+    *,
+    codes: bool = False,
+    seen: Callable[[Any, list[Any]], None] | None = None,
+) -> None:
+    """The loop over t; `seen` is told every index and the vectors there."""
+    read, vector_bytes = (vectors.load_codes, vectors.LANES) if codes else (vectors.load, VECTOR_BYTES)
+    row_offsets = [builder.mul(factors.number_row, LONG(row)) for row in range(len(sums))]
+    with cgutils.for_range(builder, stop, start=start) as loop:
+        numbers = builder.add(factors.numbers, builder.mul(factors.number_step, loop.index))
+        vector = builder.add(factors.vector, builder.mul(factors.vector_step, loop.index))
+        values = [read(builder, vector, n * vector_bytes) for n in range(len(sums[0]))]
+        if seen is not None:
+            seen(loop.index, values)
+        for row, offset in zip(sums, row_offsets, strict=True):
+            number = vectors.load_splat(builder, builder.add(numbers, offset))
+            for place, value in zip(row, values, strict=True):
+                builder.store(vectors.multiply_add(builder, number, value, builder.load(place)), place)
+
+
+def _loaded(builder: Any, rows: int, width: int, out: Any, out_row: Any) -> list[list[Any]]:
+    sums = vectors.sums(builder, rows, width)
+    for row, places in enumerate(sums):
+        address = builder.add(out, builder.mul(out_row, LONG(row)))
+        for n, place in enumerate(places):
+            builder.store(vectors.load(builder, address, n * VECTOR_BYTES), place)
+    return sums
+
+
+def _stored(builder: Any, sums: list[list[Any]], out: Any, out_row: Any) -> None:
+    for row, places in enumerate(sums):
+        address = builder.add(out, builder.mul(out_row, LONG(row)))
+        for n, place in enumerate(places):
+            vectors.store(builder, builder.load(place), address, n * VECTOR_BYTES)
+
+
+def _fetch_rows(builder: Any, addresses: tuple[Any, ...], offset: Any, width: int) -> None:
+    for address in addresses:
+        for n in range(width):
+            vectors.prefetch_to_write(builder, builder.add(address, offset), n * VECTOR_BYTES)
+
+
+def _adam(builder: Any, products: Any, places: list[Any], offset_bytes: int, constants: list[Any]) -> None:
+    """One vector of the matrix and of both moments, as `models.training.arithmetic.adam` puts it."""
+    scale, penalty, keep, rate, new_m, new_v, epsilon = constants
+    weight, m, v = (vectors.load(builder, place, offset_bytes) for place in places)
+    gradient = vectors.multiply_add(builder, penalty, weight, builder.fmul(scale, products))
+    m = vectors.multiply_add(builder, builder.fsub(gradient, m), new_m, m)
+    v = vectors.multiply_add(builder, builder.fsub(builder.fmul(gradient, gradient), v), new_v, v)
+    step = builder.fdiv(builder.fmul(rate, m), builder.fadd(vectors.square_root(builder, v), epsilon))
+    weight = builder.fsub(builder.fmul(keep, weight), step)
+    for value, place in zip((weight, m, v), places, strict=True):
+        vectors.store(builder, value, place, offset_bytes)
+
+
+def _moved(builder: Any, address: Any, stride: Any, index: int, offset: Any) -> Any:
+    return builder.add(builder.add(address, builder.mul(stride, LONG(index))), offset)

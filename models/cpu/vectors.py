@@ -1,0 +1,111 @@
+"""Vectors of float32 in LLVM's language: what numba's own loops do not keep in registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+
+from models.cpu.lanes import TILING
+
+LANES = TILING.lanes
+VECTOR_BYTES = 4 * LANES
+
+_FLOAT, _BYTE, _WORD, LONG = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+VECTOR = ir.VectorType(_FLOAT, LANES)
+_BYTES, _WORDS = ir.VectorType(_BYTE, LANES), ir.VectorType(_WORD, LANES)
+_UNDEFINED = ir.Constant(VECTOR, ir.Undefined)
+ZEROS = ir.Constant(VECTOR, [0.0] * LANES)
+SIGN_BIT = 128
+
+
+def load(builder: Any, address: Any, offset_bytes: int) -> Any:
+    """A vector that may begin anywhere."""
+    value = builder.load(_pointer(builder, address, offset_bytes, VECTOR))
+    value.align = 4
+    return value
+
+
+def load_codes(builder: Any, address: Any, offset_bytes: int) -> Any:
+    """Bytes q as the numbers q - 128, exactly."""
+    value = builder.load(_pointer(builder, address, offset_bytes, _BYTES))
+    value.align = 1
+    signed = builder.xor(value, ir.Constant(_BYTES, [SIGN_BIT] * LANES))  # q - 128 as a signed byte
+    return builder.sitofp(builder.sext(signed, _WORDS), VECTOR)
+
+
+def store(builder: Any, value: Any, address: Any, offset_bytes: int) -> None:
+    """Write a vector to any place."""
+    builder.store(value, _pointer(builder, address, offset_bytes, VECTOR)).align = 4
+
+
+def load_splat(builder: Any, address: Any) -> Any:
+    """One float32 in all lanes."""
+    return splat(builder, builder.load(_pointer(builder, address, 0, _FLOAT)))
+
+
+def splat(builder: Any, number: Any) -> Any:
+    """A number in all lanes."""
+    first = builder.insert_element(_UNDEFINED, number, _WORD(0))
+    return builder.shuffle_vector(first, _UNDEFINED, ir.Constant(_WORDS, [0] * LANES))
+
+
+def multiply_add(builder: Any, left: Any, right: Any, added: Any) -> Any:
+    """left * right + added, rounded once."""
+    return _call(builder, f"llvm.fma.v{LANES}f32", VECTOR, [left, right, added])
+
+
+def square_root(builder: Any, value: Any) -> Any:
+    """Of every lane, rounded as IEEE asks for."""
+    return _call(builder, f"llvm.sqrt.v{LANES}f32", VECTOR, [value])
+
+
+def total(builder: Any, value: Any) -> Any:
+    """Sum of all lanes, halves first, in the same order on every processor of this width."""
+    width = LANES
+    while width > 1:
+        width //= 2
+        kind = ir.Constant(ir.VectorType(_WORD, width), list(range(width)))
+        upper = ir.Constant(ir.VectorType(_WORD, width), list(range(width, 2 * width)))
+        undefined = ir.Constant(value.type, ir.Undefined)
+        value = builder.fadd(
+            builder.shuffle_vector(value, undefined, kind), builder.shuffle_vector(value, undefined, upper)
+        )
+    return builder.extract_element(value, _WORD(0))
+
+
+def store_number(builder: Any, value: Any, address: Any) -> None:
+    """Write one float32."""
+    builder.store(value, _pointer(builder, address, 0, _FLOAT)).align = 4
+
+
+def prefetch_to_write(builder: Any, address: Any, offset_bytes: int) -> None:
+    """Begin to fetch a line that will be changed; any address will do."""
+    pointer = _pointer(builder, address, offset_bytes, _BYTE)
+    _prefetch(builder, pointer, write=1, locality=2)
+
+
+def prefetch_to_read(builder: Any, address: Any, offset_bytes: int) -> None:
+    """Begin to fetch a line; any address will do."""
+    _prefetch(builder, _pointer(builder, address, offset_bytes, _BYTE), write=0, locality=3)
+
+
+def sums(builder: Any, rows: int, vectors: int) -> list[list[Any]]:
+    """Places for a tile's sums, which LLVM turns into registers; set them before use."""
+    return [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in range(rows)]
+
+
+def _prefetch(builder: Any, pointer: Any, *, write: int, locality: int) -> None:
+    kind = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer(), _WORD, _WORD, _WORD])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [pointer, _WORD(write), _WORD(locality), _WORD(1)])
+
+
+def _call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+
+
+def _pointer(builder: Any, address: Any, offset_bytes: int, kind: Any) -> Any:
+    return builder.inttoptr(builder.add(address, LONG(offset_bytes)), kind.as_pointer())

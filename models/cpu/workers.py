@@ -1,0 +1,64 @@
+"""Tasks of one computation spread over the cores; who takes which task never changes what it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from itertools import count
+from threading import Lock
+from typing import TypeVar
+
+import numpy as np
+from numba import config
+from numpy.typing import NDArray
+
+Task = TypeVar("Task")
+
+_turns = Lock()
+
+
+def run(work: Callable[[Task, NDArray[np.float32]], None], tasks: Sequence[Task], scratch_size: int = 0) -> None:
+    """Call `work(task, scratch)` for every task, in as many threads as numba may use (NUMBA_NUM_THREADS).
+
+    `work` should leave Python's lock alone most of the time. `scratch`: float32 [scratch_size] of the thread's own,
+    beginning on a line of the cache, its content arbitrary. The calling thread works too. Computations of several
+    callers take turns, since each has use for every core; a `work` that calls `run` would wait for itself.
+    """
+    numbers = count()  # its `next` is one step of the interpreter, so no two threads get the same number
+
+    def take() -> None:
+        scratch = aligned(scratch_size)
+        while (number := next(numbers)) < len(tasks):
+            work(tasks[number], scratch)
+
+    with _turns:
+        helpers: list[Future[None]] = [_pool().submit(take) for _ in range(min(threads(), len(tasks)) - 1)]
+        try:
+            take()
+        finally:
+            for helper in helpers:
+                helper.result()
+
+
+def threads() -> int:
+    """How many threads compute."""
+    found: int = config.NUMBA_NUM_THREADS
+    return found
+
+
+def aligned(size: int) -> NDArray[np.float32]:
+    """Uninitialised float32 [size] that begins on a line of 64 bytes."""
+    memory = np.empty(size + 16, np.float32)
+    start = -memory.ctypes.data % 64 // 4
+    return memory[start : start + size]
+
+
+def stretches(size: int, step: int) -> list[tuple[int, int]]:
+    """(start, stop) of stretches of at most `step` that cover `size`."""
+    return [(start, min(start + step, size)) for start in range(0, size, step)]
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, threads() - 1), thread_name_prefix="products")

@@ -1,0 +1,177 @@
+"""Our own products beside numpy's, at sizes that fill tiles, leave rests, and are smaller than a tile."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from models.cpu import frames as host
+from models.cpu import workers
+from models.cpu.lanes import NARROW, NEON, TILING, WIDE, tiling
+from models.cpu.products import even_groups, product, product_with_transpose, squared_norm
+from models.cpu.update import AdamStep, update
+
+SIZES = [(1, 1, 1), (3, 5, 7), (9, 301, 100), (16, 257, 480), (80, 1030, 1001), (130, 70, 515)]
+STEP = AdamStep(*map(np.float32, (0.5, 1e-2, 0.99, 1e-2, 0.1, 0.001, 1e-8)))
+
+
+def drawn(*shapes, seed=0):
+    generator = np.random.default_rng(seed)
+    return [generator.standard_normal(shape, dtype=np.float32) for shape in shapes]
+
+
+@pytest.mark.parametrize(("videos", "rows", "columns"), SIZES)
+def test_product(videos, rows, columns):
+    batch, matrix = drawn((videos, rows), (rows, columns))
+    exact = batch.astype(np.float64) @ matrix
+    assert_allclose(product(batch, matrix), exact, rtol=1e-5, atol=1e-6 * rows)
+
+
+@pytest.mark.parametrize(("videos", "rows", "columns"), SIZES)
+def test_product_with_the_transpose(videos, rows, columns):
+    upstream, matrix = drawn((videos, columns), (rows, columns))
+    exact = upstream.astype(np.float64) @ matrix.T
+    assert_allclose(product_with_transpose(upstream, matrix), exact, rtol=1e-5, atol=1e-6 * columns)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 20), st.integers(1, 300), st.integers(1, 300), st.integers(0, 2**32 - 1))
+def test_products_of_any_size(videos, rows, columns, seed):
+    batch, matrix, upstream = drawn((videos, rows), (rows, columns), (videos, columns), seed=seed)
+    assert_allclose(product(batch, matrix), batch.astype(np.float64) @ matrix, rtol=1e-4, atol=1e-4)
+    assert_allclose(
+        product_with_transpose(upstream, matrix), upstream.astype(np.float64) @ matrix.T, rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.3])
+def test_norm_of_a_gradient_that_is_not_taken(penalty):
+    left, upstream, matrix = drawn((9, 40), (9, 70), (40, 70))
+    gradient = left.T.astype(np.float64) @ upstream + penalty * matrix
+    found = squared_norm(left, upstream, left @ matrix, penalty, float(np.square(matrix).sum()))
+    assert_allclose(found, np.square(gradient).sum(), rtol=1e-5)
+
+
+def test_norm_is_not_negative_where_penalty_and_gradient_cancel():
+    left, matrix = np.eye(4, dtype=np.float32), drawn((4, 6))[0]
+    found = squared_norm(left, -matrix, matrix, 1.0, float(np.square(matrix).sum()))
+    assert 0 <= found < 1e-5
+
+
+@pytest.mark.parametrize(("videos", "rows", "columns"), SIZES)
+def test_update_is_adam(videos, rows, columns):
+    left, upstream, matrix, m = drawn((videos, rows), (videos, columns), (rows, columns), (rows, columns))
+    v = np.square(drawn((rows, columns), seed=1)[0])
+    gradient = STEP.scale * (left.T.astype(np.float64) @ upstream) + STEP.penalty * matrix
+    new_m = m + (gradient - m) * STEP.new_m
+    new_v = v + (gradient**2 - v) * STEP.new_v
+    expected = STEP.keep * matrix - STEP.rate * new_m / (np.sqrt(new_v) + STEP.epsilon)
+    update(matrix, m, v, left, upstream, STEP)
+    for found, wanted in ((m, new_m), (v, new_v), (matrix, expected)):
+        assert_allclose(found, wanted, rtol=2e-4, atol=2e-5)
+
+
+def part_of_frames(videos=3, length=23, rgb=70, audio=9):
+    generator = np.random.default_rng(3)
+    frames = generator.integers(0, 256, (videos, length, rgb + audio), dtype=np.uint8)
+    gain, shift = drawn((videos, length), (videos, length))
+    parts = [host.Part(frames, 0, rgb, gain, shift), host.Part(frames, rgb, audio, gain, shift)]
+    floats = (frames.astype(np.float64) - 128) * gain[..., None] + shift[..., None]
+    return list(zip(parts, (floats[..., :rgb], floats[..., rgb:]), strict=True))
+
+
+@pytest.mark.parametrize("clusters", [1, 4, 8, 11])
+def test_products_of_frames(clusters):
+    for part, floats in part_of_frames():
+        shared, own, share = drawn((part.features, clusters), (3, part.features, clusters), (3, 23, clusters))
+        sums = floats.transpose(0, 2, 1) @ share
+        assert_allclose(host.scores(part, shared), floats @ shared, rtol=1e-4, atol=1e-2)
+        assert_allclose(host.scores(part, own), floats @ own, rtol=1e-4, atol=1e-2)
+        assert_allclose(host.assigned(part, share), sums, rtol=1e-4, atol=1e-2)
+        assert_allclose(host.assigned_by_all(part, share), sums.sum(0), rtol=1e-4, atol=1e-2)
+
+
+def test_sums_of_codes_are_exact():
+    frames = np.concatenate([np.zeros((1, 3, 1152), np.uint8), np.full((1, 3, 1152), 255, np.uint8)])
+    sums, squares = host.code_sums(frames)
+    assert_array_equal(sums, [[-128 * 1152] * 3, [127 * 1152] * 3])
+    assert_array_equal(squares, [[128**2 * 1152] * 3, [127**2 * 1152] * 3])
+
+
+def test_threads_change_nothing(monkeypatch):
+    batch, matrix, upstream = drawn((10, 700), (700, 1100), (10, 1100))
+    part, _ = part_of_frames(videos=20)[0]
+    share = drawn((20, 23, 5))[0]
+
+    def results():
+        w, m, v = matrix.copy(), np.zeros_like(matrix), np.zeros_like(matrix)
+        update(w, m, v, batch, upstream, STEP)
+        return [
+            product(batch, matrix),
+            product_with_transpose(upstream, matrix),
+            host.assigned_by_all(part, share),
+            w,
+            m,
+            v,
+        ]
+
+    several = results()
+    monkeypatch.setattr(workers, "threads", lambda: 1)
+    for one, many in zip(results(), several, strict=True):
+        assert_array_equal(one, many)
+
+
+def test_an_error_in_a_task_is_raised():
+    def fail(task, _scratch):
+        if task == 3:
+            raise ValueError("task 3")
+
+    with pytest.raises(ValueError, match="task 3"):
+        workers.run(fail, range(5))
+    done = []
+    workers.run(lambda task, _scratch: done.append(task), range(5))  # the next computation gets its turn
+    assert sorted(done) == list(range(5))
+
+
+def test_groups_are_even():
+    assert even_groups(10, 5) == [5, 5]
+    assert even_groups(7, 5) == [4, 3]
+    assert even_groups(3, 5) == [3]
+
+
+def test_tilings_fit_the_registers():
+    for shape, registers in ((WIDE, 32), (NEON, 32), (NARROW, 16)):
+        for rows, width in (shape.product, shape.update, *((r, i + 1) for i, r in enumerate(shape.rows_by_vectors))):
+            assert rows * width + width + 1 <= registers
+        assert shape.dot[0] * (shape.dot[1] + 1) + 1 <= registers
+
+
+def test_the_tiling_follows_the_processor():
+    assert tiling("+sse4.2,+avx2,+avx512f,+fma") is WIDE
+    assert tiling("+avx2,-avx512f,+fma") is NARROW
+    assert tiling("+neon,+fp-armv8") is NEON
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(TILING is not WIDE, reason="narrower vectors are what this machine has anyway")
+def test_on_a_processor_with_narrower_vectors():
+    environment = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma", "PATH": "/usr/bin:/bin"}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "not narrower",
+        str(Path(__file__)),
+    ]
+    root = Path(__file__).parents[2]
+    found = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr

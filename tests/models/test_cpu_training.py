@@ -1,0 +1,107 @@
+"""Training with our own products beside training with TensorFlow's, from the same weights on the same batches."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+tensorflow_kernels = pytest.importorskip("models.training.tensorflow_kernels", reason="needs TensorFlow")
+
+from models import registry  # noqa: E402
+from models.training import Recipe, Trainer, tensorflow_backend  # noqa: E402
+from models.training.products import ProductGradient  # noqa: E402
+
+HYPERPARAMETERS = {"clusters": 5, "hidden": 24, "classes": 33, "mixtures": 2, "rgb": 40, "audio": 9}
+RECIPE = Recipe(batch_size=6, learning_rate=0.01)
+
+
+def make_batches(count):
+    generator = np.random.default_rng(0)
+    return [
+        (generator.integers(0, 256, (6, 7, 49), dtype=np.uint8), generator.random((6, 33)) < 0.1) for _ in range(count)
+    ]
+
+
+def trained(recipe, large, monkeypatch):
+    """Losses, weights and predictions after a few steps, matrices of `large` elements and more being our own."""
+    monkeypatch.setattr(tensorflow_kernels, "LARGE", large)
+    trainer = Trainer(registry.build("gated_netvlad", seed=1, **HYPERPARAMETERS), recipe)
+    losses, batches = [], make_batches(8)
+    for frames, labels in batches:
+        trainer.train_step(frames, labels)
+        losses.append(trainer.take_loss())
+    return losses, trainer.state(), trainer.predict(batches[0][0])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"l2": 0.01, "weight_decay": 0.1, "ema_decay": 0.5},
+        {"l2": 0.0, "clip_norm": None},
+        {"clip_norm": 1e-3, "label_smoothing": 0.1},
+        {"accumulate": 2},
+    ],
+    ids=str,
+)
+def test_as_with_tensorflows_products(changes, monkeypatch):
+    recipe = replace(RECIPE, **changes)
+    losses, state, predictions = trained(recipe, 1, monkeypatch)
+    their_losses, their_state, their_predictions = trained(recipe, 10**9, monkeypatch)
+    assert_allclose(losses, their_losses, rtol=1e-4)
+    assert_allclose(predictions, their_predictions, rtol=2e-2, atol=1e-4)
+    assert state.keys() == their_state.keys()
+    for name, value in state.items():
+        assert_allclose(value, their_state[name], rtol=2e-2, atol=2e-3, err_msg=name)
+
+
+def test_without_the_variables_memory_gradients_are_taken(monkeypatch):
+    expected = trained(RECIPE, 1, monkeypatch)[0]
+    monkeypatch.setattr(tensorflow_backend, "arrays_are_variables", lambda: False)
+    monkeypatch.setattr(tensorflow_backend, "update", None)  # would fail if it were called
+    assert_allclose(trained(RECIPE, 1, monkeypatch)[0], expected, rtol=1e-4)
+
+
+def test_here_arrays_are_variables():
+    assert tensorflow_backend.arrays_are_variables()
+
+
+def test_large_gradients_are_not_taken(monkeypatch):
+    taken = []
+    original = tensorflow_backend._adam_of_product
+
+    def record(name, gradient, *rest):
+        assert isinstance(gradient, ProductGradient)
+        taken.append(name)
+        return original(name, gradient, *rest)
+
+    monkeypatch.setattr(tensorflow_backend, "_adam_of_product", record)
+    trained(RECIPE, 700, monkeypatch)
+    short = {name.removeprefix("tower/") for name in taken}
+    assert short == {
+        "hidden1_weights/hidden1_weights",
+        "hidden2_weights/hidden2_weights",
+        "gating_weights/gating_weights",
+        "gates/weights",
+        "experts/weights",
+        "gating_prob_weights",
+    }
+
+
+def test_the_same_state_and_batches_give_the_same_bits(monkeypatch):
+    first, second = trained(RECIPE, 1, monkeypatch)[1], trained(RECIPE, 1, monkeypatch)[1]
+    for name, value in first.items():
+        assert np.array_equal(value, second[name]), name
+
+
+def test_float_frames_of_video_level(monkeypatch):
+    generator = np.random.default_rng(1)
+    frames, labels = generator.standard_normal((6, 1, 49), dtype=np.float32), generator.random((6, 33)) < 0.1
+    found = []
+    for large in (1, 10**9):
+        monkeypatch.setattr(tensorflow_kernels, "LARGE", large)
+        trainer = Trainer(registry.build("gated_netvlad", seed=1, **HYPERPARAMETERS), RECIPE)
+        for _ in range(3):
+            trainer.train_step(frames, labels)
+        found.append(trainer.take_loss())
+    assert_allclose(*found, rtol=1e-4)
