@@ -8,9 +8,9 @@ from typing import Any
 
 from models import sizes
 
-# Of a trainable float32 value: read forward and backward; its gradient written, and read once the global norm is known;
-# weight and both moments of Adam read and written.
-BYTES_OF_A_WEIGHT = 4 * (2 + 2 + 6)
+# Of a trainable float32 value: read forward and backward; weight and both moments of Adam read and written. A gradient
+# need not be stored: its norm comes from its factors.
+BYTES_OF_A_WEIGHT = 4 * (2 + 6)
 # Of a float32 activation: written and read forward, read backward; its gradient written, and read for both products.
 BYTES_OF_AN_ACTIVATION = 4 * (3 + 3)
 # Of a frame's byte: scores and descriptor forward, and the gradient of each backward.
@@ -33,8 +33,8 @@ class StepCost:
     def seconds(self, operations_per_second: float, bytes_per_second: float) -> float:
         """The shortest a step can take: products and memory traffic one after the other.
 
-        Where they overlap, a step may come out below this; Adam's traffic cannot overlap the products, since it waits
-        for the norm of all gradients.
+        Where they overlap, a step may come out below this: a third of the products can be taken while Adam's numbers
+        are on their way.
         """
         return self.operations / operations_per_second + self.moved_bytes / bytes_per_second
 

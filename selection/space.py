@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from selection.errors import BudgetError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from selection.lists import Predictions
     from selection.pool import Candidate, CandidatePool
@@ -145,14 +145,19 @@ class Space:
 
     def additions(self, subset: Subset) -> list[int]:
         """Items that may join a subset."""
+        return list(self._additions(subset))
+
+    def _additions(self, subset: Subset) -> Iterator[int]:
         taken = {self.items[number].candidate for number in subset}
-        return [
-            number
-            for number, item in enumerate(self.items)
-            if item.candidate not in taken
-            and not (self._rivals[item.candidate] & taken)
-            and self.fits((*subset, number))
-        ]
+        left_bytes = self.constraints.room_bytes - self.room_bytes(subset)
+        for number, item in enumerate(self.items):
+            if (
+                item.room_bytes <= left_bytes  # first, because of most items it settles the matter
+                and item.candidate not in taken
+                and not (self._rivals[item.candidate] & taken)
+                and self.fits((*subset, number))
+            ):
+                yield number
 
     def is_allowed(self, subset: Subset) -> bool:
         """Whether a subset has one item of a candidate at most, fits, and keeps every constraint."""
@@ -166,7 +171,7 @@ class Space:
 
     def is_maximal(self, subset: Subset) -> bool:
         """Whether nothing may join."""
-        return not self.additions(subset)
+        return next(self._additions(subset), None) is None
 
 
 def _items(

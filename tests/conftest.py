@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection_finish() -> None:
+    """TensorFlow, Ray and MLflow are imported by now and stay: a collection need not go through them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _existing(path: Path) -> Path:

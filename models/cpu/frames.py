@@ -46,30 +46,26 @@ def code_sums(frames: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.
     """Sum of each frame's codes and of their squares, both [B, T]."""
     sums, squares = np.empty((2, *frames.shape[:2]), np.int32)
 
-    def video(index: int, _scratch: Floats) -> None:
-        _code_sums(frames[index], sums[index], squares[index])
+    def videos(task: tuple[int, int], _scratch: Floats) -> None:
+        _code_sums(frames, *task, sums, squares)
 
-    workers.run(video, range(len(frames)))
+    workers.run(videos, workers.shares(len(frames)))
     return sums, squares
 
 
 def scores(part: Part, matrix: Floats) -> Floats:
     """Unit frames @ matrix [features, K], or each video's by its own [B, features, K] -> [B, T, K]."""
-    videos, length = part.frames.shape[:2]
-    clusters = matrix.shape[-1]
+    length, clusters = part.frames.shape[1], matrix.shape[-1]
     padded = -(-clusters // _CLUSTERS) * _CLUSTERS
-    out = np.empty((videos, length, clusters), np.float32)
-    shared = (
-        _clusters_first(matrix, padded, np.empty((padded, part.features), np.float32)) if matrix.ndim == 2 else None
-    )
+    out = np.empty((*part.frames.shape[:2], clusters), np.float32)
+    matrices = matrix.reshape(-1, *matrix.shape[-2:])
 
-    def video(index: int, scratch: Floats) -> None:
-        dots, turned = scratch[: length * padded].reshape(length, padded), shared
-        if turned is None:
-            turned = _clusters_first(matrix[index], padded, scratch[dots.size :].reshape(padded, part.features))
-        _score_video(part.frames[index], part.first, turned, part.gain[index], part.shift[index], dots, out[index])
+    def videos(task: tuple[int, int], scratch: Floats) -> None:
+        dots = scratch[: length * padded].reshape(length, padded)
+        turned = scratch[dots.size :].reshape(padded, part.features)
+        _score_videos(part, *task, matrices, turned, dots, out)
 
-    workers.run(video, range(videos), length * padded + (padded * part.features if shared is None else 0))
+    workers.run(videos, workers.shares(len(out)), padded * (length + part.features))
     return out
 
 
@@ -79,13 +75,11 @@ def assigned(part: Part, weights: Floats) -> Floats:
     padded = -(-clusters // _SUM_CLUSTERS) * _SUM_CLUSTERS
     out = np.empty((videos, part.features, clusters), np.float32)
 
-    def video(index: int, scratch: Floats) -> None:
+    def each(task: tuple[int, int], scratch: Floats) -> None:
         totals = scratch[: padded * part.features].reshape(padded, part.features)
-        totals[:] = 0
-        _add_video(part, index, weights, scratch[totals.size :].reshape(length, padded), totals)
-        _features_first(totals, out[index])
+        _assign_each(part, *task, weights, scratch[totals.size :].reshape(length, padded), totals, out)
 
-    workers.run(video, range(videos), padded * (part.features + length))
+    workers.run(each, workers.shares(videos), padded * (part.features + length))
     return out
 
 
@@ -93,44 +87,42 @@ def assigned_by_all(part: Part, weights: Floats) -> Floats:
     """The sum of `assigned` over all videos: [features, K]."""
     videos, length, clusters = weights.shape
     padded = -(-clusters // _SUM_CLUSTERS) * _SUM_CLUSTERS
-    found = np.zeros((min(_GROUPS, videos), padded, part.features), np.float32)
+    groups = workers.stretches(videos, -(-videos // _GROUPS))
+    found = np.zeros((len(groups), padded, part.features), np.float32)
 
     def group(index: int, scratch: Floats) -> None:
-        for video in range(index, videos, len(found)):
-            _add_video(part, video, weights, scratch.reshape(length, padded), found[index])
+        for video in range(*groups[index]):
+            _add_assigned(part, video, weights, scratch.reshape(length, padded), found[index])
 
-    workers.run(group, range(len(found)), length * padded)
+    workers.run(group, range(len(groups)), length * padded)
     out = np.empty((part.features, clusters), np.float32)
     _features_first(found.sum(axis=0), out)
     return out
 
 
-def _add_video(part: Part, video: int, weights: Floats, scaled: Floats, totals: Floats) -> None:
-    gain, shift = part.gain[video], part.shift[video]
-    _add_assigned(part.frames[video], part.first, weights[video], gain, shift, scaled, totals)
+@njit(nogil=True, cache=True)
+def _code_sums(
+    frames: NDArray[np.uint8], first: int, stop: int, sums: NDArray[np.int32], squares: NDArray[np.int32]
+) -> None:
+    for video in range(first, stop):
+        for i in range(frames.shape[1]):
+            total, square = np.int32(0), np.int32(0)
+            for value in frames[video, i]:
+                code = np.int32(value) - np.int32(SIGN_BIT)
+                total += code
+                square += code * code
+            sums[video, i], squares[video, i] = total, square
 
 
 @njit(nogil=True, cache=True)
-def _code_sums(frames: NDArray[np.uint8], sums: NDArray[np.int32], squares: NDArray[np.int32]) -> None:
-    for i in range(len(frames)):
-        total, square = np.int32(0), np.int32(0)
-        for value in frames[i]:
-            code = np.int32(value) - np.int32(SIGN_BIT)
-            total += code
-            square += code * code
-        sums[i], squares[i] = total, square
-
-
-@njit(nogil=True, cache=True)
-def _clusters_first(matrix: Floats, padded: int, out: Floats) -> Floats:
+def _clusters_first(matrix: Floats, out: Floats) -> None:
     """matrix [features, K] as [padded, features], zeros beyond K."""
     features, clusters = matrix.shape
     for start in range(0, features, 16):
         for k in range(clusters):
             for feature in range(start, min(start + 16, features)):
                 out[k, feature] = matrix[feature, k]
-    out[clusters:padded] = 0
-    return out
+    out[clusters:] = 0
 
 
 @njit(nogil=True, cache=True)
@@ -144,62 +136,82 @@ def _features_first(totals: Floats, out: Floats) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _score_video(
-    frames: NDArray[np.uint8], first: int, turned: Floats, gain: Floats, shift: Floats, dots: Floats, out: Floats
+def _score_videos(
+    part: Part, start: int, stop: int, matrices: Floats, turned: Floats, dots: Floats, out: Floats
 ) -> None:
-    """`turned` [padded, features], `dots` [T, padded], `out` [T, K]."""
+    """Videos start … stop-1, by their own of several matrices or by the one; `turned` and `dots` are for use."""
+    for video in range(start, stop):
+        if len(matrices) > 1 or video == start:
+            _clusters_first(matrices[video if len(matrices) > 1 else 0], turned)
+        _dots_of_video(part.frames[video], part.first, turned, dots)
+        _score_video(part, video, turned, dots, out[video])
+
+
+@njit(nogil=True, cache=True)
+def _dots_of_video(frames: NDArray[np.uint8], first: int, turned: Floats, dots: Floats) -> None:
+    """Codes by `turned` [padded, features], all features that fill vectors, into `dots` [T, padded]."""
     length, width = frames.shape
     padded, features = turned.shape
-    whole = features // LANES
     codes = frames.ctypes.data + first
     for k in range(0, padded, _CLUSTERS):
         numbers, row = turned[k].ctypes.data, 0
         while row < length:
             at, to = codes + row * width, dots.ctypes.data + 4 * (row * padded + k)
             if row + _FRAMES <= length:
-                _dots(at, width, numbers, 4 * features, to, 4 * padded, whole)
+                _dots(at, width, numbers, 4 * features, to, 4 * padded, features // LANES)
                 row += _FRAMES
             else:
-                _single_dots(at, width, numbers, 4 * features, to, 4 * padded, whole)
+                _single_dots(at, width, numbers, 4 * features, to, 4 * padded, features // LANES)
                 row += 1
+
+
+@njit(nogil=True, cache=True)
+def _score_video(part: Part, video: int, turned: Floats, dots: Floats, out: Floats) -> None:
+    """Add the features that do not fill a vector, and apply gain and shift; `out` [T, K]."""
+    features = turned.shape[1]
     for k in range(out.shape[1]):
         column_sum = np.float32(0)
         for value in turned[k]:
             column_sum += value
-        for i in range(length):
+        for i in range(len(out)):
             dot = dots[i, k]
-            for feature in range(whole * LANES, features):
-                dot += (np.float32(frames[i, first + feature]) - np.float32(SIGN_BIT)) * turned[k, feature]
-            out[i, k] = dot * gain[i] + shift[i] * column_sum
+            for feature in range(features // LANES * LANES, features):
+                code = np.float32(part.frames[video, i, part.first + feature]) - np.float32(SIGN_BIT)
+                dot += code * turned[k, feature]
+            out[i, k] = dot * part.gain[video, i] + part.shift[video, i] * column_sum
 
 
 @njit(nogil=True, cache=True)
-def _add_assigned(
-    frames: NDArray[np.uint8],
-    first: int,
-    weights: Floats,
-    gain: Floats,
-    shift: Floats,
-    scaled: Floats,
-    totals: Floats,
+def _assign_each(
+    part: Part, start: int, stop: int, weights: Floats, scaled: Floats, totals: Floats, out: Floats
 ) -> None:
-    """`weights` [T, K], `scaled` [T, padded] of any content, `totals` [padded, features] to which is added."""
-    length, clusters = weights.shape
-    width, (padded, features) = frames.shape[1], totals.shape
+    """Videos start … stop-1, each for itself; `scaled` and `totals` are for use."""
+    for video in range(start, stop):
+        totals[:] = 0
+        _add_assigned(part, video, weights, scaled, totals)
+        _features_first(totals, out[video])
+
+
+@njit(nogil=True, cache=True)
+def _add_assigned(part: Part, video: int, weights: Floats, scaled: Floats, totals: Floats) -> None:
+    """Add a video to `totals` [padded, features]; `scaled` [T, padded] is for use."""
+    length, clusters = weights.shape[1:]
+    frames, first, width = part.frames[video], part.first, part.frames.shape[2]
+    padded, features = totals.shape
     for i in range(length):
         for k in range(clusters):
-            scaled[i, k] = weights[i, k] * gain[i]
+            scaled[i, k] = weights[video, i, k] * part.gain[video, i]
         scaled[i, clusters:] = 0
     whole = features // _SUM_FEATURES * _SUM_FEATURES
-    codes = frames.ctypes.data + first
     for feature in range(0, whole, _SUM_FEATURES):
+        codes = frames.ctypes.data + first + feature
         for k in range(0, padded, _SUM_CLUSTERS):
             numbers, to = scaled.ctypes.data + 4 * k, totals[k].ctypes.data + 4 * feature
-            _sums(numbers, 4, 4 * padded, codes + feature, width, to, 4 * features, length, to, 0)
+            _sums(numbers, 4, 4 * padded, codes, width, to, 4 * features, length, to, 0)
     for k in range(clusters):
         moved = np.float32(0)
         for i in range(length):
-            moved += weights[i, k] * shift[i]
+            moved += weights[video, i, k] * part.shift[video, i]
             for feature in range(whole, features):
                 totals[k, feature] += (np.float32(frames[i, first + feature]) - np.float32(SIGN_BIT)) * scaled[i, k]
         for feature in range(features):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llvmlite import binding  # comes with numba
+from llvmlite import binding  # type: ignore[import-untyped]  # comes with numba
 from numba import config
 
 

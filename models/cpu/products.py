@@ -32,29 +32,38 @@ _full_tile, _single_tile = tiles.product_tile(_ROWS, _VECTORS), tiles.product_ti
 _packing_tile, _packing_single = tiles.packing_tile(_ROWS, _VECTORS), tiles.packing_tile(1, _VECTORS)
 
 
-def product(batch: Floats, matrix: Floats) -> Floats:
-    """batch [B, rows] @ matrix [rows, columns] -> [B, columns]."""
+def product(batch: Floats, matrix: Floats) -> tuple[Floats, np.float32]:
+    """batch [B, rows] @ matrix [rows, columns] -> [B, columns], and the sum of the matrix's squares."""
     videos, columns = len(batch), matrix.shape[1]
-    out = np.empty((videos, columns), np.float32)
+    out, squares = np.empty((videos, columns), np.float32), np.zeros(columns)
     panels = min(_PANELS, -(-columns // (PANEL * workers.threads())))
 
     def block(task: tuple[int, int], scratch: Floats) -> None:
         packed = scratch[: panels * _DEPTH * PANEL].reshape(panels, _DEPTH, PANEL)
         sums = scratch[packed.size :].reshape(videos, panels * PANEL)
-        _product_block(batch, matrix, out, *task, packed, sums)
+        squares[task[0]] = _product_block(batch, matrix, out, *task, packed, sums)
 
     workers.run(block, workers.stretches(columns, panels * PANEL), panels * PANEL * (_DEPTH + videos))
-    return out
+    return out, np.float32(squares.sum())
 
 
-def product_with_transpose(upstream: Floats, matrix: Floats) -> Floats:
-    """upstream [B, columns] @ matrix.T -> [B, rows]: the gradient of `product` in its batch."""
-    videos, rows = len(upstream), len(matrix)
-    padded = -(-videos // LANES) * LANES
-    turned = _turned(upstream, padded)
+def product_with_transpose(upstream: Floats, matrix: Floats) -> tuple[Floats, Floats]:
+    """upstream [B, columns] @ matrix.T -> [B, rows], the gradient of `product` in its batch; and `gram(upstream)`."""
+    turned = _turned(upstream)
+    return _times_turned(matrix, turned, len(upstream)), _times_turned(upstream, turned, len(upstream))
+
+
+def gram(factor: Floats) -> Floats:
+    """factor [B, columns] @ factor.T -> [B, B]."""
+    return _times_turned(factor, _turned(factor), len(factor))
+
+
+def _times_turned(matrix: Floats, turned: Floats, videos: int) -> Floats:
+    """(matrix [rows, columns] @ turned [columns, padded]).T without the padding: [videos, rows]."""
+    rows, padded = len(matrix), turned.shape[1]
     out = np.empty((videos, rows), np.float32)
     groups = even_groups(padded // LANES, _WIDEST)
-    step = 8 * TILING.rows_by_vectors[groups[0] - 1]  # small, so that threads end together
+    tasks = workers.shares(rows, TILING.rows_by_vectors[groups[0] - 1])
 
     def some_rows(task: tuple[int, int], scratch: Floats) -> None:
         sums = scratch[: (task[1] - task[0]) * padded].reshape(-1, padded)
@@ -65,18 +74,20 @@ def product_with_transpose(upstream: Floats, matrix: Floats) -> Floats:
             first += group * LANES
         _turn_back(sums, out, task[0])
 
-    workers.run(some_rows, workers.stretches(rows, step), step * padded)
+    workers.run(some_rows, tasks, (tasks[0][1] - tasks[0][0]) * padded)
     return out
 
 
-def squared_norm(left: Floats, upstream: Floats, product: Floats, penalty: float, weight_square: float) -> np.float32:
+def squared_norm(
+    left: Floats, upstream: Floats, upstream_gram: Floats, product: Floats, penalty: float, weight_square: float
+) -> np.float32:
     """|left.T @ upstream + penalty * W|^2, where product = left @ W and weight_square = |W|^2, from these alone.
 
     |left.T U|^2 = sum((left left.T) * (U U.T)), and <left.T U, W> = sum(U * (left W)).
     """
-    grams = [product_with_transpose(factor, factor).astype(np.float64) for factor in (left, upstream)]
-    cross = float(np.vdot(upstream, product)) if penalty else 0.0
-    square = float(np.vdot(*grams)) + 2 * penalty * cross + penalty**2 * float(weight_square)
+    square = float(np.vdot(gram(left).astype(np.float64), upstream_gram.astype(np.float64)))
+    if penalty:
+        square += 2 * penalty * float(np.vdot(upstream, product)) + penalty**2 * float(weight_square)
     return np.float32(max(square, 0.0))  # rounding could make it a little less than nothing
 
 
@@ -86,23 +97,28 @@ def even_groups(count: int, most: int) -> list[int]:
     return [count // groups + (index < count % groups) for index in range(groups)]
 
 
-def _turned(upstream: Floats, padded: int) -> Floats:
+def _turned(upstream: Floats) -> Floats:
     """upstream.T [columns, padded], zero beyond the batch."""
-    columns = upstream.shape[1]
+    videos, columns = upstream.shape
+    padded = -(-videos // LANES) * LANES
     turned = workers.aligned(columns * padded).reshape(columns, padded)
 
     def some_columns(task: tuple[int, int], _scratch: Floats) -> None:
         _turn(upstream, turned, *task)
 
-    workers.run(some_columns, workers.stretches(columns, 1024))
+    workers.run(some_columns, workers.shares(columns, 16))
     return turned
 
 
 @njit(nogil=True, cache=True)
 def _product_block(
     batch: Floats, matrix: Floats, out: Floats, first: int, stop: int, packed: Floats, sums: Floats
-) -> None:
-    """Columns first … stop-1 of the product; `packed` [panels, depth, PANEL], `sums` [B, panels * PANEL]."""
+) -> float:
+    """Columns first … stop-1 of the product; `packed` [panels, depth, PANEL], `sums` [B, panels * PANEL].
+
+    Returns the sum of these columns' squares.
+    """
+    squares = 0.0
     videos, rows = batch.shape
     columns = matrix.shape[1]
     panels = -(-(stop - first) // PANEL)
@@ -115,30 +131,28 @@ def _product_block(
             numbers, to = batch.ctypes.data + 4 * start, sums.ctypes.data + 4 * panel * PANEL
             done = 0
             if first + (panel + 1) * PANEL > stop:
-                _pack_padded(matrix, start, first + panel * PANEL, stop, packed[panel], depth)
+                squares += _pack_padded(matrix, start, first + panel * PANEL, stop, packed[panel], depth)
             else:
-                done = _pack_and_multiply(numbers, batch, source, matrix, packed[panel], to, sums, depth)
+                done = _ROWS if videos >= _ROWS else 1
+                squares += _pack_and_multiply(numbers, batch, source, matrix, packed[panel], to, sums, depth)
             _multiply(numbers, batch, done, packed[panel], to, sums, depth, later, 4 * columns)
     for video in range(videos):
         out[video, first:stop] = sums[video, : stop - first]
+    return squares
 
 
 @njit(nogil=True, cache=True)
 def _pack_and_multiply(
     numbers: int, batch: Floats, source: int, matrix: Floats, panel: Floats, to: int, sums: Floats, depth: int
-) -> int:
-    """The first tile of a panel, which is copied from the matrix meanwhile; returns how many videos are done."""
-    batch_row, matrix_row, sum_row, packed = (
-        4 * batch.shape[1],
-        4 * matrix.shape[1],
-        4 * sums.shape[1],
-        panel.ctypes.data,
-    )
+) -> float:
+    """The first tile of a panel, which is copied from the matrix meanwhile; returns the sum of its squares."""
+    batch_row, matrix_row, sum_row = 4 * batch.shape[1], 4 * matrix.shape[1], 4 * sums.shape[1]
+    squares: float
     if len(batch) >= _ROWS:
-        _packing_tile(numbers, batch_row, 4, source, matrix_row, to, sum_row, depth, packed)
-        return _ROWS
-    _packing_single(numbers, batch_row, 4, source, matrix_row, to, sum_row, depth, packed)
-    return 1
+        squares = _packing_tile(numbers, batch_row, 4, source, matrix_row, to, sum_row, depth, panel.ctypes.data)
+    else:
+        squares = _packing_single(numbers, batch_row, 4, source, matrix_row, to, sum_row, depth, panel.ctypes.data)
+    return squares
 
 
 @njit(nogil=True, cache=True)
@@ -172,11 +186,16 @@ def _multiply(
 
 
 @njit(nogil=True, cache=True)
-def _pack_padded(matrix: Floats, row: int, first: int, stop: int, panel: Floats, depth: int) -> None:
-    """The last columns of a matrix, as a panel that ends with zeros."""
+def _pack_padded(matrix: Floats, row: int, first: int, stop: int, panel: Floats, depth: int) -> float:
+    """The last columns of a matrix, as a panel that ends with zeros; returns the sum of their squares."""
     panel[:] = 0
+    squares = 0.0
     for index in range(depth):
-        panel[index, : stop - first] = matrix[row + index, first:stop]
+        for column in range(stop - first):
+            value = matrix[row + index, first + column]
+            panel[index, column] = value
+            squares += value * value
+    return squares
 
 
 @njit(nogil=True, cache=True)

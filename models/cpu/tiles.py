@@ -60,7 +60,10 @@ def product_tile(rows: int, width: int, *, codes: bool = False) -> Any:
 
 
 def packing_tile(rows: int, width: int) -> Any:
-    """As `product_tile`; the vectors are copied to `packed` on their way, without gaps between rows."""
+    """As `product_tile`; the vectors are copied to `packed` on their way, without gaps between rows.
+
+    Returns the sum of the squares of all numbers in the vectors.
+    """
 
     @intrinsic
     def tile(
@@ -75,20 +78,23 @@ def packing_tile(rows: int, width: int) -> Any:
         count: Any,
         packed: Any,
     ) -> Any:
-        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             out, out_row, count, packed = arguments[5:]
             sums = _loaded(builder, rows, width, out, out_row)
+            squares = vectors.sums(builder, 1, 1)[0][0]
+            builder.store(vectors.ZEROS, squares)
 
             def pack(index: Any, values: list[Any]) -> None:
                 target = builder.add(packed, builder.mul(LONG(width * VECTOR_BYTES), index))
                 for n, value in enumerate(values):
                     vectors.store(builder, value, target, n * VECTOR_BYTES)
+                    builder.store(vectors.multiply_add(builder, value, value, builder.load(squares)), squares)
 
             _add_products(builder, sums, _Factors(*arguments[:5]), LONG(0), count, seen=pack)
             _stored(builder, sums, out, out_row)
-            return context.get_dummy_value()
+            return vectors.total(builder, builder.load(squares))
 
-        return types.void(*[types.intp] * 9), generate
+        return types.float32(*[types.intp] * 9), generate
 
     return tile
 

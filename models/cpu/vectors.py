@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]  # comes with numba
 from numba.core import cgutils
 
 from models.cpu.lanes import TILING

@@ -59,6 +59,12 @@ def stretches(size: int, step: int) -> list[tuple[int, int]]:
     return [(start, min(start + step, size)) for start in range(0, size, step)]
 
 
+def shares(size: int, multiple: int = 1) -> list[tuple[int, int]]:
+    """(start, stop) of a few stretches for each thread, so that all end together; their sizes are multiples."""
+    step = -(-size // (4 * threads() * multiple)) * multiple
+    return stretches(size, step)
+
+
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max(1, threads() - 1), thread_name_prefix="products")

@@ -16,22 +16,24 @@ class ProductGradient:
     Attributes:
         left: [batch, rows], what the weight [rows, columns] was multiplied by.
         upstream: [batch, columns], the gradient of the product.
+        upstream_gram: [batch, batch], upstream @ upstream^T.
         product: [batch, columns], left @ weight.
+        weight_square: sum of the weight's squares.
         penalty: multiple of the weight that is added, as L2 regularisation does.
-        weight_square: sum of the weight's squares; wanted where there is a penalty.
         scale: of the whole, after clipping.
     """
 
     left: Any
     upstream: Any
+    upstream_gram: Any
     product: Any
+    weight_square: Any
     penalty: float = 0.0
-    weight_square: Any = 0.0
     scale: Any = 1.0
 
-    def with_penalty(self, penalty: float, weight_square: Any) -> ProductGradient:
+    def with_penalty(self, penalty: float) -> ProductGradient:
         """The same plus penalty * weight."""
-        return replace(self, penalty=penalty, weight_square=weight_square)
+        return replace(self, penalty=penalty)
 
     def scaled(self, factor: Any) -> ProductGradient:
         """The same times a number."""

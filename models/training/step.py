@@ -70,11 +70,15 @@ class Step:
         """Gradients ready for Adam by tensor name, and what else changes; "finite" says whether to use them."""
         loss, others, gradients = self._accumulated(values, frames, labels)
         scale = values["loss_scale"] if self.scaled else 1.0
+        add_penalty = self.model.kernels.fused(_with_penalty)
         for name in self.penalised:
-            weight = values[f"weights/{name}"]
-            square = self.backend.sum_of_squares(weight)
+            weight, gradient = values[f"weights/{name}"], gradients[name]
+            if isinstance(gradient, ProductGradient):
+                square, gradients[name] = gradient.weight_square, gradient.with_penalty(self.recipe.l2)
+            else:
+                square = self.backend.sum_of_squares(weight)
+                gradients[name] = add_penalty(gradient, weight, self.recipe.l2 * scale)
             loss = loss + self.recipe.l2 / 2 * square
-            gradients[name] = self._with_penalty(gradients[name], weight, square, self.recipe.l2 * scale)
         if self.recipe.pruning is not None:
             begun, leave_pruned = step > self.recipe.pruning.begin_step, self.model.kernels.fused(_without_pruned)
             for name in self.pruned:
@@ -125,11 +129,6 @@ class Step:
 
         (_, (loss, new)), gradients = self.backend.differentiate(objective, weights, kernels)
         return loss, new, gradients
-
-    def _with_penalty(self, gradient: Any, weight: Any, weight_square: Any, penalty: Any) -> Any:
-        if isinstance(gradient, ProductGradient):
-            return gradient.with_penalty(penalty, weight_square)
-        return self.model.kernels.fused(_with_penalty)(gradient, weight, penalty)
 
 
 def _scaled(gradient: Any, factor: Any) -> Any:

@@ -40,8 +40,8 @@ def sum_of_squares(tensor: Any) -> Any:
     """Sum of a tensor's squares, or of a `ProductGradient`'s before its scale, without storing them."""
     if not isinstance(tensor, ProductGradient):
         return 2 * tf.nn.l2_loss(tensor)
-    operands = [tensor.left, tensor.upstream, tensor.product, tensor.penalty, tensor.weight_square]
-    return on_host(squared_norm, operands, ())
+    factors = [tensor.left, tensor.upstream, tensor.upstream_gram, tensor.product]
+    return on_host(squared_norm, [*factors, tensor.penalty, tensor.weight_square], [()])[0]
 
 
 def kernels(recipe: Recipe) -> Kernels:

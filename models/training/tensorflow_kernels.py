@@ -47,14 +47,15 @@ class CpuKernels(Kernels):
 
         @tf.custom_gradient
         def run(left: Any, right: Any) -> Any:
-            out = taken.forward(left, right)
+            out, weight_square = taken.forward(left, right)
 
             def gradient(upstream: Any) -> tuple[Any, Any]:
+                of_left, gram = taken.of_left(upstream, right)
                 if place is None:
                     narrowed = (tf.cast(factor, narrow) for factor in (left, upstream))
-                    return taken.of_left(upstream, right), tf.cast(tf.matmul(*narrowed, transpose_a=True), "float32")
-                self._found[place] = ProductGradient(left, upstream, out)
-                return taken.of_left(upstream, right), None
+                    return of_left, tf.cast(tf.matmul(*narrowed, transpose_a=True), "float32")
+                self._found[place] = ProductGradient(left, upstream, gram, out, weight_square)
+                return of_left, None
 
             return out, gradient
 
@@ -69,9 +70,7 @@ class CpuKernels(Kernels):
         if frames.dtype != tf.uint8 or narrow != "float32":
             return super().split_frames(frames, rgb, narrow)
         width = frames.shape[-1]
-        gain, shift = tf.numpy_function(_gain_and_shift, [frames], [tf.float32, tf.float32], stateful=False)
-        for tensor in (gain, shift):
-            tensor.set_shape(frames.shape[:2])
+        gain, shift = on_host(_gain_and_shift, [frames], [frames.shape[:2]] * 2)
         return ByteFrames(frames, gain, shift, 0, rgb), ByteFrames(frames, gain, shift, rgb, width - rgb)
 
     def scores(self, frames: Any, matrix: Any, narrow: str) -> Any:
@@ -139,7 +138,8 @@ class ByteFrames:
         return run(share)
 
     def _call(self, function: Callable[..., Any], operand: Any, shape: Any) -> Any:
-        return on_host(function, [self.codes, self.first, self.count, self.gain, self.shift, operand], shape)
+        operands = [self.codes, self.first, self.count, self.gain, self.shift, operand]
+        return on_host(function, operands, [shape])[0]
 
 
 def _scores(*part_and_operand: Any) -> Any:
@@ -164,28 +164,39 @@ def _gain_and_shift(frames: Any) -> tuple[Any, Any]:
 
 @dataclass(frozen=True)
 class _Products:
-    """How a product and its gradient in the left factor are taken."""
+    """How products are taken.
 
-    forward: Callable[[Any, Any], Any]
-    of_left: Callable[[Any, Any], Any]
+    Attributes:
+        forward: (left, right) -> left @ right, and the sum of right's squares.
+        of_left: (upstream, right) -> upstream @ right^T, the gradient in the left factor, and upstream @ upstream^T.
+    """
+
+    forward: Callable[[Any, Any], tuple[Any, Any]]
+    of_left: Callable[[Any, Any], tuple[Any, Any]]
 
 
-def _own_forward(left: Any, right: Any) -> Any:
-    return on_host(products.product, [left, right], (left.shape[0], right.shape[1]))
+def _own_forward(left: Any, right: Any) -> tuple[Any, Any]:
+    out, square = on_host(products.product, [left, right], [(left.shape[0], right.shape[1]), ()])
+    return out, square
 
 
-def _own_of_left(upstream: Any, right: Any) -> Any:
-    return on_host(products.product_with_transpose, [upstream, right], (upstream.shape[0], right.shape[0]))
+def _own_of_left(upstream: Any, right: Any) -> tuple[Any, Any]:
+    videos = upstream.shape[0]
+    of_left, gram = on_host(
+        products.product_with_transpose, [upstream, right], [(videos, right.shape[0]), (videos, videos)]
+    )
+    return of_left, gram
 
 
 def _tensorflow_products(narrow: str) -> _Products:
-    def forward(left: Any, right: Any) -> Any:
-        return tf.cast(tf.matmul(tf.cast(left, narrow), tf.cast(right, narrow)), "float32")
+    def forward(left: Any, right: Any) -> tuple[Any, Any]:
+        out = tf.cast(tf.matmul(tf.cast(left, narrow), tf.cast(right, narrow)), "float32")
+        return out, 2 * tf.nn.l2_loss(right)
 
-    def of_left(upstream: Any, right: Any) -> Any:
+    def of_left(upstream: Any, right: Any) -> tuple[Any, Any]:
         # Taken transposed, which is a third faster with oneDNN than as it comes.
         turned = tf.matmul(tf.cast(right, narrow), tf.cast(upstream, narrow), transpose_b=True)
-        return tf.cast(tf.transpose(turned), "float32")
+        return tf.cast(tf.transpose(turned), "float32"), tf.matmul(upstream, upstream, transpose_b=True)
 
     return _Products(forward, of_left)
 
@@ -193,12 +204,14 @@ def _tensorflow_products(narrow: str) -> _Products:
 _OWN = _Products(_own_forward, _own_of_left)
 
 
-def on_host(function: Callable[..., Any], operands: list[Any], shape: Any) -> Any:
-    """A float32 tensor that a function of arrays makes.
+def on_host(function: Callable[..., Any], operands: list[Any], shapes: list[Any]) -> list[Any]:
+    """The float32 tensors of these shapes that a function of arrays makes.
 
     TensorFlow keeps the function for as long as the process lives, so it should be a module's own, not a closure that
     holds a graph.
     """
-    result = tf.numpy_function(function, operands, tf.float32, stateful=False)
-    result.set_shape(shape)
-    return result
+    found = tf.numpy_function(function, operands, [tf.float32] * len(shapes), stateful=False)
+    results: list[Any] = tf.nest.flatten(found)  # run eagerly, a single result comes without its list
+    for result, shape in zip(results, shapes, strict=True):
+        result.set_shape(shape)
+    return results

@@ -23,11 +23,11 @@ def test_operations_are_those_of_every_product_written_out() -> None:
     assert cost.operations == expected
 
 
-def test_the_weights_alone_move_forty_bytes_a_value() -> None:
+def test_the_weights_alone_move_32_bytes_a_value() -> None:
     hyperparameters = {"clusters": 16, "hidden": 512, "classes": 3862}
     trainable = sum(t.count for t in sizes.tensors("gated_netvlad", hyperparameters) if t.trainable)
     small, large = (step_cost(hyperparameters, batch=batch, frames=300).moved_bytes for batch in (1, 2))
-    assert small - (large - small) == pytest.approx(40 * trainable)
+    assert small - (large - small) == pytest.approx(32 * trainable)
 
 
 def test_the_limit_adds_products_and_traffic() -> None:

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from models.cpu import frames as host
 from models.cpu import workers
 from models.cpu.lanes import NARROW, NEON, TILING, WIDE, tiling
-from models.cpu.products import even_groups, product, product_with_transpose, squared_norm
+from models.cpu.products import even_groups, gram, product, product_with_transpose, squared_norm
 from models.cpu.update import AdamStep, update
 
 SIZES = [(1, 1, 1), (3, 5, 7), (9, 301, 100), (16, 257, 480), (80, 1030, 1001), (130, 70, 515)]
@@ -29,37 +29,40 @@ def drawn(*shapes, seed=0):
 def test_product(videos, rows, columns):
     batch, matrix = drawn((videos, rows), (rows, columns))
     exact = batch.astype(np.float64) @ matrix
-    assert_allclose(product(batch, matrix), exact, rtol=1e-5, atol=1e-6 * rows)
+    found, square = product(batch, matrix)
+    assert_allclose(found, exact, rtol=1e-5, atol=1e-6 * rows)
+    assert_allclose(square, np.square(matrix, dtype=np.float64).sum(), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("videos", "rows", "columns"), SIZES)
 def test_product_with_the_transpose(videos, rows, columns):
     upstream, matrix = drawn((videos, columns), (rows, columns))
     exact = upstream.astype(np.float64) @ matrix.T
-    assert_allclose(product_with_transpose(upstream, matrix), exact, rtol=1e-5, atol=1e-6 * columns)
+    found, found_gram = product_with_transpose(upstream, matrix)
+    assert_allclose(found, exact, rtol=1e-5, atol=1e-6 * columns)
+    assert_allclose(found_gram, upstream.astype(np.float64) @ upstream.T, rtol=1e-5, atol=1e-6 * columns)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 20), st.integers(1, 300), st.integers(1, 300), st.integers(0, 2**32 - 1))
 def test_products_of_any_size(videos, rows, columns, seed):
     batch, matrix, upstream = drawn((videos, rows), (rows, columns), (videos, columns), seed=seed)
-    assert_allclose(product(batch, matrix), batch.astype(np.float64) @ matrix, rtol=1e-4, atol=1e-4)
-    assert_allclose(
-        product_with_transpose(upstream, matrix), upstream.astype(np.float64) @ matrix.T, rtol=1e-4, atol=1e-4
-    )
+    assert_allclose(product(batch, matrix)[0], batch.astype(np.float64) @ matrix, rtol=1e-4, atol=1e-4)
+    back = product_with_transpose(upstream, matrix)[0]
+    assert_allclose(back, upstream.astype(np.float64) @ matrix.T, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("penalty", [0.0, 0.3])
 def test_norm_of_a_gradient_that_is_not_taken(penalty):
     left, upstream, matrix = drawn((9, 40), (9, 70), (40, 70))
     gradient = left.T.astype(np.float64) @ upstream + penalty * matrix
-    found = squared_norm(left, upstream, left @ matrix, penalty, float(np.square(matrix).sum()))
+    found = squared_norm(left, upstream, gram(upstream), left @ matrix, penalty, float(np.square(matrix).sum()))
     assert_allclose(found, np.square(gradient).sum(), rtol=1e-5)
 
 
 def test_norm_is_not_negative_where_penalty_and_gradient_cancel():
     left, matrix = np.eye(4, dtype=np.float32), drawn((4, 6))[0]
-    found = squared_norm(left, -matrix, matrix, 1.0, float(np.square(matrix).sum()))
+    found = squared_norm(left, -matrix, gram(matrix), matrix, 1.0, float(np.square(matrix).sum()))
     assert 0 <= found < 1e-5
 
 
@@ -112,8 +115,8 @@ def test_threads_change_nothing(monkeypatch):
         w, m, v = matrix.copy(), np.zeros_like(matrix), np.zeros_like(matrix)
         update(w, m, v, batch, upstream, STEP)
         return [
-            product(batch, matrix),
-            product_with_transpose(upstream, matrix),
+            *product(batch, matrix),
+            *product_with_transpose(upstream, matrix),
             host.assigned_by_all(part, share),
             w,
             m,

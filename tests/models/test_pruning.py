@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import keras
@@ -37,6 +38,19 @@ def train(trainer, steps, seed=0):
 
 def make_trainer(recipe=RECIPE):
     return Trainer(registry.build("gated_netvlad", seed=2, **SMALL), recipe)
+
+
+@cache
+def _compiled(recipe):
+    trainer = make_trainer(recipe)
+    return trainer, trainer.state()
+
+
+def fresh_trainer(recipe=RECIPE):
+    """A trainer at its beginning, one for all tests of a recipe: compiling takes a second and more, the steps none."""
+    trainer, beginning = _compiled(recipe)
+    trainer.load_state(beginning)
+    return trainer
 
 
 def zeros(weights):
@@ -105,7 +119,7 @@ def test_the_smallest_weights_are_pruned():
     "options", [{}, {"ema_decay": 0.9, "xla": True}, {"compute": "float16", "accumulate": 2}], ids=str
 )
 def test_what_is_pruned_is_stored_without_loss(options):
-    trainer = make_trainer(replace(RECIPE, **options))
+    trainer = fresh_trainer(replace(RECIPE, **options))
     train(trainer, 14)
     weights = trainer.weights()
     half = precisions.roundtrip(weights, "pruned75_float16", TENSORS)
@@ -123,18 +137,18 @@ def test_what_is_pruned_is_stored_without_loss(options):
 )
 def test_a_pruned_training_goes_on_to_the_last_bit(at, options):
     recipe = replace(RECIPE, **options)
-    whole, first, resumed = make_trainer(recipe), make_trainer(recipe), make_trainer(recipe)
+    whole, resumed = fresh_trainer(recipe), make_trainer(recipe)
     train(whole, at)
-    undisturbed = train(whole, 13 - at, seed=1)
-    train(first, at)
-    resumed.load_state(first.state())
+    state = whole.state()
+    undisturbed = train(whole, 13 - at, seed=1)  # a state is a copy, that later steps leave alone
+    resumed.load_state(state)
     assert train(resumed, 13 - at, seed=1) == undisturbed
     for name, values in whole.state().items():
         assert_array_equal(resumed.state()[name], values, err_msg=name)
 
 
 def test_averages_of_pruned_checkpoints_keep_the_zeros():
-    trainer, average = make_trainer(), checkpoints.RunningAverage()
+    trainer, average = fresh_trainer(), checkpoints.RunningAverage()
     train(trainer, 9)
     mask = zeros(trainer.weights())
     for seed in range(3):
@@ -164,7 +178,7 @@ def test_both_backends_agree(tmp_path):
     environment = os.environ | {"KERAS_BACKEND": other, "JAX_PLATFORMS": "cpu"}
     subprocess.run(command, check=True, env=environment, timeout=240)
     theirs = checkpoints.read_weights(tmp_path / "weights.npz")
-    trainer = make_trainer()
+    trainer = fresh_trainer()
     assert_allclose(train(trainer, 14), theirs["losses"], rtol=1e-4)
     ours = trainer.weights()
     for tensor in LARGE:  # rounding may decide a tie otherwise, in a weight or two

@@ -24,7 +24,7 @@ def resident_bytes():
 def test_closed_trainers_leave_no_weights_behind():
     frames = np.random.default_rng(0).integers(0, 256, (2, 3, 12), dtype=np.uint8)
     after = []
-    for seed in range(5):
+    for seed in range(4):
         trainer = Trainer(registry.build("gated_netvlad", seed=seed, **LARGE), Recipe(batch_size=2))
         trainer.train_step(frames, np.zeros((2, 1000), bool))
         trainer.take_loss()
@@ -32,5 +32,5 @@ def test_closed_trainers_leave_no_weights_behind():
         trainer.close()
         after.append(resident_bytes())
     model_bytes = sizes.size_bytes("gated_netvlad", LARGE, "float32")
-    # Weights and moments of three more models would be nine times its bytes; XLA keeps programs, a few MiB a model.
+    # Weights and moments of two more models would be six times its bytes; XLA keeps programs, a few MiB a model.
     assert after[-1] - after[1] < 3 * model_bytes

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner, Result
+
+from sweep.select_cli import app
 
 VIDEOS, CLASSES = 120, 30
 METRIC = """
@@ -19,14 +23,15 @@ def recall_at_one(scores, labels):
 """
 
 
-def select(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from sweep.select_cli import main; main()", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def select(folder: Path, *arguments: str) -> Result:
+    """Give the command in `folder`, in this process: `test_the_program_says_the_same` starts the real one."""
+    with chdir(folder):
+        return CliRunner().invoke(app, list(arguments))
 
 
 def values(folder: Path, *arguments: str) -> Any:
     done = select(folder, *arguments, "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
@@ -105,6 +110,16 @@ def test_wrong_input_is_one_sentence_and_code_2(folder: Path, arguments: tuple[s
     if arguments == ("build",):
         values(folder, "ensemble", "pool", "--budget-mb", "70", "--workers", "1")
     done = select(folder, *arguments)
-    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.exit_code == 2, done.output
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("pareto", "pool", "--json"), ("pareto", "pool"), ("ensemble", "pool", "--budget-mb", "3")]
+)
+def test_the_program_says_the_same(folder: Path, arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-c", "from sweep.select_cli import main; main()", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    here = select(folder, *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (here.exit_code, here.stdout, here.stderr)

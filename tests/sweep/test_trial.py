@@ -163,7 +163,8 @@ def test_the_candidate_predicts_what_the_final_weights_predict(small_trial, smal
         trainer.load_weights(precisions.roundtrip(weights, precision, tensors))
         expected = holdout.measure(trainer, 22)
         found = candidate.predictions_at(precision)
-        np.testing.assert_allclose(found.top_scores, expected.predictions.top_scores, rtol=1e-6)
+        # Batches of another size are added up in another order, a few float32 roundings apart.
+        np.testing.assert_allclose(found.top_scores, expected.predictions.top_scores, rtol=1e-5)
         gap = gap_of_lists(found.top_indices, found.top_scores, pool.labels)
         assert gap == pytest.approx(record["gap_by_precision"][precision], abs=1e-12)
 
