@@ -54,9 +54,13 @@ def update(matrix: Floats, m: Floats, v: Floats, left: Floats, upstream: Floats,
     came out.
     """
     videos, (rows, columns) = len(left), matrix.shape
-    panels = max(1, min(_UPSTREAM_SIZE // (videos * _PANEL), -(-columns // _PANEL)))
+    all_panels = -(-columns // _PANEL)
+    blocks = -(-all_panels * videos * _PANEL // _UPSTREAM_SIZE)
+    panels = -(-all_panels // blocks)
     width = panels * _PANEL
-    tasks = [(*r, *c) for c in workers.stretches(columns, width) for r in workers.stretches(rows, _STRETCH)]
+    # Few blocks of columns are cut into as many stretches of rows as keep all threads busy to the end.
+    stretch = min(_STRETCH, -(-rows * blocks // (8 * workers.threads() * _ROWS)) * _ROWS)
+    tasks = [(*r, *c) for c in workers.stretches(columns, width) for r in workers.stretches(rows, stretch)]
 
     def block(task: tuple[int, int, int, int], scratch: Floats) -> None:
         right = scratch[: panels * videos * _PANEL].reshape(panels, videos, _PANEL)
