@@ -36,9 +36,12 @@ class Buffers:
         return np.asarray(_Lease(self, memory, size_bytes))
 
     def give(self, memory: NDArray[np.uint8]) -> None:
-        """Take memory back."""
-        with self._lock:
-            self._free.append(memory)
+        """Take memory back.
+
+        Without the lock: the garbage collector may come here in the midst of `take`. One call of `append` is whole by
+        itself, and moves none of the memory that `take` has seen.
+        """
+        self._free.append(memory)
 
 
 def _on_a_line(size_bytes: int) -> NDArray[np.uint8]:

@@ -17,12 +17,13 @@ from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from sweep.data.memcpy import prefetch
+from sweep.data import fold
+from sweep.data.fold import BLOCK_BYTES, CASTAGNOLI, fold_blocks
+from sweep.data.memcpy import LINE_BYTES, prefetch
 
 MASK_DELTA = 0xA282EAD8  # TFRecord stores CRCs rotated and with this added
 _U32 = 0xFFFFFFFF
-_CASTAGNOLI = 0x82F63B78  # the polynomial of CRC-32C, bits reversed
-_STEP_BYTES, _AHEAD_BYTES = 2048, 6144  # fastest of those tried, by half over no prefetching
+_STEP_BYTES, _AHEAD_BYTES = 2048, 6144  # of the library; fastest of those tried, by half over no prefetching
 
 
 @cache
@@ -45,7 +46,7 @@ def _plain_crc_function() -> Any:
     """A byte at a time, by the table: tens of times slower."""
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
-        table = np.where(table & 1, table >> 1 ^ np.uint32(_CASTAGNOLI), table >> 1)
+        table = np.where(table & 1, table >> 1 ^ np.uint32(CASTAGNOLI), table >> 1)
 
     def extend(crc: Any, data: Any, count: int) -> Any:
         state = np.uint32(crc ^ _U32)
@@ -57,13 +58,29 @@ def _plain_crc_function() -> Any:
 
 
 @njit(cache=True, nogil=True)
-def crc32c(crc_function: int, data: NDArray[np.uint8], start: int, stop: int) -> np.int64:
-    """CRC-32C of data[start:stop], a contiguous array; what follows it is on its way to the cache."""
+def _by_library(crc_function: int, data: NDArray[np.uint8], start: int, stop: int) -> np.int64:
+    """What follows a piece is fetched while the library works on it."""
     crc, first = np.int64(0), data.ctypes.data
     for at in range(start, stop, _STEP_BYTES):
         prefetch(first + at + _AHEAD_BYTES, _STEP_BYTES)
         crc = _extend(crc_function, crc, first + at, min(_STEP_BYTES, stop - at))
-    return crc
+    return np.int64(crc)
+
+
+@njit(cache=True, nogil=True)
+def _by_folding(crc_function: int, data: NDArray[np.uint8], start: int, stop: int) -> np.int64:
+    """Twice as fast on what lies in the cache."""
+    first, blocks = data.ctypes.data + start, (stop - start) // BLOCK_BYTES
+    crc, done = np.int64(0), blocks * BLOCK_BYTES
+    if blocks > 0:
+        line = np.empty(LINE_BYTES, np.uint8)
+        fold_blocks(first, blocks, line.ctypes.data)
+        crc = _extend(crc_function, _U32, line.ctypes.data, LINE_BYTES)
+    return np.int64(_extend(crc_function, crc, first + done, stop - start - done))
+
+
+# CRC-32C of data[start:stop], a contiguous array.
+crc32c = _by_folding if fold.is_there() else _by_library
 
 
 @intrinsic

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sweep.data.mapping import FileMemory
 
 OVERHEAD_BYTES = HEADER_BYTES + FOOTER_BYTES
-PIECE_BYTES = 2**20  # read, checked and parsed before the next ones, while they are in the processor's cache
+PIECE_BYTES = 2**20  # read at a time, and walked while it is in the processor's cache
 
 
 class Position(NamedTuple):
@@ -61,7 +61,7 @@ class Stretch:
         self._ended = False
 
     def runs(self) -> Iterator[Run]:
-        """The records, a cacheful at a time; `DataError` when reading fails."""
+        """The records, as far as the file has been read; `DataError` when reading fails."""
         with storage.opened(self.file) as source:
             self._remaining_bytes = source.size_bytes - self._position.offset
             self._begin(source, min(self._size_bytes, self._remaining_bytes))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]  # comes with numba
-from numba import njit, types
+from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
@@ -62,6 +62,23 @@ def stream_bytes(target: NDArray[np.uint8], target_at: int, address: int, count:
 
 
 @intrinsic
+def _pointer(_typing: Any, address: Any) -> Any:
+    signature = types.CPointer(types.uint8)(types.intp)
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], _BYTE.as_pointer())
+
+    return signature, generate
+
+
+@njit(nogil=True, cache=True)
+def bytes_at(address: int, count: int) -> NDArray[np.uint8]:
+    """The `count` bytes at `address`, as an array; something else has to keep them alive."""
+    view: NDArray[np.uint8] = carray(_pointer(address), count)
+    return view
+
+
+@intrinsic
 def load_byte(_typing: Any, address: Any) -> Any:
     """The byte at `address`, as a uint8."""
     signature = types.uint8(types.intp)
@@ -90,7 +107,7 @@ def load_word(_typing: Any, source: Any, at: Any) -> Any:
 def prefetch(address: int, count: int) -> None:
     """Begin to fetch `count` bytes into the cache; any address will do, and nothing waits.
 
-    The processor's own prefetching ends at every page, and knows nothing of frames that are picked here and there.
+    The processor's own prefetching ends at every page.
     """
     for at in range(0, count, LINE_BYTES):
         _prefetch_line(address + at)
@@ -101,14 +118,19 @@ def _prefetch_line(_typing: Any, address: Any) -> Any:
     signature = types.void(types.intp)
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        pointer, number = _BYTE.as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        read, second_level_cache, data = number(0), number(2), number(1)
-        builder.call(function, [builder.inttoptr(arguments[0], pointer), read, second_level_cache, data])
+        emit_prefetch(builder, arguments[0])
         return context.get_dummy_value()
 
     return signature, generate
+
+
+def emit_prefetch(builder: Any, address: Any) -> None:
+    """For intrinsics: the instruction that begins to fetch a line."""
+    pointer, number = _BYTE.as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    read, first_level_cache, data = number(0), number(3), number(1)
+    builder.call(function, [builder.inttoptr(address, pointer), read, first_level_cache, data])
 
 
 def _place(context: Any, builder: Any, kind: Any, array_and_index: Any) -> Any:

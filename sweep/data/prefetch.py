@@ -41,6 +41,7 @@ class Prefetch(Iterator[T], Generic[T]):
             self.close()
             raise
         finally:
+            del future  # which holds the error, which holds this frame: a circle that would keep a batch's memory
             self._slots.release()
             self.wait_seconds += time.perf_counter() - began
         self.close()

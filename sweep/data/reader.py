@@ -1,11 +1,15 @@
 """Batches of videos from YouTube-8M files: shuffled and endless for training, in order for evaluation.
 
 Frames stay uint8 and only those that a batch needs are copied. Reading, checking and gathering run in threads, whose
-number never changes what comes out. Memory: at most three buffers (the one being read, the one being served, and the
-one before it while its last batches are gathered) of `buffer_bytes`, which for local files is the system's own cache;
-and `PREFETCH` batches, one more a thread, and those that the consumer holds.
+number never changes what comes out. A record's bytes pass from memory to the processor once: it is checked when its
+batch is gathered, and a batch that meets a faulty one is cut anew, without it (`stream.py`). Memory: at most three
+buffers (the one being read, the one being served, and the one before it while its last batches are gathered) of
+`buffer_bytes`, which for local files is the system's own cache; and `PREFETCH` batches, one more a thread, and those
+that the consumer holds.
 
 Every stream has `.wait_seconds`, the time its consumer has waited so far, and `.close()`, which ends its threads.
+Faulty records are counted when they are met: the counts are exact for what a stream has served, and take what it has
+read ahead to be good.
 """
 
 from __future__ import annotations
@@ -18,17 +22,18 @@ import numpy as np
 from selection.errors import ConfigError, DataError
 from sweep.data import sampling
 from sweep.data.batch import Batch, RawBatch
-from sweep.data.blocks import Block, Span, cut
 from sweep.data.buffers import Buffers
-from sweep.data.gather import Gather
-from sweep.data.ordered import ordered_spans
-from sweep.data.prefetch import Prefetch
+from sweep.data.gather import count_frames, gather
+from sweep.data.order import InOrder
 from sweep.data.sampling import evaluation_frames
+from sweep.data.stream import Stream
 from sweep.data.training import TrainingSeries
+from sweep.data.windows import Windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
+    from sweep.data.blocks import Cut
     from sweep.data.faults import Faults
     from sweep.data.features import Features
 
@@ -53,7 +58,7 @@ def training_batches(
     resume: dict[str, Any] | None = None,
     buffer_bytes: int = TRAINING_BUFFER_BYTES,
     threads: int = THREADS,
-) -> Prefetch[Batch]:
+) -> Stream[Batch]:
     """Endless batches of `batch_size` videos; `sample_frames` random frames of each, with replacement.
 
     The same files, sizes and seed give the same batches, and the `resume` of a batch gives exactly those after it,
@@ -65,17 +70,9 @@ def training_batches(
     if seed < 0:
         raise ConfigError(f"The seed of the training data is at least 0, got {seed}.")
     series = TrainingSeries(
-        files,
-        features,
-        faults,
-        batch_size=batch_size,
-        sample_frames=sample_frames,
-        seed=seed,
-        buffer_bytes=buffer_bytes,
+        files, features, batch_size=batch_size, sample_frames=sample_frames, seed=seed, buffer_bytes=buffer_bytes
     )
-    if resume is not None:
-        series.check_resume(resume)
-    return Prefetch(series.tasks(resume, threads), threads=threads, depth=PREFETCH)
+    return series.stream(faults, resume, threads=threads, depth=PREFETCH)
 
 
 def evaluation_batches(
@@ -86,7 +83,7 @@ def evaluation_batches(
     sample_frames: int,
     faults: Faults,
     threads: int = THREADS,
-) -> Prefetch[Batch]:
+) -> Stream[Batch]:
     """One pass in the order of the files, the last batch smaller; `evaluation_frames` of each video."""
     _check(files, batch_size=batch_size, sample_frames=sample_frames, threads=threads)
     gather_batch = partial(_evaluation_batch, features=features, sample_frames=sample_frames, buffers=Buffers())
@@ -95,7 +92,7 @@ def evaluation_batches(
 
 def raw_batches(
     files: Sequence[str], features: Features, *, batch_size: int, faults: Faults, threads: int = THREADS
-) -> Prefetch[RawBatch]:
+) -> Stream[RawBatch]:
     """One pass in the order of the files, the last batch smaller; all frames of each video, up to `max_frames`."""
     _check(files, batch_size=batch_size, threads=threads)
     gather_batch = partial(_raw_batch, features=features, buffers=Buffers())
@@ -109,30 +106,29 @@ def _in_order(
     *,
     batch_size: int,
     threads: int,
-    gather_batch: Callable[[Sequence[Span[Block]]], T],
-) -> Prefetch[T]:
-    def tasks() -> Iterator[Callable[[], T]]:
-        spans = ordered_spans(files, features, faults, buffer_bytes=EVALUATION_BUFFER_BYTES)
-        for batch in cut(spans, batch_size):
-            yield partial(gather_batch, batch)
-
-    return Prefetch(tasks(), threads=threads, depth=PREFETCH)
-
-
-def _evaluation_batch(
-    batch: Sequence[Span[Block]], *, features: Features, sample_frames: int, buffers: Buffers
-) -> Batch:
-    gather = Gather(batch, features, buffers)
-    counts = gather.frame_counts()
-    picks = sampling.evenly(counts, sample_frames) if features.level == "frame" else sampling.all_frames(counts)
-    return Batch(gather.video_ids(), gather.frames(picks), gather.labels(), None)
+    gather_batch: Callable[[Cut], T],
+) -> Stream[T]:
+    windows = Windows(
+        files,
+        features,
+        faults,
+        InOrder(),
+        buffer_bytes=EVALUATION_BUFFER_BYTES,
+        lost_records=PREFETCH * batch_size,
+    )
+    return Stream(windows, gather_batch, windows.first(), batch_size=batch_size, threads=threads, depth=PREFETCH)
 
 
-def _raw_batch(batch: Sequence[Span[Block]], *, features: Features, buffers: Buffers) -> RawBatch:
-    gather = Gather(batch, features, buffers)
-    counts = gather.frame_counts()
-    frames = gather.frames(sampling.all_frames(counts))
-    return RawBatch(gather.video_ids(), frames, counts.astype(np.int32), gather.labels())
+def _evaluation_batch(batch: Cut, *, features: Features, sample_frames: int, buffers: Buffers) -> Batch:
+    places = sample_frames if features.level == "frame" else 1
+    choice = sampling.evenly(len(batch), places)
+    return Batch(*gather(batch, features, buffers, choice), None)
+
+
+def _raw_batch(batch: Cut, *, features: Features, buffers: Buffers) -> RawBatch:
+    counts = count_frames(batch, features)  # which say how large the arrays have to be
+    video_ids, frames, labels = gather(batch, features, buffers, sampling.all_frames(len(batch), int(counts.max())))
+    return RawBatch(video_ids, frames, counts.astype(np.int32), labels)
 
 
 def _check(files: Sequence[str], **sizes: int) -> None:

@@ -1,4 +1,4 @@
-"""The usable records of a stretch, and sentences for the others."""
+"""The records of a stretch: where they lie, and sentences for those that cannot be used."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from sweep.data import survey as columns
 from sweep.data.crc import crc_function
 from sweep.data.faults import Fault
 from sweep.data.framing import Position, Stretch
-from sweep.data.survey import collect_labels, survey
+from sweep.data.survey import layout, survey_records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from sweep.data.features import Features
-    from sweep.data.framing import Run
     from sweep.data.mapping import FileMemory
 
 _NOTHING = np.empty(0, np.int64)
@@ -27,48 +26,53 @@ _NOTHING = np.empty(0, np.int64)
 
 @dataclass(frozen=True)
 class Records:
-    """Good records: nothing is copied, these say at which addresses things lie in `memory`, which they keep alive.
+    """Records as they are framed: nothing is copied or looked at, these say where they lie.
 
-    All int64. `id_at`, `id_bytes` [n]: where each id begins, and its length. `label_ends` [n+1], `labels`: those of
-    row i are labels[label_ends[i]:label_ends[i+1]]. `frame_ends` [n+1], `rgb_at`, `audio_at` [frames]: likewise, where
-    each frame's values begin.
+    All int64 [n]: the addresses `at` in `memory`, which they keep alive; `size_bytes`; `crcs`, which they should have.
     """
 
     memory: tuple[NDArray[np.uint8], ...]
-    id_at: NDArray[np.int64]
-    id_bytes: NDArray[np.int64]
-    label_ends: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    frame_ends: NDArray[np.int64]
-    rgb_at: NDArray[np.int64]
-    audio_at: NDArray[np.int64]
+    at: NDArray[np.int64]
+    size_bytes: NDArray[np.int64]
+    crcs: NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.id_at)
+        return len(self.at)
 
 
 class Loaded(NamedTuple):
-    """What a stretch held. `faults`: the records left out. `after`: where the next stretch begins, None at the end."""
+    """What a stretch held.
+
+    `good` bool [records]: False for those that were checked and cannot be used. `faults`: these, and what could not be
+    framed. `after`: where the next stretch begins, None at the end.
+    """
 
     records: Records
+    good: NDArray[np.bool_]
     faults: tuple[Fault, ...]
     after: Position | None
 
 
-def load(file: str, position: Position, size_bytes: int, features: Features, memory: FileMemory) -> Loaded:
-    """Read a stretch of a file and find id, labels and frames of every record; `DataError` when reading fails."""
+def load(
+    file: str, position: Position, size_bytes: int, memory: FileMemory, check_for: Features | None = None
+) -> Loaded:
+    """Frame a stretch of a file, and check that its records are those of `check_for`, if that is given.
+
+    Raises `DataError` when reading fails.
+    """
     stretch = Stretch(file, position, size_bytes, memory)
-    found, faults = list[Records](), list[Fault]()
-    for run in stretch.runs():
-        rows, rgb_at, audio_at = _survey(stretch.data, run, features)
-        bad = np.flatnonzero(rows[:, columns.STATUS] != columns.GOOD)
-        for i in bad.tolist():
-            kind, detail = _describe(rows[i], features)
-            faults.append(Fault(kind, file, run.first_index + i, detail))
-        if bad.size:
-            rows = np.delete(rows, bad, axis=0)
-        found.append(_records(stretch.data, rows, rgb_at, audio_at))
-    return Loaded(join(found), (*faults, *stretch.faults), stretch.after)
+    records = join(
+        [
+            Records((stretch.data,), run.starts + stretch.data.ctypes.data, run.stops - run.starts, run.crcs)
+            for run in stretch.runs()
+        ]
+    )
+    good, faults = np.ones(len(records), np.bool_), tuple[Fault, ...]()
+    if check_for is not None:
+        rows = survey_records(records.at, records.size_bytes, records.crcs, crc_function(), layout(check_for))
+        good = rows[:, columns.STATUS] == columns.GOOD
+        faults = tuple(_faults(file, position.record_index, rows, check_for))
+    return Loaded(records, good, (*faults, *stretch.faults), stretch.after)
 
 
 def join(parts: Sequence[Records]) -> Records:
@@ -78,48 +82,16 @@ def join(parts: Sequence[Records]) -> Records:
     memory = {id(piece): piece for part in parts for piece in part.memory}
     return Records(
         tuple(memory.values()),
-        _concatenate([part.id_at for part in parts]),
-        _concatenate([part.id_bytes for part in parts]),
-        _ends(_concatenate([np.diff(part.label_ends) for part in parts])),
-        _concatenate([part.labels for part in parts]),
-        _ends(_concatenate([np.diff(part.frame_ends) for part in parts])),
-        _concatenate([part.rgb_at for part in parts]),
-        _concatenate([part.audio_at for part in parts]),
+        _concatenate([part.at for part in parts]),
+        _concatenate([part.size_bytes for part in parts]),
+        _concatenate([part.crcs for part in parts]),
     )
 
 
-def _survey(
-    data: NDArray[np.uint8], run: Run, features: Features
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    rows, rgb_at, audio_at = survey(
-        data,
-        run.starts,
-        run.stops,
-        run.crcs,
-        crc_function(),
-        features.level == "frame",
-        features.rgb * features.bytes_per_value,
-        features.audio * features.bytes_per_value,
-        features.classes,
-    )
-    return rows, rgb_at, audio_at
-
-
-def _records(
-    data: NDArray[np.uint8], rows: NDArray[np.int64], rgb_at: NDArray[np.int64], audio_at: NDArray[np.int64]
-) -> Records:
-    first = data.ctypes.data
-    label_ends = _ends(rows[:, columns.LABELS])
-    return Records(
-        memory=(data,),
-        id_at=rows[:, columns.ID_START] + first,
-        id_bytes=rows[:, columns.ID_STOP] - rows[:, columns.ID_START],
-        label_ends=label_ends,
-        labels=collect_labels(data, rows, label_ends),
-        frame_ends=_ends(rows[:, columns.FRAMES]),
-        rgb_at=rgb_at + first,
-        audio_at=audio_at + first,
-    )
+def _faults(file: str, first_index: int, rows: NDArray[np.int64], features: Features) -> Iterator[Fault]:
+    for i in np.flatnonzero(rows[:, columns.STATUS] != columns.GOOD).tolist():
+        kind, detail = _describe(rows[i], features)
+        yield Fault(kind, file, first_index + i, detail)
 
 
 def _describe(row: NDArray[np.int64], features: Features) -> tuple[str, str]:
@@ -149,9 +121,3 @@ def _describe(row: NDArray[np.int64], features: Features) -> tuple[str, str]:
 
 def _concatenate(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     return np.concatenate([_NOTHING, *parts])  # there may be no parts
-
-
-def _ends(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    ends = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=ends[1:])
-    return ends

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_RANDOM, _EVENLY, _ALL = range(3)
 
 
 def evaluation_frames(num_frames: int, sample_frames: int) -> NDArray[np.int64]:
@@ -19,40 +21,46 @@ def evaluation_frames(num_frames: int, sample_frames: int) -> NDArray[np.int64]:
     return (2 * np.arange(sample_frames, dtype=np.int64) + 1) * num_frames // (2 * sample_frames)
 
 
-def evenly(counts: NDArray[np.int64], sample_frames: int) -> NDArray[np.int64]:
-    """`evaluation_frames` for every video of a batch: int64 [videos, sample_frames]."""
-    return (2 * np.arange(sample_frames, dtype=np.int64) + 1) * counts[:, None] // (2 * sample_frames)
+class Choice(NamedTuple):
+    """How the frames of a batch's videos are chosen, before anybody knows how many each has.
 
-
-def at_random(counts: NDArray[np.int64], sample_frames: int, seed: tuple[int, ...]) -> NDArray[np.int64]:
-    """Frames drawn with replacement among each video's `counts`, in order of time: int64 [videos, S]; repeatable.
-
-    Order copies faster, and is what a model that sees it would want.
+    Chosen frames stand in order of time: that copies faster, and is what a model that sees it would want. `places`: how
+    many each video has in the batch. `draws` uint32 [videos, places], or [videos, 0] where nothing is drawn.
     """
-    draws = np.random.default_rng(seed).integers(0, 1 << 32, size=(len(counts), sample_frames), dtype=np.uint32)
-    picks: NDArray[np.int64] = _scale_and_sort(draws, counts)
-    return picks
+
+    way: int
+    places: int
+    draws: NDArray[np.uint32]
+
+
+def at_random(videos: int, places: int, seed: tuple[int, ...]) -> Choice:
+    """Drawn with replacement among each video's frames; repeatable."""
+    draws = np.random.default_rng(seed).integers(0, 1 << 32, size=(videos, places), dtype=np.uint32)
+    return Choice(_RANDOM, places, draws)
+
+
+def evenly(videos: int, places: int) -> Choice:
+    """`evaluation_frames` of each video."""
+    return Choice(_EVENLY, places, np.empty((videos, 0), np.uint32))
+
+
+def all_frames(videos: int, places: int) -> Choice:
+    """Every frame once; no video may have more than `places`, and those beyond its end stay empty."""
+    return Choice(_ALL, places, np.empty((videos, 0), np.uint32))
 
 
 @njit(cache=True, nogil=True)
-def _scale_and_sort(draws: NDArray[np.uint32], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Each 32-bit draw as a number below its row's count; every row sorted, by counting."""
-    picks = np.empty(draws.shape, np.int64)
-    drawn = np.empty(counts.max() if counts.size else 0, np.int64)
-    for i in range(len(draws)):
-        drawn[: counts[i]] = 0
-        for draw in draws[i]:
+def choose(way: int, places: int, draws: NDArray[np.uint32], frames: int, times: NDArray[np.int64]) -> None:
+    """How many of a video's places each of its `frames` fills, into times[:frames]; `draws` uint32 are the video's."""
+    times[:frames] = 1 if way == _ALL else 0
+    if way == _RANDOM:
+        for draw in draws:
             # The high half of a 32 x 32 bit product: exact, and uniform to 1 part in 2^32.
-            drawn[(np.int64(draw) * counts[i]) >> 32] += 1
-        place = 0
-        for frame in range(counts[i]):
-            for _ in range(drawn[frame]):
-                picks[i, place] = frame
-                place += 1
-    return picks
-
-
-def all_frames(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Every frame in order, and -1 beyond a video's end: int64 [videos, longest]."""
-    places = np.arange(counts.max(initial=0), dtype=np.int64)
-    return np.where(places < counts[:, None], places, -1)
+            times[(np.int64(draw) * frames) >> 32] += 1
+    elif way == _EVENLY:
+        frame, remainder = 0, frames  # (2 * i + 1) * frames divided by 2 * places, place after place
+        for _ in range(places):
+            while remainder >= 2 * places:
+                frame, remainder = frame + 1, remainder - 2 * places
+            times[frame] += 1
+            remainder += 2 * frames

@@ -1,27 +1,29 @@
-"""Compiled survey of a stretch of records: where each one's id, labels and frames lie, or what is wrong with it.
+"""Compiled survey of a record: where its id and frames lie, which labels it has, or what is wrong with it.
 
-One row of int64 a record; the columns are named below. All spans are (start, stop) in the stretch's bytes.
+One row of int64 a record; the columns are named below. All spans are (start, stop) in the record's bytes.
 """
 
 # ruff: noqa: PLR0917  (compiled functions take their arrays one by one, and no keywords)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from sweep.data.crc import crc32c
-from sweep.data.memcpy import load_word
+from sweep.data.memcpy import bytes_at, load_word
 from sweep.data.wire import DELIMITED, MALFORMED, find_entry, find_message, read_field, read_integers, single_value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sweep.data.features import Features
+
 # Columns. A status other than GOOD may come with two figures: what was expected is known, GOT and PLACE say what came.
-STATUS, GOT, PLACE, ID_START, ID_STOP, LABELS_START, LABELS_STOP, LABELS, FRAMES = range(9)
-COLUMNS = 9
+STATUS, GOT, PLACE, ID_START, ID_STOP, FRAMES = range(6)
+COLUMNS = 6
 
 # What a record can be; `records.py` has a sentence for each.
 GOOD, BROKEN, NO_ID, NO_RGB, NO_AUDIO, NO_FRAMES, RGB_LENGTH, AUDIO_LENGTH, UNEQUAL, LABEL, NOT_FINITE, CRC = range(12)
@@ -36,66 +38,88 @@ _EXPONENT = np.int32(0x7F800000)
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3  # the kinds of a Feature
 
 
-@njit(cache=True, nogil=True)
-def survey(
-    data: NDArray[np.uint8],
-    starts: NDArray[np.int64],
-    stops: NDArray[np.int64],
-    crcs: NDArray[np.int64],
-    crc_function: int,
-    frame_level: bool,
-    rgb_bytes: int,
-    audio_bytes: int,
-    classes: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Survey the records data[starts[i]:stops[i]], whose CRCs should be `crcs`.
+class Layout(NamedTuple):
+    """What a record should hold; the bytes are those of one frame's values."""
 
-    `rgb_bytes` and `audio_bytes` are those of one frame's values.
+    frame_level: bool
+    rgb_bytes: int
+    audio_bytes: int
+    classes: int
 
-    Returns the rows [n, COLUMNS], and for the frames of all good records one after the other, where their rgb and
-    their audio values begin (int64 [frames] each).
-    """
-    rows = np.zeros((starts.size, COLUMNS), np.int64)
-    # Only frames of the right length are noted, and each takes more than its values' bytes: these cannot overflow.
-    all_bytes = (stops - starts).sum()
-    rgb_at = np.empty(all_bytes // rgb_bytes + 1, np.int64)
-    audio_at = np.empty(all_bytes // audio_bytes + 1, np.int64)
-    frames = 0
-    for i in range(starts.size):
-        row, start, stop = rows[i], starts[i], stops[i]
-        if crc32c(crc_function, data, start, stop) != crcs[i]:
-            row[STATUS] = CRC
-            continue
-        features, features_stop = find_message(data, start, stop, 1)
-        row[STATUS] = _survey_context(data, features, features_stop, classes, row)
-        if row[STATUS] == GOOD and frame_level:
-            lists, lists_stop = find_message(data, start, stop, 2)
-            row[STATUS] = _survey_frames(
-                data, lists, lists_stop, rgb_bytes, audio_bytes, rgb_at[frames:], audio_at[frames:], row
-            )
-        elif row[STATUS] == GOOD:
-            row[STATUS] = _survey_means(
-                data, features, features_stop, rgb_bytes, audio_bytes, rgb_at[frames:], audio_at[frames:], row
-            )
-        if row[STATUS] == GOOD:
-            frames += row[FRAMES]
-    return rows, rgb_at[:frames].copy(), audio_at[:frames].copy()
+
+def layout(features: Features) -> Layout:
+    """The layout of a data set's records."""
+    return Layout(
+        features.level == "frame",
+        features.rgb * features.bytes_per_value,
+        features.audio * features.bytes_per_value,
+        features.classes,
+    )
 
 
 @njit(cache=True, nogil=True)
-def collect_labels(
-    data: NDArray[np.uint8], rows: NDArray[np.int64], label_ends: NDArray[np.int64]
+def survey_records(
+    at: NDArray[np.int64], size_bytes: NDArray[np.int64], crcs: NDArray[np.int64], crc_function: int, layout: Layout
 ) -> NDArray[np.int64]:
-    """Labels of surveyed rows, one row after the other; `label_ends` int64 [rows + 1] begins with 0."""
-    labels = np.empty(label_ends[-1], np.int64)
-    for i in range(len(rows)):
-        span = labels[label_ends[i] : label_ends[i + 1]]
-        read_integers(data, rows[i, LABELS_START], rows[i, LABELS_STOP], span)
-    return labels
+    """Rows int64 [n, COLUMNS] of the records at the addresses `at`, whose CRCs should be `crcs`."""
+    rows = np.empty((at.size, COLUMNS), np.int64)
+    rgb_at, audio_at = room_for_frames(size_bytes, layout)
+    marks = np.empty(layout.classes, np.uint8)
+    for i in range(at.size):
+        data = bytes_at(at[i], size_bytes[i])
+        survey_record(data, crcs[i], crc_function, layout, rgb_at, audio_at, marks, rows[i])
+    return rows
 
 
 @njit(cache=True, nogil=True)
-def _survey_context(data: NDArray[np.uint8], start: int, stop: int, classes: int, row: NDArray[np.int64]) -> int:
+def room_for_frames(size_bytes: NDArray[np.int64], layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Arrays that hold the places of rgb and of audio values of any record of `size_bytes`.
+
+    Only frames of the right length are noted, and each takes more than its values' bytes: these cannot overflow.
+    """
+    most = size_bytes.max() if size_bytes.size else 0
+    return np.empty(most // layout.rgb_bytes + 1, np.int64), np.empty(most // layout.audio_bytes + 1, np.int64)
+
+
+@njit(cache=True, nogil=True)
+def survey_record(
+    data: NDArray[np.uint8],
+    crc: int,
+    crc_function: int,
+    layout: Layout,
+    rgb_at: NDArray[np.int64],
+    audio_at: NDArray[np.int64],
+    marks: NDArray[np.uint8],
+    row: NDArray[np.int64],
+) -> None:
+    """Fill the `row` of a record's bytes `data`, whose CRC should be `crc`.
+
+    When it is good, `rgb_at` and `audio_at` (see `room_for_frames`) begin with the places of its FRAMES frames' values,
+    and `marks` [classes] is 1 for its labels and 0 for all others.
+    """
+    row[:], marks[:] = 0, 0
+    if crc32c(crc_function, data, 0, data.size) != crc:
+        row[STATUS] = CRC
+        return
+    features, features_stop = find_message(data, 0, data.size, 1)
+    row[STATUS] = _survey_context(data, features, features_stop, marks, row)
+    if row[STATUS] != GOOD:
+        return
+    if layout.frame_level:
+        lists, lists_stop = find_message(data, 0, data.size, 2)
+        row[STATUS] = _survey_frames(
+            data, lists, lists_stop, layout.rgb_bytes, layout.audio_bytes, rgb_at, audio_at, row
+        )
+    else:
+        row[STATUS] = _survey_means(
+            data, features, features_stop, layout.rgb_bytes, layout.audio_bytes, rgb_at, audio_at, row
+        )
+
+
+@njit(cache=True, nogil=True)
+def _survey_context(
+    data: NDArray[np.uint8], start: int, stop: int, marks: NDArray[np.uint8], row: NDArray[np.int64]
+) -> int:
     """Id and labels; a record without labels is a video of no known class, not a fault."""
     if start < 0:
         return BROKEN
@@ -108,17 +132,18 @@ def _survey_context(data: NDArray[np.uint8], start: int, stop: int, classes: int
     value, value_stop = find_entry(data, start, stop, _LABELS)
     if value >= 0:
         value, value_stop = find_message(data, value, value_stop, _INT64_LIST)
-    row[LABELS_START], row[LABELS_STOP] = max(value, 0), max(value_stop, 0)
+    value, value_stop = max(value, 0), max(value_stop, 0)
     labels = np.empty(64, np.int64)
-    row[LABELS] = read_integers(data, row[LABELS_START], row[LABELS_STOP], labels)
-    if row[LABELS] > labels.size:
-        labels = np.empty(row[LABELS], np.int64)
-        read_integers(data, row[LABELS_START], row[LABELS_STOP], labels)
-    for label in labels[: max(row[LABELS], 0)]:
-        if label < 0 or label >= classes:
+    count = read_integers(data, value, value_stop, labels)
+    if count > labels.size:
+        labels = np.empty(count, np.int64)
+        read_integers(data, value, value_stop, labels)
+    for label in labels[: max(count, 0)]:
+        if label < 0 or label >= marks.size:
             row[GOT] = label
             return LABEL
-    return GOOD if row[LABELS] >= 0 else BROKEN
+        marks[label] = 1
+    return GOOD if count >= 0 else BROKEN
 
 
 @njit(cache=True, nogil=True)

@@ -1,139 +1,151 @@
-"""The endless, shuffled, resumable order of training.
+"""Windows of records, one after the other: shuffled, endless and resumable for training, in order for evaluation.
 
-In every epoch the files are taken in an order of its own, up to 16 at a time (the lanes). A window is the next stretch
-of every lane; its records are shuffled. A lane whose file has ended takes the next file of the epoch. So a window mixes
-16 files, every good record comes exactly once an epoch, and the order depends on the seed and the files only.
+The files of an epoch are taken in its order, up to 16 at a time in training and one in evaluation (the lanes). A window
+is the next stretch of every lane; in training its records are shuffled. A lane whose file has ended takes the next file
+of the epoch. So a window of training mixes 16 files, every good record comes exactly once an epoch, and the order
+depends on the seed and the files only.
+
+Loading a window finds where its records begin and end, and touches nothing else: they are checked when they are
+gathered, in the one pass over their bytes. Until then all count as good. Where one turns out not to be, the stream goes
+back to its batch and has the window checked whole before any of it is served; so it does beforehand while the faults so
+far let it expect that going back would cost more.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sweep.data.blocks import Block, count
+from sweep.data.blocks import Span, Window
 from sweep.data.framing import Position
 from sweep.data.mapping import FileMemory
+from sweep.data.places import Lane, Place, WindowStart
 from sweep.data.records import Loaded, join, load
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Generator, Sequence, Set
 
     from sweep.data.faults import Faults
     from sweep.data.features import Features
+    from sweep.data.order import Order
 
-LANES = 16
-# Sub-streams of the seed; the third, for frames, is in `reader.py`.
-FILE_ORDER, RECORD_ORDER, FRAME_CHOICE = range(3)
-
-
-class Lane(NamedTuple):
-    """A file (its index in the list) and the place in it where reading goes on."""
-
-    file: int
-    position: Position
+_CHECK_COST = 1 / 3  # of gathering; checking again what is gathered later costs so much
 
 
-class WindowStart(NamedTuple):
-    """Everything that what follows depends on.
-
-    `taken`: how many files of the epoch's order are in lanes or done; `counted`: the state of `Faults` up to here.
-    """
-
-    epoch: int
-    window: int
-    taken: int
-    lanes: tuple[Lane, ...]
-    counted: dict[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return {**self._asdict(), "lanes": [[lane.file, *lane.position] for lane in self.lanes]}
-
-    @classmethod
-    def from_json(cls, plain: dict[str, Any]) -> WindowStart:
-        """The inverse of `to_json`."""
-        lanes = tuple(Lane(file, Position(offset, index)) for file, offset, index in plain["lanes"])
-        return cls(plain["epoch"], plain["window"], plain["taken"], lanes, plain["counted"])
-
-
-@dataclass(frozen=True)
-class Window(Block):
-    """A shuffled block; `start` loads it again, `after` loads the next one."""
+class _Loading(NamedTuple):
+    """A window on its way: where it begins, whether it is checked, and its stretches."""
 
     start: WindowStart
-    after: WindowStart
+    checked: bool
+    stretches: Sequence[Future[Loaded]]
+
+    def result(self) -> list[Loaded]:
+        """The stretches, when all are there."""
+        return [stretch.result() for stretch in self.stretches]
 
 
 class Windows:
-    """Windows of at most about `buffer_bytes` (one record a lane at least), by `seed`."""
+    """Windows of at most about `buffer_bytes` (one record a lane at least).
+
+    `lost_records`: about how many are gathered in vain when the stream goes back; it decides what is checked before.
+    """
 
     def __init__(
-        self, files: Sequence[str], features: Features, faults: Faults, *, seed: int, buffer_bytes: int
+        self,
+        files: Sequence[str],
+        features: Features,
+        faults: Faults,
+        order: Order,
+        *,
+        buffer_bytes: int,
+        lost_records: int,
     ) -> None:
-        self._files, self._features, self._faults, self._seed = files, features, faults, seed
-        self._lanes = min(LANES, len(files))
+        self._files, self._features, self._faults, self._order = files, features, faults, order
+        self._lanes = min(order.lanes, len(files))
         self._memory = FileMemory()
         self._stretch_bytes = max(buffer_bytes // self._lanes, 1)
+        self._lost_records = lost_records
 
-    def first(self) -> WindowStart:
-        """Where training begins."""
-        return self._begin_epoch(0)
+    def first(self) -> Place:
+        """Where reading begins."""
+        return Place(self._begin_epoch(0), 0, 0, checked=False)
 
-    def follow(self, start: WindowStart, threads: int) -> Generator[Window]:
-        """Windows from `start` on, endless; while one is served the next is being read.
+    def spans(self, place: Place, doubtful: Set[tuple[int, int]], threads: int) -> Generator[Span]:
+        """All that follows a place; while one window is served the next is being read.
 
-        The counts of faults go on from those in `start`, so that a resumed stream ends where an undisturbed one would.
-        Raises `DataError` when too many records are faulty, or when a whole epoch has no good one.
+        `doubtful`: keys of the windows that are to be checked. The counts of faults go on from those of the place, so
+        that a resumed stream ends where an undisturbed one would. Raises `DataError` when too many records are faulty,
+        or when a whole epoch has no good one.
         """
-        self._faults.restore(start.counted)
+        self._faults.restore(place.start.counted)
+        row = place.row
         with ThreadPoolExecutor(threads, thread_name_prefix="window") as pool:
-            loading = self._load(start, pool)
+            loading: _Loading | None = self._load(place.start, pool, check=place.checked or place.start.key in doubtful)
             try:
-                while True:
-                    parts = [future.result() for future in loading]
-                    after = self._advance(start, parts)
-                    loading = self._load(after, pool)
-                    count(parts, self._faults)
-                    self._faults.check(complete=after.epoch > start.epoch)
-                    after = after._replace(counted=self._faults.state())
-                    records = join([part.records for part in parts])
-                    yield Window(records, self._shuffle(start, len(records)), start, after)
-                    start = after
+                while loading is not None:
+                    start, checked, parts = loading.start, loading.checked, loading.result()
+                    after = self._count(start, parts)
+                    loading = None
+                    if after.epoch == start.epoch or self._order.endless:
+                        loading = self._load(after, pool, check=after.key in doubtful)
+                    window = self._window(start, after, parts, checked=checked)
+                    yield Span(window, int(np.searchsorted(window.places, row)), len(window))
+                    row = 0
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _load(self, start: WindowStart, pool: ThreadPoolExecutor) -> list[Future[Loaded]]:
-        return [
-            pool.submit(load, self._files[lane.file], lane.position, self._stretch_bytes, self._features, self._memory)
+    def _load(self, start: WindowStart, pool: ThreadPoolExecutor, *, check: bool) -> _Loading:
+        check = check or self._expects_faults(start)
+        features = self._features if check else None
+        stretches = [
+            pool.submit(load, self._files[lane.file], lane.position, self._stretch_bytes, self._memory, features)
             for lane in start.lanes
         ]
+        return _Loading(start, check, stretches)
 
-    def _shuffle(self, start: WindowStart, records: int) -> NDArray[np.int64]:
-        return np.random.default_rng((self._seed, RECORD_ORDER, start.epoch, start.window)).permutation(records)
+    def _expects_faults(self, start: WindowStart) -> bool:
+        """Whether checking a record costs less than what is lost, on average, for not having checked it.
+
+        It depends on nothing but `start`, so that a stream that is resumed ends at the same batch.
+        """
+        faulty = sum(start.counted["faulty"].values())
+        return bool(faulty * self._lost_records > _CHECK_COST * (faulty + start.counted["good"]))
+
+    def _count(self, start: WindowStart, parts: Sequence[Loaded]) -> WindowStart:
+        """Count what the window at `start` holds; where the next one begins."""
+        after = self._advance(start, parts)
+        for part in parts:
+            self._faults.good(int(part.good.sum()))
+            for fault in part.faults:
+                self._faults.add(*fault)
+        self._faults.check(complete=after.epoch > start.epoch)
+        return after._replace(counted=self._faults.state())
+
+    def _window(self, start: WindowStart, after: WindowStart, parts: Sequence[Loaded], *, checked: bool) -> Window:
+        records = join([part.records for part in parts])
+        rows = self._order.rows(*start.key, len(records))
+        places = np.flatnonzero(np.concatenate([part.good for part in parts])[rows])
+        files = tuple(self._files[lane.file] for lane in start.lanes)
+        return Window(records, rows[places], places, checked, start, after, files)
 
     def _begin_epoch(self, epoch: int) -> WindowStart:
         lanes = tuple(Lane(file, Position()) for file in self._file_order(epoch)[: self._lanes])
         return WindowStart(epoch, 0, len(lanes), lanes, self._faults.state())
 
     def _advance(self, start: WindowStart, parts: Sequence[Loaded]) -> WindowStart:
-        fresh = iter(self._file_order(start.epoch)[start.taken :])
-        taken = start.taken
+        order, taken = self._file_order(start.epoch), start.taken
         lanes = []
         for lane, part in zip(start.lanes, parts, strict=True):
             if part.after is not None:
                 lanes.append(Lane(lane.file, part.after))
-            elif (file := next(fresh, None)) is not None:
-                lanes.append(Lane(file, Position()))
+            elif taken < len(order):
+                lanes.append(Lane(order[taken], Position()))
                 taken += 1
         if not lanes:
             return self._begin_epoch(start.epoch + 1)
         return WindowStart(start.epoch, start.window + 1, taken, tuple(lanes), start.counted)
 
-    def _file_order(self, epoch: int) -> list[int]:
-        order: list[int] = np.random.default_rng((self._seed, FILE_ORDER, epoch)).permutation(len(self._files)).tolist()
-        return order
+    def _file_order(self, epoch: int) -> Sequence[int]:
+        return self._order.files(epoch, len(self._files))

@@ -35,3 +35,23 @@ def test_sizes_are_as_asked_and_memory_is_not_hoarded() -> None:
         array[:] = 7
         del array
     assert len(buffers._free) == 1
+
+
+class Collecting(list[np.ndarray]):
+    """A list that the garbage collector comes upon when its length is asked for."""
+
+    def __len__(self) -> int:
+        gc.collect()
+        return super().__len__()
+
+
+def test_the_collector_may_give_memory_back_in_the_midst_of_taking_some() -> None:
+    buffers = Buffers()
+    circle: list[object] = [buffers.take(10), buffers.take(10)]
+    del circle[0]
+    circle.append(circle)
+    buffers._free = Collecting(buffers._free)
+    del circle
+    array = buffers.take(10)
+    array[:] = 7
+    assert len(buffers._free) == 1

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import google_crc32c
 import numpy as np
 import pytest
 
 from sweep.data import crc
+from sweep.data.fold import is_there
 
 
 @pytest.fixture(params=["library", "plain"])
@@ -14,12 +17,20 @@ def crc_function(request: pytest.FixtureRequest) -> int:
     return crc.crc_function() if request.param == "library" else int(crc._plain_crc_function().address)
 
 
-@pytest.mark.parametrize("size_bytes", [0, 1, 7, 8, 2047, 2048, 2049, 6144, 20_001])
-def test_both_functions_agree_with_the_library(crc_function: int, size_bytes: int) -> None:
+WAYS = [crc._by_library, pytest.param(crc._by_folding, marks=pytest.mark.skipif(not is_there(), reason="no AVX-512"))]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("size_bytes", [0, 1, 7, 8, 255, 256, 257, 511, 512, 2047, 2048, 2049, 6144, 20_001])
+def test_all_ways_agree_with_the_library(way: Any, crc_function: int, size_bytes: int) -> None:
     data = np.random.default_rng(size_bytes).integers(0, 256, size_bytes + 20, dtype=np.uint8)
     for start in (0, 3, 13):
         span = data[start : start + size_bytes]
-        assert crc.crc32c(crc_function, data, start, start + size_bytes) == google_crc32c.value(span.tobytes())
+        assert way(crc_function, data, start, start + size_bytes) == google_crc32c.value(span.tobytes())
+
+
+def test_folding_is_used_where_the_processor_has_it() -> None:
+    assert crc.crc32c is (crc._by_folding if is_there() else crc._by_library)
 
 
 def test_the_published_value() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from selection.errors import DataError
 from sweep.data import encode, sampling
-from sweep.data.blocks import Block, Span
+from sweep.data.blocks import Cut, RewindError, Span, Window
 from sweep.data.buffers import Buffers
 from sweep.data.features import Features
 from sweep.data.framing import Position, frame_record
-from sweep.data.gather import Gather
+from sweep.data.gather import count_frames, gather
 from sweep.data.mapping import FileMemory
-from sweep.data.records import Loaded, Records, load
+from sweep.data.places import WindowStart
+from sweep.data.records import Loaded, load
 
 FRAME = Features("frame", classes=10, rgb=3, audio=2)
 VIDEO = Features("video", classes=10, rgb=3, audio=2)
@@ -36,23 +39,28 @@ def parse_bytes(data: bytes, features: Features) -> Loaded:
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        return load(file.name, Position(), 1 << 20, features, FileMemory())
+        return load(file.name, Position(), 1 << 20, FileMemory(), features)
 
 
-def one(records: Records, row: int, features: Features) -> Gather:
-    return Gather([Span(Block(records, np.arange(len(records))), row, row + 1)], features, Buffers())
+def cut_of(loaded: Loaded) -> Cut:
+    """All good records as one batch."""
+    start = WindowStart(0, 0, 0, (), {})
+    rows = np.flatnonzero(loaded.good)
+    window = Window(loaded.records, rows, rows, checked=True, start=start, after=start, files=())
+    return Cut(0, [Span(window, 0, len(rows))])
 
 
-def videos(records: Records, features: Features) -> list[tuple[str, list[int], NDArray[Any]]]:
-    """Every good record as (id, labels, frames)."""
-    out = []
-    for row in range(len(records)):
-        batch = one(records, row, features)
-        frames = batch.frames(sampling.all_frames(batch.frame_counts()))[0]
-        labels = records.labels[records.label_ends[row] : records.label_ends[row + 1]].tolist()
-        assert np.flatnonzero(batch.labels()[0]).tolist() == sorted(set(labels))
-        out.append((batch.video_ids()[0], labels, frames))
-    return out
+def videos(loaded: Loaded, features: Features) -> list[tuple[str, list[int], NDArray[Any]]]:
+    """Every good record as (id, labels in ascending order, frames)."""
+    batch = cut_of(loaded)
+    counts = count_frames(batch, features)
+    choice = sampling.all_frames(len(batch), int(counts.max()))
+    video_ids, frames, labels = gather(batch, features, Buffers(), choice)
+    assert not any(values[count:].any() for values, count in zip(frames, counts, strict=True))
+    return [
+        (video_id, np.flatnonzero(marked).tolist(), values[:count])
+        for video_id, marked, values, count in zip(video_ids, labels, frames, counts, strict=True)
+    ]
 
 
 def frame_values(count: int, width: int) -> NDArray[np.uint8]:
@@ -105,7 +113,7 @@ def test_a_faulty_record_is_named_and_its_neighbours_kept(
 ) -> None:
     fine = record() if features.level == "frame" else video_record()
     parsed = parse([fine, faulty, fine], features)
-    assert len(parsed.records) == 2
+    assert parsed.good.tolist() == [True, False, True]
     [fault] = parsed.faults
     assert (fault.kind, fault.record_index) == (kind, 1)
     assert detail in fault.detail
@@ -118,19 +126,18 @@ def test_a_record_with_one_wrong_bit_is_named_and_its_neighbours_kept(features: 
         damaged = bytearray(fine * 3)
         damaged[len(fine) + place] ^= 1 << place % 8
         parsed = parse_bytes(bytes(damaged), features)
-        assert len(parsed.records) == 2
+        assert parsed.good.tolist() == [True, False, True]
         assert [(fault.kind, fault.record_index) for fault in parsed.faults] == [("data CRC", 1)]
 
 
 def test_a_record_without_labels_is_a_video_of_no_known_class() -> None:
     parsed = parse([without(b"labels", record()), record(labels=[]), record(labels=[7])], FRAME)
-    assert parsed.records.label_ends.tolist() == [0, 0, 0, 1]
-    assert parsed.records.labels.tolist() == [7]
+    assert [labels for _, labels, _ in videos(parsed, FRAME)] == [[], [], [7]]
 
 
 def test_the_largest_finite_values_are_finite() -> None:
     values = np.array([np.finfo("f4").max, -np.finfo("f4").max, np.finfo("f4").tiny], "f4")
-    [(_, _, frames)] = videos(parse([video_record(mean_rgb=values)], VIDEO).records, VIDEO)
+    [(_, _, frames)] = videos(parse([video_record(mean_rgb=values)], VIDEO), VIDEO)
     assert frames[0, :3].tolist() == values.tolist()
 
 
@@ -140,8 +147,8 @@ def test_ids_that_are_not_text_are_escaped() -> None:
         ([odd, long, greek], ["ab\\xff\\xfe", "longer-id", "αβ"]),
         ([long, record()], ["longer-id", "abcd"]),
     ):
-        block = Block(parse(records, FRAME).records, np.arange(len(records)))
-        ids = Gather([Span(block, 0, len(records))], FRAME, Buffers()).video_ids()
+        choice = sampling.evenly(len(records), 1)
+        ids = gather(cut_of(parse(records, FRAME)), FRAME, Buffers(), choice).video_ids
         assert ids.dtype.kind == "U"
         assert ids.tolist() == expected
 
@@ -172,8 +179,8 @@ def test_agrees_with_protobuf_whatever_the_order_and_the_extras(data: st.DataObj
     unknown = data.draw(st.sampled_from([b"", b"\x18\x05", b"\x1a\x02hi", b"\x1d1234", b"\x1912345678"]))
     parsed = parse([message.SerializeToString() + unknown], FRAME)
     assert parsed.faults == ()
-    [(video_id, found, values)] = videos(parsed.records, FRAME)
-    assert (video_id, found) == ("abcd", labels)
+    [(video_id, found, values)] = videos(parsed, FRAME)
+    assert (video_id, found) == ("abcd", sorted(set(labels)))
     assert values[:, :3].tobytes() == rgb
     assert values[:, 3:].tobytes() == audio
 
@@ -192,9 +199,9 @@ def test_a_damaged_record_is_a_fault_or_what_protobuf_reads(data: st.DataObject)
         message = train.SequenceExample.FromString(bytes(damaged))
     except DecodeError:  # protobuf also refuses damage in names and features that nobody asked for
         return
-    [(_, labels, values)] = videos(parsed.records, FRAME)
+    [(_, labels, values)] = videos(parsed, FRAME)
     lists = message.feature_lists.feature_list
-    assert labels == list(message.context.feature["labels"].int64_list.value)
+    assert labels == sorted(set(message.context.feature["labels"].int64_list.value))
     assert values[:, :3].tobytes() == b"".join(f.bytes_list.value[0] for f in lists["rgb"].feature)
     assert values[:, 3:].tobytes() == b"".join(f.bytes_list.value[0] for f in lists["audio"].feature)
 
@@ -219,7 +226,10 @@ for n in range(1500):
             return super().__getitem__(key)
     data = np.frombuffer(record, np.uint8).view(Guarded)
     size = 1 if n % 2 else 4
-    survey.survey(data, np.array([0]), np.array([len(data)]), np.array([0]), 0, n % 2 == 1, 3 * size, 2 * size, 10)
+    layout = survey.Layout(n % 2 == 1, 3 * size, 2 * size, 10)
+    places = [room.view(Guarded) for room in survey.room_for_frames(np.array([len(data)]), layout)]
+    marks, row = (np.empty(count, kind).view(Guarded) for count, kind in ((10, np.uint8), (survey.COLUMNS, np.int64)))
+    survey.survey_record(data, 0, 0, layout, *places, marks, row)
 print("survived")
 """
 
@@ -250,25 +260,23 @@ def test_real_video_level_records(yt8m_video: Path) -> None:
     features = Features("video", classes=3862)
     read = 0
     for file in sorted(map(str, yt8m_video.glob("*.tfrecord"))):
-        loaded = load(file, Position(), 1 << 22, features, FileMemory())
-        assert loaded.faults == ()
-        parsed = loaded.records
+        parsed = load(file, Position(), 1 << 22, FileMemory(), features)
+        assert parsed.faults == ()
         theirs = [raw.numpy() for raw in tf.data.TFRecordDataset(file)]
-        assert len(parsed) == len(theirs)
+        assert len(parsed.records) == len(theirs)
         spec = {
             name: tf.io.FixedLenFeature([size], tf.float32) for name, size in (("mean_rgb", 1024), ("mean_audio", 128))
         }
         spec |= {"id": tf.io.FixedLenFeature([], tf.string), "labels": tf.io.VarLenFeature(tf.int64)}
         expected = tf.io.parse_example(theirs, spec)
-        rows = np.arange(len(parsed))
-        whole = Gather([Span(Block(parsed, rows), 0, len(rows))], features, Buffers())
-        frames = whole.frames(np.zeros((len(rows), 1), np.int64))
+        choice = sampling.all_frames(len(theirs), 1)
+        video_ids, frames, labels = gather(cut_of(parsed), features, Buffers(), choice)
         assert frames.dtype == np.float32
         np.testing.assert_array_equal(frames[:, 0, :1024], expected["mean_rgb"])
         np.testing.assert_array_equal(frames[:, 0, 1024:], expected["mean_audio"])
-        assert [video_id.encode() for video_id in whole.video_ids()] == expected["id"].numpy().tolist()
-        assert parsed.labels.tolist() == expected["labels"].values.numpy().tolist()
-        read += len(parsed)
+        assert [video_id.encode() for video_id in video_ids] == expected["id"].numpy().tolist()
+        np.testing.assert_array_equal(labels, tf.sparse.to_indicator(expected["labels"], 3862))
+        read += len(theirs)
     assert read == 9461
 
 
@@ -277,9 +285,7 @@ def test_the_real_frame_level_record(yt8m_frame: Path) -> None:
     features = Features("frame", classes=3862)
     file = yt8m_frame / "SjJ3.tfrecord"
     message = train.SequenceExample.FromString(file.read_bytes()[12:-4])
-    [(video_id, labels, frames)] = videos(
-        load(str(file), Position(), 1 << 22, features, FileMemory()).records, features
-    )
+    [(video_id, labels, frames)] = videos(load(str(file), Position(), 1 << 22, FileMemory(), features), features)
     assert (video_id, labels, frames.shape) == ("SjJ3", [11], (170, 1152))
     lists = message.feature_lists.feature_list
     for name, values in (("rgb", frames[:, :1024]), ("audio", frames[:, 1024:])):
@@ -289,13 +295,32 @@ def test_the_real_frame_level_record(yt8m_frame: Path) -> None:
 def test_frames_beyond_the_last_used_one_are_left_out() -> None:
     features = Features("frame", classes=10, rgb=3, audio=2, max_frames=4)
     long = record(rgb=frame_values(6, 3), audio=frame_values(6, 2))
-    [(_, _, frames)] = videos(parse([long], features).records, features)
+    [(_, _, frames)] = videos(parse([long], features), features)
     assert frames[:, :3].tolist() == frame_values(6, 3)[:4].tolist()
 
 
 def test_framed_records_go_through_both_layers(tmp_path: Path) -> None:
     file = tmp_path / "a.tfrecord"
     file.write_bytes(frame_record(record()) + frame_record(record(labels=[99])) + frame_record(record())[:-3])
-    parsed = load(str(file), Position(), 1 << 20, FRAME, FileMemory())
+    parsed = load(str(file), Position(), 1 << 20, FileMemory(), FRAME)
     assert [fault[:3] for fault in parsed.faults] == [("label", str(file), 1), ("truncated", str(file), 2)]
-    assert len(parsed.records) == 1
+    assert parsed.good.tolist() == [True, False]
+
+
+def test_unless_asked_nothing_is_checked_but_the_framing(tmp_path: Path) -> None:
+    file = tmp_path / "a.tfrecord"
+    file.write_bytes(frame_record(b"no message") + frame_record(record())[:-3])
+    framed = load(str(file), Position(), 1 << 20, FileMemory())
+    assert [fault.kind for fault in framed.faults] == ["truncated"]
+    assert framed.good.tolist() == [True]
+    with pytest.raises(RewindError, match="batch 0"):
+        framed_window = replace(cut_of(framed).spans[0].window, checked=False)
+        gather(Cut(0, [Span(framed_window, 0, 1)]), FRAME, Buffers(), sampling.evenly(1, 1))
+
+
+def test_a_record_that_changes_after_it_was_checked_is_an_error() -> None:
+    batch = cut_of(parse([record(), record()], FRAME))
+    records = batch.spans[0].window.records
+    records.memory[0][-20] ^= 1  # a private copy of the file's page
+    with pytest.raises(DataError, match="must stay as they are while they are read"):
+        gather(batch, FRAME, Buffers(), sampling.evenly(2, 1))
