@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.cpu import tiles, workers
 from models.cpu.lanes import TILING
+from models.cpu.turning import turn
 from models.cpu.vectors import LANES, SIGN_BIT
 
 Floats = NDArray[np.float32]
@@ -96,7 +97,7 @@ def assigned_by_all(part: Part, weights: Floats) -> Floats:
 
     workers.run(group, range(len(groups)), length * padded)
     out = np.empty((part.features, clusters), np.float32)
-    _features_first(found.sum(axis=0), out)
+    turn(found.sum(axis=0)[:clusters], out)
     return out
 
 
@@ -115,34 +116,13 @@ def _code_sums(
 
 
 @njit(nogil=True, cache=True)
-def _clusters_first(matrix: Floats, out: Floats) -> None:
-    """matrix [features, K] as [padded, features], zeros beyond K."""
-    features, clusters = matrix.shape
-    for start in range(0, features, 16):
-        for k in range(clusters):
-            for feature in range(start, min(start + 16, features)):
-                out[k, feature] = matrix[feature, k]
-    out[clusters:] = 0
-
-
-@njit(nogil=True, cache=True)
-def _features_first(totals: Floats, out: Floats) -> None:
-    """totals [padded, features] as [features, K]."""
-    features, clusters = out.shape
-    for start in range(0, features, 16):
-        for k in range(clusters):
-            for feature in range(start, min(start + 16, features)):
-                out[feature, k] = totals[k, feature]
-
-
-@njit(nogil=True, cache=True)
 def _score_videos(
     part: Part, start: int, stop: int, matrices: Floats, turned: Floats, dots: Floats, out: Floats
 ) -> None:
     """Videos start … stop-1, by their own of several matrices or by the one; `turned` and `dots` are for use."""
     for video in range(start, stop):
         if len(matrices) > 1 or video == start:
-            _clusters_first(matrices[video if len(matrices) > 1 else 0], turned)
+            turn(matrices[video if len(matrices) > 1 else 0], turned)
         _dots_of_video(part.frames[video], part.first, turned, dots)
         _score_video(part, video, turned, dots, out[video])
 
@@ -189,7 +169,7 @@ def _assign_each(
     for video in range(start, stop):
         totals[:] = 0
         _add_assigned(part, video, weights, scaled, totals)
-        _features_first(totals, out[video])
+        turn(totals[: weights.shape[2]], out[video])
 
 
 @njit(nogil=True, cache=True)

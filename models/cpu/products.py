@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from models.cpu import tiles, workers
 from models.cpu.lanes import TILING
+from models.cpu.turning import turn
 from models.cpu.vectors import LANES
 
 Floats = NDArray[np.float32]
@@ -25,7 +26,7 @@ _ROWS, _VECTORS = TILING.product
 PANEL = _VECTORS * LANES  # columns of a tile
 _PANELS = max(1, 480 // PANEL)  # of a block: with 256 rows half a megabyte, half of the second-level cache
 _DEPTH = 256  # rows of the matrix in a block
-_SPAN = 1536  # columns of the matrix at a time, backward: a third of a megabyte of the other factor
+_SPAN = 1024  # columns of the matrix at a time, backward: a third of a megabyte of the other factor
 _WIDEST = len(TILING.rows_by_vectors)  # vectors of videos that a tile of the backward product holds
 
 _full_tile, _single_tile = tiles.product_tile(_ROWS, _VECTORS), tiles.product_tile(1, _VECTORS)
@@ -72,7 +73,7 @@ def _times_turned(matrix: Floats, turned: Floats, videos: int) -> Floats:
         for group in groups:
             _TRANSPOSED[group - 1](matrix, turned, sums, *task, first)
             first += group * LANES
-        _turn_back(sums, out, task[0])
+        turn(sums[:, :videos], out[:, slice(*task)])
 
     workers.run(some_rows, tasks, (tasks[0][1] - tasks[0][0]) * padded)
     return out
@@ -104,7 +105,7 @@ def _turned(upstream: Floats) -> Floats:
     turned = workers.aligned(columns * padded).reshape(columns, padded)
 
     def some_columns(task: tuple[int, int], _scratch: Floats) -> None:
-        _turn(upstream, turned, *task)
+        turn(upstream[:, slice(*task)], turned[slice(*task)])
 
     workers.run(some_columns, workers.shares(columns, 16))
     return turned
@@ -198,27 +199,6 @@ def _pack_padded(matrix: Floats, row: int, first: int, stop: int, panel: Floats,
     return squares
 
 
-@njit(nogil=True, cache=True)
-def _turn(upstream: Floats, turned: Floats, first: int, stop: int) -> None:
-    """Columns first … stop-1 become rows, a cache line of them at a time."""
-    videos, padded = len(upstream), turned.shape[1]
-    for start in range(first, stop, 16):
-        end = min(start + 16, stop)
-        for video in range(videos):
-            for column in range(start, end):
-                turned[column, video] = upstream[video, column]
-        for column in range(start, end):
-            for video in range(videos, padded):
-                turned[column, video] = 0
-
-
-@njit(nogil=True, cache=True)
-def _turn_back(sums: Floats, out: Floats, row: int) -> None:
-    for video in range(len(out)):
-        for index in range(len(sums)):
-            out[video, row + index] = sums[index, video]
-
-
 def _transposed(width: int) -> Callable[[Floats, Floats, Floats, int, int, int], None]:
     """The backward product for tiles of so many vectors of videos."""
     height = TILING.rows_by_vectors[width - 1]
@@ -235,12 +215,11 @@ def _transposed(width: int) -> Callable[[Floats, Floats, Floats, int, int, int],
             while row < stop:
                 numbers = matrix.ctypes.data + row * row_bytes + 4 * start
                 to = sums.ctypes.data + 4 * video + (row - first) * turned_bytes
-                later = to
                 if row + height <= stop:
-                    full(numbers, row_bytes, 4, vector, turned_bytes, to, turned_bytes, depth, later, 0)
+                    full(numbers, row_bytes, 4, vector, turned_bytes, to, turned_bytes, depth, to, 0)
                     row += height
                 else:
-                    single(numbers, row_bytes, 4, vector, turned_bytes, to, turned_bytes, depth, later, 0)
+                    single(numbers, row_bytes, 4, vector, turned_bytes, to, turned_bytes, depth, to, 0)
                     row += 1
 
     compiled: Callable[[Floats, Floats, Floats, int, int, int], None] = add

@@ -82,7 +82,6 @@ def packing_tile(rows: int, width: int) -> Any:
             out, out_row, count, packed = arguments[5:]
             sums = _loaded(builder, rows, width, out, out_row)
             squares = vectors.sums(builder, 1, 1)[0][0]
-            builder.store(vectors.ZEROS, squares)
 
             def pack(index: Any, values: list[Any]) -> None:
                 target = builder.add(packed, builder.mul(LONG(width * VECTOR_BYTES), index))
@@ -126,8 +125,6 @@ def adam_tile(rows: int, width: int) -> Any:
             factors, count = _Factors(*arguments[:5]), arguments[5]
             matrix, m, v, matrix_row, following = arguments[6:11]
             sums = vectors.sums(builder, rows, width)
-            for place in (place for row in sums for place in row):
-                builder.store(vectors.ZEROS, place)
             part = builder.sdiv(count, LONG(_PARTS))
             for index in range(_PARTS):
                 for row in range(index, rows, _PARTS):
@@ -164,8 +161,6 @@ def dot_tile(rows: int, columns: int) -> Any:
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             codes, code_row, numbers, number_row, out, out_row, count = arguments
             sums = vectors.sums(builder, rows, columns)
-            for place in (place for row in sums for place in row):
-                builder.store(vectors.ZEROS, place)
             with cgutils.for_range(builder, count) as loop:
                 byte_offset = builder.mul(loop.index, LONG(vectors.LANES))
                 offset = builder.mul(loop.index, LONG(VECTOR_BYTES))

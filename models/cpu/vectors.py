@@ -16,7 +16,7 @@ _FLOAT, _BYTE, _WORD, LONG = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.I
 VECTOR = ir.VectorType(_FLOAT, LANES)
 _BYTES, _WORDS = ir.VectorType(_BYTE, LANES), ir.VectorType(_WORD, LANES)
 _UNDEFINED = ir.Constant(VECTOR, ir.Undefined)
-ZEROS = ir.Constant(VECTOR, [0.0] * LANES)
+_ZEROS = ir.Constant(VECTOR, [0.0] * LANES)
 SIGN_BIT = 128
 
 
@@ -92,8 +92,12 @@ def prefetch_to_read(builder: Any, address: Any, offset_bytes: int) -> None:
 
 
 def sums(builder: Any, rows: int, vectors: int) -> list[list[Any]]:
-    """Places for a tile's sums, which LLVM turns into registers; set them before use."""
-    return [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in range(rows)]
+    """Places for a tile's sums, which begin with zeros, and which LLVM turns into registers."""
+    places = [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in range(rows)]
+    for row in places:
+        for place in row:
+            builder.store(_ZEROS, place)
+    return places
 
 
 def _prefetch(builder: Any, pointer: Any, *, write: int, locality: int) -> None:

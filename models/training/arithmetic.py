@@ -56,7 +56,12 @@ def decayed(weight: Any, learning_rate: Any, recipe: Recipe) -> Any:
     """The weight after AdamW's decay, which spares vectors: biases and batch norms."""
     if not recipe.weight_decay or len(weight.shape) < 2:
         return weight
-    return weight * (1 - learning_rate * recipe.weight_decay)
+    return weight * kept_share(learning_rate, recipe)
+
+
+def kept_share(learning_rate: Any, recipe: Recipe) -> Any:
+    """What AdamW's decay leaves of a weight: 1 without decay."""
+    return 1 - learning_rate * recipe.weight_decay
 
 
 def averaged(values: Values, changed: Values, recipe: Recipe) -> dict[str, Any]:

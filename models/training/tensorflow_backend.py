@@ -17,7 +17,7 @@ import tensorflow as tf
 from models.cpu.products import squared_norm
 from models.cpu.update import AdamStep, update
 from models.layers.kernels import Kernels
-from models.training.arithmetic import ADAM_EPSILON, BETA1, BETA2, Values, adam_rate, averaged, decayed
+from models.training.arithmetic import ADAM_EPSILON, BETA1, BETA2, Values, adam_rate, averaged, decayed, kept_share
 from models.training.products import ProductGradient
 from models.training.recipe import Recipe
 from models.training.step import Objective, Step
@@ -112,7 +112,6 @@ def arrays_are_variables() -> bool:
 
     It is so wherever TensorFlow does not copy values, but nothing promises it.
     """
-
     variable = tf.Variable(np.zeros((64, 64), np.float32))
     tf.function(lambda: tf.numpy_function(_fill, [tf.convert_to_tensor(variable)], tf.bool))()
     return bool(variable.numpy().all())
@@ -158,9 +157,8 @@ def _adam_of_product(name: str, gradient: ProductGradient, values: Values, learn
     A tensor read from a variable refers to the variable's memory, and so does the array that `numpy_function` is given.
     `arrays_are_variables` has made sure of it.
     """
-    decay = 1.0 - learning_rate * recipe.weight_decay if recipe.weight_decay else 1.0
-    numbers = [gradient.scale, gradient.scale * gradient.penalty, decay, adam_rate(values["updates"], learning_rate)]
-
+    kept, rate = kept_share(learning_rate, recipe), adam_rate(values["updates"], learning_rate)
+    numbers = [gradient.scale, gradient.scale * gradient.penalty, kept, rate]
     state = [values[f"{kind}/{name}"] for kind in ("weights", "adam_m", "adam_v")]
     return tf.numpy_function(_update_arrays, [*state, gradient.left, gradient.upstream, *numbers], tf.bool)
 

@@ -14,7 +14,8 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from sweep.data.memcpy import LINE_BYTES, emit_prefetch
+from models.cpu.vectors import prefetch_to_read
+from sweep.data.memcpy import LINE_BYTES
 
 BLOCK_BYTES = 4 * LINE_BYTES
 CASTAGNOLI = 0x82F63B78  # the polynomial of CRC-32C, bits reversed, without its highest
@@ -47,7 +48,7 @@ def fold_blocks(_typing: Any, address: Any, blocks: Any, out: Any) -> Any:
         with cgutils.for_range(builder, builder.sub(blocks, _WORD(1))) as loop:
             at = builder.add(address, builder.mul(builder.add(loop.index, _WORD(1)), _WORD(BLOCK_BYTES)))
             for line, place in enumerate(sums):
-                emit_prefetch(builder, builder.add(at, _WORD(_AHEAD_BYTES + line * LINE_BYTES)))
+                prefetch_to_read(builder, at, _AHEAD_BYTES + line * LINE_BYTES)
                 folded = _fold(builder, builder.load(place), 8 * BLOCK_BYTES)
                 builder.store(builder.xor(folded, _load(builder, at, line)), place)
         total = builder.load(sums[0])

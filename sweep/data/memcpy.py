@@ -15,6 +15,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from models.cpu.vectors import prefetch_to_read
+
 LINE_BYTES = 64
 _BYTE = ir.IntType(8)
 
@@ -118,19 +120,10 @@ def _prefetch_line(_typing: Any, address: Any) -> Any:
     signature = types.void(types.intp)
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        emit_prefetch(builder, arguments[0])
+        prefetch_to_read(builder, arguments[0], 0)
         return context.get_dummy_value()
 
     return signature, generate
-
-
-def emit_prefetch(builder: Any, address: Any) -> None:
-    """For intrinsics: the instruction that begins to fetch a line."""
-    pointer, number = _BYTE.as_pointer(), ir.IntType(32)
-    kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    read, first_level_cache, data = number(0), number(3), number(1)
-    builder.call(function, [builder.inttoptr(address, pointer), read, first_level_cache, data])
 
 
 def _place(context: Any, builder: Any, kind: Any, array_and_index: Any) -> Any:
