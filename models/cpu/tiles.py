@@ -19,8 +19,6 @@ from numba.extending import intrinsic
 from models.cpu import vectors
 from models.cpu.vectors import LONG, VECTOR_BYTES
 
-_PARTS = 4  # of the sum, between which the next tile of an update is fetched
-
 
 def product_tile(rows: int, width: int, *, codes: bool = False) -> Any:
     """Tile of `rows` x `width` vectors at `out` (rows `out_row` apart), to which the products are added.
@@ -99,10 +97,12 @@ def packing_tile(rows: int, width: int) -> Any:
 
 
 def adam_tile(rows: int, width: int) -> Any:
-    """Adam's update of a tile of a matrix, whose gradient is `scale` * products + `penalty` * matrix.
+    """Products of a tile into `products`, taking turns with Adam's update of the tile before, whose products are there.
 
-    `matrix`, `m` and `v` are the tile's addresses (rows `matrix_row` apart); `following` is the distance to the tile
-    after it, which is fetched meanwhile. `step`: a tuple of float32, the fields of `update.AdamStep`.
+    The gradient is `scale` * products + `penalty` * matrix. `matrix`, `m` and `v` are the addresses of the tile before
+    (rows `matrix_row` apart), of which `height` rows of `changed` vectors are; as many at the distance
+    `following` are fetched meanwhile. `step`: a tuple of float32, the fields of `update.AdamStep`. Rows of `products`
+    lie without gaps.
     """
 
     @intrinsic
@@ -114,35 +114,39 @@ def adam_tile(rows: int, width: int) -> Any:
         vector: Any,
         vector_step: Any,
         count: Any,
+        products: Any,
         matrix: Any,
         m: Any,
         v: Any,
         matrix_row: Any,
+        height: Any,
+        changed: Any,
         following: Any,
         step: Any,
     ) -> Any:
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            factors, count = _Factors(*arguments[:5]), arguments[5]
-            matrix, m, v, matrix_row, following = arguments[6:11]
+            factors, count, products = _Factors(*arguments[:5]), arguments[5], arguments[6]
+            matrix, m, v, matrix_row, height, changed, following = arguments[7:14]
+            constants = [vectors.splat(builder, number) for number in cgutils.unpack_tuple(builder, arguments[14])]
             sums = vectors.sums(builder, rows, width)
-            part = builder.sdiv(count, LONG(_PARTS))
-            for index in range(_PARTS):
-                for row in range(index, rows, _PARTS):
-                    _fetch_rows(
-                        builder, (matrix, m, v), builder.add(following, builder.mul(matrix_row, LONG(row))), width
-                    )
-                stop = count if index == _PARTS - 1 else builder.mul(part, LONG(index + 1))
-                _add_products(builder, sums, factors, builder.mul(part, LONG(index)), stop)
-            # Not before: while the sums are made they need every register.
-            constants = [vectors.splat(builder, number) for number in cgutils.unpack_tuple(builder, arguments[11])]
-            for row in range(rows):
-                offset = builder.mul(matrix_row, LONG(row))
+            share = builder.sdiv(count, LONG(rows * width))  # of the products, with each vector of Adam's
+            done = cgutils.alloca_once_value(builder, LONG(0))
+            with cgutils.for_range(builder, height) as row, cgutils.for_range(builder, changed) as column:
+                across = builder.mul(LONG(VECTOR_BYTES), column.index)
+                offset = builder.add(builder.mul(matrix_row, row.index), across)
                 places = [builder.add(address, offset) for address in (matrix, m, v)]
-                for n in range(width):
-                    _adam(builder, builder.load(sums[row][n]), places, n * VECTOR_BYTES, constants)
+                for place in places:
+                    vectors.prefetch_to_write(builder, builder.add(place, following), 0)
+                start = builder.load(done)
+                builder.store(builder.add(start, share), done)
+                _add_products(builder, sums, factors, start, builder.load(done))
+                place = builder.add(products, builder.add(builder.mul(LONG(width * VECTOR_BYTES), row.index), across))
+                _adam(builder, vectors.load(builder, place, 0), places, constants)
+            _add_products(builder, sums, factors, builder.load(done), count)
+            _stored(builder, sums, products, LONG(width * VECTOR_BYTES))
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 11, step), generate
+        return types.void(*[types.intp] * 14, step), generate
 
     return tile
 
@@ -233,23 +237,17 @@ def _stored(builder: Any, sums: list[list[Any]], out: Any, out_row: Any) -> None
             vectors.store(builder, builder.load(place), address, n * VECTOR_BYTES)
 
 
-def _fetch_rows(builder: Any, addresses: tuple[Any, ...], offset: Any, width: int) -> None:
-    for address in addresses:
-        for n in range(width):
-            vectors.prefetch_to_write(builder, builder.add(address, offset), n * VECTOR_BYTES)
-
-
-def _adam(builder: Any, products: Any, places: list[Any], offset_bytes: int, constants: list[Any]) -> None:
+def _adam(builder: Any, products: Any, places: list[Any], constants: list[Any]) -> None:
     """One vector of the matrix and of both moments, as `models.training.arithmetic.adam` puts it."""
     scale, penalty, keep, rate, new_m, new_v, epsilon = constants
-    weight, m, v = (vectors.load(builder, place, offset_bytes) for place in places)
+    weight, m, v = (vectors.load(builder, place, 0) for place in places)
     gradient = vectors.multiply_add(builder, penalty, weight, builder.fmul(scale, products))
     m = vectors.multiply_add(builder, builder.fsub(gradient, m), new_m, m)
     v = vectors.multiply_add(builder, builder.fsub(builder.fmul(gradient, gradient), v), new_v, v)
     step = builder.fdiv(builder.fmul(rate, m), builder.fadd(vectors.square_root(builder, v), epsilon))
     weight = builder.fsub(builder.fmul(keep, weight), step)
     for value, place in zip((weight, m, v), places, strict=True):
-        vectors.store(builder, value, place, offset_bytes)
+        vectors.store(builder, value, place, 0)
 
 
 def _moved(builder: Any, address: Any, stride: Any, index: int, offset: Any) -> Any:

@@ -20,15 +20,13 @@ from models.cpu.vectors import LANES
 
 Floats = NDArray[np.float32]
 
-_ROWS, _VECTORS = TILING.update
+_ROWS, _VECTORS = TILING.product
 _PANEL = _VECTORS * LANES  # columns of a tile
 _UPSTREAM_SIZE = 2**16  # float32 values of upstream gradients that stay in the second-level cache: 256 KB
 _STRETCH = 512 * _ROWS  # rows of a task: the upstream gradients are packed once for all of them
 _GROUPS = 16  # of rows, whose left factors are packed together
 
-_full_tile, _single_tile = tiles.adam_tile(_ROWS, _VECTORS), tiles.adam_tile(1, _VECTORS)
-_full_vector, _single_vector = tiles.adam_tile(_ROWS, 1), tiles.adam_tile(1, 1)  # for what is left of a row
-_gradient_vector = tiles.product_tile(1, 1)
+_tile = tiles.adam_tile(_ROWS, _VECTORS)
 
 
 class AdamStep(NamedTuple):
@@ -47,6 +45,23 @@ class AdamStep(NamedTuple):
     epsilon: np.float32
 
 
+class _State(NamedTuple):
+    """What an update changes, all [rows, columns]."""
+
+    matrix: Floats
+    m: Floats
+    v: Floats
+
+
+class _Waiting(NamedTuple):
+    """A tile whose products are summed, and which Adam has yet to change: where it begins and ends."""
+
+    row: int
+    last_row: int
+    column: int
+    stop: int
+
+
 def update(matrix: Floats, m: Floats, v: Floats, left: Floats, upstream: Floats, step: AdamStep) -> None:
     """Change matrix, m and v, all [rows, columns], in place.
 
@@ -57,25 +72,23 @@ def update(matrix: Floats, m: Floats, v: Floats, left: Floats, upstream: Floats,
     all_panels = -(-columns // _PANEL)
     blocks = -(-all_panels * videos * _PANEL // _UPSTREAM_SIZE)
     panels = -(-all_panels // blocks)
-    width = panels * _PANEL
     # Few blocks of columns are cut into as many stretches of rows as keep all threads busy to the end.
     stretch = min(_STRETCH, -(-rows * blocks // (8 * workers.threads() * _ROWS)) * _ROWS)
-    tasks = [(*r, *c) for c in workers.stretches(columns, width) for r in workers.stretches(rows, stretch)]
+    tasks = [(*r, *c) for c in workers.stretches(columns, panels * _PANEL) for r in workers.stretches(rows, stretch)]
+    state = _State(matrix, m, v)
 
     def block(task: tuple[int, int, int, int], scratch: Floats) -> None:
         right = scratch[: panels * videos * _PANEL].reshape(panels, videos, _PANEL)
         numbers = scratch[right.size : right.size + _GROUPS * videos * _ROWS].reshape(_GROUPS, videos, _ROWS)
-        gradient = scratch[right.size + numbers.size :]
-        _update_block(matrix, m, v, left, upstream, *task, right, numbers, gradient, step)
+        products = scratch[right.size + numbers.size :].reshape(_ROWS, _PANEL)
+        _update_block(state, left, upstream, *task, right, numbers, products, step)
 
-    workers.run(block, tasks, videos * (panels * _PANEL + _GROUPS * _ROWS) + LANES)
+    workers.run(block, tasks, videos * (panels * _PANEL + _GROUPS * _ROWS) + _ROWS * _PANEL)
 
 
 @njit(nogil=True, cache=True)
 def _update_block(
-    matrix: Floats,
-    m: Floats,
-    v: Floats,
+    state: _State,
     left: Floats,
     upstream: Floats,
     row: int,
@@ -84,69 +97,53 @@ def _update_block(
     stop: int,
     right: Floats,
     numbers: Floats,
-    gradient: Floats,
+    products: Floats,
     step: AdamStep,
 ) -> None:
-    """Rows row … last_row-1 of columns first … stop-1."""
-    row_bytes = 4 * matrix.shape[1]
+    """Rows row … last_row-1 of columns first … stop-1.
+
+    A tile's products wait until those of the next one are summed: Adam's loads, roots and quotients take turns with
+    them.
+    """
+    products[:] = 0
+    columns = state.matrix.shape[1]
+    w, m, v = state.matrix.ctypes.data, state.m.ctypes.data, state.v.ctypes.data
+    panel_bytes, to = 4 * _PANEL * len(left), products.ctypes.data
+    strips, panels = -(-(last_row - row) // _ROWS), -(-(stop - first) // _PANEL)
+    waiting = _Waiting(row, row, first, first)
     _pack_upstream(upstream, first, stop, right)
-    for top in range(row, last_row, _ROWS):
-        group = (top - row) // _ROWS % _GROUPS
-        if group == 0:
-            _pack_left(left, top, min(top + _GROUPS * _ROWS, last_row), numbers)
-        height = min(_ROWS, last_row - top)
-        at, source = top * row_bytes + 4 * first, numbers.ctypes.data + group * 4 * _ROWS * len(left)
-        places = matrix.ctypes.data + at, m.ctypes.data + at, v.ctypes.data + at
-        if height == _ROWS:
-            _update_rows(source, right.ctypes.data, len(left), stop - first, places, row_bytes, step)
-        else:
-            for index in range(height):
-                _update_row(source, right.ctypes.data, len(left), stop - first, places, index, row_bytes, step)
-        if (stop - first) % LANES:
-            start = first + (stop - first) // LANES * LANES
-            for index in range(height):
-                _update_rest(matrix, m, v, top, index, start, stop, numbers[group], right, first, gradient, step)
+    for tile in range(strips * panels + 1):  # in the last turn no products are summed
+        strip, panel = tile // panels, tile % panels
+        top, start = row + strip * _ROWS, first + panel * _PANEL
+        videos = len(left) if strip < strips else 0
+        if videos and panel == 0 and strip % _GROUPS == 0:
+            _pack_left(left, top, last_row, numbers)
+        source, vector = numbers[strip % _GROUPS].ctypes.data, right.ctypes.data + panel * panel_bytes
+        if (waiting.stop - waiting.column) % LANES:
+            _update_rest(state, waiting, products, step)
+        height, changed = waiting.last_row - waiting.row, (waiting.stop - waiting.column) // LANES
+        at = waiting.row * columns + waiting.column
+        # After the last columns come the next rows, from the first column on.
+        following = top * columns + start + _PANEL if panel + 1 < panels else (top + _ROWS) * columns + first
+        w_at, m_at, v_at, ahead = w + 4 * at, m + 4 * at, v + 4 * at, 4 * (following - at)
+        _tile(
+            source, 4, 4 * _ROWS, vector, 4 * _PANEL, videos, to,
+            w_at, m_at, v_at, 4 * columns, height, changed, ahead, step,
+        )  # fmt: skip
+        waiting = _Waiting(top, min(top + _ROWS, last_row), start, min(start + _PANEL, stop))
 
 
 @njit(nogil=True, cache=True)
-def _update_rows(
-    source: int, right: int, videos: int, columns: int, places: tuple[int, int, int], row_bytes: int, step: AdamStep
-) -> None:
-    """As many rows as a tile has, by whole tiles and then by single vectors; `places`: where matrix, m and v begin."""
-    w, m, v = places
-    whole = columns // _PANEL
-    for panel in range(whole):
-        # After the last panel come the next rows, from the first column on.
-        following = 4 * _PANEL if panel + 1 < whole else _ROWS * row_bytes - 4 * (whole - 1) * _PANEL
-        at, vector = 4 * _PANEL * panel, right + 4 * _PANEL * videos * panel
-        _full_tile(source, 4, 4 * _ROWS, vector, 4 * _PANEL, videos, w + at, m + at, v + at, row_bytes, following, step)
-    for column in range(whole * _PANEL, columns - LANES + 1, LANES):
-        at, vector = 4 * column, right + 4 * (whole * _PANEL * videos + column - whole * _PANEL)
-        _full_vector(
-            source, 4, 4 * _ROWS, vector, 4 * _PANEL, videos, w + at, m + at, v + at, row_bytes, _ROWS * row_bytes, step
-        )
-
-
-@njit(nogil=True, cache=True)
-def _update_row(
-    source: int,
-    right: int,
-    videos: int,
-    columns: int,
-    places: tuple[int, int, int],
-    index: int,
-    row_bytes: int,
-    step: AdamStep,
-) -> None:
-    """One row of the last ones, which do not fill a tile."""
-    w, m, v = places
-    source, whole = source + 4 * index, columns // _PANEL
-    for panel in range(whole):
-        at, vector = index * row_bytes + 4 * _PANEL * panel, right + 4 * _PANEL * videos * panel
-        _single_tile(source, 4, 4 * _ROWS, vector, 4 * _PANEL, videos, w + at, m + at, v + at, row_bytes, 0, step)
-    for column in range(whole * _PANEL, columns - LANES + 1, LANES):
-        at, vector = index * row_bytes + 4 * column, right + 4 * (whole * _PANEL * videos + column - whole * _PANEL)
-        _single_vector(source, 4, 4 * _ROWS, vector, 4 * _PANEL, videos, w + at, m + at, v + at, row_bytes, 0, step)
+def _update_rest(state: _State, waiting: _Waiting, products: Floats, step: AdamStep) -> None:
+    """Adam on the last columns, which do not fill a vector."""
+    first = waiting.stop - (waiting.stop - waiting.column) % LANES
+    for row in range(waiting.row, waiting.last_row):
+        w, m, v = state.matrix[row], state.m[row], state.v[row]
+        for column in range(first, waiting.stop):
+            g = step.scale * products[row - waiting.row, column - waiting.column] + step.penalty * w[column]
+            m[column] += (g - m[column]) * step.new_m
+            v[column] += (g * g - v[column]) * step.new_v
+            w[column] = step.keep * w[column] - step.rate * m[column] / (np.sqrt(v[column]) + step.epsilon)
 
 
 @njit(nogil=True, cache=True)
@@ -164,36 +161,12 @@ def _pack_upstream(upstream: Floats, first: int, stop: int, right: Floats) -> No
 
 @njit(nogil=True, cache=True)
 def _pack_left(left: Floats, row: int, last_row: int, numbers: Floats) -> None:
-    """Columns row … last_row-1 of the left factor (rows of the matrix) as [groups, B, _ROWS]."""
-    for video in range(len(left)):
-        for index in range(last_row - row):
-            numbers[index // _ROWS, video, index % _ROWS] = left[video, row + index]
-
-
-@njit(nogil=True, cache=True)
-def _update_rest(
-    matrix: Floats,
-    m: Floats,
-    v: Floats,
-    top: int,
-    index: int,
-    start: int,
-    stop: int,
-    numbers: Floats,
-    right: Floats,
-    first: int,
-    gradient: Floats,
-    step: AdamStep,
-) -> None:
-    """The columns of a row that do not fill a vector: their gradient is stored for once."""
-    gradient[:] = 0
-    panel, column = (start - first) // _PANEL, (start - first) % _PANEL
-    vector, to = right[panel].ctypes.data + 4 * column, gradient.ctypes.data
-    _gradient_vector(numbers.ctypes.data + 4 * index, 0, 4 * _ROWS, vector, 4 * _PANEL, to, 0, len(numbers), to, 0)
-    w, first_moment, second_moment = matrix[top + index], m[top + index], v[top + index]
-    for column in range(start, stop):
-        g = step.scale * gradient[column - start] + step.penalty * w[column]
-        first_moment[column] += (g - first_moment[column]) * step.new_m
-        second_moment[column] += (g * g - second_moment[column]) * step.new_v
-        change = step.rate * first_moment[column] / (np.sqrt(second_moment[column]) + step.epsilon)
-        w[column] = step.keep * w[column] - change
+    """The next rows of the matrix from `row` on, columns of the left factor, as [groups, B, _ROWS] and zeros."""
+    for group in range(len(numbers)):
+        start = row + group * _ROWS
+        height = max(0, min(_ROWS, last_row - start))
+        for video in range(len(left)):
+            for index in range(height):
+                numbers[group, video, index] = left[video, start + index]
+            for index in range(height, _ROWS):
+                numbers[group, video, index] = 0

@@ -149,7 +149,7 @@ def test_groups_are_even():
 
 def test_tilings_fit_the_registers():
     for shape, registers in ((WIDE, 32), (NEON, 32), (NARROW, 16)):
-        for rows, width in (shape.product, shape.update, *((r, i + 1) for i, r in enumerate(shape.rows_by_vectors))):
+        for rows, width in (shape.product, *((r, i + 1) for i, r in enumerate(shape.rows_by_vectors))):
             assert rows * width + width + 1 <= registers
         assert shape.dot[0] * (shape.dot[1] + 1) + 1 <= registers
 
