@@ -13,6 +13,8 @@ import numpy as np
 from numba import config
 from numpy.typing import NDArray
 
+from models.memory import on_a_line
+
 Task = TypeVar("Task")
 
 _turns = Lock()
@@ -48,10 +50,8 @@ def threads() -> int:
 
 
 def aligned(size: int) -> NDArray[np.float32]:
-    """Uninitialised float32 [size] that begins on a line of 64 bytes."""
-    memory = np.empty(size + 16, np.float32)
-    start = -memory.ctypes.data % 64 // 4
-    return memory[start : start + size]
+    """Uninitialised float32 [size] that begins on a line of the cache."""
+    return on_a_line(4 * size).view(np.float32)
 
 
 def stretches(size: int, step: int) -> list[tuple[int, int]]:

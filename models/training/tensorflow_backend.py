@@ -17,6 +17,7 @@ import tensorflow as tf
 from models.cpu.products import squared_norm
 from models.cpu.update import AdamStep, update
 from models.layers.kernels import Kernels
+from models.memory import begins_on_a_line
 from models.training.arithmetic import ADAM_EPSILON, BETA1, BETA2, Values, adam_rate, averaged, decayed, kept_share
 from models.training.products import ProductGradient
 from models.training.recipe import Recipe
@@ -78,8 +79,35 @@ def compile_step(step: Step, variables: dict[str, Any]) -> Callable[..., None]:
             now = {name: tf.convert_to_tensor(variable.value) for name, variable in variables.items()}
             _assign(variables, averaged(values, now, step.recipe))
 
-    compiled: Callable[..., None] = tf.function(run, jit_compile=xla)
-    return compiled
+    # The executor of one thread knows no loops.
+    return tf.function(run, jit_compile=xla) if xla or step.recipe.accumulate > 1 else _in_one_thread(run)
+
+
+def _in_one_thread(run: Callable[..., None]) -> Callable[..., None]:
+    """A function of arrays or tensors, compiled; the operations of its graph run one after the other.
+
+    Each of those that take long has use for every core by itself: two at a time, and the threads that wait for the
+    next one, would take cores from each other.
+    """
+    compiled = tf.function(run)
+
+    def call(*operands: Any) -> None:
+        tensors = [_as_tensor(operand) for operand in operands]
+        graph = compiled.get_concrete_function(*tensors)
+        # Called inside of another graph it would be inlined there, and the choice of executor be lost.
+        tf.raw_ops.StatefulPartitionedCall(
+            args=[*tensors, *graph.captured_inputs], Tout=[], f=graph, executor_type="SINGLE_THREADED_EXECUTOR"
+        )
+
+    return call
+
+
+def _as_tensor(operand: Any) -> Any:
+    """The operand's own memory as a tensor where TensorFlow can use it as it lies, a copy otherwise."""
+    usable = isinstance(operand, np.ndarray) and operand.dtype != bool and operand.flags.carray
+    if usable and begins_on_a_line(operand):
+        return tf.experimental.dlpack.from_dlpack(operand.__dlpack__())
+    return tf.convert_to_tensor(operand)
 
 
 def compile_prediction(function: Callable[..., Any], variables: dict[str, Any], recipe: Recipe) -> Callable[..., Any]:

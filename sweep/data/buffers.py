@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.memory import on_a_line
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-_LINE_BYTES = 64
 
 
 class Buffers:
@@ -32,7 +31,7 @@ class Buffers:
             fits = next((i for i in reversed(range(len(self._free))) if self._free[i].size >= size_bytes), None)
             memory = self._free.pop(fits if fits is not None else 0) if self._free else None
         if memory is None or memory.size < size_bytes:
-            memory = _on_a_line(size_bytes)
+            memory = on_a_line(size_bytes)
         return np.asarray(_Lease(self, memory, size_bytes))
 
     def give(self, memory: NDArray[np.uint8]) -> None:
@@ -42,13 +41,6 @@ class Buffers:
         itself, and moves none of the memory that `take` has seen.
         """
         self._free.append(memory)
-
-
-def _on_a_line(size_bytes: int) -> NDArray[np.uint8]:
-    """Fresh memory that begins at a multiple of 64 bytes, a line of the processor's cache."""
-    memory = np.empty(size_bytes + _LINE_BYTES - 1, np.uint8)
-    start = -memory.ctypes.data % _LINE_BYTES
-    return memory[start : start + size_bytes]
 
 
 class _Lease:
