@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]  # comes with numba
 from numba.core import cgutils
 
@@ -18,6 +19,14 @@ _BYTES, _WORDS = ir.VectorType(_BYTE, LANES), ir.VectorType(_WORD, LANES)
 _UNDEFINED = ir.Constant(VECTOR, ir.Undefined)
 _ZEROS = ir.Constant(VECTOR, [0.0] * LANES)
 SIGN_BIT = 128
+
+# Of `exponential`. Beyond lowest and highest the result is no normal float32.
+_LOWEST, _HIGHEST = -87.3, 88.0
+_OCTAVES_OF_ONE = 1.4426950408889634  # 1 / ln 2
+_OCTAVE_HIGH, _OCTAVE_LOW = 0.693359375, -2.12194440e-4  # ln 2, the first exact when multiplied
+# (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2 by its Taylor series, whose next term is below a quarter of a unit of e^r.
+_TAIL = [1 / divisor for divisor in (5040, 720, 120, 24, 6, 2)]
+_EXPONENT_BIAS, _EXPONENT_SHIFT = 127, 23
 
 
 def load(builder: Any, address: Any, offset_bytes: int) -> Any:
@@ -61,6 +70,56 @@ def square_root(builder: Any, value: Any) -> Any:
     return _call(builder, f"llvm.sqrt.v{LANES}f32", VECTOR, [value])
 
 
+def constant(number: float) -> Any:
+    """The same number in all lanes."""
+    return ir.Constant(VECTOR, [_rounded(number)] * LANES)
+
+
+def maximum(builder: Any, left: Any, right: Any) -> Any:
+    """The greater of each two lanes; `right` where either is NaN."""
+    return builder.select(builder.fcmp_ordered(">", left, right), left, right)
+
+
+def exponential(builder: Any, x: Any) -> Any:
+    """e^x within 2 units in the last place; below -87.3 that of -87.3, above 88 that of 88; of NaN, NaN."""
+    x = maximum(builder, constant(_LOWEST), x)
+    highest = constant(_HIGHEST)
+    x = builder.select(builder.fcmp_ordered("<", highest, x), highest, x)
+    octaves = multiply_add(builder, x, constant(_OCTAVES_OF_ONE), constant(0.5))
+    octaves = _call(builder, f"llvm.floor.v{LANES}f32", VECTOR, [octaves])
+    r = multiply_add(builder, octaves, constant(-_OCTAVE_HIGH), x)
+    r = multiply_add(builder, octaves, constant(-_OCTAVE_LOW), r)
+    tail = constant(_TAIL[0])
+    for coefficient in _TAIL[1:]:
+        tail = multiply_add(builder, tail, r, constant(coefficient))
+    fraction = multiply_add(builder, builder.fmul(r, r), tail, builder.fadd(r, constant(1)))
+    bias, shift = (ir.Constant(_WORDS, [value] * LANES) for value in (_EXPONENT_BIAS, _EXPONENT_SHIFT))
+    power = builder.shl(builder.add(builder.fptosi(octaves, _WORDS), bias), shift)
+    return builder.fmul(fraction, builder.bitcast(power, VECTOR))
+
+
+def parted(builder: Any, mixed: list[Any]) -> list[Any]:
+    """Of n vectors with lane i of kind i % n, counted through all of them, one vector of each kind."""
+    count = len(mixed)
+    return [_chosen(builder, mixed, [kind + count * lane for lane in range(LANES)]) for kind in range(count)]
+
+
+def mixed(builder: Any, kinds: list[Any]) -> list[Any]:
+    """The inverse of `parted`."""
+    count = len(kinds)
+    places = [number % count * LANES + number // count for number in range(count * LANES)]
+    return [_chosen(builder, kinds, places[n * LANES : (n + 1) * LANES]) for n in range(count)]
+
+
+def _chosen(builder: Any, sources: list[Any], lanes: list[int]) -> Any:
+    """A vector of these lanes, counted through all sources."""
+    result = _UNDEFINED
+    for n, source in enumerate(sources):
+        here = [LANES + lane - n * LANES if lane // LANES == n else place for place, lane in enumerate(lanes)]
+        result = builder.shuffle_vector(result, source, ir.Constant(_WORDS, here))
+    return result
+
+
 def total(builder: Any, value: Any) -> Any:
     """Sum of all lanes, halves first, in the same order on every processor of this width."""
     width = LANES
@@ -98,6 +157,11 @@ def sums(builder: Any, rows: int, vectors: int) -> list[list[Any]]:
         for place in row:
             builder.store(_ZEROS, place)
     return places
+
+
+def _rounded(number: float) -> float:
+    """To float32, which is all that LLVM takes as one."""
+    return float(np.float32(number))
 
 
 def _prefetch(builder: Any, pointer: Any, *, write: int, locality: int) -> None:

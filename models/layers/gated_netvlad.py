@@ -23,7 +23,7 @@ class GatedNetVLAD(Network):
 
     def __init__(self, tensors: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> None:
         super().__init__(tensors, seed)
-        table, classes, mixtures = self.table, hyperparameters["classes"], hyperparameters["mixtures"]
+        table = self.table
         self.rgb, self.width = hyperparameters["rgb"], hyperparameters["rgb"] + hyperparameters["audio"]
         self.video = NetVLAD(table, f"{SCOPE}/video_VLAD", seed)
         self.audio = NetVLAD(table, f"{SCOPE}/audio_VLAD", seed)
@@ -32,7 +32,7 @@ class GatedNetVLAD(Network):
         self.hidden2 = Dense(table, f"{SCOPE}/hidden2_weights/hidden2_weights", seed, biases=f"{SCOPE}/hidden2_biases")
         self.gating = ContextGating(table, f"{SCOPE}/gating_weights/gating_weights", f"{SCOPE}/gating_bn", seed)
         self.dropout = keras.layers.Dropout(hyperparameters["dropout"], seed=seed, dtype="float32")
-        self.experts = MixtureOfExperts(table, SCOPE, classes, mixtures, seed)
+        self.experts = MixtureOfExperts(table, SCOPE, seed)
         self.class_gating = ContextGating(table, f"{SCOPE}/gating_prob_weights", f"{SCOPE}/gating_prob_bn", seed)
 
     def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:

@@ -45,7 +45,24 @@ class Kernels:
         found = self.product(ops.transpose(frames.codes, (0, 2, 1)), share * frames.gain, narrow)
         return found + ops.sum(share * frames.shift, axis=1, keepdims=True)
 
+    def mixed(self, gates: Any, experts: Any, biases: Any) -> Any:
+        """Mixture of logistic experts: [batch, V * (M + 1)], [batch, V * M] and [V * M] -> probabilities [batch, V].
+
+        For every class a softmax over M + 1 gates, of which the last is a dummy expert that predicts 0, times the
+        sigmoids of experts + biases. Outputs of both products are class-major, [batch, V, gates], so that reading them
+        by class moves no data.
+        """
+        return self.fused(_mixed)(gates, experts, biases)
+
     @contextmanager
     def gradients_as_products(self, _weights: Sequence[Any]) -> Iterator[Mapping[int, Any]]:
         """Inside, gradients of these weights may be left as products not taken: yields them by the weight's place."""
         yield {}
+
+
+def _mixed(gates: Any, experts: Any, biases: Any) -> Any:
+    classes = gates.shape[1] - experts.shape[1]
+    mixtures = experts.shape[1] // classes
+    share = ops.softmax(ops.reshape(gates, (-1, classes, mixtures + 1)))[..., :mixtures]
+    experts = ops.reshape(experts + biases, (-1, classes, mixtures))
+    return ops.sum(share * ops.sigmoid(experts), axis=-1)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.cpu import frames as host_frames
-from models.cpu import products
+from models.cpu import mixture, products
 from models.layers.frames import OFFSET, SMALLEST_SQUARE, STEP
 from models.layers.kernels import Kernels
 from models.training.products import ProductGradient
@@ -80,6 +80,19 @@ class CpuKernels(Kernels):
     def assigned(self, frames: Any, share: Any, narrow: str) -> Any:
         """As the base."""
         return frames.assigned(share) if isinstance(frames, ByteFrames) else super().assigned(frames, share, narrow)
+
+    def mixed(self, gates: Any, experts: Any, biases: Any) -> Any:
+        """As the base."""
+
+        @tf.custom_gradient
+        def run(*operands: Any) -> Any:
+            def gradient(upstream: Any) -> Any:
+                return on_host(mixture.mixed_gradients, [*operands, upstream], [operand.shape for operand in operands])
+
+            batch, classes = gates.shape[0], gates.shape[1] - experts.shape[1]
+            return on_host(mixture.mixed, list(operands), [(batch, classes)])[0], gradient
+
+        return run(gates, experts, tf.convert_to_tensor(biases))
 
     @contextmanager
     def gradients_as_products(self, weights: Sequence[Any]) -> Iterator[Mapping[int, ProductGradient]]:
