@@ -177,15 +177,28 @@ def dot_tile(rows: int, columns: int) -> Any:
                     for i in range(rows):
                         added = vectors.multiply_add(builder, left[i], right, builder.load(sums[i][j]))
                         builder.store(added, sums[i][j])
-            for i in range(rows):
-                for j in range(columns):
-                    found = vectors.total(builder, builder.load(sums[i][j]))
-                    vectors.store_number(builder, found, _moved(builder, out, out_row, i, LONG(4 * j)))
+            for i, row in enumerate(sums):
+                found = vectors.totals(builder, [builder.load(place) for place in row])
+                vectors.store(builder, found, _moved(builder, out, out_row, i, LONG(0)), 0)
             return context.get_dummy_value()
 
         return types.void(*[types.intp] * 7), generate
 
     return tile
+
+
+@intrinsic
+def exponentials(_typing: Any, numbers: Any, count: Any) -> Any:
+    """Replace `count` vectors at the address `numbers` by e to their power."""
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        numbers, count = arguments
+        with cgutils.for_range(builder, count) as loop:
+            place = builder.add(numbers, builder.mul(LONG(VECTOR_BYTES), loop.index))
+            vectors.store(builder, vectors.exponential(builder, vectors.load(builder, place, 0)), place, 0)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp), generate
 
 
 class _Factors:

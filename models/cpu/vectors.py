@@ -45,8 +45,8 @@ def load_codes(builder: Any, address: Any, offset_bytes: int) -> Any:
 
 
 def store(builder: Any, value: Any, address: Any, offset_bytes: int) -> None:
-    """Write a vector to any place."""
-    builder.store(value, _pointer(builder, address, offset_bytes, VECTOR)).align = 4
+    """Write a vector, of any number of lanes, to any place."""
+    builder.store(value, _pointer(builder, address, offset_bytes, value.type)).align = 4
 
 
 def load_splat(builder: Any, address: Any) -> Any:
@@ -121,22 +121,31 @@ def _chosen(builder: Any, sources: list[Any], lanes: list[int]) -> Any:
 
 
 def total(builder: Any, value: Any) -> Any:
-    """Sum of all lanes, halves first, in the same order on every processor of this width."""
-    width = LANES
-    while width > 1:
-        width //= 2
-        kind = ir.Constant(ir.VectorType(_WORD, width), list(range(width)))
-        upper = ir.Constant(ir.VectorType(_WORD, width), list(range(width, 2 * width)))
-        undefined = ir.Constant(value.type, ir.Undefined)
-        value = builder.fadd(
-            builder.shuffle_vector(value, undefined, kind), builder.shuffle_vector(value, undefined, upper)
-        )
-    return builder.extract_element(value, _WORD(0))
+    """The sum of a vector's lanes as a number; see `totals`."""
+    return builder.extract_element(totals(builder, [value]), _WORD(0))
 
 
-def store_number(builder: Any, value: Any, address: Any) -> None:
-    """Write one float32."""
-    builder.store(value, _pointer(builder, address, 0, _FLOAT)).align = 4
+def totals(builder: Any, values: list[Any]) -> Any:
+    """Sums of all lanes of each of these vectors, as one: 1, 2, 4 … of them, at most as many as there are lanes.
+
+    Halves of a vector are added first, in the same order on every processor of this width.
+    """
+    parts = LANES  # of each sum, side by side
+    while parts > 1:
+        sources = LANES // parts if len(values) > 1 else values[0].type.count // parts
+        pairs = list(zip(values[::2], values[1::2], strict=True)) if len(values) > 1 else [(values[0], values[0])]
+        offsets = (0, values[0].type.count) if len(values) > 1 else (0,)
+        places = [offset + n * parts + k for offset in offsets for n in range(sources) for k in range(parts // 2)]
+        values = [
+            builder.fadd(_picked(builder, *pair, places), _picked(builder, *pair, [p + parts // 2 for p in places]))
+            for pair in pairs
+        ]
+        parts //= 2
+    return values[0]
+
+
+def _picked(builder: Any, left: Any, right: Any, places: list[int]) -> Any:
+    return builder.shuffle_vector(left, right, ir.Constant(ir.VectorType(_WORD, len(places)), places))
 
 
 def prefetch_to_write(builder: Any, address: Any, offset_bytes: int) -> None:

@@ -1,14 +1,11 @@
-"""Batch norm over all axes but the last, with the paper's epsilon."""
+"""Batch norm over all axes but the last."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from keras import ops
-
 from models.layers.base import Table, TensorLayer
-
-EPSILON = 1e-3
+from models.layers.statistics import Normalisation, moments, normalised
 
 
 class BatchNorm(TensorLayer):
@@ -23,12 +20,19 @@ class BatchNorm(TensorLayer):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """[..., features] -> the same shape, float32."""
+        norm = self.parameters(training)
+        statistics = moments(inputs) if norm.given is None else norm.given
         if training:
-            mean, variance = ops.moments(inputs, axes=list(range(len(inputs.shape) - 1)))
-            decay = self.statistics_decay
-            self.moving_mean.assign(self.moving_mean * decay + mean * (1 - decay))
-            self.moving_variance.assign(self.moving_variance * decay + variance * (1 - decay))
-        else:
-            mean, variance = self.moving_mean, self.moving_variance
-        scale = self.gamma * ops.rsqrt(variance + EPSILON)
-        return inputs * scale + (self.beta - mean * scale)
+            self.remember(statistics)
+        return normalised(inputs, norm, statistics)
+
+    def parameters(self, training: bool) -> Normalisation:
+        """What the layer normalises by: in training the batch's own statistics."""
+        given = None if training else (self.moving_mean.value, self.moving_variance.value)
+        return Normalisation(self.gamma.value, self.beta.value, given)
+
+    def remember(self, statistics: tuple[Any, Any]) -> None:
+        """Move the moving mean and variance towards those of a batch."""
+        decay = self.statistics_decay
+        for moving, found in zip((self.moving_mean, self.moving_variance), statistics, strict=True):
+            moving.assign(moving * decay + found * (1 - decay))

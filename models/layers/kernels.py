@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from keras import ops
 
-from models.layers.frames import Frames, split_frames
+from models.layers.frames import SMALLEST_SQUARE, Frames, split_frames
+from models.layers.statistics import Normalisation, moments, normalised
+
+
+class Clusters(NamedTuple):
+    """Parameters of a NetVLAD.
+
+    Attributes:
+        assignment: [features, K].
+        norm: Of the scores.
+        centres: [1, features, K].
+    """
+
+    assignment: Any
+    norm: Normalisation
+    centres: Any
 
 
 class Kernels:
@@ -32,14 +47,28 @@ class Kernels:
         video, audio = prepare(frames)
         return video, audio
 
-    def scores(self, frames: Frames, matrix: Any, narrow: str) -> Any:
+    def described(self, frames: Frames, clusters: Clusters, narrow: str) -> tuple[Any, tuple[Any, Any]]:
+        """NetVLAD: frames -> descriptors [batch, features * K] of norm 1, feature-major, and the norm's statistics.
+
+        Soft assignment a = softmax(batch_norm(x @ W)); residuals v_k = sum_i a_ik (x_i - c_k) with centres c of their
+        own, each normalised over the features, then all together.
+        """
+        scores = self._scores(frames, clusters.assignment, narrow)
+        norm = clusters.norm
+        statistics = moments(scores) if norm.given is None else norm.given
+        share = ops.softmax(normalised(scores, norm, statistics))
+        assigned = self._assigned(frames, share, narrow)
+        size = ops.sum(share, axis=1, keepdims=True)  # [batch, 1, K]
+        return self.fused(_descriptor)(assigned, size, clusters.centres), statistics
+
+    def _scores(self, frames: Frames, matrix: Any, narrow: str) -> Any:
         """Unit frames [batch, frames, features] @ matrix [features, K] -> [batch, frames, K]."""
         _, length, features = ops.shape(frames.codes)
         rows = self.product(ops.reshape(frames.codes, (-1, features)), matrix, narrow)
         found = ops.reshape(rows, (-1, length, rows.shape[-1]))
         return found * frames.gain + frames.shift * ops.sum(matrix, axis=0)
 
-    def assigned(self, frames: Frames, share: Any, narrow: str) -> Any:
+    def _assigned(self, frames: Frames, share: Any, narrow: str) -> Any:
         """Each video's unit frames, transposed, @ share [batch, frames, K] -> [batch, features, K]."""
         # codes^T @ (share * gain) sums the assigned frames; a shift common to all features comes as one number.
         found = self.product(ops.transpose(frames.codes, (0, 2, 1)), share * frames.gain, narrow)
@@ -66,3 +95,13 @@ def _mixed(gates: Any, experts: Any, biases: Any) -> Any:
     share = ops.softmax(ops.reshape(gates, (-1, classes, mixtures + 1)))[..., :mixtures]
     experts = ops.reshape(experts + biases, (-1, classes, mixtures))
     return ops.sum(share * ops.sigmoid(experts), axis=-1)
+
+
+def _descriptor(assigned: Any, size: Any, centres: Any) -> Any:
+    residuals = _unit(assigned - size * centres, axis=1)
+    return _unit(ops.reshape(residuals, (-1, residuals.shape[1] * residuals.shape[2])), axis=-1)
+
+
+def _unit(vectors: Any, axis: int) -> Any:
+    square = ops.sum(ops.square(vectors), axis=axis, keepdims=True)
+    return vectors * ops.rsqrt(ops.maximum(square, SMALLEST_SQUARE))

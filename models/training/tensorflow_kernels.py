@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from models.cpu import frames as host_frames
-from models.cpu import mixture, products
+from models.cpu import mixture, netvlad, products
 from models.layers.frames import OFFSET, SMALLEST_SQUARE, STEP
-from models.layers.kernels import Kernels
+from models.layers.kernels import Clusters, Kernels
+from models.layers.statistics import EPSILON, scale_and_offset
 from models.training.products import ProductGradient
 
 LARGE = 2**16
@@ -73,13 +74,13 @@ class CpuKernels(Kernels):
         gain, shift = on_host(_gain_and_shift, [frames], [frames.shape[:2]] * 2)
         return ByteFrames(frames, gain, shift, 0, rgb), ByteFrames(frames, gain, shift, rgb, width - rgb)
 
-    def scores(self, frames: Any, matrix: Any, narrow: str) -> Any:
+    def described(self, frames: Any, clusters: Clusters, narrow: str) -> tuple[Any, tuple[Any, Any]]:
         """As the base."""
-        return frames.scores(matrix) if isinstance(frames, ByteFrames) else super().scores(frames, matrix, narrow)
-
-    def assigned(self, frames: Any, share: Any, narrow: str) -> Any:
-        """As the base."""
-        return frames.assigned(share) if isinstance(frames, ByteFrames) else super().assigned(frames, share, narrow)
+        return (
+            frames.described(clusters)
+            if isinstance(frames, ByteFrames)
+            else super().described(frames, clusters, narrow)
+        )
 
     def mixed(self, gates: Any, experts: Any, biases: Any) -> Any:
         """As the base."""
@@ -110,7 +111,7 @@ class CpuKernels(Kernels):
 
 @dataclass(frozen=True)
 class ByteFrames:
-    """Unit frames whose codes are still bytes, multiplied on the host; stands in for `Frames`.
+    """Unit frames whose codes are still bytes, described on the host; stands in for `Frames`.
 
     Attributes:
         codes: uint8 [batch, frames, width], of which features first … first + count - 1 are meant.
@@ -126,45 +127,62 @@ class ByteFrames:
     first: int
     count: int
 
-    def scores(self, matrix: Any) -> Any:
-        """Unit frames @ matrix [features, K] -> [batch, frames, K], with a gradient in the matrix."""
+    def described(self, clusters: Clusters) -> tuple[Any, tuple[Any, Any]]:
+        """See `Kernels.described`."""
+        part = [self.codes, self.first, self.count, self.gain, self.shift]
+        (videos, length), count = self.codes.shape[:2], clusters.assignment.shape[1]
 
         @tf.custom_gradient
-        def run(matrix: Any) -> Any:
-            def gradient(upstream: Any) -> Any:
-                return self._call(_assigned_by_all, upstream, matrix.shape)
+        def run(*parameters: Any) -> Any:
+            assignment, gamma, beta, centres = parameters
+            by_frame = (videos, count, length)
+            scores, *found = on_host(_scored, [*part, assignment], [by_frame, (count,), (count,)])
+            statistics = tuple(found) if clusters.norm.given is None else clusters.norm.given
+            scale, offset = scale_and_offset(clusters.norm._replace(gamma=gamma, beta=beta), statistics)
+            shapes = [(videos, self.count * count), by_frame, (videos, count), (videos, count + 1)]
+            described = on_host(_described, [*part, scores, scale, offset, centres], shapes)
 
-            return self._call(_scores, matrix, (*self.codes.shape[:2], matrix.shape[1])), gradient
+            def gradient(upstream: Any, *_statistics: Any) -> Any:
+                if clusters.norm.given is not None:
+                    raise ValueError("expected the batch's own statistics, whose gradients are known, got others")
+                operands = [*part, described[0], scores, *described[1:], upstream, *found, gamma, centres]
+                return on_host(_gradients, operands, [parameter.shape for parameter in parameters])
 
-        return run(tf.convert_to_tensor(matrix))
+            return (described[0], *statistics), gradient
 
-    def assigned(self, share: Any) -> Any:
-        """Each video's unit frames, transposed, @ share [batch, frames, K], with a gradient in the share."""
-
-        @tf.custom_gradient
-        def run(share: Any) -> Any:
-            def gradient(upstream: Any) -> Any:
-                return self._call(_scores, upstream, share.shape)
-
-            return self._call(_assigned, share, (share.shape[0], self.count, share.shape[2])), gradient
-
-        return run(share)
-
-    def _call(self, function: Callable[..., Any], operand: Any, shape: Any) -> Any:
-        operands = [self.codes, self.first, self.count, self.gain, self.shift, operand]
-        return on_host(function, operands, [shape])[0]
+        norm = clusters.norm
+        parameters = (clusters.assignment, norm.gamma, norm.beta, clusters.centres)
+        descriptor, mean, variance = run(*(tf.convert_to_tensor(parameter) for parameter in parameters))
+        return descriptor, (mean, variance)
 
 
-def _scores(*part_and_operand: Any) -> Any:
-    return host_frames.scores(host_frames.Part(*part_and_operand[:-1]), part_and_operand[-1])
+_PART_FIELDS = len(host_frames.Part._fields)
+_LIMITS = netvlad.Limits(np.float32(EPSILON), np.float32(SMALLEST_SQUARE))
 
 
-def _assigned(*part_and_operand: Any) -> Any:
-    return host_frames.assigned(host_frames.Part(*part_and_operand[:-1]), part_and_operand[-1])
+def _scored(*operands: Any) -> Any:
+    scores, statistics = netvlad.scored(host_frames.Part(*operands[:_PART_FIELDS]), *operands[_PART_FIELDS:])
+    return scores, *statistics
 
 
-def _assigned_by_all(*part_and_operand: Any) -> Any:
-    return host_frames.assigned_by_all(host_frames.Part(*part_and_operand[:-1]), part_and_operand[-1])
+def _described(*operands: Any) -> Any:
+    scores, scale, offset, centres = operands[_PART_FIELDS:]
+    found = netvlad.described(host_frames.Part(*operands[:_PART_FIELDS]), scores, scale, offset, centres[0], _LIMITS)
+    return found.descriptor, found.share, found.sizes, found.inverses
+
+
+def _gradients(*operands: Any) -> Any:
+    descriptor, scores, share, sizes, inverses, upstream, mean, variance, gamma, centres = operands[_PART_FIELDS:]
+    of_assignment, of_gamma, of_beta, of_centres = netvlad.gradients(
+        host_frames.Part(*operands[:_PART_FIELDS]),
+        netvlad.Described(descriptor, scores, share, sizes, inverses),
+        upstream,
+        netvlad.Statistics(mean, variance),
+        gamma,
+        centres[0],
+        _LIMITS,
+    )
+    return of_assignment, of_gamma, of_beta, of_centres[np.newaxis]
 
 
 def _gain_and_shift(frames: Any) -> tuple[Any, Any]:

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from models.cpu import frames as host
 from models.cpu import workers
 from models.cpu.lanes import NARROW, NEON, TILING, WIDE, tiling
 from models.cpu.products import even_groups, gram, product, product_with_transpose, squared_norm
@@ -79,37 +78,8 @@ def test_update_is_adam(videos, rows, columns):
         assert_allclose(found, wanted, rtol=2e-4, atol=2e-5)
 
 
-def part_of_frames(videos=3, length=23, rgb=70, audio=9):
-    generator = np.random.default_rng(3)
-    frames = generator.integers(0, 256, (videos, length, rgb + audio), dtype=np.uint8)
-    gain, shift = drawn((videos, length), (videos, length))
-    parts = [host.Part(frames, 0, rgb, gain, shift), host.Part(frames, rgb, audio, gain, shift)]
-    floats = (frames.astype(np.float64) - 128) * gain[..., None] + shift[..., None]
-    return list(zip(parts, (floats[..., :rgb], floats[..., rgb:]), strict=True))
-
-
-@pytest.mark.parametrize("clusters", [1, 4, 8, 11])
-def test_products_of_frames(clusters):
-    for part, floats in part_of_frames():
-        shared, own, share = drawn((part.features, clusters), (3, part.features, clusters), (3, 23, clusters))
-        sums = floats.transpose(0, 2, 1) @ share
-        assert_allclose(host.scores(part, shared), floats @ shared, rtol=1e-4, atol=1e-2)
-        assert_allclose(host.scores(part, own), floats @ own, rtol=1e-4, atol=1e-2)
-        assert_allclose(host.assigned(part, share), sums, rtol=1e-4, atol=1e-2)
-        assert_allclose(host.assigned_by_all(part, share), sums.sum(0), rtol=1e-4, atol=1e-2)
-
-
-def test_sums_of_codes_are_exact():
-    frames = np.concatenate([np.zeros((1, 3, 1152), np.uint8), np.full((1, 3, 1152), 255, np.uint8)])
-    sums, squares = host.code_sums(frames)
-    assert_array_equal(sums, [[-128 * 1152] * 3, [127 * 1152] * 3])
-    assert_array_equal(squares, [[128**2 * 1152] * 3, [127**2 * 1152] * 3])
-
-
 def test_threads_change_nothing(monkeypatch):
     batch, matrix, upstream = drawn((10, 700), (700, 1100), (10, 1100))
-    part, _ = part_of_frames(videos=20)[0]
-    share = drawn((20, 23, 5))[0]
 
     def results():
         w, m, v = matrix.copy(), np.zeros_like(matrix), np.zeros_like(matrix)
@@ -117,7 +87,6 @@ def test_threads_change_nothing(monkeypatch):
         return [
             *product(batch, matrix),
             *product_with_transpose(upstream, matrix),
-            host.assigned_by_all(part, share),
             w,
             m,
             v,
@@ -174,6 +143,7 @@ def test_on_a_processor_with_narrower_vectors():
         "-k",
         "not narrower",
         str(Path(__file__)),
+        str(Path(__file__).with_name("test_cpu_layers.py")),
     ]
     root = Path(__file__).parents[2]
     found = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
