@@ -16,19 +16,17 @@ class Tiling:
         lanes: float32 values of a vector.
         product: of a batch's or a matrix's rows by columns.
         dot: of frames by clusters, one vector of partial sums each.
-        rows_by_vectors: rows of a tile that is so many vectors wide, for each width up to the widest.
     """
 
     lanes: int
     product: tuple[int, int]
     dot: tuple[int, int]
-    rows_by_vectors: tuple[int, ...]
 
 
 # 32 registers of 512 bits, 32 of 128 (ARM), or 16 of 256 bits. Two operations a cycle that take four need eight sums.
-WIDE = Tiling(16, product=(8, 3), dot=(3, 8), rows_by_vectors=(8, 8, 8, 6, 5))
-NEON = Tiling(4, product=(8, 3), dot=(3, 8), rows_by_vectors=(8, 8, 8, 6, 5))
-NARROW = Tiling(8, product=(6, 2), dot=(3, 4), rows_by_vectors=(8, 6))
+WIDE = Tiling(16, product=(8, 3), dot=(3, 8))
+NEON = Tiling(4, product=(8, 3), dot=(3, 8))
+NARROW = Tiling(8, product=(6, 2), dot=(3, 4))
 
 
 def tiling(features: str) -> Tiling:

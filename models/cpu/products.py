@@ -9,8 +9,6 @@ backward, its rows are read as they lie and the other factor, [columns, batch], 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -24,59 +22,80 @@ Floats = NDArray[np.float32]
 
 _ROWS, _VECTORS = TILING.product
 PANEL = _VECTORS * LANES  # columns of a tile
-_PANELS = max(1, 480 // PANEL)  # of a block: with 256 rows half a megabyte, half of the second-level cache
+_PANELS = max(1, 528 // PANEL)  # of a block: with 256 rows half a megabyte, half of the second-level cache
 _DEPTH = 256  # rows of the matrix in a block
+_TASKS = 8  # a narrow matrix is cut into stretches of rows to have so many, whatever the number of threads
 _SPAN = 1024  # columns of the matrix at a time, backward: a third of a megabyte of the other factor
-_WIDEST = len(TILING.rows_by_vectors)  # vectors of videos that a tile of the backward product holds
 
-_full_tile, _single_tile = tiles.product_tile(_ROWS, _VECTORS), tiles.product_tile(1, _VECTORS)
-_packing_tile, _packing_single = tiles.packing_tile(_ROWS, _VECTORS), tiles.packing_tile(1, _VECTORS)
+# Tiles of one, two, three vectors: numba takes no list of them.
+_full_1, _full_2, _full_3 = (tiles.product_tile(_ROWS, min(width, _VECTORS)) for width in (1, 2, 3))
+_single_1, _single_2, _single_3 = (tiles.product_tile(1, min(width, _VECTORS)) for width in (1, 2, 3))
+_packing_1, _packing_2, _packing_3 = (tiles.packing_tile(_ROWS, min(width, _VECTORS)) for width in (1, 2, 3))
+_packing_single_1, _packing_single_2, _packing_single_3 = (
+    tiles.packing_tile(1, min(width, _VECTORS)) for width in (1, 2, 3)
+)
 
 
 def product(batch: Floats, matrix: Floats) -> tuple[Floats, np.float32]:
     """batch [B, rows] @ matrix [rows, columns] -> [B, columns], and the sum of the matrix's squares."""
-    videos, columns = len(batch), matrix.shape[1]
-    out, squares = np.empty((videos, columns), np.float32), np.zeros(columns)
-    panels = min(_PANELS, -(-columns // (PANEL * workers.threads())))
+    videos, (rows, columns) = len(batch), matrix.shape
+    by_columns = workers.evenly(columns, _PANELS * PANEL, PANEL)
+    panels = -(-by_columns[0][1] // PANEL)
+    by_rows = workers.evenly(rows, max(_DEPTH, -(-rows * len(by_columns) // _TASKS)))
+    tasks = [(n, *r, *c) for c in by_columns for n, r in enumerate(by_rows)]
+    sums_of_stretches, squares = np.empty((len(by_rows), videos, columns), np.float32), np.zeros(len(tasks))
 
-    def block(task: tuple[int, int], scratch: Floats) -> None:
+    def block(index: int, scratch: Floats) -> None:
+        stretch_of_rows, start, end, first, stop = tasks[index]
         packed = scratch[: panels * _DEPTH * PANEL].reshape(panels, _DEPTH, PANEL)
         sums = scratch[packed.size :].reshape(videos, panels * PANEL)
-        squares[task[0]] = _product_block(batch, matrix, out, *task, packed, sums)
+        out = sums_of_stretches[stretch_of_rows]
+        squares[index] = _product_block(batch, matrix, out, start, end, first, stop, packed, sums)
 
-    workers.run(block, workers.stretches(columns, panels * PANEL), panels * PANEL * (_DEPTH + videos))
+    workers.run(block, range(len(tasks)), panels * PANEL * (_DEPTH + videos))
+    out = sums_of_stretches[0] if len(by_rows) == 1 else sums_of_stretches.sum(axis=0)
     return out, np.float32(squares.sum())
 
 
 def product_with_transpose(upstream: Floats, matrix: Floats) -> tuple[Floats, Floats]:
     """upstream [B, columns] @ matrix.T -> [B, rows], the gradient of `product` in its batch; and `gram(upstream)`."""
-    turned = _turned(upstream)
-    return _times_turned(matrix, turned, len(upstream)), _times_turned(upstream, turned, len(upstream))
-
-
-def gram(factor: Floats) -> Floats:
-    """factor [B, columns] @ factor.T -> [B, B]."""
-    return _times_turned(factor, _turned(factor), len(factor))
-
-
-def _times_turned(matrix: Floats, turned: Floats, videos: int) -> Floats:
-    """(matrix [rows, columns] @ turned [columns, padded]).T without the padding: [videos, rows]."""
-    rows, padded = len(matrix), turned.shape[1]
+    (videos, columns), rows = upstream.shape, len(matrix)
+    turned = workers.aligned(columns * padded_videos(videos)).reshape(columns, -1)
+    found = gram(upstream, turned)
     out = np.empty((videos, rows), np.float32)
-    groups = even_groups(padded // LANES, _WIDEST)
-    tasks = workers.shares(rows, TILING.rows_by_vectors[groups[0] - 1])
+    tasks = workers.shares(rows, _ROWS)
 
     def some_rows(task: tuple[int, int], scratch: Floats) -> None:
-        sums = scratch[: (task[1] - task[0]) * padded].reshape(-1, padded)
-        sums[:] = 0
-        first = 0
-        for group in groups:
-            _TRANSPOSED[group - 1](matrix, turned, sums, *task, first)
-            first += group * LANES
+        sums = scratch[: (task[1] - task[0]) * turned.shape[1]].reshape(-1, turned.shape[1])
+        _sum_rows(matrix, turned, sums, *task)
         turn(sums[:, :videos], out[:, slice(*task)])
 
-    workers.run(some_rows, tasks, (tasks[0][1] - tasks[0][0]) * padded)
-    return out
+    workers.run(some_rows, tasks, (tasks[0][1] - tasks[0][0]) * turned.shape[1])
+    return out, found
+
+
+def gram(factor: Floats, turned: Floats | None = None) -> Floats:
+    """factor [B, columns] @ factor.T -> [B, B]; its transpose [columns, `padded_videos`] is left in `turned`."""
+    videos, columns = factor.shape
+    padded = padded_videos(videos)
+    tasks = workers.evenly(columns, -(-columns // _TASKS), LANES)
+    sums = np.zeros((len(tasks), videos, padded), np.float32)
+
+    def some_columns(index: int, scratch: Floats) -> None:
+        for start, stop in workers.stretches(tasks[index][1] - tasks[index][0], _SPAN // 2):
+            first, last = tasks[index][0] + start, tasks[index][0] + stop
+            place = scratch[: (last - first) * padded].reshape(-1, padded) if turned is None else turned[first:last]
+            turn(factor[:, first:last], place)
+            _add_gram(factor, first, place, sums[index])
+
+    workers.run(some_columns, range(len(tasks)), 0 if turned is not None else _SPAN // 2 * padded)
+    upper = np.triu(sums.sum(axis=0)[:, :videos])  # what is below was not summed
+    return upper + np.triu(upper, 1).T
+
+
+def padded_videos(videos: int) -> int:
+    """Videos, up to whole vectors."""
+    return -(-videos // LANES) * LANES
 
 
 def squared_norm(
@@ -92,96 +111,74 @@ def squared_norm(
     return np.float32(max(square, 0.0))  # rounding could make it a little less than nothing
 
 
-def even_groups(count: int, most: int) -> list[int]:
-    """`count` cut into as few groups of at most `most` as will do, of nearly one size, larger ones first."""
-    groups = -(-count // most)
-    return [count // groups + (index < count % groups) for index in range(groups)]
-
-
-def _turned(upstream: Floats) -> Floats:
-    """upstream.T [columns, padded], zero beyond the batch."""
-    videos, columns = upstream.shape
-    padded = -(-videos // LANES) * LANES
-    turned = workers.aligned(columns * padded).reshape(columns, padded)
-
-    def some_columns(task: tuple[int, int], _scratch: Floats) -> None:
-        turn(upstream[:, slice(*task)], turned[slice(*task)])
-
-    workers.run(some_columns, workers.shares(columns, 16))
-    return turned
-
-
 @njit(nogil=True, cache=True)
 def _product_block(
-    batch: Floats, matrix: Floats, out: Floats, first: int, stop: int, packed: Floats, sums: Floats
+    batch: Floats,
+    matrix: Floats,
+    out: Floats,
+    start: int,
+    end: int,
+    first: int,
+    stop: int,
+    packed: Floats,
+    sums: Floats,
 ) -> float:
-    """Columns first … stop-1 of the product; `packed` [panels, depth, PANEL], `sums` [B, panels * PANEL].
+    """Columns first … stop-1 of the product over rows start … end-1; `packed` [panels, depth, PANEL], `sums` [B, …].
 
-    Returns the sum of these columns' squares.
+    Returns the sum of the squares of that part of the matrix.
     """
     squares = 0.0
-    videos, rows = batch.shape
-    columns = matrix.shape[1]
+    videos, columns = len(batch), matrix.shape[1]
     panels = -(-(stop - first) // PANEL)
     sums[:] = 0
-    for start in range(0, rows, _DEPTH):
-        depth = min(_DEPTH, rows - start)
+    for top in range(start, end, _DEPTH):
+        depth = min(_DEPTH, end - top)
         for panel in range(panels):
-            source = matrix.ctypes.data + 4 * (start * columns + first + panel * PANEL)
+            column = first + panel * PANEL
+            source = matrix.ctypes.data + 4 * (top * columns + column)
             later = source + 4 * PANEL if panel + 1 < panels else source + 4 * (_DEPTH * columns - panel * PANEL)
-            numbers, to = batch.ctypes.data + 4 * start, sums.ctypes.data + 4 * panel * PANEL
-            done = 0
-            if first + (panel + 1) * PANEL > stop:
-                squares += _pack_padded(matrix, start, first + panel * PANEL, stop, packed[panel], depth)
+            numbers, to = batch.ctypes.data + 4 * top, sums.ctypes.data + 4 * panel * PANEL
+            width, done = min(_VECTORS, (stop - column) // LANES), 0
+            if width < _VECTORS and (stop - column) % LANES:
+                width = _VECTORS
+                squares += _pack_padded(matrix, top, column, stop, packed[panel], depth)
             else:
                 done = _ROWS if videos >= _ROWS else 1
-                squares += _pack_and_multiply(numbers, batch, source, matrix, packed[panel], to, sums, depth)
-            _multiply(numbers, batch, done, packed[panel], to, sums, depth, later, 4 * columns)
+                squares += _pack_and_multiply(
+                    width, done > 1, numbers, 4 * batch.shape[1], source, 4 * columns, to, 4 * sums.shape[1], depth,
+                    packed[panel].ctypes.data,
+                )  # fmt: skip
+            _multiply(width, numbers, batch, done, packed[panel].ctypes.data, to, sums, depth, later, 4 * columns)
     for video in range(videos):
         out[video, first:stop] = sums[video, : stop - first]
     return squares
 
 
 @njit(nogil=True, cache=True)
-def _pack_and_multiply(
-    numbers: int, batch: Floats, source: int, matrix: Floats, panel: Floats, to: int, sums: Floats, depth: int
-) -> float:
-    """The first tile of a panel, which is copied from the matrix meanwhile; returns the sum of its squares."""
-    batch_row, matrix_row, sum_row = 4 * batch.shape[1], 4 * matrix.shape[1], 4 * sums.shape[1]
-    squares: float
-    if len(batch) >= _ROWS:
-        squares = _packing_tile(numbers, batch_row, 4, source, matrix_row, to, sum_row, depth, panel.ctypes.data)
-    else:
-        squares = _packing_single(numbers, batch_row, 4, source, matrix_row, to, sum_row, depth, panel.ctypes.data)
-    return squares
-
-
-@njit(nogil=True, cache=True)
 def _multiply(
+    width: int,
     numbers: int,
     batch: Floats,
     video: int,
-    panel: Floats,
+    packed: int,
     to: int,
     sums: Floats,
     depth: int,
     later: int,
     later_row: int,
 ) -> None:
-    """The tiles of a packed panel for the videos from `video` on.
+    """The tiles of a packed panel, `width` vectors wide, for the videos from `video` on.
 
     The matrix comes from memory at the pace of the first tile alone, so the next panel's rows are fetched while the
     others are computed, a column of lines in each.
     """
-    batch_row, sum_row, packed = 4 * batch.shape[1], 4 * sums.shape[1], panel.ctypes.data
+    batch_row, sum_row = 4 * batch.shape[1], 4 * sums.shape[1]
+    packed_row = 4 * LANES * width
     line = 0
     while video < len(batch):
         whole = video + _ROWS <= len(batch)
-        row, out = numbers + video * batch_row, to + video * sum_row
-        if whole:
-            _full_tile(row, batch_row, 4, packed, 4 * PANEL, out, sum_row, depth, later + line, later_row)
-        else:
-            _single_tile(row, batch_row, 4, packed, 4 * PANEL, out, sum_row, depth, later + line, later_row)
+        row, out, ahead = numbers + video * batch_row, to + video * sum_row, later + line
+        _tile(width, whole, row, batch_row, packed, packed_row, out, sum_row, depth, ahead, later_row)
         video += _ROWS if whole else 1
         line = min(line + 64, 4 * PANEL)
 
@@ -199,31 +196,108 @@ def _pack_padded(matrix: Floats, row: int, first: int, stop: int, panel: Floats,
     return squares
 
 
-def _transposed(width: int) -> Callable[[Floats, Floats, Floats, int, int, int], None]:
-    """The backward product for tiles of so many vectors of videos."""
-    height = TILING.rows_by_vectors[width - 1]
-    full, single = tiles.product_tile(height, width), tiles.product_tile(1, width)
-
-    @njit(nogil=True)
-    def add(matrix: Floats, turned: Floats, sums: Floats, first: int, stop: int, video: int) -> None:
-        columns, row_bytes = matrix.shape[1], 4 * matrix.shape[1]
-        turned_bytes = 4 * turned.shape[1]
-        for start in range(0, columns, _SPAN):
-            depth = min(_SPAN, columns - start)
-            vector = turned.ctypes.data + 4 * video + start * turned_bytes
-            row = first
-            while row < stop:
-                numbers = matrix.ctypes.data + row * row_bytes + 4 * start
-                to = sums.ctypes.data + 4 * video + (row - first) * turned_bytes
-                if row + height <= stop:
-                    full(numbers, row_bytes, 4, vector, turned_bytes, to, turned_bytes, depth, to, 0)
-                    row += height
-                else:
-                    single(numbers, row_bytes, 4, vector, turned_bytes, to, turned_bytes, depth, to, 0)
-                    row += 1
-
-    compiled: Callable[[Floats, Floats, Floats, int, int, int], None] = add
-    return compiled
+@njit(nogil=True, cache=True)
+def _sum_rows(matrix: Floats, turned: Floats, sums: Floats, first: int, stop: int) -> None:
+    """Rows first … stop-1 of the matrix by `turned` [columns, padded] -> `sums` [rows, padded]."""
+    columns, padded = turned.shape
+    row_bytes, vector_bytes = 4 * columns, 4 * padded
+    sums[:] = 0
+    for start in range(0, columns, _SPAN):
+        depth = min(_SPAN, columns - start)
+        row = first
+        while row < stop:
+            numbers = matrix.ctypes.data + row * row_bytes + 4 * start
+            vector = turned.ctypes.data + start * vector_bytes
+            to = sums.ctypes.data + (row - first) * vector_bytes
+            row += _add_strip(numbers, row_bytes, stop - row, vector, to, padded // LANES, vector_bytes, depth)
 
 
-_TRANSPOSED = [_transposed(width) for width in range(1, _WIDEST + 1)]
+@njit(nogil=True, cache=True)
+def _add_gram(factor: Floats, first: int, turned: Floats, sums: Floats) -> None:
+    """Columns from `first` on of the factor by their transpose `turned`, added to `sums`: its upper half alone."""
+    depth, padded = turned.shape
+    row_bytes, vector_bytes = 4 * factor.shape[1], 4 * padded
+    row = 0
+    while row < len(factor):
+        vectors = row // LANES
+        numbers = factor.ctypes.data + row * row_bytes + 4 * first
+        vector = turned.ctypes.data + vectors * 4 * LANES
+        to = sums.ctypes.data + row * vector_bytes + vectors * 4 * LANES
+        left = padded // LANES - vectors
+        row += _add_strip(numbers, row_bytes, len(factor) - row, vector, to, left, vector_bytes, depth)
+
+
+@njit(nogil=True, cache=True)
+def _add_strip(
+    numbers: int, row_bytes: int, rows: int, vector: int, to: int, vectors: int, vector_bytes: int, depth: int
+) -> int:
+    """A tile's rows, or one where there are fewer left, by all vectors of videos; returns how many rows."""
+    whole = rows >= _ROWS
+    while vectors:
+        # Two vectors and two are better than three and one.
+        width = 2 if vectors == _VECTORS + 1 else min(_VECTORS, vectors)
+        _tile(width, whole, numbers, row_bytes, vector, vector_bytes, to, vector_bytes, depth, to, 0)
+        vector, to = vector + 4 * LANES * width, to + 4 * LANES * width
+        vectors -= width
+    return _ROWS if whole else 1
+
+
+@njit(nogil=True, cache=True)
+def _tile(
+    width: int,
+    whole: bool,
+    numbers: int,
+    number_row: int,
+    vector: int,
+    vector_step: int,
+    out: int,
+    out_row: int,
+    count: int,
+    later: int,
+    later_step: int,
+) -> None:
+    """A tile of `width` vectors and `_ROWS` rows, or one if not `whole`; see `tiles.product_tile`."""
+    if whole:
+        if width == 1:
+            _full_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_step)
+        elif width == 2:
+            _full_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_step)
+        else:
+            _full_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_step)
+    elif width == 1:
+        _single_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_step)
+    elif width == 2:
+        _single_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_step)
+    else:
+        _single_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_step)
+
+
+@njit(nogil=True, cache=True)
+def _pack_and_multiply(
+    width: int,
+    whole: bool,
+    numbers: int,
+    number_row: int,
+    vector: int,
+    vector_step: int,
+    out: int,
+    out_row: int,
+    count: int,
+    packed: int,
+) -> float:
+    """The first tile of a panel, which is copied from the matrix meanwhile; returns the sum of its squares."""
+    squares: float
+    if whole:
+        if width == 1:
+            squares = _packing_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
+        elif width == 2:
+            squares = _packing_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
+        else:
+            squares = _packing_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
+    elif width == 1:
+        squares = _packing_single_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
+    elif width == 2:
+        squares = _packing_single_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
+    else:
+        squares = _packing_single_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
+    return squares

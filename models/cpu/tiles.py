@@ -188,6 +188,21 @@ def dot_tile(rows: int, columns: int) -> Any:
 
 
 @intrinsic
+def turn_tile(_typing: Any, source: Any, source_row: Any, out: Any, out_row: Any) -> Any:
+    """Write a square of as many rows as a vector has lanes, rows to columns; addresses, and distances of rows."""
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        source, source_row, out, out_row = arguments
+        zero, numbers = LONG(0), range(vectors.LANES)
+        rows = [vectors.load(builder, _moved(builder, source, source_row, n, zero), 0) for n in numbers]
+        for n, column in enumerate(vectors.transposed(builder, rows)):
+            vectors.store(builder, column, _moved(builder, out, out_row, n, zero), 0)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 4), generate
+
+
+@intrinsic
 def exponentials(_typing: Any, numbers: Any, count: Any) -> Any:
     """Replace `count` vectors at the address `numbers` by e to their power."""
 

@@ -111,6 +111,22 @@ def mixed(builder: Any, kinds: list[Any]) -> list[Any]:
     return [_chosen(builder, kinds, places[n * LANES : (n + 1) * LANES]) for n in range(count)]
 
 
+def transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """A square of as many vectors as each has lanes, rows to columns."""
+    # Each stage swaps one bit of a row's number with the same bit of the lane's.
+    step = 1
+    while step < LANES:
+        low = [lane if not lane & step else LANES + lane - step for lane in range(LANES)]
+        high = [lane + step if not lane & step else LANES + lane for lane in range(LANES)]
+        found = list(rows)
+        for n in range(LANES):
+            if not n & step:
+                found[n] = _picked(builder, rows[n], rows[n + step], low)
+                found[n + step] = _picked(builder, rows[n], rows[n + step], high)
+        rows, step = found, 2 * step
+    return rows
+
+
 def _chosen(builder: Any, sources: list[Any], lanes: list[int]) -> Any:
     """A vector of these lanes, counted through all sources."""
     result = _UNDEFINED

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from models.cpu import workers
 from models.cpu.lanes import NARROW, NEON, TILING, WIDE, tiling
-from models.cpu.products import even_groups, gram, product, product_with_transpose, squared_norm
+from models.cpu.products import gram, product, product_with_transpose, squared_norm
 from models.cpu.update import AdamStep, update
 
 SIZES = [(1, 1, 1), (3, 5, 7), (9, 301, 100), (16, 257, 480), (80, 1030, 1001), (130, 70, 515)]
@@ -110,15 +110,21 @@ def test_an_error_in_a_task_is_raised():
     assert sorted(done) == list(range(5))
 
 
-def test_groups_are_even():
-    assert even_groups(10, 5) == [5, 5]
-    assert even_groups(7, 5) == [4, 3]
-    assert even_groups(3, 5) == [3]
+@given(st.integers(1, 500), st.integers(1, 60), st.integers(1, 20))
+def test_even_stretches(size, most, multiple):
+    found = workers.evenly(size, max(most, multiple), multiple)
+    assert [start for start, _ in found] == [0, *(stop for _, stop in found[:-1])]
+    assert found[-1][1] == size
+    lengths = [stop - start for start, stop in found]
+    assert max(lengths) <= max(most, multiple)
+    assert max(lengths) == lengths[0]
+    assert max(lengths[:-1], default=0) - min(lengths[:-1], default=0) <= multiple
+    assert all(length % multiple == 0 for length in lengths[:-1])
 
 
 def test_tilings_fit_the_registers():
     for shape, registers in ((WIDE, 32), (NEON, 32), (NARROW, 16)):
-        for rows, width in (shape.product, *((r, i + 1) for i, r in enumerate(shape.rows_by_vectors))):
+        for rows, width in (shape.product,):
             assert rows * width + width + 1 <= registers
         assert shape.dot[0] * (shape.dot[1] + 1) + 1 <= registers
 
