@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from models.cpu import tiles, workers
 from models.cpu.lanes import TILING
+from models.cpu.turning import turn
 from models.cpu.vectors import LANES, SIGN_BIT
+from models.memory import LINE_BYTES
 
 Floats = NDArray[np.float32]
 
@@ -66,16 +68,17 @@ def score(part: Part, video: int, turned: Floats, constants: Floats, dots: Float
     `dots` [T, padded] is for use.
     """
     _dots_of_video(part.frames[video], part.first, turned, dots)
+    turn(dots[:, : len(out)], out)
     features = turned.shape[1]
     gain, shift = part.gain[video], part.shift[video]
     for k in range(len(out)):
-        row_sum = total(turned[k])
-        for i in range(len(gain)):
-            dot = dots[i, k]
-            for feature in range(features // LANES * LANES, features):
+        for feature in range(features // LANES * LANES, features):
+            for i in range(len(gain)):
                 code = np.float32(part.frames[video, i, part.first + feature]) - np.float32(SIGN_BIT)
-                dot += code * turned[k, feature]
-            out[k, i] = dot * gain[i] + (shift[i] * row_sum + constants[k])
+                out[k, i] += code * turned[k, feature]
+        row, row_sum, constant = out[k], total(turned[k]), constants[k]
+        for i in range(len(gain)):
+            row[i] = row[i] * gain[i] + (shift[i] * row_sum + constant)
 
 
 @njit(nogil=True, cache=True)
@@ -94,7 +97,8 @@ def add_assigned(part: Part, video: int, weights: Floats, scaled: Floats, totals
         codes = frames.ctypes.data + first + feature
         for k in range(0, padded, _SUM_CLUSTERS):
             numbers, to = scaled[k].ctypes.data, totals[k].ctypes.data + 4 * feature
-            _sums(numbers, 4 * length, 4, codes, width, to, 4 * features, length, to, 0)
+            # The bytes beside these come next.
+            _sums(numbers, 4 * length, 4, codes, width, to, 4 * features, length, codes + LINE_BYTES, width)
     for k in range(clusters):
         for feature in range(whole, features):
             for i in range(length):
@@ -108,8 +112,8 @@ def add_assigned(part: Part, video: int, weights: Floats, scaled: Floats, totals
 def total(row: Floats) -> np.float32:
     """Sum of a row, in an order that makes vectors of it."""
     found = np.float32(0)
-    for value in row:
-        found += value
+    for i in range(len(row)):  # numba makes no vectors of a loop over the values themselves
+        found += row[i]
     return found
 
 
@@ -147,8 +151,9 @@ def _code_sums(
     for video in range(first, stop):
         for i in range(frames.shape[1]):
             total, square = np.int32(0), np.int32(0)
-            for value in frames[video, i]:
-                code = np.int32(value) - np.int32(SIGN_BIT)
+            row = frames[video, i]
+            for feature in range(len(row)):
+                code = np.int32(row[feature]) - np.int32(SIGN_BIT)
                 total += code
                 square += code * code
             sums[video, i], squares[video, i] = total, square

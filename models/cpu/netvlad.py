@@ -167,9 +167,10 @@ def _score_videos(
 @njit(nogil=True, cache=True, fastmath={"reassoc"})
 def _sum_and_squares(row: Floats) -> tuple[float, float]:
     found, squares = 0.0, 0.0
-    for value in row:
-        found += np.float64(value)
-        squares += np.float64(value) * np.float64(value)
+    for i in range(len(row)):
+        value = np.float64(row[i])
+        found += value
+        squares += value * value
     return found, squares
 
 

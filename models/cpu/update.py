@@ -23,6 +23,7 @@ Floats = NDArray[np.float32]
 _ROWS, _VECTORS = TILING.product
 _PANEL = _VECTORS * LANES  # columns of a tile
 _UPSTREAM_SIZE = 2**16  # float32 values of upstream gradients that stay in the second-level cache: 256 KB
+_WHOLE_SIZE = 2**17  # up to here rows are not cut: memory likes them whole better than the cache half empty
 _STRETCH = 512 * _ROWS  # rows of a task: the upstream gradients are packed once for all of them
 _GROUPS = 16  # of rows, whose left factors are packed together
 
@@ -70,7 +71,8 @@ def update(matrix: Floats, m: Floats, v: Floats, left: Floats, upstream: Floats,
     """
     videos, (rows, columns) = len(left), matrix.shape
     all_panels = -(-columns // _PANEL)
-    blocks = -(-all_panels * videos * _PANEL // _UPSTREAM_SIZE)
+    size = all_panels * videos * _PANEL
+    blocks = 1 if size <= _WHOLE_SIZE else -(-size // _UPSTREAM_SIZE)
     panels = -(-all_panels // blocks)
     # Few blocks of columns are cut into as many stretches of rows as keep all threads busy to the end.
     stretch = min(_STRETCH, -(-rows * blocks // (8 * workers.threads() * _ROWS)) * _ROWS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from keras import ops
@@ -124,7 +125,8 @@ class Step:
 
         def objective(trainable: list[Any]) -> tuple[Any, Any]:
             probabilities, new = self.model.stateless_call(trainable, others, {"frames": frames}, training=True)
-            loss = cross_entropy(probabilities, labels, self.recipe.label_smoothing)
+            entropy = self.model.kernels.fused(partial(cross_entropy, smoothing=self.recipe.label_smoothing))
+            loss = entropy(probabilities, labels)
             return (loss * values["loss_scale"] if self.scaled else loss), (loss, new)
 
         (_, (loss, new)), gradients = self.backend.differentiate(objective, weights, kernels)

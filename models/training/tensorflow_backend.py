@@ -76,8 +76,9 @@ def compile_step(step: Step, variables: dict[str, Any]) -> Callable[..., None]:
                     _adam_in_place(name, gradient, variables, learning_rate, step.recipe)
             _assign(variables, changed)
             variables["updates"].assign(values["updates"] + 1)
-            now = {name: tf.convert_to_tensor(variable.value) for name, variable in variables.items()}
-            _assign(variables, averaged(values, now, step.recipe))
+            if step.recipe.ema_decay is not None:
+                now = {name: tf.convert_to_tensor(variable.value) for name, variable in variables.items()}
+                _assign(variables, averaged(values, now, step.recipe))
 
     # The executor of one thread knows no loops.
     return tf.function(run, jit_compile=xla) if xla or step.recipe.accumulate > 1 else _in_one_thread(run)
@@ -90,13 +91,18 @@ def _in_one_thread(run: Callable[..., None]) -> Callable[..., None]:
     next one, would take cores from each other.
     """
     compiled = tf.function(run)
+    graphs: dict[tuple[Any, ...], Any] = {}
 
     def call(*operands: Any) -> None:
         tensors = [_as_tensor(operand) for operand in operands]
-        graph = compiled.get_concrete_function(*tensors)
+        kind = tuple((tensor.dtype, *tensor.shape) for tensor in tensors)
+        if kind not in graphs:
+            graph = compiled.get_concrete_function(*tensors)
+            graphs[kind] = graph, graph.captured_inputs
+        graph, captured = graphs[kind]
         # Called inside of another graph it would be inlined there, and the choice of executor be lost.
         tf.raw_ops.StatefulPartitionedCall(
-            args=[*tensors, *graph.captured_inputs], Tout=[], f=graph, executor_type="SINGLE_THREADED_EXECUTOR"
+            args=[*tensors, *captured], Tout=[], f=graph, executor_type="SINGLE_THREADED_EXECUTOR"
         )
 
     return call
