@@ -9,6 +9,9 @@ backward, its rows are read as they lie and the other factor, [columns, batch], 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -76,21 +79,34 @@ def product_with_transpose(upstream: Floats, matrix: Floats) -> tuple[Floats, Fl
 
 def gram(factor: Floats, turned: Floats | None = None) -> Floats:
     """factor [B, columns] @ factor.T -> [B, B]; its transpose [columns, `padded_videos`] is left in `turned`."""
-    videos, columns = factor.shape
-    padded = padded_videos(videos)
-    tasks = workers.evenly(columns, -(-columns // _TASKS), LANES)
+    return _grams([factor], turned)[0]
+
+
+def _grams(factors: Sequence[Floats], turned: Floats | None = None) -> list[Floats]:
+    """`gram` of each, all of the same B; `turned` is that of the only one."""
+    videos, padded = len(factors[0]), padded_videos(len(factors[0]))
+    tasks = [
+        (factor, stretch)
+        for factor in factors
+        for stretch in workers.evenly(factor.shape[1], -(-factor.shape[1] // _TASKS), LANES)
+    ]
     sums = np.zeros((len(tasks), videos, padded), np.float32)
 
     def some_columns(index: int, scratch: Floats) -> None:
-        for start, stop in workers.stretches(tasks[index][1] - tasks[index][0], _SPAN // 2):
-            first, last = tasks[index][0] + start, tasks[index][0] + stop
+        factor, (begin, end) = tasks[index]
+        for start, stop in workers.stretches(end - begin, _SPAN // 2):
+            first, last = begin + start, begin + stop
             place = scratch[: (last - first) * padded].reshape(-1, padded) if turned is None else turned[first:last]
             turn(factor[:, first:last], place)
             _add_gram(factor, first, place, sums[index])
 
     workers.run(some_columns, range(len(tasks)), 0 if turned is not None else _SPAN // 2 * padded)
-    upper = np.triu(sums.sum(axis=0)[:, :videos])  # what is below was not summed
-    return upper + np.triu(upper, 1).T
+    found = []
+    for factor in factors:
+        own = [index for index, task in enumerate(tasks) if task[0] is factor]
+        upper = np.triu(sums[own].sum(axis=0)[:, :videos])  # what is below was not summed
+        found.append(upper + np.triu(upper, 1).T)
+    return found
 
 
 def padded_videos(videos: int) -> int:
@@ -98,17 +114,42 @@ def padded_videos(videos: int) -> int:
     return -(-videos // LANES) * LANES
 
 
-def squared_norm(
-    left: Floats, upstream: Floats, upstream_gram: Floats, product: Floats, penalty: float, weight_square: float
-) -> np.float32:
-    """|left.T @ upstream + penalty * W|^2, where product = left @ W and weight_square = |W|^2, from these alone.
+class Gradient(NamedTuple):
+    """left.T @ upstream + penalty * W, that of a matrix W, by what its norm can be had from.
+
+    Attributes:
+        left: [B, rows].
+        upstream: [B, columns].
+        upstream_gram: upstream @ upstream.T.
+        product: left @ W.
+        penalty: see above.
+        weight_square: |W|^2.
+    """
+
+    left: Floats
+    upstream: Floats
+    upstream_gram: Floats
+    product: Floats
+    penalty: float
+    weight_square: float
+
+
+def squared_norm(gradients: Sequence[Gradient]) -> np.float32:
+    """Sum of the squares of all these gradients.
 
     |left.T U|^2 = sum((left left.T) * (U U.T)), and <left.T U, W> = sum(U * (left W)).
     """
-    square = float(np.vdot(gram(left).astype(np.float64), upstream_gram.astype(np.float64)))
-    if penalty:
-        square += 2 * penalty * float(np.vdot(upstream, product)) + penalty**2 * float(weight_square)
-    return np.float32(max(square, 0.0))  # rounding could make it a little less than nothing
+    # Several matrices may have the same left factor.
+    lefts = {(gradient.left.ctypes.data, gradient.left.shape): gradient.left for gradient in gradients}
+    grams = dict(zip(lefts, _grams(list(lefts.values())), strict=True))
+    total = 0.0
+    for left, upstream, upstream_gram, product, penalty, weight_square in gradients:
+        left_gram = grams[left.ctypes.data, left.shape]
+        square = float(np.vdot(left_gram.astype(np.float64), upstream_gram.astype(np.float64)))
+        if penalty:
+            square += 2 * penalty * float(np.vdot(upstream, product)) + penalty**2 * float(weight_square)
+        total += max(square, 0.0)  # rounding could make it a little less than nothing
+    return np.float32(total)
 
 
 @njit(nogil=True, cache=True)

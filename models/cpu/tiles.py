@@ -187,6 +187,20 @@ def dot_tile(rows: int, columns: int) -> Any:
     return tile
 
 
+def copy_tile(count: int) -> Any:
+    """`count` numbers from the address `source` to `out`."""
+
+    @intrinsic
+    def tile(_typing: Any, source: Any, out: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            vectors.copy(builder, *arguments, count)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp), generate
+
+    return tile
+
+
 @intrinsic
 def turn_tile(_typing: Any, source: Any, source_row: Any, out: Any, out_row: Any) -> Any:
     """Write a square of as many rows as a vector has lanes, rows to columns; addresses, and distances of rows."""

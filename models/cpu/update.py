@@ -8,6 +8,7 @@ operations a weight, are done meanwhile.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ _STRETCH = 512 * _ROWS  # rows of a task: the upstream gradients are packed once
 _GROUPS = 16  # of rows, whose left factors are packed together
 
 _tile = tiles.adam_tile(_ROWS, _VECTORS)
+_copy_rows, _copy_panel = tiles.copy_tile(_ROWS), tiles.copy_tile(_PANEL)
 
 
 class AdamStep(NamedTuple):
@@ -63,29 +65,58 @@ class _Waiting(NamedTuple):
     stop: int
 
 
-def update(matrix: Floats, m: Floats, v: Floats, left: Floats, upstream: Floats, step: AdamStep) -> None:
-    """Change matrix, m and v, all [rows, columns], in place.
+class Update(NamedTuple):
+    """Matrix, m and v, all [rows, columns], to be changed in place.
 
     `left` [B, rows] and `upstream` [B, columns]: what went into the product with the matrix, and the gradient of what
     came out.
     """
-    videos, (rows, columns) = len(left), matrix.shape
+
+    matrix: Floats
+    m: Floats
+    v: Floats
+    left: Floats
+    upstream: Floats
+    step: AdamStep
+
+
+class _Task(NamedTuple):
+    """Rows row … last_row-1 of columns first … stop-1, in so many panels."""
+
+    of: Update
+    row: int
+    last_row: int
+    first: int
+    stop: int
+    panels: int
+
+
+def update(updates: Sequence[Update]) -> None:
+    """Do them all; cores go on to the next matrix while others end the last one."""
+    tasks = [task for one in updates for task in _tasks(one)]
+
+    def block(task: _Task, scratch: Floats) -> None:
+        one, videos = task.of, len(task.of.left)
+        right = scratch[: task.panels * videos * _PANEL].reshape(task.panels, videos, _PANEL)
+        numbers = scratch[right.size : right.size + _GROUPS * videos * _ROWS].reshape(_GROUPS, videos, _ROWS)
+        products = scratch[right.size + numbers.size :][: _ROWS * _PANEL].reshape(_ROWS, _PANEL)
+        state = _State(one.matrix, one.m, one.v)
+        _update_block(state, one.left, one.upstream, *task[1:-1], right, numbers, products, one.step)
+
+    sizes = [len(task.of.left) * (task.panels * _PANEL + _GROUPS * _ROWS) + _ROWS * _PANEL for task in tasks]
+    workers.run(block, tasks, max(sizes, default=0))
+
+
+def _tasks(one: Update) -> list[_Task]:
+    videos, (rows, columns) = len(one.left), one.matrix.shape
     all_panels = -(-columns // _PANEL)
     size = all_panels * videos * _PANEL
     blocks = 1 if size <= _WHOLE_SIZE else -(-size // _UPSTREAM_SIZE)
     panels = -(-all_panels // blocks)
     # Few blocks of columns are cut into as many stretches of rows as keep all threads busy to the end.
     stretch = min(_STRETCH, -(-rows * blocks // (8 * workers.threads() * _ROWS)) * _ROWS)
-    tasks = [(*r, *c) for c in workers.stretches(columns, panels * _PANEL) for r in workers.stretches(rows, stretch)]
-    state = _State(matrix, m, v)
-
-    def block(task: tuple[int, int, int, int], scratch: Floats) -> None:
-        right = scratch[: panels * videos * _PANEL].reshape(panels, videos, _PANEL)
-        numbers = scratch[right.size : right.size + _GROUPS * videos * _ROWS].reshape(_GROUPS, videos, _ROWS)
-        products = scratch[right.size + numbers.size :].reshape(_ROWS, _PANEL)
-        _update_block(state, left, upstream, *task, right, numbers, products, step)
-
-    workers.run(block, tasks, videos * (panels * _PANEL + _GROUPS * _ROWS) + _ROWS * _PANEL)
+    by_columns, by_rows = workers.stretches(columns, panels * _PANEL), workers.stretches(rows, stretch)
+    return [_Task(one, *r, *c, panels) for c in by_columns for r in by_rows]
 
 
 @njit(nogil=True, cache=True)
@@ -110,17 +141,18 @@ def _update_block(
     products[:] = 0
     columns = state.matrix.shape[1]
     w, m, v = state.matrix.ctypes.data, state.m.ctypes.data, state.v.ctypes.data
-    panel_bytes, to = 4 * _PANEL * len(left), products.ctypes.data
+    packed_left, packed_right, to = numbers.ctypes.data, right.ctypes.data, products.ctypes.data
     strips, panels = -(-(last_row - row) // _ROWS), -(-(stop - first) // _PANEL)
+    strip, panel = 0, 0
     waiting = _Waiting(row, row, first, first)
     _pack_upstream(upstream, first, stop, right)
-    for tile in range(strips * panels + 1):  # in the last turn no products are summed
-        strip, panel = tile // panels, tile % panels
+    for _ in range(strips * panels + 1):  # in the last turn no products are summed
         top, start = row + strip * _ROWS, first + panel * _PANEL
         videos = len(left) if strip < strips else 0
         if videos and panel == 0 and strip % _GROUPS == 0:
             _pack_left(left, top, last_row, numbers)
-        source, vector = numbers[strip % _GROUPS].ctypes.data, right.ctypes.data + panel * panel_bytes
+        source = packed_left + strip % _GROUPS * 4 * _ROWS * len(left)
+        vector = packed_right + panel * 4 * _PANEL * len(left)
         if (waiting.stop - waiting.column) % LANES:
             _update_rest(state, waiting, products, step)
         height, changed = waiting.last_row - waiting.row, (waiting.stop - waiting.column) // LANES
@@ -133,6 +165,9 @@ def _update_block(
             w_at, m_at, v_at, 4 * columns, height, changed, ahead, step,
         )  # fmt: skip
         waiting = _Waiting(top, min(top + _ROWS, last_row), start, min(start + _PANEL, stop))
+        panel += 1
+        if panel == panels:
+            strip, panel = strip + 1, 0
 
 
 @njit(nogil=True, cache=True)
@@ -151,24 +186,28 @@ def _update_rest(state: _State, waiting: _Waiting, products: Floats, step: AdamS
 @njit(nogil=True, cache=True)
 def _pack_upstream(upstream: Floats, first: int, stop: int, right: Floats) -> None:
     """Columns first … stop-1 as panels [panels, B, _PANEL], the last one filled with zeros."""
+    row_bytes = 4 * upstream.shape[1]
     for panel in range(-(-(stop - first) // _PANEL)):
         start = first + panel * _PANEL
-        width = min(_PANEL, stop - start)
+        source, to = upstream.ctypes.data + 4 * start, right.ctypes.data + 4 * panel * len(upstream) * _PANEL
         for video in range(len(upstream)):
-            for column in range(width):
-                right[panel, video, column] = upstream[video, start + column]
-            for column in range(width, _PANEL):
-                right[panel, video, column] = 0
+            if start + _PANEL <= stop:
+                _copy_panel(source + video * row_bytes, to + 4 * _PANEL * video)
+            else:
+                right[panel, video, : stop - start] = upstream[video, start:stop]
+                right[panel, video, stop - start :] = 0
 
 
 @njit(nogil=True, cache=True)
 def _pack_left(left: Floats, row: int, last_row: int, numbers: Floats) -> None:
     """The next rows of the matrix from `row` on, columns of the left factor, as [groups, B, _ROWS] and zeros."""
-    for group in range(len(numbers)):
+    row_bytes = 4 * left.shape[1]
+    for group in range(min(len(numbers), -(-(last_row - row) // _ROWS))):
         start = row + group * _ROWS
-        height = max(0, min(_ROWS, last_row - start))
+        source, to = left.ctypes.data + 4 * start, numbers.ctypes.data + 4 * group * len(left) * _ROWS
         for video in range(len(left)):
-            for index in range(height):
-                numbers[group, video, index] = left[video, start + index]
-            for index in range(height, _ROWS):
-                numbers[group, video, index] = 0
+            if start + _ROWS <= last_row:
+                _copy_rows(source + video * row_bytes, to + 4 * _ROWS * video)
+            else:
+                numbers[group, video, : last_row - start] = left[video, start:last_row]
+                numbers[group, video, last_row - start :] = 0

@@ -36,6 +36,14 @@ def load(builder: Any, address: Any, offset_bytes: int) -> Any:
     return value
 
 
+def copy(builder: Any, source: Any, out: Any, count: int) -> None:
+    """As many float32 values as are known beforehand, from one address to another."""
+    kind = ir.VectorType(_FLOAT, count)
+    value = builder.load(_pointer(builder, source, 0, kind))
+    value.align = 4
+    store(builder, value, out, 0)
+
+
 def load_codes(builder: Any, address: Any, offset_bytes: int) -> Any:
     """Bytes q as the numbers q - 128, exactly."""
     value = builder.load(_pointer(builder, address, offset_bytes, _BYTES))

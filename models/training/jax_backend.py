@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -21,9 +21,9 @@ def differentiate(
     return result
 
 
-def sum_of_squares(tensor: Any) -> Any:
-    """Sum of a tensor's squares."""
-    return jax.numpy.sum(jax.numpy.square(tensor))
+def sum_of_squares(tensors: Sequence[Any]) -> Any:
+    """Sum of the squares of all tensors."""
+    return sum(jax.numpy.sum(jax.numpy.square(tensor)) for tensor in tensors)
 
 
 def kernels(recipe: Recipe) -> Kernels:

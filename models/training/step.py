@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -37,8 +37,8 @@ class Backend(Protocol):
         With the kernels that run the model, gradients may come as `ProductGradient`s, where the backend makes them.
         """
 
-    def sum_of_squares(self, tensor: Any) -> Any:
-        """Sum of a tensor's squares, or of a `ProductGradient`'s before its scale."""
+    def sum_of_squares(self, tensors: Sequence[Any]) -> Any:
+        """Sum of the squares of all tensors, and of `ProductGradient`s before their scales."""
 
 
 class Step:
@@ -77,14 +77,14 @@ class Step:
             if isinstance(gradient, ProductGradient):
                 square, gradients[name] = gradient.weight_square, gradient.with_penalty(self.recipe.l2)
             else:
-                square = self.backend.sum_of_squares(weight)
+                square = self.backend.sum_of_squares([weight])
                 gradients[name] = add_penalty(gradient, weight, self.recipe.l2 * scale)
             loss = loss + self.recipe.l2 / 2 * square
         if self.recipe.pruning is not None:
             begun, leave_pruned = step > self.recipe.pruning.begin_step, self.model.kernels.fused(_without_pruned)
             for name in self.pruned:
                 gradients[name] = leave_pruned(gradients[name], values[f"weights/{name}"], begun)
-        norm = ops.sqrt(sum(self.backend.sum_of_squares(gradient) for gradient in gradients.values())) / scale
+        norm = ops.sqrt(self.backend.sum_of_squares(list(gradients.values()))) / scale
         finite = ops.isfinite(norm)
         factor = clip_factor(norm, self.recipe.clip_norm) / scale
         if self.scaled or self.recipe.clip_norm is not None:

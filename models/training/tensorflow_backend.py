@@ -7,15 +7,15 @@ being summed. One pass over memory instead of a dozen.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from models.cpu.products import squared_norm
-from models.cpu.update import AdamStep, update
+from models.cpu.products import Gradient, squared_norm
+from models.cpu.update import AdamStep, Update, update
 from models.layers.kernels import Kernels
 from models.memory import begins_on_a_line
 from models.training.arithmetic import ADAM_EPSILON, BETA1, BETA2, Values, adam_rate, averaged, decayed, kept_share
@@ -37,12 +37,27 @@ def differentiate(
     return result, [products.get(place, gradient) for place, gradient in enumerate(gradients)]
 
 
-def sum_of_squares(tensor: Any) -> Any:
-    """Sum of a tensor's squares, or of a `ProductGradient`'s before its scale, without storing them."""
-    if not isinstance(tensor, ProductGradient):
-        return 2 * tf.nn.l2_loss(tensor)
-    factors = [tensor.left, tensor.upstream, tensor.upstream_gram, tensor.product]
-    return on_host(squared_norm, [*factors, tensor.penalty, tensor.weight_square], [()])[0]
+def sum_of_squares(tensors: Sequence[Any]) -> Any:
+    """Sum of the squares of all tensors, and of `ProductGradient`s before their scales, without storing those."""
+    plain = [2 * tf.nn.l2_loss(tensor) for tensor in tensors if not isinstance(tensor, ProductGradient)]
+    products = [tensor for tensor in tensors if isinstance(tensor, ProductGradient)]
+    operands = [
+        operand
+        for tensor in products
+        for operand in (
+            *(tensor.left, tensor.upstream, tensor.upstream_gram, tensor.product),
+            *(tensor.penalty, tensor.weight_square),
+        )
+    ]
+    return tf.add_n(plain + (on_host(_squared_norm, operands, [()]) if products else []))
+
+
+def _squared_norm(*operands: Any) -> Any:
+    return squared_norm([Gradient(*fields) for fields in _cut(operands, len(Gradient._fields))])
+
+
+def _cut(operands: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    return [operands[start : start + size] for start in range(0, len(operands), size)]
 
 
 def kernels(recipe: Recipe) -> Kernels:
@@ -63,17 +78,13 @@ def compile_step(step: Step, variables: dict[str, Any]) -> Callable[..., None]:
         gradients, changed = step.gradients(values, frames, labels, number)
         # Whatever reads the old weights comes first: our own updates write to the very memory that reads refer to.
         read = [*tf.nest.flatten(changed), *(g for g in gradients.values() if not isinstance(g, ProductGradient))]
+        products = {name: g for name, g in gradients.items() if isinstance(g, ProductGradient)}
         with tf.control_dependencies(read):
-            done = [
-                _adam_of_product(name, gradient, values, learning_rate, step.recipe)
-                for name, gradient in gradients.items()
-                if isinstance(gradient, ProductGradient)
-            ]
+            done = [_adam_of_products(products, values, learning_rate, step.recipe)] if products else []
         del changed["finite"]
         with tf.control_dependencies(done):
-            for name, gradient in gradients.items():
-                if not isinstance(gradient, ProductGradient):
-                    _adam_in_place(name, gradient, variables, learning_rate, step.recipe)
+            for name in gradients.keys() - products.keys():
+                _adam_in_place(name, gradients[name], variables, learning_rate, step.recipe)
             _assign(variables, changed)
             variables["updates"].assign(values["updates"] + 1)
             if step.recipe.ema_decay is not None:
@@ -185,19 +196,27 @@ def _adam_in_place(name: str, gradient: Any, variables: dict[str, Any], learning
     )
 
 
-def _adam_of_product(name: str, gradient: ProductGradient, values: Values, learning_rate: Any, recipe: Recipe) -> Any:
-    """Update a large matrix and its moments in the memory of their variables; returns what is there once it is done.
+def _adam_of_products(
+    gradients: Mapping[str, ProductGradient], values: Values, learning_rate: Any, recipe: Recipe
+) -> Any:
+    """Update large matrices and their moments in the memory of their variables; returns what is there once it is done.
 
     A tensor read from a variable refers to the variable's memory, and so does the array that `numpy_function` is given.
     `arrays_are_variables` has made sure of it.
     """
     kept, rate = kept_share(learning_rate, recipe), adam_rate(values["updates"], learning_rate)
-    numbers = [gradient.scale, gradient.scale * gradient.penalty, kept, rate]
-    state = [values[f"{kind}/{name}"] for kind in ("weights", "adam_m", "adam_v")]
-    return tf.numpy_function(_update_arrays, [*state, gradient.left, gradient.upstream, *numbers], tf.bool)
+    operands = []
+    for name, gradient in gradients.items():
+        operands += [values[f"{kind}/{name}"] for kind in ("weights", "adam_m", "adam_v")]
+        operands += [gradient.left, gradient.upstream, gradient.scale, gradient.scale * gradient.penalty, kept, rate]
+    return tf.numpy_function(_update_arrays, operands, tf.bool)
 
 
-def _update_arrays(matrix: Any, m: Any, v: Any, left: Any, upstream: Any, *numbers: Any) -> Any:
+def _update_arrays(*operands: Any) -> Any:
     constants = (1 - BETA1, 1 - BETA2, ADAM_EPSILON)
-    update(matrix, m, v, left, upstream, AdamStep(*(np.float32(number) for number in (*numbers, *constants))))
+    updates = []
+    for matrix, m, v, left, upstream, *numbers in _cut(operands, 9):
+        step = AdamStep(*(np.float32(number) for number in (*numbers, *constants)))
+        updates.append(Update(matrix, m, v, left, upstream, step))
+    update(updates)
     return np.True_

@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from models.cpu import workers
 from models.cpu.lanes import NARROW, NEON, TILING, WIDE, tiling
-from models.cpu.products import gram, product, product_with_transpose, squared_norm
-from models.cpu.update import AdamStep, update
+from models.cpu.products import Gradient, gram, product, product_with_transpose, squared_norm
+from models.cpu.update import AdamStep, Update, update
 
 SIZES = [(1, 1, 1), (3, 5, 7), (9, 301, 100), (16, 257, 480), (80, 1030, 1001), (130, 70, 515)]
 STEP = AdamStep(*map(np.float32, (0.5, 1e-2, 0.99, 1e-2, 0.1, 0.001, 1e-8)))
@@ -55,13 +55,17 @@ def test_products_of_any_size(videos, rows, columns, seed):
 def test_norm_of_a_gradient_that_is_not_taken(penalty):
     left, upstream, matrix = drawn((9, 40), (9, 70), (40, 70))
     gradient = left.T.astype(np.float64) @ upstream + penalty * matrix
-    found = squared_norm(left, upstream, gram(upstream), left @ matrix, penalty, float(np.square(matrix).sum()))
+    one = Gradient(left, upstream, gram(upstream), left @ matrix, penalty, float(np.square(matrix).sum()))
+    found = squared_norm([one])
     assert_allclose(found, np.square(gradient).sum(), rtol=1e-5)
+    other = one._replace(left=drawn((9, 33), seed=1)[0], penalty=0.0)
+    square = np.square(other.left.T.astype(np.float64) @ upstream).sum()
+    assert_allclose(squared_norm([one, other, one]), 2 * found + square, rtol=1e-5)
 
 
 def test_norm_is_not_negative_where_penalty_and_gradient_cancel():
     left, matrix = np.eye(4, dtype=np.float32), drawn((4, 6))[0]
-    found = squared_norm(left, -matrix, gram(matrix), matrix, 1.0, float(np.square(matrix).sum()))
+    found = squared_norm([Gradient(left, -matrix, gram(matrix), matrix, 1.0, float(np.square(matrix).sum()))])
     assert 0 <= found < 1e-5
 
 
@@ -73,7 +77,7 @@ def test_update_is_adam(videos, rows, columns):
     new_m = m + (gradient - m) * STEP.new_m
     new_v = v + (gradient**2 - v) * STEP.new_v
     expected = STEP.keep * matrix - STEP.rate * new_m / (np.sqrt(new_v) + STEP.epsilon)
-    update(matrix, m, v, left, upstream, STEP)
+    update([Update(matrix, m, v, left, upstream, STEP)])
     for found, wanted in ((m, new_m), (v, new_v), (matrix, expected)):
         assert_allclose(found, wanted, rtol=2e-4, atol=2e-5)
 
@@ -83,7 +87,7 @@ def test_threads_change_nothing(monkeypatch):
 
     def results():
         w, m, v = matrix.copy(), np.zeros_like(matrix), np.zeros_like(matrix)
-        update(w, m, v, batch, upstream, STEP)
+        update([Update(w, m, v, batch, upstream, STEP)])
         return [
             *product(batch, matrix),
             *product_with_transpose(upstream, matrix),
