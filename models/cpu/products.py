@@ -30,6 +30,7 @@ _DEPTH = 256  # rows of the matrix in a block
 _TASKS = 8  # a narrow matrix is cut into stretches of rows to have so many, whatever the number of threads
 _SPAN = 1024  # columns of the matrix at a time, backward: a third of a megabyte of the other factor
 
+_copy_vector = tiles.copy_tile(LANES)
 # Tiles of one, two, three vectors: numba takes no list of them.
 _full_1, _full_2, _full_3 = (tiles.product_tile(_ROWS, min(width, _VECTORS)) for width in (1, 2, 3))
 _single_1, _single_2, _single_3 = (tiles.product_tile(1, min(width, _VECTORS)) for width in (1, 2, 3))
@@ -191,7 +192,12 @@ def _product_block(
                 )  # fmt: skip
             _multiply(width, numbers, batch, done, packed[panel].ctypes.data, to, sums, depth, later, 4 * columns)
     for video in range(videos):
-        out[video, first:stop] = sums[video, : stop - first]
+        source, to = sums[video].ctypes.data, out[video].ctypes.data + 4 * first
+        whole = (stop - first) // LANES * LANES
+        for column in range(0, whole, LANES):
+            _copy_vector(source + 4 * column, to + 4 * column)
+        for column in range(whole, stop - first):
+            out[video, first + column] = sums[video, column]
     return squares
 
 

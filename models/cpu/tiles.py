@@ -193,7 +193,7 @@ def copy_tile(count: int) -> Any:
     @intrinsic
     def tile(_typing: Any, source: Any, out: Any) -> Any:
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            vectors.copy(builder, *arguments, count)
+            vectors.copy(builder, arguments[0], arguments[1], count)
             return context.get_dummy_value()
 
         return types.void(types.intp, types.intp), generate
