@@ -32,7 +32,7 @@ def mixed(gates: Floats, experts: Floats, biases: Floats) -> Floats:
     [V * M].
     """
     classes, mixtures = _shape(gates, experts)
-    out = np.empty((len(gates), classes), np.float32)
+    out = workers.aligned(len(gates), classes)
     mix = _compiled(mixtures).mix
 
     def stretch(task: tuple[int, int], scratch: Floats) -> None:
@@ -45,7 +45,7 @@ def mixed(gates: Floats, experts: Floats, biases: Floats) -> Floats:
 def mixed_gradients(gates: Floats, experts: Floats, biases: Floats, upstream: Floats) -> tuple[Floats, Floats, Floats]:
     """Gradients of `mixed` in gates, experts and biases; `upstream` [B, V] is the gradient in its result."""
     classes, mixtures = _shape(gates, experts)
-    of_gates, of_experts, of_biases = np.empty_like(gates), np.empty_like(experts), np.empty_like(biases)
+    of_gates, of_experts, of_biases = (workers.aligned(*operand.shape) for operand in (gates, experts, biases))
     unmix = _compiled(mixtures).unmix
 
     def stretch(task: tuple[int, int], scratch: Floats) -> None:

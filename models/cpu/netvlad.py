@@ -62,9 +62,9 @@ def scored(part: Part, assignment: Floats) -> tuple[Floats, Statistics]:
     """Unit frames by the assignment's clusters [features, K] -> [B, K, T], and their statistics."""
     videos, length, clusters = *part.frames.shape[:2], assignment.shape[1]
     padded = padded_clusters(clusters)
-    turned = workers.aligned(padded * part.features).reshape(padded, part.features)
+    turned = workers.aligned(padded, part.features)
     turn(assignment, turned)
-    scores, sums = np.empty((videos, clusters, length), np.float32), np.empty((videos, 2, clusters))
+    scores, sums = workers.aligned(videos, clusters, length), np.empty((videos, 2, clusters))
 
     def some(task: tuple[int, int], scratch: Floats) -> None:
         _score_videos(part, *task, turned, scratch.reshape(length, padded), scores, sums)
@@ -81,9 +81,13 @@ def described(part: Part, scores: Floats, scale: Floats, offset: Floats, centres
     padded, features = padded_clusters(clusters), part.features
     turned = np.empty((clusters, features), np.float32)
     turn(centres, turned)
-    share, sizes = np.empty_like(scores), np.empty((videos, clusters), np.float32)
-    inverses = np.empty((videos, clusters + 1), np.float32)
-    found = Described(np.empty((videos, features * clusters), np.float32), scores, share, sizes, inverses)
+    found = Described(
+        workers.aligned(videos, features * clusters),
+        scores,
+        share=workers.aligned(videos, clusters, length),
+        sizes=workers.aligned(videos, clusters),
+        inverses=workers.aligned(videos, clusters + 1),
+    )
     powers_size = -(-clusters * length // LANES) * LANES
 
     def some(task: tuple[int, int], scratch: Floats) -> None:

@@ -47,7 +47,7 @@ def product(batch: Floats, matrix: Floats) -> tuple[Floats, np.float32]:
     panels = -(-by_columns[0][1] // PANEL)
     by_rows = workers.evenly(rows, max(_DEPTH, -(-rows * len(by_columns) // _TASKS)))
     tasks = [(n, *r, *c) for c in by_columns for n, r in enumerate(by_rows)]
-    sums_of_stretches, squares = np.empty((len(by_rows), videos, columns), np.float32), np.zeros(len(tasks))
+    sums_of_stretches, squares = workers.aligned(len(by_rows), videos, columns), np.zeros(len(tasks))
 
     def block(index: int, scratch: Floats) -> None:
         stretch_of_rows, start, end, first, stop = tasks[index]
@@ -57,16 +57,18 @@ def product(batch: Floats, matrix: Floats) -> tuple[Floats, np.float32]:
         squares[index] = _product_block(batch, matrix, out, start, end, first, stop, packed, sums)
 
     workers.run(block, range(len(tasks)), panels * PANEL * (_DEPTH + videos))
-    out = sums_of_stretches[0] if len(by_rows) == 1 else sums_of_stretches.sum(axis=0)
+    out = sums_of_stretches[0]
+    if len(by_rows) > 1:
+        out = sums_of_stretches.sum(axis=0, out=workers.aligned(videos, columns))
     return out, np.float32(squares.sum())
 
 
 def product_with_transpose(upstream: Floats, matrix: Floats) -> tuple[Floats, Floats]:
     """upstream [B, columns] @ matrix.T -> [B, rows], the gradient of `product` in its batch; and `gram(upstream)`."""
     (videos, columns), rows = upstream.shape, len(matrix)
-    turned = workers.aligned(columns * padded_videos(videos)).reshape(columns, -1)
+    turned = workers.aligned(columns, padded_videos(videos))
     found = gram(upstream, turned)
-    out = np.empty((videos, rows), np.float32)
+    out = workers.aligned(videos, rows)
     tasks = workers.shares(rows, _ROWS)
 
     def some_rows(task: tuple[int, int], scratch: Floats) -> None:
@@ -185,9 +187,10 @@ def _product_block(
                 width = _VECTORS
                 squares += _pack_padded(matrix, top, column, stop, packed[panel], depth)
             else:
-                done = _ROWS if videos >= _ROWS else 1
+                whole = videos >= _ROWS
+                done = _ROWS if whole else 1
                 squares += _pack_and_multiply(
-                    width, done > 1, numbers, 4 * batch.shape[1], source, 4 * columns, to, 4 * sums.shape[1], depth,
+                    width, whole, numbers, 4 * batch.shape[1], source, 4 * columns, to, 4 * sums.shape[1], depth,
                     packed[panel].ctypes.data,
                 )  # fmt: skip
             _multiply(width, numbers, batch, done, packed[panel].ctypes.data, to, sums, depth, later, 4 * columns)

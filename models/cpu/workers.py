@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
@@ -49,9 +50,9 @@ def threads() -> int:
     return found
 
 
-def aligned(size: int) -> NDArray[np.float32]:
-    """Uninitialised float32 [size] that begins on a line of the cache."""
-    return on_a_line(4 * size).view(np.float32)
+def aligned(*shape: int) -> NDArray[np.float32]:
+    """Uninitialised float32 that begins on a line of the cache; TensorFlow takes such a result as it lies."""
+    return on_a_line(4 * math.prod(shape)).view(np.float32).reshape(shape)
 
 
 def stretches(size: int, step: int) -> list[tuple[int, int]]:

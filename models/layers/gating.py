@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras import ops
-
 from models.layers.base import Table, TensorLayer
 from models.layers.batch_norm import BatchNorm
-from models.layers.statistics import Normalisation, moments, normalised
 
 
 class ContextGating(TensorLayer):
@@ -21,14 +18,8 @@ class ContextGating(TensorLayer):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """[batch, width] -> [batch, width]."""
-        product = self.product(inputs, self.matrix)
         norm = self.batch_norm.parameters(training)
-        gated, statistics = self.kernels.fused(_gated)(inputs, product, norm)
+        gated, statistics = self.kernels.gated(inputs, self.product(inputs, self.matrix), norm)
         if training:
             self.batch_norm.remember(statistics)
         return gated
-
-
-def _gated(inputs: Any, product: Any, norm: Normalisation) -> tuple[Any, tuple[Any, Any]]:
-    statistics = moments(product) if norm.given is None else norm.given
-    return inputs * ops.sigmoid(normalised(product, norm, statistics)), statistics

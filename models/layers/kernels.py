@@ -74,6 +74,11 @@ class Kernels:
         found = self.product(ops.transpose(frames.codes, (0, 2, 1)), share * frames.gain, narrow)
         return found + ops.sum(share * frames.shift, axis=1, keepdims=True)
 
+    def gated(self, inputs: Any, product: Any, norm: Normalisation) -> tuple[Any, tuple[Any, Any]]:
+        """inputs * sigmoid(batch_norm(product)), all [batch, width], and the norm's statistics."""
+        values, statistics = self.fused(_gated)(inputs, product, norm)
+        return values, statistics
+
     def mixed(self, gates: Any, experts: Any, biases: Any) -> Any:
         """Mixture of logistic experts: [batch, V * (M + 1)], [batch, V * M] and [V * M] -> probabilities [batch, V].
 
@@ -87,6 +92,11 @@ class Kernels:
     def gradients_as_products(self, _weights: Sequence[Any]) -> Iterator[Mapping[int, Any]]:
         """Inside, gradients of these weights may be left as products not taken: yields them by the weight's place."""
         yield {}
+
+
+def _gated(inputs: Any, product: Any, norm: Normalisation) -> tuple[Any, tuple[Any, Any]]:
+    statistics = moments(product) if norm.given is None else norm.given
+    return inputs * ops.sigmoid(normalised(product, norm, statistics)), statistics
 
 
 def _mixed(gates: Any, experts: Any, biases: Any) -> Any:

@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from models.cpu import frames as host_frames
-from models.cpu import mixture, netvlad, products
+from models.cpu import gating, mixture, netvlad, products
 from models.layers.frames import OFFSET, SMALLEST_SQUARE, STEP
 from models.layers.kernels import Clusters, Kernels
-from models.layers.statistics import EPSILON, scale_and_offset
+from models.layers.statistics import EPSILON, Normalisation, scale_and_offset
 from models.training.products import ProductGradient
 
 LARGE = 2**16
@@ -81,6 +81,24 @@ class CpuKernels(Kernels):
             if isinstance(frames, ByteFrames)
             else super().described(frames, clusters, narrow)
         )
+
+    def gated(self, inputs: Any, product: Any, norm: Normalisation) -> tuple[Any, tuple[Any, Any]]:
+        """As the base; our own with the batch's statistics, in training."""
+        if norm.given is not None:
+            return super().gated(inputs, product, norm)
+
+        @tf.custom_gradient
+        def run(*operands: Any) -> Any:
+            columns = (inputs.shape[1],)
+            found = on_host(_gated, list(operands), [inputs.shape, columns, columns])
+
+            def gradient(upstream: Any, *_statistics: Any) -> Any:
+                return on_host(_ungated, [*operands, *found, upstream], [operand.shape for operand in operands])
+
+            return tuple(found), gradient
+
+        values, mean, variance = run(inputs, product, tf.convert_to_tensor(norm.gamma), tf.convert_to_tensor(norm.beta))
+        return values, (mean, variance)
 
     def mixed(self, gates: Any, experts: Any, biases: Any) -> Any:
         """As the base."""
@@ -183,6 +201,16 @@ def _gradients(*operands: Any) -> Any:
         _LIMITS,
     )
     return of_assignment, of_gamma, of_beta, of_centres[np.newaxis]
+
+
+def _gated(*operands: Any) -> Any:
+    return tuple(gating.gated(*operands, EPSILON))
+
+
+def _ungated(*operands: Any) -> Any:
+    inputs, product, gamma, beta, values, mean, variance, upstream = operands
+    found = gating.Gated(values, mean, variance)
+    return tuple(gating.gated_gradients(inputs, product, gamma, beta, EPSILON, found, upstream))
 
 
 def _gain_and_shift(frames: Any) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from models.cpu import workers
 from models.cpu.frames import Part, code_sums
+from models.cpu.gating import gated, gated_gradients
 from models.cpu.mixture import mixed, mixed_gradients
 from models.cpu.netvlad import Limits, described, gradients, scored
 
@@ -118,6 +119,24 @@ def test_sums_of_codes_are_exact():
     assert_array_equal(squares, [[128**2 * 1152] * 3, [127**2 * 1152] * 3])
 
 
+def gate(inputs, product, gamma, beta):
+    """[B, columns] by its definition."""
+    normal = (product - product.mean(0)) / np.sqrt(product.var(0) + 1e-3)
+    return inputs / (1 + np.exp(-(normal * gamma + beta)))
+
+
+@pytest.mark.parametrize(("videos", "columns"), [(2, 1), (5, 16), (80, 300), (3, 523)])
+def test_gating(videos, columns):
+    inputs, product, gamma, beta, upstream = drawn(*[(videos, columns)] * 2, *[(columns,)] * 2, (videos, columns))
+    parameters = inputs, 3 * product, 1 + 0.1 * gamma, beta
+    found = gated(*parameters, 1e-3)
+    assert_allclose(found.values, gate(*(p.astype(np.float64) for p in parameters)), rtol=1e-4, atol=1e-5)
+    assert_allclose(found.mean, parameters[1].mean(0, dtype=np.float64), atol=1e-5)
+    assert_allclose(found.variance, parameters[1].var(0, dtype=np.float64), rtol=1e-4)
+    slopes = gated_gradients(*parameters, 1e-3, found, upstream)
+    assert_slopes(lambda *values: np.vdot(upstream, gate(*values)), parameters, slopes)
+
+
 def mixture(gates, experts, biases):
     """[B, V] by its definition."""
     classes = gates.shape[1] - experts.shape[1]
@@ -155,6 +174,7 @@ def test_mixture_of_what_is_no_number():
 def test_threads_change_nothing(monkeypatch):
     part, _ = make_part(20, 23, 0, 70, 79)
     parameters = parameters_of(70, 5)
+    gating_parameters = drawn((20, 700), (20, 700), (700,), (700,))
     mixture_parameters = drawn((20, 1800), (20, 1500), (1500,), (20, 300))
 
     def results():
@@ -162,7 +182,9 @@ def test_threads_change_nothing(monkeypatch):
         upstream = drawn(found.descriptor.shape, seed=7)[0]
         slopes = gradients(part, found, upstream, statistics, parameters[1], parameters[3], LIMITS)
         mixtures = mixed(*mixture_parameters[:3]), *mixed_gradients(*mixture_parameters)
-        return [*found, *statistics, *slopes, *mixtures]
+        gates = gated(*gating_parameters, 1e-3)
+        of_gates = gated_gradients(*gating_parameters, 1e-3, gates, gating_parameters[0])
+        return [*found, *statistics, *slopes, *mixtures, *gates, *of_gates]
 
     several = results()
     monkeypatch.setattr(workers, "threads", lambda: 1)
