@@ -196,10 +196,10 @@ def _product_block(
             _multiply(width, numbers, batch, done, packed[panel].ctypes.data, to, sums, depth, later, 4 * columns)
     for video in range(videos):
         source, to = sums[video].ctypes.data, out[video].ctypes.data + 4 * first
-        whole = (stop - first) // LANES * LANES
-        for column in range(0, whole, LANES):
+        filled = (stop - first) // LANES * LANES
+        for column in range(0, filled, LANES):
             _copy_vector(source + 4 * column, to + 4 * column)
-        for column in range(whole, stop - first):
+        for column in range(filled, stop - first):
             out[video, first + column] = sums[video, column]
     return squares
 

@@ -203,8 +203,8 @@ def _gradients(*operands: Any) -> Any:
     return of_assignment, of_gamma, of_beta, of_centres[np.newaxis]
 
 
-def _gated(*operands: Any) -> Any:
-    return tuple(gating.gated(*operands, EPSILON))
+def _gated(inputs: Any, product: Any, gamma: Any, beta: Any) -> Any:
+    return tuple(gating.gated(inputs, product, gamma, beta, EPSILON))
 
 
 def _ungated(*operands: Any) -> Any:
