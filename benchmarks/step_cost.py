@@ -33,8 +33,8 @@ class StepCost:
     def seconds(self, operations_per_second: float, bytes_per_second: float) -> float:
         """The shortest a step can take: products and memory traffic one after the other.
 
-        Where they overlap, a step may come out below this: a third of the products can be taken while Adam's numbers
-        are on their way.
+        Where they overlap, a step may come out below this: ours takes a third of the products while Adam's numbers are
+        on their way.
         """
         return self.operations / operations_per_second + self.moved_bytes / bytes_per_second
 
