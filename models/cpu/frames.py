@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.cpu import tiles, workers
-from models.cpu.lanes import TILING
+from models.cpu.lanes import TILING, padded
 from models.cpu.turning import turn
 from models.cpu.vectors import LANES, SIGN_BIT
 from models.memory import LINE_BYTES
@@ -57,8 +57,7 @@ def code_sums(frames: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.
 
 def padded_clusters(clusters: int) -> int:
     """Rows of `turned`, `scaled` and `totals` below: zeros after the clusters, up to whole tiles."""
-    multiple = max(_CLUSTERS, _SUM_CLUSTERS)
-    return -(-clusters // multiple) * multiple
+    return padded(clusters, max(_CLUSTERS, _SUM_CLUSTERS))
 
 
 @njit(nogil=True, cache=True)
@@ -87,7 +86,7 @@ def add_assigned(part: Part, video: int, weights: Floats, scaled: Floats, totals
     clusters, length = weights.shape
     frames, first, width = part.frames[video], part.first, part.frames.shape[2]
     gain, shift = part.gain[video], part.shift[video]
-    padded, features = totals.shape
+    rows, features = totals.shape
     for k in range(clusters):
         for i in range(length):
             scaled[k, i] = weights[k, i] * gain[i]
@@ -95,7 +94,7 @@ def add_assigned(part: Part, video: int, weights: Floats, scaled: Floats, totals
     whole = features // _SUM_FEATURES * _SUM_FEATURES
     for feature in range(0, whole, _SUM_FEATURES):
         codes = frames.ctypes.data + first + feature
-        for k in range(0, padded, _SUM_CLUSTERS):
+        for k in range(0, rows, _SUM_CLUSTERS):
             numbers, to = scaled[k].ctypes.data, totals[k].ctypes.data + 4 * feature
             # The bytes beside these come next.
             _sums(numbers, 4 * length, 4, codes, width, to, 4 * features, length, codes + LINE_BYTES, width)
@@ -130,17 +129,17 @@ def inner(left: Floats, right: Floats) -> np.float32:
 def _dots_of_video(frames: NDArray[np.uint8], first: int, turned: Floats, dots: Floats) -> None:
     """Codes by `turned` [padded, features], all features that fill vectors, into `dots` [T, padded]."""
     length, width = frames.shape
-    padded, features = turned.shape
+    rows, features = turned.shape
     codes = frames.ctypes.data + first
-    for k in range(0, padded, _CLUSTERS):
+    for k in range(0, rows, _CLUSTERS):
         numbers, row = turned[k].ctypes.data, 0
         while row < length:
-            at, to = codes + row * width, dots.ctypes.data + 4 * (row * padded + k)
+            at, to = codes + row * width, dots.ctypes.data + 4 * (row * rows + k)
             if row + _FRAMES <= length:
-                _dots(at, width, numbers, 4 * features, to, 4 * padded, features // LANES)
+                _dots(at, width, numbers, 4 * features, to, 4 * rows, features // LANES)
                 row += _FRAMES
             else:
-                _single_dots(at, width, numbers, 4 * features, to, 4 * padded, features // LANES)
+                _single_dots(at, width, numbers, 4 * features, to, 4 * rows, features // LANES)
                 row += 1
 
 

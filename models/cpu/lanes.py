@@ -45,3 +45,8 @@ def host_features() -> str:
 
 
 TILING = tiling(host_features())
+
+
+def padded(size: int, multiple: int) -> int:
+    """The size up to a whole multiple."""
+    return -(-size // multiple) * multiple

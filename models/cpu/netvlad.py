@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.cpu import workers
 from models.cpu.frames import Part, add_assigned, inner, padded_clusters, score, total
+from models.cpu.lanes import padded
 from models.cpu.tiles import exponentials
 from models.cpu.turning import turn
 from models.cpu.vectors import LANES
@@ -61,15 +62,15 @@ class Limits(NamedTuple):
 def scored(part: Part, assignment: Floats) -> tuple[Floats, Statistics]:
     """Unit frames by the assignment's clusters [features, K] -> [B, K, T], and their statistics."""
     videos, length, clusters = *part.frames.shape[:2], assignment.shape[1]
-    padded = padded_clusters(clusters)
-    turned = workers.aligned(padded, part.features)
+    rows = padded_clusters(clusters)
+    turned = workers.aligned(rows, part.features)
     turn(assignment, turned)
     scores, sums = workers.aligned(videos, clusters, length), np.empty((videos, 2, clusters))
 
     def some(task: tuple[int, int], scratch: Floats) -> None:
-        _score_videos(part, *task, turned, scratch.reshape(length, padded), scores, sums)
+        _score_videos(part, *task, turned, scratch.reshape(length, rows), scores, sums)
 
-    workers.run(some, workers.shares(videos), length * padded)
+    workers.run(some, workers.shares(videos), length * rows)
     mean, mean_square = sums.sum(axis=0) / (videos * length)
     variance = np.maximum(mean_square - mean**2, 0)
     return scores, Statistics(mean.astype(np.float32), variance.astype(np.float32))
@@ -78,7 +79,7 @@ def scored(part: Part, assignment: Floats) -> tuple[Floats, Statistics]:
 def described(part: Part, scores: Floats, scale: Floats, offset: Floats, centres: Floats, limits: Limits) -> Described:
     """Descriptors of assignments softmax(scores * scale + offset) and of centres [features, K]."""
     videos, clusters, length = scores.shape
-    padded, features = padded_clusters(clusters), part.features
+    rows, features = padded_clusters(clusters), part.features
     turned = np.empty((clusters, features), np.float32)
     turn(centres, turned)
     found = Described(
@@ -88,16 +89,16 @@ def described(part: Part, scores: Floats, scale: Floats, offset: Floats, centres
         sizes=workers.aligned(videos, clusters),
         inverses=workers.aligned(videos, clusters + 1),
     )
-    powers_size = -(-clusters * length // LANES) * LANES
+    powers_size = padded(clusters * length, LANES)
 
     def some(task: tuple[int, int], scratch: Floats) -> None:
         powers, rest = scratch[:powers_size], scratch[powers_size:]
-        scaled, residuals = rest[: padded * length].reshape(padded, length), rest[padded * length :]
+        scaled, residuals = rest[: rows * length].reshape(rows, length), rest[rows * length :]
         _describe_videos(
-            part, *task, scale, offset, turned, limits, powers, scaled, residuals.reshape(padded, features), found
+            part, *task, scale, offset, turned, limits, powers, scaled, residuals.reshape(rows, features), found
         )
 
-    workers.run(some, workers.shares(videos), powers_size + padded * (length + features))
+    workers.run(some, workers.shares(videos), powers_size + rows * (length + features))
     return found
 
 
@@ -115,24 +116,24 @@ def gradients(
     For assignments softmax(normalised scores * gamma + beta) and the batch's own statistics.
     """
     videos, clusters, length = found.scores.shape
-    padded, features = padded_clusters(clusters), part.features
+    rows, features = padded_clusters(clusters), part.features
     turned = np.empty((clusters, features), np.float32)
     turn(centres, turned)
     deviation = np.sqrt(statistics.variance + limits.epsilon)
     of_scores, sums = np.empty_like(found.scores), np.empty((videos, 2, clusters))
     groups = workers.stretches(videos, -(-videos // _GROUPS))
     of_centres = np.zeros((len(groups), clusters, features), np.float32)
-    of_assignment = np.zeros((len(groups), padded, features), np.float32)
+    of_assignment = np.zeros((len(groups), rows, features), np.float32)
 
     def backwards(index: int, scratch: Floats) -> None:
-        matrices, dots = scratch[: 2 * padded * features].reshape(2, padded, features), scratch[2 * padded * features :]
+        matrices, dots = scratch[: 2 * rows * features].reshape(2, rows, features), scratch[2 * rows * features :]
         _undescribe_videos(
-            part, *groups[index], found, upstream, turned, limits, matrices, dots.reshape(length, padded),
+            part, *groups[index], found, upstream, turned, limits, matrices, dots.reshape(length, rows),
             of_scores, of_centres[index],
         )  # fmt: skip
         _sum_for_batch_norm(of_scores, found.scores, *groups[index], statistics.mean, deviation, sums)
 
-    workers.run(backwards, range(len(groups)), padded * (2 * features + length))
+    workers.run(backwards, range(len(groups)), rows * (2 * features + length))
     of_beta, of_gamma = sums.sum(axis=0)
     count = videos * length
     # Of batch norm, what a score's gradient is multiplied by, what the score is, and what is added.
@@ -144,11 +145,11 @@ def gradients(
     def assign(index: int, scratch: Floats) -> None:
         weights, scaled = scratch[: clusters * length].reshape(clusters, length), scratch[clusters * length :]
         _unscore_videos(
-            part, *groups[index], of_scores, found.scores, factors, weights, scaled.reshape(padded, length),
+            part, *groups[index], of_scores, found.scores, factors, weights, scaled.reshape(rows, length),
             of_assignment[index],
         )  # fmt: skip
 
-    workers.run(assign, range(len(groups)), (clusters + padded) * length)
+    workers.run(assign, range(len(groups)), (clusters + rows) * length)
     results = []
     for by_group in (of_assignment, of_centres):
         out = np.empty((features, clusters), np.float32)

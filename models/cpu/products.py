@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.cpu import tiles, workers
-from models.cpu.lanes import TILING
+from models.cpu.lanes import TILING, padded
 from models.cpu.turning import turn
 from models.cpu.vectors import LANES
 
@@ -35,9 +35,6 @@ _copy_vector = tiles.copy_tile(LANES)
 _full_1, _full_2, _full_3 = (tiles.product_tile(_ROWS, min(width, _VECTORS)) for width in (1, 2, 3))
 _single_1, _single_2, _single_3 = (tiles.product_tile(1, min(width, _VECTORS)) for width in (1, 2, 3))
 _packing_1, _packing_2, _packing_3 = (tiles.packing_tile(_ROWS, min(width, _VECTORS)) for width in (1, 2, 3))
-_packing_single_1, _packing_single_2, _packing_single_3 = (
-    tiles.packing_tile(1, min(width, _VECTORS)) for width in (1, 2, 3)
-)
 
 
 def product(batch: Floats, matrix: Floats) -> tuple[Floats, np.float32]:
@@ -66,7 +63,7 @@ def product(batch: Floats, matrix: Floats) -> tuple[Floats, np.float32]:
 def product_with_transpose(upstream: Floats, matrix: Floats) -> tuple[Floats, Floats]:
     """upstream [B, columns] @ matrix.T -> [B, rows], the gradient of `product` in its batch; and `gram(upstream)`."""
     (videos, columns), rows = upstream.shape, len(matrix)
-    turned = workers.aligned(columns, padded_videos(videos))
+    turned = workers.aligned(columns, padded(videos, LANES))
     found = gram(upstream, turned)
     out = workers.aligned(videos, rows)
     tasks = workers.shares(rows, _ROWS)
@@ -81,40 +78,35 @@ def product_with_transpose(upstream: Floats, matrix: Floats) -> tuple[Floats, Fl
 
 
 def gram(factor: Floats, turned: Floats | None = None) -> Floats:
-    """factor [B, columns] @ factor.T -> [B, B]; its transpose [columns, `padded_videos`] is left in `turned`."""
+    """factor [B, columns] @ factor.T -> [B, B]; its transpose [columns, B padded to vectors] is left in `turned`."""
     return _grams([factor], turned)[0]
 
 
 def _grams(factors: Sequence[Floats], turned: Floats | None = None) -> list[Floats]:
     """`gram` of each, all of the same B; `turned` is that of the only one."""
-    videos, padded = len(factors[0]), padded_videos(len(factors[0]))
+    videos, width = len(factors[0]), padded(len(factors[0]), LANES)
     tasks = [
         (factor, stretch)
         for factor in factors
         for stretch in workers.evenly(factor.shape[1], -(-factor.shape[1] // _TASKS), LANES)
     ]
-    sums = np.zeros((len(tasks), videos, padded), np.float32)
+    sums = np.zeros((len(tasks), videos, width), np.float32)
 
     def some_columns(index: int, scratch: Floats) -> None:
         factor, (begin, end) = tasks[index]
         for start, stop in workers.stretches(end - begin, _SPAN // 2):
             first, last = begin + start, begin + stop
-            place = scratch[: (last - first) * padded].reshape(-1, padded) if turned is None else turned[first:last]
+            place = scratch[: (last - first) * width].reshape(-1, width) if turned is None else turned[first:last]
             turn(factor[:, first:last], place)
             _add_gram(factor, first, place, sums[index])
 
-    workers.run(some_columns, range(len(tasks)), 0 if turned is not None else _SPAN // 2 * padded)
+    workers.run(some_columns, range(len(tasks)), 0 if turned is not None else _SPAN // 2 * width)
     found = []
     for factor in factors:
         own = [index for index, task in enumerate(tasks) if task[0] is factor]
         upper = np.triu(sums[own].sum(axis=0)[:, :videos])  # what is below was not summed
         found.append(upper + np.triu(upper, 1).T)
     return found
-
-
-def padded_videos(videos: int) -> int:
-    """Videos, up to whole vectors."""
-    return -(-videos // LANES) * LANES
 
 
 class Gradient(NamedTuple):
@@ -183,14 +175,13 @@ def _product_block(
             later = source + 4 * PANEL if panel + 1 < panels else source + 4 * (_DEPTH * columns - panel * PANEL)
             numbers, to = batch.ctypes.data + 4 * top, sums.ctypes.data + 4 * panel * PANEL
             width, done = min(_VECTORS, (stop - column) // LANES), 0
-            if width < _VECTORS and (stop - column) % LANES:
+            if videos < _ROWS or (width < _VECTORS and (stop - column) % LANES):
                 width = _VECTORS
-                squares += _pack_padded(matrix, top, column, stop, packed[panel], depth)
+                squares += _pack_padded(matrix, top, column, min(column + PANEL, stop), packed[panel], depth)
             else:
-                whole = videos >= _ROWS
-                done = _ROWS if whole else 1
+                done = _ROWS
                 squares += _pack_and_multiply(
-                    width, whole, numbers, 4 * batch.shape[1], source, 4 * columns, to, 4 * sums.shape[1], depth,
+                    width, numbers, 4 * batch.shape[1], source, 4 * columns, to, 4 * sums.shape[1], depth,
                     packed[panel].ctypes.data,
                 )  # fmt: skip
             _multiply(width, numbers, batch, done, packed[panel].ctypes.data, to, sums, depth, later, 4 * columns)
@@ -235,7 +226,7 @@ def _multiply(
 
 @njit(nogil=True, cache=True)
 def _pack_padded(matrix: Floats, row: int, first: int, stop: int, panel: Floats, depth: int) -> float:
-    """The last columns of a matrix, as a panel that ends with zeros; returns the sum of their squares."""
+    """Columns first … stop-1 as a panel that ends with zeros, by themselves; returns the sum of their squares."""
     panel[:] = 0
     squares = 0.0
     for index in range(depth):
@@ -249,8 +240,8 @@ def _pack_padded(matrix: Floats, row: int, first: int, stop: int, panel: Floats,
 @njit(nogil=True, cache=True)
 def _sum_rows(matrix: Floats, turned: Floats, sums: Floats, first: int, stop: int) -> None:
     """Rows first … stop-1 of the matrix by `turned` [columns, padded] -> `sums` [rows, padded]."""
-    columns, padded = turned.shape
-    row_bytes, vector_bytes = 4 * columns, 4 * padded
+    columns, width = turned.shape
+    row_bytes, vector_bytes = 4 * columns, 4 * width
     sums[:] = 0
     for start in range(0, columns, _SPAN):
         depth = min(_SPAN, columns - start)
@@ -259,21 +250,21 @@ def _sum_rows(matrix: Floats, turned: Floats, sums: Floats, first: int, stop: in
             numbers = matrix.ctypes.data + row * row_bytes + 4 * start
             vector = turned.ctypes.data + start * vector_bytes
             to = sums.ctypes.data + (row - first) * vector_bytes
-            row += _add_strip(numbers, row_bytes, stop - row, vector, to, padded // LANES, vector_bytes, depth)
+            row += _add_strip(numbers, row_bytes, stop - row, vector, to, width // LANES, vector_bytes, depth)
 
 
 @njit(nogil=True, cache=True)
 def _add_gram(factor: Floats, first: int, turned: Floats, sums: Floats) -> None:
     """Columns from `first` on of the factor by their transpose `turned`, added to `sums`: its upper half alone."""
-    depth, padded = turned.shape
-    row_bytes, vector_bytes = 4 * factor.shape[1], 4 * padded
+    depth, width = turned.shape
+    row_bytes, vector_bytes = 4 * factor.shape[1], 4 * width
     row = 0
     while row < len(factor):
         vectors = row // LANES
         numbers = factor.ctypes.data + row * row_bytes + 4 * first
         vector = turned.ctypes.data + vectors * 4 * LANES
         to = sums.ctypes.data + row * vector_bytes + vectors * 4 * LANES
-        left = padded // LANES - vectors
+        left = width // LANES - vectors
         row += _add_strip(numbers, row_bytes, len(factor) - row, vector, to, left, vector_bytes, depth)
 
 
@@ -325,7 +316,6 @@ def _tile(
 @njit(nogil=True, cache=True)
 def _pack_and_multiply(
     width: int,
-    whole: bool,
     numbers: int,
     number_row: int,
     vector: int,
@@ -337,17 +327,10 @@ def _pack_and_multiply(
 ) -> float:
     """The first tile of a panel, which is copied from the matrix meanwhile; returns the sum of its squares."""
     squares: float
-    if whole:
-        if width == 1:
-            squares = _packing_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
-        elif width == 2:
-            squares = _packing_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
-        else:
-            squares = _packing_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
-    elif width == 1:
-        squares = _packing_single_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
+    if width == 1:
+        squares = _packing_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
     elif width == 2:
-        squares = _packing_single_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
+        squares = _packing_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
     else:
-        squares = _packing_single_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
+        squares = _packing_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, packed)
     return squares
