@@ -1,8 +1,8 @@
 """Gated NetVLAD and its training step the way the paper's authors put them: what our step is measured against.
 
 Frames are dequantized to float32 on the host; the graph normalises and copies them, reshapes the mixture to one row per
-(video, class), takes the L2 term and its gradient through autodiff, clips by a pass over all gradients, and leaves the
-update to TensorFlow's Adam. Nothing is left out, and nothing is made slower than TensorFlow makes it by itself.
+(video, class), takes the L2 term and its gradient through autodiff, clips each gradient, and leaves the update to
+TensorFlow's Adam. Sampling of frames is left out here as there, and nothing is made slower than TensorFlow makes it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from models import sizes
 
 
 class PlainTrainer:
-    """The paper's step: batch norm of the batch, Adam at a constant rate, L2 1e-6, clipping to a global norm of 1."""
+    """The paper's step: batch norm of the batch, Adam at a constant rate, L2 1e-6, each gradient's norm at most 1."""
 
     def __init__(
         self, hyperparameters: Mapping[str, Any], weights: Mapping[str, Any], *, learning_rate: float = 1e-4
@@ -42,7 +42,7 @@ class PlainTrainer:
             loss = tf.reduce_mean(tf.reduce_sum(-entropy, axis=1))
             for name in ("gates/weights", "experts/weights"):
                 loss += 1e-6 * tf.nn.l2_loss(self.w[name])
-        gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, self.trainable), 1.0)
+        gradients = [tf.clip_by_norm(gradient, 1.0) for gradient in tape.gradient(loss, self.trainable)]
         self.steps.assign_add(1.0)
         for variable, gradient, (m, v) in zip(self.trainable, gradients, self.moments, strict=True):
             tf.raw_ops.ResourceApplyAdam(

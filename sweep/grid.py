@@ -240,6 +240,7 @@ class Training(Section):
     decay_examples: PositiveInt = 4_000_000
     warmup_steps: NonNegativeInt = 0
     clip_norm: PositiveFloat | None = 1.0
+    global_clip_norm: PositiveFloat | None = None
     batch_norm_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     l2: NonNegativeFloat = 1e-6
     weight_decay: NonNegativeFloat = 0.0
@@ -265,6 +266,8 @@ class Training(Section):
     def _goes_together(self) -> Self:
         if self.batch_size % self.accumulate:
             raise ValueError(f"expected accumulate to divide batch_size {self.batch_size}, got {self.accumulate}")
+        if self.clip_norm is not None and self.global_clip_norm is not None:
+            raise ValueError("expected clip_norm: null with global_clip_norm, got both")
         if self.schedule == "cosine":
             staircase = [key for key in ("decay_rate", "decay_examples") if getattr(self, key) != _default(self, key)]
             if staircase:

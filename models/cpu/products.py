@@ -129,22 +129,22 @@ class Gradient(NamedTuple):
     weight_square: float
 
 
-def squared_norm(gradients: Sequence[Gradient]) -> np.float32:
-    """Sum of the squares of all these gradients.
+def squared_norms(gradients: Sequence[Gradient]) -> Floats:
+    """Sum of each gradient's squares, one a gradient.
 
     |left.T U|^2 = sum((left left.T) * (U U.T)), and <left.T U, W> = sum(U * (left W)).
     """
     # Several matrices may have the same left factor.
     lefts = {(gradient.left.ctypes.data, gradient.left.shape): gradient.left for gradient in gradients}
     grams = dict(zip(lefts, _grams(list(lefts.values())), strict=True))
-    total = 0.0
-    for left, upstream, upstream_gram, product, penalty, weight_square in gradients:
+    found = np.empty(len(gradients), np.float32)
+    for place, (left, upstream, upstream_gram, product, penalty, weight_square) in enumerate(gradients):
         left_gram = grams[left.ctypes.data, left.shape]
         square = float(np.vdot(left_gram.astype(np.float64), upstream_gram.astype(np.float64)))
         if penalty:
             square += 2 * penalty * float(np.vdot(upstream, product)) + penalty**2 * float(weight_square)
-        total += max(square, 0.0)  # rounding could make it a little less than nothing
-    return np.float32(total)
+        found[place] = max(square, 0.0)  # rounding could make it a little less than nothing
+    return found
 
 
 @njit(nogil=True, cache=True)

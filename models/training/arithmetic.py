@@ -23,9 +23,17 @@ def cross_entropy(probabilities: Any, labels: Any, smoothing: float) -> Any:
     return -ops.sum(terms) / probabilities.shape[0]
 
 
-def clip_factor(norm: Any, clip_norm: float | None) -> Any:
-    """What gradients of this norm are multiplied by, as `tf.clip_by_global_norm` does; 1 without clipping."""
-    return ops.ones_like(norm) if clip_norm is None else clip_norm / ops.maximum(norm, clip_norm)
+def clip_factors(norms: Any, recipe: Recipe) -> Any:
+    """What gradients of these norms [n] are multiplied by, [n].
+
+    By `tf.clip_by_norm` each, or by `tf.clip_by_global_norm` all alike; ones without clipping.
+    """
+    if recipe.clip_norm is not None:
+        return recipe.clip_norm / ops.maximum(norms, recipe.clip_norm)
+    if recipe.global_clip_norm is not None:
+        norm = ops.sqrt(ops.sum(ops.square(norms)))
+        return ops.ones_like(norms) * (recipe.global_clip_norm / ops.maximum(norm, recipe.global_clip_norm))
+    return ops.ones_like(norms)
 
 
 def adam_rate(updates: Any, learning_rate: Any) -> Any:

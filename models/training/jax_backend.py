@@ -21,9 +21,9 @@ def differentiate(
     return result
 
 
-def sum_of_squares(tensors: Sequence[Any]) -> Any:
-    """Sum of the squares of all tensors."""
-    return sum(jax.numpy.sum(jax.numpy.square(tensor)) for tensor in tensors)
+def sums_of_squares(tensors: Sequence[Any]) -> Any:
+    """Of each of n tensors, [n]."""
+    return jax.numpy.stack([jax.numpy.sum(jax.numpy.square(tensor)) for tensor in tensors])
 
 
 def kernels(recipe: Recipe) -> Kernels:

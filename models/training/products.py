@@ -11,7 +11,7 @@ class ProductGradient:
     """scale * (left^T @ upstream + penalty * weight), as its factors.
 
     Of `left @ weight` the gradient in the weight is left^T @ upstream, as large as the weight. An update can sum it
-    tile by tile, and its norm comes from the small factors (`models.cpu.products.squared_norm`).
+    tile by tile, and its norm comes from the small factors (`models.cpu.products.squared_norms`).
 
     Attributes:
         left: [batch, rows], what the weight [rows, columns] was multiplied by.

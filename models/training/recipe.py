@@ -26,7 +26,9 @@ class Recipe:
         warmup_steps: The rate rises linearly from 0 over the first steps; 0 starts at full rate.
         total_steps: Length of the run, which only the cosine needs.
         batch_size: Videos of a step.
-        clip_norm: Gradients are scaled down to this global norm, L2 term included; None leaves them.
+        clip_norm: The gradient of each tensor is scaled down to this norm, L2 term included, as the authors' code does;
+            None leaves them.
+        global_clip_norm: All gradients are scaled down together to this norm of all of them; not with `clip_norm`.
         l2: Weight of the L2 term.
         batch_norm_decay: Share of batch norm's moving statistics kept each step. The paper's 0.999 forgets the initial
             values over some thousands of steps; a run of hundreds needs less, or it is evaluated with them.
@@ -49,6 +51,7 @@ class Recipe:
     total_steps: int | None = None
     batch_size: int = 80
     clip_norm: float | None = 1.0
+    global_clip_norm: float | None = None
     l2: float = 1e-6
     batch_norm_decay: float = 0.999
     weight_decay: float = 0.0
@@ -89,6 +92,11 @@ class Recipe:
             ),
             ("batch_size", self.batch_size > 0, "above 0"),
             ("clip_norm", self.clip_norm is None or self.clip_norm > 0, "above 0, or none"),
+            (
+                "global_clip_norm",
+                self.global_clip_norm is None or (self.global_clip_norm > 0 and self.clip_norm is None),
+                "above 0 and without clip_norm, or none",
+            ),
             ("l2", finite["l2"] and self.l2 >= 0, "at least 0"),
             ("batch_norm_decay", 0 <= self.batch_norm_decay < 1, "at least 0 and below 1"),
             ("weight_decay", finite["weight_decay"] and self.weight_decay >= 0, "at least 0"),
@@ -97,6 +105,11 @@ class Recipe:
             ("accumulate", self.accumulate > 0 and self.batch_size % self.accumulate == 0, "a divisor of batch_size"),
             ("compute", self.compute in known, f"one of {', '.join(known)}"),
         ]
+
+    @property
+    def clips(self) -> bool:
+        """Whether gradients are scaled down at all."""
+        return self.clip_norm is not None or self.global_clip_norm is not None
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""

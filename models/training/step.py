@@ -12,7 +12,7 @@ from models.layers.kernels import Kernels
 from models.training.arithmetic import (
     Values,
     averaged,
-    clip_factor,
+    clip_factors,
     counted,
     cross_entropy,
     rescaled,
@@ -37,8 +37,8 @@ class Backend(Protocol):
         With the kernels that run the model, gradients may come as `ProductGradient`s, where the backend makes them.
         """
 
-    def sum_of_squares(self, tensors: Sequence[Any]) -> Any:
-        """Sum of the squares of all tensors, and of `ProductGradient`s before their scales."""
+    def sums_of_squares(self, tensors: Sequence[Any]) -> Any:
+        """Of each of n tensors, [n]; of a `ProductGradient` before its scale."""
 
 
 class Step:
@@ -77,18 +77,19 @@ class Step:
             if isinstance(gradient, ProductGradient):
                 square, gradients[name] = gradient.weight_square, gradient.with_penalty(self.recipe.l2)
             else:
-                square = self.backend.sum_of_squares([weight])
+                square = self.backend.sums_of_squares([weight])[0]
                 gradients[name] = add_penalty(gradient, weight, self.recipe.l2 * scale)
             loss = loss + self.recipe.l2 / 2 * square
         if self.recipe.pruning is not None:
             begun, leave_pruned = step > self.recipe.pruning.begin_step, self.model.kernels.fused(_without_pruned)
             for name in self.pruned:
                 gradients[name] = leave_pruned(gradients[name], values[f"weights/{name}"], begun)
-        norm = ops.sqrt(self.backend.sum_of_squares(list(gradients.values()))) / scale
-        finite = ops.isfinite(norm)
-        factor = clip_factor(norm, self.recipe.clip_norm) / scale
-        if self.scaled or self.recipe.clip_norm is not None:
-            gradients = {name: _scaled(gradient, factor) for name, gradient in gradients.items()}
+        norms = ops.sqrt(self.backend.sums_of_squares(list(gradients.values()))) / scale
+        finite = ops.all(ops.isfinite(norms))
+        if self.scaled or self.recipe.clips:
+            factors = ops.unstack(clip_factors(norms, self.recipe) / scale)
+            pairs = zip(gradients.items(), factors, strict=True)
+            gradients = {name: _scaled(gradient, factor) for (name, gradient), factor in pairs}
         changed = others | counted(values, loss, step) | {"finite": finite}
         return gradients, changed | (rescaled(values, finite) if self.scaled else {})
 

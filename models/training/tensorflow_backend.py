@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from models.cpu.products import Gradient, squared_norm
+from models.cpu.products import Gradient, squared_norms
 from models.cpu.update import AdamStep, Update, update
 from models.layers.kernels import Kernels
 from models.memory import begins_on_a_line
@@ -37,9 +37,8 @@ def differentiate(
     return result, [products.get(place, gradient) for place, gradient in enumerate(gradients)]
 
 
-def sum_of_squares(tensors: Sequence[Any]) -> Any:
-    """Sum of the squares of all tensors, and of `ProductGradient`s before their scales, without storing those."""
-    plain = [2 * tf.nn.l2_loss(tensor) for tensor in tensors if not isinstance(tensor, ProductGradient)]
+def sums_of_squares(tensors: Sequence[Any]) -> Any:
+    """Of each of n tensors, [n]; of a `ProductGradient` before its scale, and without storing it."""
     products = [tensor for tensor in tensors if isinstance(tensor, ProductGradient)]
     operands = [
         operand
@@ -49,11 +48,17 @@ def sum_of_squares(tensors: Sequence[Any]) -> Any:
             *(tensor.penalty, tensor.weight_square),
         )
     ]
-    return tf.add_n(plain + (on_host(_squared_norm, operands, [()]) if products else []))
+    of_products = iter(tf.unstack(on_host(_squared_norms, operands, [(len(products),)])[0]) if products else [])
+    return tf.stack(
+        [
+            next(of_products) if isinstance(tensor, ProductGradient) else 2 * tf.nn.l2_loss(tensor)
+            for tensor in tensors
+        ]
+    )
 
 
-def _squared_norm(*operands: Any) -> Any:
-    return squared_norm([Gradient(*fields) for fields in _cut(operands, len(Gradient._fields))])
+def _squared_norms(*operands: Any) -> Any:
+    return squared_norms([Gradient(*fields) for fields in _cut(operands, len(Gradient._fields))])
 
 
 def _cut(operands: Sequence[Any], size: int) -> list[Sequence[Any]]:

@@ -40,6 +40,7 @@ def trained(recipe, large, monkeypatch):
         {"l2": 0.01, "weight_decay": 0.1, "ema_decay": 0.5},
         {"l2": 0.0, "clip_norm": None},
         {"clip_norm": 1e-3, "label_smoothing": 0.1},
+        {"clip_norm": None, "global_clip_norm": 1e-3},
         {"accumulate": 2},
     ],
     ids=str,

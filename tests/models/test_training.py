@@ -233,19 +233,32 @@ def test_l2_pulls_on_gates_and_experts_only():
     assert_allclose(pulled.state()[same], plain.state()[same], rtol=1e-5, atol=1e-8)
 
 
+def first_gradient(**changes):
+    """What Adam is given in the first step, by tensor name: ten times its m."""
+    trainer = make_trainer(replace(RECIPE, **changes))
+    losses(trainer, make_batches(1))
+    return {name: 10 * m.astype(np.float64) for name, m in trainer.state().items() if name.startswith("adam_m/")}
+
+
+def test_clipping_bounds_the_norm_of_each_tensor():
+    whole, cut = first_gradient(clip_norm=None), first_gradient(clip_norm=0.05)
+    norms = {name: np.linalg.norm(gradient) for name, gradient in whole.items()}
+    assert min(norms.values()) < 0.05 < max(norms.values())
+    for name, gradient in whole.items():
+        assert_allclose(cut[name], gradient * 0.05 / max(0.05, norms[name]), rtol=1e-3, atol=1e-7, err_msg=name)
+
+
 def test_clipping_bounds_the_global_norm():
-    batches = make_batches(1)
-    free, clipped = (make_trainer(replace(RECIPE, clip_norm=norm)) for norm in (None, 0.25))
-
-    def first_gradient(trainer):  # Adam's m is a tenth of it after one step
-        losses(trainer, batches)
-        return {name: 10 * m.astype(np.float64) for name, m in trainer.state().items() if name.startswith("adam_m/")}
-
-    whole, cut = first_gradient(free), first_gradient(clipped)
+    whole, cut = first_gradient(clip_norm=None), first_gradient(clip_norm=None, global_clip_norm=0.25)
     norm = np.sqrt(sum((gradient**2).sum() for gradient in whole.values()))
     assert norm > 0.5
     for name, gradient in whole.items():
         assert_allclose(cut[name], gradient * 0.25 / norm, rtol=1e-3, atol=1e-7)
+
+
+def test_one_way_of_clipping_only():
+    with pytest.raises(InputError, match="global_clip_norm must be above 0 and without clip_norm"):
+        Recipe(global_clip_norm=1.0)
 
 
 def test_weight_decay_is_apart_from_the_gradient_and_spares_vectors():

@@ -180,6 +180,7 @@ def test_errors_of_the_search(load, search, place, sentence):
     ("training", "sentence"),
     [
         ("{batch_size: 80, accumulate: 3}", "expected accumulate to divide batch_size 80, got 3"),
+        ("{global_clip_norm: 1.0}", "expected clip_norm: null with global_clip_norm, got both"),
         ("{schedule: cosine, decay_rate: 0.5}", "expected no decay_rate with schedule: cosine, got a value"),
         ("{schedule: cosine, steps: 9, warmup_steps: 9}", "expected warmup_steps below steps 9, got 9"),
     ],
