@@ -50,10 +50,7 @@ def sums_of_squares(tensors: Sequence[Any]) -> Any:
     ]
     of_products = iter(tf.unstack(on_host(_squared_norms, operands, [(len(products),)])[0]) if products else [])
     return tf.stack(
-        [
-            next(of_products) if isinstance(tensor, ProductGradient) else 2 * tf.nn.l2_loss(tensor)
-            for tensor in tensors
-        ]
+        [next(of_products) if isinstance(tensor, ProductGradient) else 2 * tf.nn.l2_loss(tensor) for tensor in tensors]
     )
 
 
