@@ -28,12 +28,13 @@ PANEL = _VECTORS * LANES  # columns of a tile
 _PANELS = max(1, 528 // PANEL)  # of a block: with 256 rows half a megabyte, half of the second-level cache
 _DEPTH = 256  # rows of the matrix in a block
 _TASKS = 8  # a narrow matrix is cut into stretches of rows to have so many, whatever the number of threads
+_TURNS = 8  # in which a panel's row is fetched: more than its lines, so that it comes at the pace it is used at
 _SPAN = 1024  # columns of the matrix at a time, backward: a third of a megabyte of the other factor
 
 _copy_vector = tiles.copy_tile(LANES)
 # Tiles of one, two, three vectors: numba takes no list of them.
-_full_1, _full_2, _full_3 = (tiles.product_tile(_ROWS, min(width, _VECTORS)) for width in (1, 2, 3))
-_single_1, _single_2, _single_3 = (tiles.product_tile(1, min(width, _VECTORS)) for width in (1, 2, 3))
+_full_1, _full_2, _full_3 = (tiles.product_tile(_ROWS, min(width, _VECTORS), turns=_TURNS) for width in (1, 2, 3))
+_single_1, _single_2, _single_3 = (tiles.product_tile(1, min(width, _VECTORS), turns=_TURNS) for width in (1, 2, 3))
 _packing_1, _packing_2, _packing_3 = (tiles.packing_tile(_ROWS, min(width, _VECTORS)) for width in (1, 2, 3))
 
 
@@ -210,18 +211,19 @@ def _multiply(
 ) -> None:
     """The tiles of a packed panel, `width` vectors wide, for the videos from `video` on.
 
-    The matrix comes from memory at the pace of the first tile alone, so the next panel's rows are fetched while the
-    others are computed, a column of lines in each.
+    The matrix comes from memory at the pace of the first tile alone, so the next panel is fetched while the others are
+    computed, some rows in each. Whole rows: where they lie a power of two apart, memory gives single lines of many rows
+    at half the pace.
     """
     batch_row, sum_row = 4 * batch.shape[1], 4 * sums.shape[1]
     packed_row = 4 * LANES * width
-    line = 0
+    fetched = 0  # rows
     while video < len(batch):
         whole = video + _ROWS <= len(batch)
-        row, out, ahead = numbers + video * batch_row, to + video * sum_row, later + line
+        row, out, ahead = numbers + video * batch_row, to + video * sum_row, later + fetched * later_row
         _tile(width, whole, row, batch_row, packed, packed_row, out, sum_row, depth, ahead, later_row)
         video += _ROWS if whole else 1
-        line = min(line + 64, 4 * PANEL)
+        fetched = min(fetched + depth // _TURNS, depth)
 
 
 @njit(nogil=True, cache=True)
@@ -295,22 +297,22 @@ def _tile(
     out_row: int,
     count: int,
     later: int,
-    later_step: int,
+    later_row: int,
 ) -> None:
     """A tile of `width` vectors and `_ROWS` rows, or one if not `whole`; see `tiles.product_tile`."""
     if whole:
         if width == 1:
-            _full_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_step)
+            _full_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row)
         elif width == 2:
-            _full_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_step)
+            _full_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row)
         else:
-            _full_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_step)
+            _full_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row)
     elif width == 1:
-        _single_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_step)
+        _single_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row)
     elif width == 2:
-        _single_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_step)
+        _single_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row)
     else:
-        _single_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_step)
+        _single_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row)
 
 
 @njit(nogil=True, cache=True)

@@ -18,13 +18,14 @@ from numba.extending import intrinsic
 
 from models.cpu import vectors
 from models.cpu.vectors import LONG, VECTOR_BYTES
+from models.memory import LINE_BYTES
 
 
-def product_tile(rows: int, width: int, *, codes: bool = False) -> Any:
+def product_tile(rows: int, width: int, *, codes: bool = False, turns: int = 1) -> Any:
     """Tile of `rows` x `width` vectors at `out` (rows `out_row` apart), to which the products are added.
 
-    With `codes` the vectors are bytes q that stand for q - 128. Meanwhile `count` lines are fetched for later, at
-    `later`, `later + later_step` and so on.
+    With `codes` the vectors are bytes q that stand for q - 128. Meanwhile what is needed later is fetched: from the
+    rows at `later`, `later + later_row` and so on, `turns` (a power of two) half lines of each, one with every t.
     """
 
     @intrinsic
@@ -39,14 +40,17 @@ def product_tile(rows: int, width: int, *, codes: bool = False) -> Any:
         out_row: Any,
         count: Any,
         later: Any,
-        later_step: Any,
+        later_row: Any,
     ) -> Any:
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            out, out_row, count, later, later_step = arguments[5:]
+            out, out_row, count, later, later_row = arguments[5:]
             sums = _loaded(builder, rows, width, out, out_row)
 
             def fetch(index: Any, _values: list[Any]) -> None:
-                vectors.prefetch_to_read(builder, builder.add(later, builder.mul(later_step, index)), 0)
+                row = builder.lshr(index, LONG(turns.bit_length() - 1))
+                across = builder.mul(builder.and_(index, LONG(turns - 1)), LONG(LINE_BYTES // 2))
+                address = builder.add(builder.add(later, builder.mul(later_row, row)), across)
+                vectors.prefetch_to_read(builder, address, 0)
 
             _add_products(builder, sums, _Factors(*arguments[:5]), LONG(0), count, codes=codes, seen=fetch)
             _stored(builder, sums, out, out_row)
