@@ -62,20 +62,20 @@ def padded_clusters(clusters: int) -> int:
 
 @njit(nogil=True, cache=True)
 def score(part: Part, video: int, turned: Floats, constants: Floats, dots: Floats, out: Floats) -> None:
-    """A video's unit frames by the rows of `turned` [padded, features], plus a constant each -> [K, T].
+    """A video's unit frames by the rows of `turned` [padded, at least features], plus a constant each -> [K, T].
 
     `dots` [T, padded] is for use.
     """
-    _dots_of_video(part.frames[video], part.first, turned, dots)
+    features = part.features
+    _dots_of_video(part.frames[video], part.first, features, turned, dots)
     turn(dots[:, : len(out)], out)
-    features = turned.shape[1]
     gain, shift = part.gain[video], part.shift[video]
     for k in range(len(out)):
         for feature in range(features // LANES * LANES, features):
             for i in range(len(gain)):
                 code = np.float32(part.frames[video, i, part.first + feature]) - np.float32(SIGN_BIT)
                 out[k, i] += code * turned[k, feature]
-        row, row_sum, constant = out[k], total(turned[k]), constants[k]
+        row, row_sum, constant = out[k], total(turned[k, :features]), constants[k]
         for i in range(len(gain)):
             row[i] = row[i] * gain[i] + (shift[i] * row_sum + constant)
 
@@ -88,8 +88,9 @@ def add_assigned(part: Part, video: int, weights: Floats, scaled: Floats, totals
     gain, shift = part.gain[video], part.shift[video]
     rows, features = totals.shape
     for k in range(clusters):
+        row, weight = scaled[k], weights[k]
         for i in range(length):
-            scaled[k, i] = weights[k, i] * gain[i]
+            row[i] = weight[i] * gain[i]
     scaled[clusters:] = 0
     whole = features // _SUM_FEATURES * _SUM_FEATURES
     for feature in range(0, whole, _SUM_FEATURES):
@@ -97,14 +98,14 @@ def add_assigned(part: Part, video: int, weights: Floats, scaled: Floats, totals
         for k in range(0, rows, _SUM_CLUSTERS):
             numbers, to = scaled[k].ctypes.data, totals[k].ctypes.data + 4 * feature
             # The bytes beside these come next.
-            _sums(numbers, 4 * length, 4, codes, width, to, 4 * features, length, codes + LINE_BYTES, width)
+            _sums(numbers, 4 * length, 4, codes, width, to, 4 * features, length, codes + LINE_BYTES, width, 0)
     for k in range(clusters):
         for feature in range(whole, features):
             for i in range(length):
                 totals[k, feature] += (np.float32(frames[i, first + feature]) - np.float32(SIGN_BIT)) * scaled[k, i]
-        moved = inner(weights[k], shift)
+        moved, sums = inner(weights[k], shift), totals[k]
         for feature in range(features):
-            totals[k, feature] += moved
+            sums[feature] += moved
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc"})
@@ -126,20 +127,20 @@ def inner(left: Floats, right: Floats) -> np.float32:
 
 
 @njit(nogil=True, cache=True)
-def _dots_of_video(frames: NDArray[np.uint8], first: int, turned: Floats, dots: Floats) -> None:
-    """Codes by `turned` [padded, features], all features that fill vectors, into `dots` [T, padded]."""
+def _dots_of_video(frames: NDArray[np.uint8], first: int, features: int, turned: Floats, dots: Floats) -> None:
+    """Codes by `turned` [padded, at least features], all that fill vectors, into `dots` [T, padded]."""
     length, width = frames.shape
-    rows, features = turned.shape
+    rows, number_row = len(turned), 4 * turned.shape[1]
     codes = frames.ctypes.data + first
     for k in range(0, rows, _CLUSTERS):
         numbers, row = turned[k].ctypes.data, 0
         while row < length:
             at, to = codes + row * width, dots.ctypes.data + 4 * (row * rows + k)
             if row + _FRAMES <= length:
-                _dots(at, width, numbers, 4 * features, to, 4 * rows, features // LANES)
+                _dots(at, width, numbers, number_row, to, 4 * rows, features // LANES)
                 row += _FRAMES
             else:
-                _single_dots(at, width, numbers, 4 * features, to, 4 * rows, features // LANES)
+                _single_dots(at, width, numbers, number_row, to, 4 * rows, features // LANES)
                 row += 1
 
 

@@ -24,6 +24,8 @@ from models.cpu.vectors import LANES
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
+# Numbers that a loop needs are taken out of their arrays before it: as far as LLVM knows, the loop might change them,
+# and it makes no vectors of such a loop. Nor of one that writes to several arrays.
 _GROUPS = 16  # of videos, each summed for itself: a number that no count of threads changes
 
 
@@ -117,23 +119,25 @@ def gradients(
     """
     videos, clusters, length = found.scores.shape
     rows, features = padded_clusters(clusters), part.features
-    turned = np.empty((clusters, features), np.float32)
+    # Rows of a page or more of them would share their places in the cache.
+    row = padded(features, LANES) + LANES
+    turned = np.empty((clusters, row), np.float32)
     turn(centres, turned)
     deviation = np.sqrt(statistics.variance + limits.epsilon)
     of_scores, sums = np.empty_like(found.scores), np.empty((videos, 2, clusters))
     groups = workers.stretches(videos, -(-videos // _GROUPS))
-    of_centres = np.zeros((len(groups), clusters, features), np.float32)
+    of_centres = np.zeros((len(groups), clusters, row), np.float32)
     of_assignment = np.zeros((len(groups), rows, features), np.float32)
 
     def backwards(index: int, scratch: Floats) -> None:
-        matrices, dots = scratch[: 2 * rows * features].reshape(2, rows, features), scratch[2 * rows * features :]
+        matrices, dots = scratch[: 2 * rows * row].reshape(2, rows, row), scratch[2 * rows * row :]
         _undescribe_videos(
             part, *groups[index], found, upstream, turned, limits, matrices, dots.reshape(length, rows),
             of_scores, of_centres[index],
         )  # fmt: skip
         _sum_for_batch_norm(of_scores, found.scores, *groups[index], statistics.mean, deviation, sums)
 
-    workers.run(backwards, range(len(groups)), rows * (2 * features + length))
+    workers.run(backwards, range(len(groups)), rows * (2 * row + length))
     of_beta, of_gamma = sums.sum(axis=0)
     count = videos * length
     # Of batch norm, what a score's gradient is multiplied by, what the score is, and what is added.
@@ -153,7 +157,7 @@ def gradients(
     results = []
     for by_group in (of_assignment, of_centres):
         out = np.empty((features, clusters), np.float32)
-        turn(by_group.sum(axis=0)[:clusters], out)
+        turn(by_group.sum(axis=0)[:clusters, :features], out)
         results.append(out)
     return results[0], of_gamma.astype(np.float32), of_beta.astype(np.float32), results[1]
 
@@ -201,18 +205,21 @@ def _describe_videos(
         add_assigned(part, video, share, scaled, residuals)
         square = np.float32(0)
         for k in range(clusters):
-            sizes[k] = total(share[k])
+            size = total(share[k])
+            row, centre = residuals[k], centres[k]
+            for feature in range(features):
+                row[feature] -= size * centre[feature]
+            inverse = np.float32(1) / np.sqrt(max(inner(row, row), limits.square))
+            for feature in range(features):
+                row[feature] *= inverse
+            square += inner(row, row)
+            sizes[k], inverses[k] = size, inverse
+        inverse = np.float32(1) / np.sqrt(max(square, limits.square))
+        for k in range(clusters):
             row = residuals[k]
             for feature in range(features):
-                row[feature] -= sizes[k] * centres[k, feature]
-            inverses[k] = np.float32(1) / np.sqrt(max(inner(row, row), limits.square))
-            for feature in range(features):
-                row[feature] *= inverses[k]
-            square += inner(row, row)
-        inverses[clusters] = np.float32(1) / np.sqrt(max(square, limits.square))
-        for k in range(clusters):
-            for feature in range(features):
-                residuals[k, feature] *= inverses[clusters]
+                row[feature] *= inverse
+        inverses[clusters] = inverse
         turn(residuals[:clusters], found.descriptor[video].reshape(features, clusters))
 
 
@@ -225,21 +232,26 @@ def _softmax(scores: Floats, scale: Floats, offset: Floats, powers: Floats, shar
     highest, sums = np.empty(length, np.float32), np.zeros(length, np.float32)
     highest[:] = -np.inf
     for k in range(clusters):
+        row, score, factor, added = logits[k], scores[k], scale[k], offset[k]
         for i in range(length):
-            logits[k, i] = scores[k, i] * scale[k] + offset[k]
-            highest[i] = max(highest[i], logits[k, i])
+            row[i] = score[i] * factor + added
+        for i in range(length):
+            highest[i] = max(highest[i], row[i])
     for k in range(clusters):
+        row = logits[k]
         for i in range(length):
-            logits[k, i] -= highest[i]
+            row[i] -= highest[i]
     exponentials(powers.ctypes.data, len(powers) // LANES)
     for k in range(clusters):
+        row = logits[k]
         for i in range(length):
-            sums[i] += logits[k, i]
+            sums[i] += row[i]
     for i in range(length):
         sums[i] = np.float32(1) / sums[i]
     for k in range(clusters):
+        row, out = logits[k], share[k]
         for i in range(length):
-            share[k, i] = logits[k, i] * sums[i]
+            out[i] = row[i] * sums[i]
 
 
 @njit(nogil=True, cache=True)
@@ -257,8 +269,8 @@ def _undescribe_videos(
     of_centres: Floats,
 ) -> None:
     """From the descriptors' gradients to those of the normalised scores and, summed, of the centres."""
-    clusters, features = centres.shape
-    of_residuals, units = matrices[0], matrices[1]
+    features, clusters = part.features, len(centres)
+    of_residuals, units = matrices[0], matrices[1]  # zeros after the features
     of_sizes, largest = np.zeros(clusters, np.float32), np.float32(1) / np.sqrt(limits.square)
     for video in range(start, stop):
         inverses = found.inverses[video]
@@ -270,15 +282,20 @@ def _undescribe_videos(
             along += inner(of_residuals[k], units[k])
         if inverses[clusters] >= largest:
             along = np.float32(0)
+        whole = inverses[clusters]
+        norm = np.float32(1) / whole
         for k in range(clusters):
-            row, unit, size = of_residuals[k], units[k], found.sizes[video, k]
-            for feature in range(features):
-                row[feature] = (row[feature] - unit[feature] * along) * inverses[clusters]
-                unit[feature] /= inverses[clusters]
-            part_along = inner(row, unit) if inverses[k] < largest else np.float32(0)
-            for feature in range(features):
-                row[feature] = (row[feature] - unit[feature] * part_along) * inverses[k]
-                of_centres[k, feature] -= size * row[feature]
+            row, unit, of_centre = of_residuals[k], units[k], of_centres[k]
+            size, inverse = found.sizes[video, k], inverses[k]
+            for feature in range(len(row)):
+                row[feature] = (row[feature] - unit[feature] * along) * whole
+            for feature in range(len(row)):
+                unit[feature] *= norm
+            part_along = inner(row, unit) if inverse < largest else np.float32(0)
+            for feature in range(len(row)):
+                row[feature] = (row[feature] - unit[feature] * part_along) * inverse
+            for feature in range(len(row)):
+                of_centre[feature] -= size * row[feature]
             of_sizes[k] = -inner(row, centres[k])
         score(part, video, of_residuals, of_sizes, dots, of_scores[video])
         _through_softmax(found.share[video], of_scores[video])
@@ -290,11 +307,13 @@ def _through_softmax(share: Floats, gradient: Floats) -> None:
     clusters, length = share.shape
     along = np.zeros(length, np.float32)
     for k in range(clusters):
+        part, row = share[k], gradient[k]
         for i in range(length):
-            along[i] += share[k, i] * gradient[k, i]
+            along[i] += part[i] * row[i]
     for k in range(clusters):
+        part, row = share[k], gradient[k]
         for i in range(length):
-            gradient[k, i] = share[k, i] * (gradient[k, i] - along[i])
+            row[i] = part[i] * (row[i] - along[i])
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc"})
@@ -305,9 +324,10 @@ def _sum_for_batch_norm(
     for video in range(start, stop):
         for k in range(scores.shape[1]):
             found, with_scores = 0.0, 0.0
-            for i in range(scores.shape[2]):
-                found += np.float64(gradient[video, k, i])
-                with_scores += np.float64(gradient[video, k, i] * (scores[video, k, i] - mean[k]))
+            row, score, middle = gradient[video, k], scores[video, k], mean[k]
+            for i in range(len(row)):
+                found += np.float64(row[i])
+                with_scores += np.float64(row[i] * (score[i] - middle))
             sums[video, 0, k], sums[video, 1, k] = found, with_scores / deviation[k]
 
 
@@ -326,8 +346,8 @@ def _unscore_videos(
     """Through batch norm, and summed over frames: [padded, features]."""
     for video in range(start, stop):
         for k in range(len(weights)):
-            for i in range(weights.shape[1]):
-                weights[k, i] = (
-                    factors[0, k] * of_normalised[video, k, i] + factors[1, k] * scores[video, k, i] + factors[2, k]
-                )
+            row, of_row, score = weights[k], of_normalised[video, k], scores[video, k]
+            scale, of_score, added = factors[0, k], factors[1, k], factors[2, k]
+            for i in range(len(row)):
+                row[i] = scale * of_row[i] + of_score * score[i] + added
         add_assigned(part, video, weights, scaled, of_assignment)

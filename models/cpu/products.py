@@ -28,13 +28,15 @@ PANEL = _VECTORS * LANES  # columns of a tile
 _PANELS = max(1, 528 // PANEL)  # of a block: with 256 rows half a megabyte, half of the second-level cache
 _DEPTH = 256  # rows of the matrix in a block
 _TASKS = 8  # a narrow matrix is cut into stretches of rows to have so many, whatever the number of threads
-_TURNS = 8  # in which a panel's row is fetched: more than its lines, so that it comes at the pace it is used at
+_PANEL_TURNS = 3  # 2**3 to fetch a panel's row in: more than its lines, so that it comes at the pace it is used at
 _SPAN = 1024  # columns of the matrix at a time, backward: a third of a megabyte of the other factor
+_SPAN_TURNS = 7  # 2**7 half lines: a span of a row
+_WIDE = 4  # times as many columns as rows, from which on tasks are columns backward
 
 _copy_vector = tiles.copy_tile(LANES)
 # Tiles of one, two, three vectors: numba takes no list of them.
-_full_1, _full_2, _full_3 = (tiles.product_tile(_ROWS, min(width, _VECTORS), turns=_TURNS) for width in (1, 2, 3))
-_single_1, _single_2, _single_3 = (tiles.product_tile(1, min(width, _VECTORS), turns=_TURNS) for width in (1, 2, 3))
+_full_1, _full_2, _full_3 = (tiles.product_tile(_ROWS, min(width, _VECTORS)) for width in (1, 2, 3))
+_single_1, _single_2, _single_3 = (tiles.product_tile(1, min(width, _VECTORS)) for width in (1, 2, 3))
 _packing_1, _packing_2, _packing_3 = (tiles.packing_tile(_ROWS, min(width, _VECTORS)) for width in (1, 2, 3))
 
 
@@ -63,6 +65,12 @@ def product(batch: Floats, matrix: Floats) -> tuple[Floats, np.float32]:
 
 def product_with_transpose(upstream: Floats, matrix: Floats) -> tuple[Floats, Floats]:
     """upstream [B, columns] @ matrix.T -> [B, rows], the gradient of `product` in its batch; and `gram(upstream)`."""
+    by_columns = matrix.shape[1] >= _WIDE * len(matrix)
+    return (_transpose_by_columns if by_columns else _transpose_by_rows)(upstream, matrix)
+
+
+def _transpose_by_rows(upstream: Floats, matrix: Floats) -> tuple[Floats, Floats]:
+    """Every task has some rows of the matrix, and reads all of the upstream gradient."""
     (videos, columns), rows = upstream.shape, len(matrix)
     turned = workers.aligned(columns, padded(videos, LANES))
     found = gram(upstream, turned)
@@ -76,6 +84,33 @@ def product_with_transpose(upstream: Floats, matrix: Floats) -> tuple[Floats, Fl
 
     workers.run(some_rows, tasks, (tasks[0][1] - tasks[0][0]) * turned.shape[1])
     return out, found
+
+
+def _transpose_by_columns(upstream: Floats, matrix: Floats) -> tuple[Floats, Floats]:
+    """Every task has some columns, and reads that part of the upstream gradient only; their sums are added."""
+    (videos, columns), rows = upstream.shape, len(matrix)
+    width = padded(videos, LANES)
+    tasks = workers.evenly(columns, 2 * _SPAN, LANES)
+    sums, grams = workers.aligned(len(tasks), rows, width), np.zeros((len(tasks), videos, width), np.float32)
+
+    def some_columns(index: int, scratch: Floats) -> None:
+        begin, end = tasks[index]
+        sums[index] = 0
+        for start, stop in workers.stretches(end - begin, _SPAN):
+            first, last = begin + start, begin + stop
+            turned = scratch[: (last - first) * width].reshape(-1, width)
+            turn(upstream[:, first:last], turned)
+            _add_gram(upstream, first, turned, grams[index])
+            _add_rows(matrix, first, turned, sums[index], 0, rows)
+
+    workers.run(some_columns, range(len(tasks)), _SPAN * width)
+    out = workers.aligned(videos, rows)
+
+    def some_rows(task: tuple[int, int], _scratch: Floats) -> None:
+        turn(sums[:, slice(*task), :videos].sum(axis=0), out[:, slice(*task)])
+
+    workers.run(some_rows, workers.shares(rows, LANES))
+    return out, _whole(grams.sum(axis=0))
 
 
 def gram(factor: Floats, turned: Floats | None = None) -> Floats:
@@ -105,9 +140,14 @@ def _grams(factors: Sequence[Floats], turned: Floats | None = None) -> list[Floa
     found = []
     for factor in factors:
         own = [index for index, task in enumerate(tasks) if task[0] is factor]
-        upper = np.triu(sums[own].sum(axis=0)[:, :videos])  # what is below was not summed
-        found.append(upper + np.triu(upper, 1).T)
+        found.append(_whole(sums[own].sum(axis=0)))
     return found
+
+
+def _whole(sums: Floats) -> Floats:
+    """The gram [B, B] of which `_add_gram` summed the upper half, [B, padded]."""
+    upper = np.triu(sums[:, : len(sums)])
+    return upper + np.triu(upper, 1).T
 
 
 class Gradient(NamedTuple):
@@ -221,9 +261,11 @@ def _multiply(
     while video < len(batch):
         whole = video + _ROWS <= len(batch)
         row, out, ahead = numbers + video * batch_row, to + video * sum_row, later + fetched * later_row
-        _tile(width, whole, row, batch_row, packed, packed_row, out, sum_row, depth, ahead, later_row)
+        _tile(
+            width, whole, row, batch_row, packed, packed_row, out, sum_row, depth, ahead, later_row, _PANEL_TURNS
+        )  # fmt: skip
         video += _ROWS if whole else 1
-        fetched = min(fetched + depth // _TURNS, depth)
+        fetched = min(fetched + (depth >> _PANEL_TURNS), depth)
 
 
 @njit(nogil=True, cache=True)
@@ -242,17 +284,22 @@ def _pack_padded(matrix: Floats, row: int, first: int, stop: int, panel: Floats,
 @njit(nogil=True, cache=True)
 def _sum_rows(matrix: Floats, turned: Floats, sums: Floats, first: int, stop: int) -> None:
     """Rows first … stop-1 of the matrix by `turned` [columns, padded] -> `sums` [rows, padded]."""
-    columns, width = turned.shape
-    row_bytes, vector_bytes = 4 * columns, 4 * width
+    columns = len(turned)
     sums[:] = 0
     for start in range(0, columns, _SPAN):
-        depth = min(_SPAN, columns - start)
-        row = first
-        while row < stop:
-            numbers = matrix.ctypes.data + row * row_bytes + 4 * start
-            vector = turned.ctypes.data + start * vector_bytes
-            to = sums.ctypes.data + (row - first) * vector_bytes
-            row += _add_strip(numbers, row_bytes, stop - row, vector, to, width // LANES, vector_bytes, depth)
+        _add_rows(matrix, start, turned[start : min(start + _SPAN, columns)], sums, first, stop)
+
+
+@njit(nogil=True, cache=True)
+def _add_rows(matrix: Floats, column: int, turned: Floats, sums: Floats, first: int, stop: int) -> None:
+    """Rows first … stop-1 of the matrix, its columns from `column` on, by as many rows of `turned`, added to `sums`."""
+    depth, width = turned.shape
+    row_bytes, vector_bytes = 4 * matrix.shape[1], 4 * width
+    row = first
+    while row < stop:
+        numbers = matrix.ctypes.data + row * row_bytes + 4 * column
+        to = sums.ctypes.data + (row - first) * vector_bytes
+        row += _add_strip(numbers, row_bytes, stop - row, turned.ctypes.data, to, width // LANES, vector_bytes, depth)
 
 
 @njit(nogil=True, cache=True)
@@ -276,10 +323,15 @@ def _add_strip(
 ) -> int:
     """A tile's rows, or one where there are fewer left, by all vectors of videos; returns how many rows."""
     whole = rows >= _ROWS
+    later, later_row = numbers + _ROWS * row_bytes, row_bytes  # the next strip, which the first tile fetches
     while vectors:
         # Two vectors and two are better than three and one.
         width = 2 if vectors == _VECTORS + 1 else min(_VECTORS, vectors)
-        _tile(width, whole, numbers, row_bytes, vector, vector_bytes, to, vector_bytes, depth, to, 0)
+        _tile(
+            width, whole, numbers, row_bytes, vector, vector_bytes, to, vector_bytes, depth,
+            later, later_row, _SPAN_TURNS,
+        )  # fmt: skip
+        later, later_row = to, 0
         vector, to = vector + 4 * LANES * width, to + 4 * LANES * width
         vectors -= width
     return _ROWS if whole else 1
@@ -298,21 +350,22 @@ def _tile(
     count: int,
     later: int,
     later_row: int,
+    turns: int,
 ) -> None:
     """A tile of `width` vectors and `_ROWS` rows, or one if not `whole`; see `tiles.product_tile`."""
     if whole:
         if width == 1:
-            _full_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row)
+            _full_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row, turns)
         elif width == 2:
-            _full_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row)
+            _full_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row, turns)
         else:
-            _full_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row)
+            _full_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row, turns)
     elif width == 1:
-        _single_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row)
+        _single_1(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row, turns)
     elif width == 2:
-        _single_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row)
+        _single_2(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row, turns)
     else:
-        _single_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row)
+        _single_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row, turns)
 
 
 @njit(nogil=True, cache=True)

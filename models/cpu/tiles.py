@@ -21,11 +21,11 @@ from models.cpu.vectors import LONG, VECTOR_BYTES
 from models.memory import LINE_BYTES
 
 
-def product_tile(rows: int, width: int, *, codes: bool = False, turns: int = 1) -> Any:
+def product_tile(rows: int, width: int, *, codes: bool = False) -> Any:
     """Tile of `rows` x `width` vectors at `out` (rows `out_row` apart), to which the products are added.
 
-    With `codes` the vectors are bytes q that stand for q - 128. Meanwhile what is needed later is fetched: from the
-    rows at `later`, `later + later_row` and so on, `turns` (a power of two) half lines of each, one with every t.
+    With `codes` the vectors are bytes q that stand for q - 128. Meanwhile what is needed later is fetched: of the rows
+    at `later`, `later + later_row` and so on, 2**`turns` half lines each, one with every t.
     """
 
     @intrinsic
@@ -41,14 +41,16 @@ def product_tile(rows: int, width: int, *, codes: bool = False, turns: int = 1) 
         count: Any,
         later: Any,
         later_row: Any,
+        turns: Any,
     ) -> Any:
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            out, out_row, count, later, later_row = arguments[5:]
+            out, out_row, count, later, later_row, turns = arguments[5:]
             sums = _loaded(builder, rows, width, out, out_row)
+            turn = builder.sub(builder.shl(LONG(1), turns), LONG(1))
 
             def fetch(index: Any, _values: list[Any]) -> None:
-                row = builder.lshr(index, LONG(turns.bit_length() - 1))
-                across = builder.mul(builder.and_(index, LONG(turns - 1)), LONG(LINE_BYTES // 2))
+                row, half_lines = builder.lshr(index, turns), builder.and_(index, turn)
+                across = builder.mul(half_lines, LONG(LINE_BYTES // 2))
                 address = builder.add(builder.add(later, builder.mul(later_row, row)), across)
                 vectors.prefetch_to_read(builder, address, 0)
 
@@ -56,7 +58,7 @@ def product_tile(rows: int, width: int, *, codes: bool = False, turns: int = 1) 
             _stored(builder, sums, out, out_row)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 10), generate
+        return types.void(*[types.intp] * 11), generate
 
     return tile
 
