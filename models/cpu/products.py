@@ -45,7 +45,7 @@ def product(batch: Floats, matrix: Floats) -> tuple[Floats, np.float32]:
     videos, (rows, columns) = len(batch), matrix.shape
     by_columns = workers.evenly(columns, _PANELS * PANEL, PANEL)
     panels = -(-by_columns[0][1] // PANEL)
-    by_rows = workers.evenly(rows, max(_DEPTH, -(-rows * len(by_columns) // _TASKS)))
+    by_rows = workers.evenly(rows, max(2 * _DEPTH, -(-rows * len(by_columns) // _TASKS)))
     tasks = [(n, *r, *c) for c in by_columns for n, r in enumerate(by_rows)]
     sums_of_stretches, squares = workers.aligned(len(by_rows), videos, columns), np.zeros(len(tasks))
 
@@ -99,8 +99,7 @@ def _transpose_by_columns(upstream: Floats, matrix: Floats) -> tuple[Floats, Flo
         for start, stop in workers.stretches(end - begin, _SPAN):
             first, last = begin + start, begin + stop
             turned = scratch[: (last - first) * width].reshape(-1, width)
-            turn(upstream[:, first:last], turned)
-            _add_gram(upstream, first, turned, grams[index])
+            _gram_of_columns(upstream, first, last, turned, grams[index])
             _add_rows(matrix, first, turned, sums[index], 0, rows)
 
     workers.run(some_columns, range(len(tasks)), _SPAN * width)
@@ -121,22 +120,15 @@ def gram(factor: Floats, turned: Floats | None = None) -> Floats:
 def _grams(factors: Sequence[Floats], turned: Floats | None = None) -> list[Floats]:
     """`gram` of each, all of the same B; `turned` is that of the only one."""
     videos, width = len(factors[0]), padded(len(factors[0]), LANES)
-    tasks = [
-        (factor, stretch)
-        for factor in factors
-        for stretch in workers.evenly(factor.shape[1], -(-factor.shape[1] // _TASKS), LANES)
-    ]
+    tasks = [(factor, stretch) for factor in factors for stretch in workers.evenly(factor.shape[1], 2 * _SPAN, LANES)]
     sums = np.zeros((len(tasks), videos, width), np.float32)
 
     def some_columns(index: int, scratch: Floats) -> None:
-        factor, (begin, end) = tasks[index]
-        for start, stop in workers.stretches(end - begin, _SPAN // 2):
-            first, last = begin + start, begin + stop
-            place = scratch[: (last - first) * width].reshape(-1, width) if turned is None else turned[first:last]
-            turn(factor[:, first:last], place)
-            _add_gram(factor, first, place, sums[index])
+        factor, stretch = tasks[index]
+        place = scratch.reshape(-1, width) if turned is None else turned[slice(*stretch)]
+        _gram_of_columns(factor, *stretch, place, sums[index])
 
-    workers.run(some_columns, range(len(tasks)), 0 if turned is not None else _SPAN // 2 * width)
+    workers.run(some_columns, range(len(tasks)), 0 if turned is not None else 2 * _SPAN * width)
     found = []
     for factor in factors:
         own = [index for index, task in enumerate(tasks) if task[0] is factor]
@@ -300,6 +292,16 @@ def _add_rows(matrix: Floats, column: int, turned: Floats, sums: Floats, first: 
         numbers = matrix.ctypes.data + row * row_bytes + 4 * column
         to = sums.ctypes.data + (row - first) * vector_bytes
         row += _add_strip(numbers, row_bytes, stop - row, turned.ctypes.data, to, width // LANES, vector_bytes, depth)
+
+
+@njit(nogil=True, cache=True)
+def _gram_of_columns(factor: Floats, begin: int, end: int, turned: Floats, sums: Floats) -> None:
+    """Columns begin … end-1 turned into the first rows of `turned`, and added to `sums`."""
+    for first in range(begin, end, _SPAN // 2):
+        last = min(first + _SPAN // 2, end)
+        place = turned[first - begin : last - begin]
+        turn(factor[:, first:last], place)
+        _add_gram(factor, first, place, sums)
 
 
 @njit(nogil=True, cache=True)
