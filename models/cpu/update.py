@@ -1,4 +1,4 @@
-"""Adam on a large matrix whose gradient is a product of two batches, without ever storing that gradient.
+"""Adam on large matrices whose gradients are products of two batches, without ever storing those; and on small tensors.
 
 What must move is the matrix and both moments, in and out: 24 bytes a weight, at the pace of memory. The products, 2 B
 operations a weight, are done meanwhile.
@@ -80,6 +80,19 @@ class Update(NamedTuple):
     step: AdamStep
 
 
+class SmallUpdate(NamedTuple):
+    """Tensor, m, v and the gradient, all of one shape; the first three are changed in place.
+
+    The gradient is taken times the `scale` of `step`, whose `penalty` is of no account.
+    """
+
+    tensor: Floats
+    m: Floats
+    v: Floats
+    gradient: Floats
+    step: AdamStep
+
+
 class _Task(NamedTuple):
     """Rows row … last_row-1 of columns first … stop-1, in so many panels."""
 
@@ -91,11 +104,14 @@ class _Task(NamedTuple):
     panels: int
 
 
-def update(updates: Sequence[Update]) -> None:
+def update(updates: Sequence[Update], small: Sequence[SmallUpdate] = ()) -> None:
     """Do them all; cores go on to the next matrix while others end the last one."""
-    tasks = [task for one in updates for task in _tasks(one)]
+    large = [task for one in updates for task in _tasks(one)]
 
-    def block(task: _Task, scratch: Floats) -> None:
+    def block(task: _Task | SmallUpdate, scratch: Floats) -> None:
+        if isinstance(task, SmallUpdate):
+            _update_small(*(array.reshape(-1) for array in task[:-1]), task.step)
+            return
         one, videos = task.of, len(task.of.left)
         right = scratch[: task.panels * videos * _PANEL].reshape(task.panels, videos, _PANEL)
         numbers = scratch[right.size : right.size + _GROUPS * videos * _ROWS].reshape(_GROUPS, videos, _ROWS)
@@ -103,8 +119,8 @@ def update(updates: Sequence[Update]) -> None:
         state = _State(one.matrix, one.m, one.v)
         _update_block(state, one.left, one.upstream, *task[1:-1], right, numbers, products, one.step)
 
-    sizes = [len(task.of.left) * (task.panels * _PANEL + _GROUPS * _ROWS) + _ROWS * _PANEL for task in tasks]
-    workers.run(block, tasks, max(sizes, default=0))
+    sizes = [len(task.of.left) * (task.panels * _PANEL + _GROUPS * _ROWS) + _ROWS * _PANEL for task in large]
+    workers.run(block, [*large, *small], max(sizes, default=0))
 
 
 def _tasks(one: Update) -> list[_Task]:
@@ -117,6 +133,20 @@ def _tasks(one: Update) -> list[_Task]:
     stretch = min(_STRETCH, -(-rows * blocks // (8 * workers.threads() * _ROWS)) * _ROWS)
     by_columns, by_rows = workers.stretches(columns, panels * _PANEL), workers.stretches(rows, stretch)
     return [_Task(one, *r, *c, panels) for c in by_columns for r in by_rows]
+
+
+@njit(nogil=True, cache=True)
+def _update_small(tensor: Floats, m: Floats, v: Floats, gradient: Floats, step: AdamStep) -> None:
+    for i in range(len(tensor)):
+        tensor[i], m[i], v[i] = _changed(tensor[i], m[i], v[i], step.scale * gradient[i], step)
+
+
+@njit(nogil=True, cache=True)
+def _changed(weight: float, m: float, v: float, gradient: float, step: AdamStep) -> tuple[float, float, float]:
+    """A weight and its moments after Adam, as `models.training.arithmetic.adam` puts it."""
+    m += (gradient - m) * step.new_m
+    v += (gradient * gradient - v) * step.new_v
+    return step.keep * weight - step.rate * m / (np.sqrt(v) + step.epsilon), m, v
 
 
 @njit(nogil=True, cache=True)
@@ -177,10 +207,9 @@ def _update_rest(state: _State, waiting: _Waiting, products: Floats, step: AdamS
     for row in range(waiting.row, waiting.last_row):
         w, m, v = state.matrix[row], state.m[row], state.v[row]
         for column in range(first, waiting.stop):
-            g = step.scale * products[row - waiting.row, column - waiting.column] + step.penalty * w[column]
-            m[column] += (g - m[column]) * step.new_m
-            v[column] += (g * g - v[column]) * step.new_v
-            w[column] = step.keep * w[column] - step.rate * m[column] / (np.sqrt(v[column]) + step.epsilon)
+            product = products[row - waiting.row, column - waiting.column]
+            gradient = step.scale * product + step.penalty * w[column]
+            w[column], m[column], v[column] = _changed(w[column], m[column], v[column], gradient, step)
 
 
 @njit(nogil=True, cache=True)

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.cpu.products import Gradient, squared_norms
-from models.cpu.update import AdamStep, Update, update
+from models.cpu.update import AdamStep, SmallUpdate, Update, update
 from models.layers.kernels import Kernels
 from models.memory import begins_on_a_line
 from models.training.arithmetic import ADAM_EPSILON, BETA1, BETA2, Values, adam_rate, averaged, decayed, kept_share
@@ -81,12 +81,16 @@ def compile_step(step: Step, variables: dict[str, Any]) -> Callable[..., None]:
         # Whatever reads the old weights comes first: our own updates write to the very memory that reads refer to.
         read = [*tf.nest.flatten(changed), *(g for g in gradients.values() if not isinstance(g, ProductGradient))]
         products = {name: g for name, g in gradients.items() if isinstance(g, ProductGradient)}
-        with tf.control_dependencies(read):
-            done = [_adam_of_products(products, values, learning_rate, step.recipe)] if products else []
         del changed["finite"]
+        with tf.control_dependencies(read):
+            if products:
+                done = [_adam_of_arrays(products, gradients, values, learning_rate, step.recipe)]
+            else:
+                done = [
+                    _adam_in_place(name, gradient, variables, learning_rate, step.recipe)
+                    for name, gradient in gradients.items()
+                ]
         with tf.control_dependencies(done):
-            for name in gradients.keys() - products.keys():
-                _adam_in_place(name, gradients[name], variables, learning_rate, step.recipe)
             _assign(variables, changed)
             variables["updates"].assign(values["updates"] + 1)
             if step.recipe.ema_decay is not None:
@@ -179,12 +183,12 @@ def _assign(variables: dict[str, Any], changed: dict[str, Any]) -> None:
         variables[name].value.assign(value)
 
 
-def _adam_in_place(name: str, gradient: Any, variables: dict[str, Any], learning_rate: Any, recipe: Recipe) -> None:
+def _adam_in_place(name: str, gradient: Any, variables: dict[str, Any], learning_rate: Any, recipe: Recipe) -> Any:
     weight, m, v = (variables[f"{kind}/{name}"].value for kind in ("weights", "adam_m", "adam_v"))
     if recipe.weight_decay:
         weight.assign(decayed(weight, learning_rate, recipe))
     t = tf.cast(variables["updates"].value + 1, tf.float32)
-    tf.raw_ops.ResourceApplyAdam(
+    return tf.raw_ops.ResourceApplyAdam(
         var=weight.handle,
         m=m.handle,
         v=v.handle,
@@ -199,29 +203,42 @@ def _adam_in_place(name: str, gradient: Any, variables: dict[str, Any], learning
 
 
 _OPERANDS_OF_AN_UPDATE = 9  # weight and moments, both factors, and four numbers
+_OPERANDS_OF_A_SMALL_UPDATE = 6  # tensor and moments, gradient, and two numbers
 
 
-def _adam_of_products(
-    gradients: Mapping[str, ProductGradient], values: Values, learning_rate: Any, recipe: Recipe
+def _adam_of_arrays(
+    products: Mapping[str, ProductGradient],
+    gradients: Mapping[str, Any],
+    values: Values,
+    learning_rate: Any,
+    recipe: Recipe,
 ) -> Any:
-    """Update large matrices and their moments in the memory of their variables; returns what is there once it is done.
+    """Update weights and moments in the memory of their variables; returns what is there once it is done.
 
     A tensor read from a variable refers to the variable's memory, and so does the array that `numpy_function` is given.
     `arrays_are_variables` has made sure of it.
     """
     kept, rate = kept_share(learning_rate, recipe), adam_rate(values["updates"], learning_rate)
-    operands = []
-    for name, gradient in gradients.items():
+    operands = [np.int32(len(products))]
+    for name, gradient in products.items():
         operands += [values[f"{kind}/{name}"] for kind in ("weights", "adam_m", "adam_v")]
         operands += [gradient.left, gradient.upstream, gradient.scale, gradient.scale * gradient.penalty, kept, rate]
+    for name in gradients.keys() - products.keys():
+        tensor, m, v = (values[f"{kind}/{name}"] for kind in ("weights", "adam_m", "adam_v"))
+        operands += [tensor, m, v, gradients[name], kept if len(tensor.shape) > 1 else np.float32(1), rate]
     return tf.numpy_function(_update_arrays, operands, tf.bool)
 
 
-def _update_arrays(*operands: Any) -> Any:
-    constants = (1 - BETA1, 1 - BETA2, ADAM_EPSILON)
-    updates = []
-    for matrix, m, v, left, upstream, *numbers in _cut(operands, _OPERANDS_OF_AN_UPDATE):
-        step = AdamStep(*(np.float32(number) for number in (*numbers, *constants)))
-        updates.append(Update(matrix, m, v, left, upstream, step))
-    update(updates)
+def _update_arrays(count: Any, *operands: Any) -> Any:
+    large = int(count) * _OPERANDS_OF_AN_UPDATE
+    updates = [Update(*one[:-4], _adam_step(*one[-4:])) for one in _cut(operands[:large], _OPERANDS_OF_AN_UPDATE)]
+    small = [
+        SmallUpdate(*one[:-2], _adam_step(1, 0, *one[-2:]))
+        for one in _cut(operands[large:], _OPERANDS_OF_A_SMALL_UPDATE)
+    ]
+    update(updates, small)
     return np.True_
+
+
+def _adam_step(*numbers: Any) -> AdamStep:
+    return AdamStep(*(np.float32(number) for number in (*numbers, 1 - BETA1, 1 - BETA2, ADAM_EPSILON)))

@@ -69,14 +69,14 @@ def test_here_arrays_are_variables():
 
 def test_large_gradients_are_not_taken(monkeypatch):
     taken = []
-    original = tensorflow_backend._adam_of_products
+    original = tensorflow_backend._adam_of_arrays
 
     def record(gradients, *rest):
         assert all(isinstance(gradient, ProductGradient) for gradient in gradients.values())
         taken.extend(gradients)
         return original(gradients, *rest)
 
-    monkeypatch.setattr(tensorflow_backend, "_adam_of_products", record)
+    monkeypatch.setattr(tensorflow_backend, "_adam_of_arrays", record)
     trained(RECIPE, 700, monkeypatch)
     short = {name.removeprefix("tower/") for name in taken}
     assert short == {
