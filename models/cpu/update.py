@@ -9,7 +9,7 @@ operations a weight, are done meanwhile.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -110,7 +110,8 @@ def update(updates: Sequence[Update], small: Sequence[SmallUpdate] = ()) -> None
 
     def block(task: _Task | SmallUpdate, scratch: Floats) -> None:
         if isinstance(task, SmallUpdate):
-            _update_small(*(array.reshape(-1) for array in task[:-1]), task.step)
+            tensor, m, v, gradient = (array.reshape(-1) for array in (task.tensor, task.m, task.v, task.gradient))
+            _update_small(tensor, m, v, gradient, task.step)
             return
         one, videos = task.of, len(task.of.left)
         right = scratch[: task.panels * videos * _PANEL].reshape(task.panels, videos, _PANEL)
@@ -120,7 +121,8 @@ def update(updates: Sequence[Update], small: Sequence[SmallUpdate] = ()) -> None
         _update_block(state, one.left, one.upstream, *task[1:-1], right, numbers, products, one.step)
 
     sizes = [len(task.of.left) * (task.panels * _PANEL + _GROUPS * _ROWS) + _ROWS * _PANEL for task in large]
-    workers.run(block, [*large, *small], max(sizes, default=0))
+    tasks: list[_Task | SmallUpdate] = [*large, *small]
+    workers.run(block, tasks, max(sizes, default=0))
 
 
 def _tasks(one: Update) -> list[_Task]:
@@ -142,11 +144,11 @@ def _update_small(tensor: Floats, m: Floats, v: Floats, gradient: Floats, step: 
 
 
 @njit(nogil=True, cache=True)
-def _changed(weight: float, m: float, v: float, gradient: float, step: AdamStep) -> tuple[float, float, float]:
+def _changed(weight: Any, m: Any, v: Any, gradient: Any, step: AdamStep) -> tuple[Any, Any, Any]:
     """A weight and its moments after Adam, as `models.training.arithmetic.adam` puts it."""
-    m += (gradient - m) * step.new_m
-    v += (gradient * gradient - v) * step.new_v
-    return step.keep * weight - step.rate * m / (np.sqrt(v) + step.epsilon), m, v
+    new_m = m + (gradient - m) * step.new_m
+    new_v = v + (gradient * gradient - v) * step.new_v
+    return step.keep * weight - step.rate * new_m / (np.sqrt(new_v) + step.epsilon), new_m, new_v
 
 
 @njit(nogil=True, cache=True)

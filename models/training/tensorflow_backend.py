@@ -219,7 +219,7 @@ def _adam_of_arrays(
     `arrays_are_variables` has made sure of it.
     """
     kept, rate = kept_share(learning_rate, recipe), adam_rate(values["updates"], learning_rate)
-    operands = [np.int32(len(products))]
+    operands: list[Any] = [np.int32(len(products))]
     for name, gradient in products.items():
         operands += [values[f"{kind}/{name}"] for kind in ("weights", "adam_m", "adam_v")]
         operands += [gradient.left, gradient.upstream, gradient.scale, gradient.scale * gradient.penalty, kept, rate]
@@ -231,10 +231,13 @@ def _adam_of_arrays(
 
 def _update_arrays(count: Any, *operands: Any) -> Any:
     large = int(count) * _OPERANDS_OF_AN_UPDATE
-    updates = [Update(*one[:-4], _adam_step(*one[-4:])) for one in _cut(operands[:large], _OPERANDS_OF_AN_UPDATE)]
+    updates = [
+        Update(matrix, m, v, left, upstream, _adam_step(*numbers))
+        for matrix, m, v, left, upstream, *numbers in _cut(operands[:large], _OPERANDS_OF_AN_UPDATE)
+    ]
     small = [
-        SmallUpdate(*one[:-2], _adam_step(1, 0, *one[-2:]))
-        for one in _cut(operands[large:], _OPERANDS_OF_A_SMALL_UPDATE)
+        SmallUpdate(tensor, m, v, gradient, _adam_step(1, 0, *numbers))
+        for tensor, m, v, gradient, *numbers in _cut(operands[large:], _OPERANDS_OF_A_SMALL_UPDATE)
     ]
     update(updates, small)
     return np.True_
