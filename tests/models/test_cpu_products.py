@@ -13,9 +13,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from models.cpu import workers
 from models.cpu.lanes import NARROW, NEON, TILING, WIDE, tiling
 from models.cpu.products import Gradient, gram, product, product_with_transpose, squared_norms
-from models.cpu.update import AdamStep, Update, update
+from models.cpu.update import AdamStep, SmallUpdate, Update, update
 
-SIZES = [(1, 1, 1), (3, 5, 7), (9, 301, 100), (16, 257, 480), (80, 1030, 1001), (130, 70, 515)]
+SIZES = [(1, 1, 1), (3, 5, 7), (9, 301, 100), (16, 257, 480), (80, 1030, 1001), (130, 70, 515), (21, 37, 4999)]
 STEP = AdamStep(*map(np.float32, (0.5, 1e-2, 0.99, 1e-2, 0.1, 0.001, 1e-8)))
 
 
@@ -77,13 +77,17 @@ def test_update_is_adam(videos, rows, columns):
     new_m = m + (gradient - m) * STEP.new_m
     new_v = v + (gradient**2 - v) * STEP.new_v
     expected = STEP.keep * matrix - STEP.rate * new_m / (np.sqrt(new_v) + STEP.epsilon)
-    update([Update(matrix, m, v, left, upstream, STEP)])
-    for found, wanted in ((m, new_m), (v, new_v), (matrix, expected)):
-        assert_allclose(found, wanted, rtol=2e-4, atol=2e-5)
+    small = [array.copy() for array in (matrix, m, v)]
+    taken = (gradient / STEP.scale).astype(np.float32)
+    update([Update(matrix, m, v, left, upstream, STEP)], [SmallUpdate(*small, taken, STEP)])
+    for arrays in ((matrix, m, v), small):
+        for found, wanted in zip(arrays, (expected, new_m, new_v), strict=True):
+            assert_allclose(found, wanted, rtol=2e-4, atol=2e-5)
 
 
 def test_threads_change_nothing(monkeypatch):
     batch, matrix, upstream = drawn((10, 700), (700, 1100), (10, 1100))
+    wide, of_wide = drawn((30, 9000), (10, 9000))
 
     def results():
         w, m, v = matrix.copy(), np.zeros_like(matrix), np.zeros_like(matrix)
@@ -91,6 +95,7 @@ def test_threads_change_nothing(monkeypatch):
         return [
             *product(batch, matrix),
             *product_with_transpose(upstream, matrix),
+            *product_with_transpose(of_wide, wide),
             w,
             m,
             v,
