@@ -178,21 +178,26 @@ _PART_FIELDS = len(host_frames.Part._fields)
 _LIMITS = netvlad.Limits(np.float32(EPSILON), np.float32(SMALLEST_SQUARE))
 
 
+def _part(codes: Any, first: Any, count: Any, gain: Any, shift: Any) -> host_frames.Part:
+    # Run eagerly, numbers come as arrays.
+    return host_frames.Part(codes, int(first), int(count), gain, shift)
+
+
 def _scored(*operands: Any) -> Any:
-    scores, statistics = netvlad.scored(host_frames.Part(*operands[:_PART_FIELDS]), *operands[_PART_FIELDS:])
+    scores, statistics = netvlad.scored(_part(*operands[:_PART_FIELDS]), *operands[_PART_FIELDS:])
     return scores, *statistics
 
 
 def _described(*operands: Any) -> Any:
     scores, scale, offset, centres = operands[_PART_FIELDS:]
-    found = netvlad.described(host_frames.Part(*operands[:_PART_FIELDS]), scores, scale, offset, centres[0], _LIMITS)
+    found = netvlad.described(_part(*operands[:_PART_FIELDS]), scores, scale, offset, centres[0], _LIMITS)
     return found.descriptor, found.share, found.sizes, found.inverses
 
 
 def _gradients(*operands: Any) -> Any:
     descriptor, scores, share, sizes, inverses, upstream, mean, variance, gamma, centres = operands[_PART_FIELDS:]
     of_assignment, of_gamma, of_beta, of_centres = netvlad.gradients(
-        host_frames.Part(*operands[:_PART_FIELDS]),
+        _part(*operands[:_PART_FIELDS]),
         netvlad.Described(descriptor, scores, share, sizes, inverses),
         upstream,
         netvlad.Statistics(mean, variance),
