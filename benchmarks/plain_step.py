@@ -2,7 +2,7 @@
 
 Frames are dequantized to float32 on the host; the graph normalises and copies them, reshapes the mixture to one row per
 (video, class), takes the L2 term and its gradient through autodiff, clips each gradient, and leaves the update to
-TensorFlow's Adam. Sampling of frames is left out here as there, and nothing is made slower than TensorFlow makes it.
+TensorFlow's Adam. Frames come sampled, as ours do, and nothing is made slower than TensorFlow makes it by itself.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 What a video needs between its bytes and its descriptor stays in the caches of one core. Batch norm takes the sums over
 all frames of the batch, which is why there are two passes.
+
+Numbers that a loop needs are taken out of their arrays before it: as far as LLVM knows, the loop might change them, and
+it makes no vectors of such a loop. Nor of one that writes to several arrays.
 """
 
 # ruff: noqa: PLR0917  (compiled functions take their arrays one by one, and no keywords)
@@ -24,8 +27,6 @@ from models.cpu.vectors import LANES
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-# Numbers that a loop needs are taken out of their arrays before it: as far as LLVM knows, the loop might change them,
-# and it makes no vectors of such a loop. Nor of one that writes to several arrays.
 _GROUPS = 16  # of videos, each summed for itself: a number that no count of threads changes
 
 
@@ -120,24 +121,24 @@ def gradients(
     videos, clusters, length = found.scores.shape
     rows, features = padded_clusters(clusters), part.features
     # Rows of a page or more of them would share their places in the cache.
-    row = padded(features, LANES) + LANES
-    turned = np.empty((clusters, row), np.float32)
+    row_size = padded(features, LANES) + LANES
+    turned = np.empty((clusters, row_size), np.float32)
     turn(centres, turned)
     deviation = np.sqrt(statistics.variance + limits.epsilon)
     of_scores, sums = np.empty_like(found.scores), np.empty((videos, 2, clusters))
     groups = workers.stretches(videos, -(-videos // _GROUPS))
-    of_centres = np.zeros((len(groups), clusters, row), np.float32)
+    of_centres = np.zeros((len(groups), clusters, row_size), np.float32)
     of_assignment = np.zeros((len(groups), rows, features), np.float32)
 
     def backwards(index: int, scratch: Floats) -> None:
-        matrices, dots = scratch[: 2 * rows * row].reshape(2, rows, row), scratch[2 * rows * row :]
+        matrices, dots = scratch[: 2 * rows * row_size].reshape(2, rows, row_size), scratch[2 * rows * row_size :]
         _undescribe_videos(
             part, *groups[index], found, upstream, turned, limits, matrices, dots.reshape(length, rows),
             of_scores, of_centres[index],
         )  # fmt: skip
         _sum_for_batch_norm(of_scores, found.scores, *groups[index], statistics.mean, deviation, sums)
 
-    workers.run(backwards, range(len(groups)), rows * (2 * row + length))
+    workers.run(backwards, range(len(groups)), rows * (2 * row_size + length))
     of_beta, of_gamma = sums.sum(axis=0)
     count = videos * length
     # Of batch norm, what a score's gradient is multiplied by, what the score is, and what is added.

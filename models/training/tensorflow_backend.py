@@ -78,17 +78,18 @@ def compile_step(step: Step, variables: dict[str, Any]) -> Callable[..., None]:
             _assign(variables, step(values, frames, labels, learning_rate, number))
             return
         gradients, changed = step.gradients(values, frames, labels, number)
-        # Whatever reads the old weights comes first: our own updates write to the very memory that reads refer to.
-        read = [*tf.nest.flatten(changed), *(g for g in gradients.values() if not isinstance(g, ProductGradient))]
         products = {name: g for name, g in gradients.items() if isinstance(g, ProductGradient)}
+        taken = {name: g for name, g in gradients.items() if name not in products}
+        # Whatever reads the old weights comes first: our own updates write to the very memory that reads refer to.
+        read = [*tf.nest.flatten(changed), *taken.values()]
         del changed["finite"]
         with tf.control_dependencies(read):
             if products:
-                done = [_adam_of_arrays(products, gradients, values, learning_rate, step.recipe)]
+                done = [_adam_of_arrays(products, taken, values, learning_rate, step.recipe)]
             else:
                 done = [
                     _adam_in_place(name, gradient, variables, learning_rate, step.recipe)
-                    for name, gradient in gradients.items()
+                    for name, gradient in taken.items()
                 ]
         with tf.control_dependencies(done):
             _assign(variables, changed)
@@ -208,7 +209,7 @@ _OPERANDS_OF_A_SMALL_UPDATE = 6  # tensor and moments, gradient, and two numbers
 
 def _adam_of_arrays(
     products: Mapping[str, ProductGradient],
-    gradients: Mapping[str, Any],
+    taken: Mapping[str, Any],
     values: Values,
     learning_rate: Any,
     recipe: Recipe,
@@ -223,9 +224,9 @@ def _adam_of_arrays(
     for name, gradient in products.items():
         operands += [values[f"{kind}/{name}"] for kind in ("weights", "adam_m", "adam_v")]
         operands += [gradient.left, gradient.upstream, gradient.scale, gradient.scale * gradient.penalty, kept, rate]
-    for name in gradients.keys() - products.keys():
+    for name, gradient in taken.items():
         tensor, m, v = (values[f"{kind}/{name}"] for kind in ("weights", "adam_m", "adam_v"))
-        operands += [tensor, m, v, gradients[name], kept if len(tensor.shape) > 1 else np.float32(1), rate]
+        operands += [tensor, m, v, gradient, kept if len(tensor.shape) > 1 else np.float32(1), rate]
     return tf.numpy_function(_update_arrays, operands, tf.bool)
 
 
