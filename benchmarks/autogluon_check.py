@@ -19,8 +19,8 @@ from benchmarks.baselines import GREEDY_ROUNDS, Problem, Weights, greedy_masked
 from benchmarks.report import RESULTS, save, table
 from benchmarks.scorer import BlendScorer
 from benchmarks.twin import Twin, TwinSpec
-from selection.gap import gap_at_k
-from selection.pool import CandidatePool
+from gapsack.selection.gap import gap_at_k
+from gapsack.selection.pool import CandidatePool
 
 NO_BUDGET = 1 << 62
 CLASSES = 500

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.report import RESULTS, peak_mib, save, table
-from models import sizes
-from models.checkpoints import read_weights
-from sweep.averaging import RangeSearch
-from sweep.checkpoints import Checkpoints
+from gapsack.models import sizes
+from gapsack.models.checkpoints import read_weights
+from gapsack.sweep.trial.averaging import RangeSearch
+from gapsack.sweep.trial.checkpoints import Checkpoints
 
 MIB = 2**20
 SCORED = "tower/hidden1_bn/beta"  # the tensor that the score looks at

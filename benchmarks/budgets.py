@@ -20,19 +20,19 @@ import numpy as np
 
 from benchmarks.precisions import held_out, milliseconds
 from benchmarks.report import RESULTS, save, table
-from models.graph import Graph
-from selection.ensemble import Ensemble
-from selection.errors import BudgetError
-from selection.pareto import inferior
-from selection.pool import CandidatePool
-from selection.search import search_ensemble
-from sweep.choosing import Reserve, write_ensemble
-from sweep.data.batch import RawBatch
-from sweep.data.files import expand
-from sweep.formats import Writing, write_graph
-from sweep.gridfile import load_config
-from sweep.packing import read_packing
-from sweep.runs import RunFolder
+from gapsack.models.graph import Graph
+from gapsack.selection.errors import BudgetError
+from gapsack.selection.pareto import inferior
+from gapsack.selection.pool import CandidatePool
+from gapsack.selection.report.ensemble import Ensemble
+from gapsack.selection.search import search_ensemble
+from gapsack.sweep.data.batch import RawBatch
+from gapsack.sweep.data.files import expand
+from gapsack.sweep.graphs.choosing import Reserve, write_ensemble
+from gapsack.sweep.graphs.formats import Writing, write_graph
+from gapsack.sweep.graphs.packing import read_packing
+from gapsack.sweep.grid.read import load_config
+from gapsack.sweep.runs.folder import RunFolder
 
 MIB = 2**20
 CHOICES: dict[str, list[str] | None] = {"float16": ["float16"], "any": None}

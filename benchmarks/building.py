@@ -16,9 +16,9 @@ import numpy as np
 
 from benchmarks.paper import MIB, TABLE_1
 from benchmarks.report import RESULTS, peak_mib, save, table
-from models import sizes
-from models.checkpoints import write_weights
-from models.graph import Member, build_graph
+from gapsack.models import sizes
+from gapsack.models.checkpoints import write_weights
+from gapsack.models.graph import Member, build_graph
 
 CLASSES = 3862
 FAMILY = "gated_netvlad"

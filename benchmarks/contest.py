@@ -13,8 +13,8 @@ from benchmarks.baselines import Problem, Weights
 from benchmarks.paper import MIB, TABLE_1, TABLE_2, size_bytes
 from benchmarks.scorer import BlendScorer
 from benchmarks.twin import Twin
-from selection.pool import CandidatePool
-from selection.search import search_ensemble
+from gapsack.selection.pool import CandidatePool
+from gapsack.selection.search import search_ensemble
 
 # By the figure that names them; FJSO prints as 812.4 and takes a little more, so its own bytes are the budget.
 BUDGETS = {"400": 400 * MIB, "698.9": int(698.9 * MIB), "812.4": size_bytes("FJSO"), "1024": 1024 * MIB}

@@ -18,11 +18,11 @@ import numpy as np
 
 from benchmarks.precisions import held_out, milliseconds
 from benchmarks.report import RESULTS, save, table
-from selection.pool import CandidatePool
-from sweep.data.batch import RawBatch
-from sweep.data.files import expand
-from sweep.formats import Writing, write_graph
-from sweep.packing import Packing, read_packing
+from gapsack.selection.pool import CandidatePool
+from gapsack.sweep.data.batch import RawBatch
+from gapsack.sweep.data.files import expand
+from gapsack.sweep.graphs.formats import Writing, write_graph
+from gapsack.sweep.graphs.packing import Packing, read_packing
 
 BATCH = 64
 WRITINGS: dict[str, dict[str, Any]] = {
@@ -34,7 +34,7 @@ WRITINGS: dict[str, dict[str, Any]] = {
 
 def rows(packing: Packing, batches: list[RawBatch], folder: Path) -> Iterator[list[str]]:
     """A row of the table for each format."""
-    from models.graph.loading import load_graph
+    from gapsack.models.graph.formats.loading import load_graph
 
     first = batches[0]
     one, some = (RawBatch(*(column[:count] for column in first)) for count in (1, BATCH))

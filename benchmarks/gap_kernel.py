@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.twin import Twin, TwinSpec, default_cache
-from selection.objectives import Gap
-from selection.pool import CandidatePool
-from selection.rows import Rows, build_rows
+from gapsack.selection.metrics.objectives import Gap
+from gapsack.selection.pool import CandidatePool
+from gapsack.selection.rows.rows import Rows, build_rows
 
 REPEATS = 7
 K = 20

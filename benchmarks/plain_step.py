@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from models import sizes
+from gapsack.models import sizes
 
 
 class PlainTrainer:

@@ -21,16 +21,16 @@ from typing import Any
 
 import numpy as np
 
-from models import checkpoints, registry
-from models.calibration import calibrate
-from models.graph import Graph, Member, build_graph
-from selection.gap import gap_at_k
-from selection.pool import CandidatePool
-from sweep.data.batch import RawBatch
-from sweep.data.faults import Faults
-from sweep.data.features import Features
-from sweep.data.files import expand
-from sweep.data.reader import evaluation_batches, raw_batches
+from gapsack.models import checkpoints, registry
+from gapsack.models.calibration import calibrate
+from gapsack.models.graph import Graph, Member, build_graph
+from gapsack.selection.gap import gap_at_k
+from gapsack.selection.pool import CandidatePool
+from gapsack.sweep.data.batch import RawBatch
+from gapsack.sweep.data.faults import Faults
+from gapsack.sweep.data.features import Features
+from gapsack.sweep.data.files import expand
+from gapsack.sweep.data.reader import evaluation_batches, raw_batches
 
 PRECISIONS = (
     "float32,float16,bfloat16,int8,int4,mixed_8_8_8_4_8,mixed_8_4_4_4_8,pruned50_float16,pruned50_int8,"

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import reader_pipelines as pipelines
-from sweep.data.features import Features
-from sweep.data.synth import write_synth
+from gapsack.sweep.data.features import Features
+from gapsack.sweep.data.synth.write import write_synth
 
 CLASSES = 3862
 FILES, VIDEOS_PER_FILE = 16, {"frame": 64, "video": 4000}

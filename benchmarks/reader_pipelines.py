@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from sweep.data.faults import Faults
-from sweep.data.features import Features
-from sweep.data.reader import evaluation_batches, training_batches
+from gapsack.sweep.data.faults import Faults
+from gapsack.sweep.data.features import Features
+from gapsack.sweep.data.reader import evaluation_batches, training_batches
 
 MAX_FRAMES = 300
 _AGAIN = 100_000

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from selection.pool import CandidatePool
+from gapsack.selection.pool import CandidatePool
 
 K = 20
 _BUCKETS = (32 << 11) + 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models import sizes
+from gapsack.models import sizes
 
 # Of a trainable float32 value: read forward and backward; weight and both moments of Adam read and written. A gradient
 # need not be stored: its norm comes from its factors.

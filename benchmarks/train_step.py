@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.step_cost import step_cost
-from models import registry
-from models.memory import on_a_line
-from models.training import Recipe, Trainer
+from gapsack.models import registry
+from gapsack.models.training import Recipe, Trainer
+from gapsack.selection.memory import on_a_line
 
 CLASSES = 3862
 LOSS_TOLERANCE = 1e-4

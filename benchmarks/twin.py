@@ -33,7 +33,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from benchmarks.paper import TABLE_1, PaperModel
-from selection.pool import Candidate, CandidatePool, Labels, Predictions
+from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
 
 LARGEST_HIDDEN = 1440
 LIMIT_GAP = 0.886

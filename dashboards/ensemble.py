@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dashboards.records import SweepRecords
-from dashboards.units import finite
-from selection.errors import InputError
+from gapsack.dashboards.records import SweepRecords
+from gapsack.dashboards.units import finite
+from gapsack.selection.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,8 @@ def ensemble_info(content: Mapping[str, Any]) -> EnsembleInfo:
     """Read the content of an ``ensemble.json``.
 
     Args:
-        content: as :class:`selection.ensemble.Ensemble` writes it. Only members, their weights and sizes, and the
+        content: as :class:`selection.report.ensemble.Ensemble` writes it. Only members, their weights and sizes, and
+        the
             budget are required; a score or a rival that is missing is not shown.
 
     Raises:

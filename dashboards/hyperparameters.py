@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dashboards.records import TrialRecord
-from dashboards.units import finite
+from gapsack.dashboards.records import TrialRecord
+from gapsack.dashboards.units import finite
 
 
 def varied(trials: Sequence[TrialRecord]) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from dashboards.figures import FIGURES, build_figures
-from dashboards.records import SweepRecords
-from dashboards.theme import LIGHT, Theme
-from selection.errors import InputError
+from gapsack.dashboards.figures.catalogue import FIGURES, build_figures
+from gapsack.dashboards.figures.theme import LIGHT, Theme
+from gapsack.dashboards.records import SweepRecords
+from gapsack.selection.errors import InputError
 
 WIDTH = 960
 PIXELS_A_POINT = 2  # PNG files are drawn at twice their size, sharp on dense screens and in print
@@ -33,7 +33,7 @@ def write_images(
         records: what to draw; a figure that they hold nothing for is left out.
         folder: for the files; made where it is missing.
         format: ``png`` or ``svg``.
-        figures: keys of the figures wanted (of :data:`dashboards.figures.FIGURES`); all if omitted.
+        figures: keys of the figures wanted (of :data:`dashboards.figures.catalogue.FIGURES`); all if omitted.
         theme: light or dark.
 
     Returns:

@@ -6,8 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from dashboards.page import page
-from dashboards.records import SweepRecords
+from gapsack.dashboards.page.page import page
+from gapsack.dashboards.records import SweepRecords
 
 
 def write_report(path: str | os.PathLike[str], records: SweepRecords) -> Path:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.layers.kernels import Kernels
-from models.precisions.codec import GROUP_ROWS
+from gapsack.models.layers.kernels import Kernels
+from gapsack.models.precisions.codec import GROUP_ROWS
 
 Calibration = dict[str, NDArray[np.float32]]
 """Moments [groups, GROUP_ROWS, GROUP_ROWS] by tensor name; a last group of fewer rows is filled up with zeros."""

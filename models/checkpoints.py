@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selection.errors import InputError
+from gapsack.selection.errors import InputError
 
 Weights = dict[str, NDArray[np.float32]]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models.tensors import Tensor
-from selection.errors import InputError
+from gapsack.models.tensors import Tensor
+from gapsack.selection.errors import InputError
 
 Value = int | float
 

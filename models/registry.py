@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from models import gated_netvlad
-from models.family import Family
-from selection.errors import InputError
+from gapsack.models.families import gated_netvlad
+from gapsack.models.family import Family
+from gapsack.selection.errors import InputError
 
 _FAMILIES: dict[str, Family] = {}
 

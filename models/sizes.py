@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from models import precisions, registry
-from models.tensors import Tensor
+from gapsack.models import precisions, registry
+from gapsack.models.tensors import Tensor
 
 PRECISIONS: tuple[str, ...] = precisions.names()
 

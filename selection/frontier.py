@@ -1,10 +1,10 @@
 """The best ensemble for every budget, in one search.
 
-Squared errors of subsets cost microseconds (``selection.weights``), so the trade-off between size and squared error is
-searched first: every subset in its best layers is expanded once, by adding, dropping and exchanging members, until
-nothing in them is new (a Pareto local search; Paquete, Chiarandini and Stuetzle, 2004). Those layers are scored on the
-metric, the best of them get line searches, and what is then on the frontier gets the full weight search. What is learnt
-for one budget serves all others.
+Squared errors of subsets cost microseconds (``selection.blend.weights``), so the trade-off between size and squared
+error is searched first: every subset in its best layers is expanded once, by adding, dropping and exchanging members,
+until nothing in them is new (a Pareto local search; Paquete, Chiarandini and Stuetzle, 2004). Those layers are scored
+on the metric, the best of them get line searches, and what is then on the frontier gets the full weight search. What
+is learnt for one budget serves all others.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from selection.archive import Archive
-from selection.board import Board, Entry
-from selection.bootstrap import Voters
-from selection.ensemble import Member
-from selection.errors import InputError
-from selection.evaluate import Evaluator
-from selection.objectives import objective_of
-from selection.options import Options
-from selection.preference import without_idle
-from selection.rows import build_rows
-from selection.runner import Runner, Stopped
-from selection.search import split_videos
-from selection.space import Space
+from gapsack.selection.blend.evaluate import Evaluator
+from gapsack.selection.blend.runner import Runner, Stopped
+from gapsack.selection.errors import InputError
+from gapsack.selection.metrics.objectives import objective_of
+from gapsack.selection.report.bootstrap import Voters
+from gapsack.selection.report.ensemble import Member
+from gapsack.selection.rows.rows import build_rows
+from gapsack.selection.search import split_videos
+from gapsack.selection.subsets.archive import Archive
+from gapsack.selection.subsets.board import Board, Entry
+from gapsack.selection.subsets.options import Options
+from gapsack.selection.subsets.preference import without_idle
+from gapsack.selection.subsets.space import Space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from selection.evaluate import Blend, Effort
-    from selection.objectives import Objective
-    from selection.pool import CandidatePool
-    from selection.space import Subset
+    from gapsack.selection.blend.evaluate import Blend, Effort
+    from gapsack.selection.metrics.objectives import Objective
+    from gapsack.selection.pool import CandidatePool
+    from gapsack.selection.subsets.space import Subset
 
 LOSS_LAYERS = 8  # layers by squared error that are scored on the metric
 QUICK_LAYERS = 2  # layers by the metric that get line searches
@@ -96,7 +96,8 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
     Args:
         pool: candidates and ground truth.
         max_budget_bytes: the largest budget of interest; None for all models together.
-        options: see ``selection.options.Options``; ``prefer``, ``exhaustive``, ``folds``, ``restarts``, ``resamples``
+        options: see ``selection.subsets.options.Options``; ``prefer``, ``exhaustive``, ``folds``, ``restarts``,
+        ``resamples``
             and ``confidence`` concern one budget and are refused.
 
     Raises:

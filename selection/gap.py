@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from selection.errors import InputError
+from gapsack.selection.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from selection.lists import Labels
+    from gapsack.selection.pool.lists import Labels
 
 
 def gap_at_k(scores: ArrayLike, labels: ArrayLike, k: int = 20) -> float:

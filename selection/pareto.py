@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from selection.errors import PoolError
+from gapsack.selection.errors import PoolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from selection.pool import Candidate
+    from gapsack.selection.pool import Candidate
 
 
 def inferior(candidates: Iterable[Candidate], *, precision: str | None = None, score: str = "gap") -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The search for the best ensemble under a size budget, with an honest report of how good it is.
 
-Members and weights are chosen on one part of the videos and scored on the rest. ``selection.race`` says how the
-choice is made, ``selection.certify`` what cut lists prove, ``selection.bootstrap`` how sure the held-out figures are.
+Members and weights are chosen on one part of the videos and scored on the rest. ``selection.subsets.race`` says how the
+choice is made, ``selection.report.certify`` what cut lists prove, ``selection.report.bootstrap`` how sure the
+held-out figures are.
 """
 
 from __future__ import annotations
@@ -11,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from selection.bootstrap import Sample, Voters, bootstrap
-from selection.certify import certify
-from selection.ensemble import Ensemble, Member
-from selection.errors import BudgetError
-from selection.find import Found, find
-from selection.objectives import DEFAULT_K, Gap, Objective, objective_of
-from selection.options import Options
-from selection.preference import preferred, stripped
-from selection.space import Space
+from gapsack.selection.errors import BudgetError
+from gapsack.selection.metrics.objectives import DEFAULT_K, Gap, Objective, objective_of
+from gapsack.selection.report.bootstrap import Sample, Voters, bootstrap
+from gapsack.selection.report.certify import certify
+from gapsack.selection.report.ensemble import Ensemble, Member
+from gapsack.selection.subsets.find import Found, find
+from gapsack.selection.subsets.options import Options
+from gapsack.selection.subsets.preference import preferred, stripped
+from gapsack.selection.subsets.space import Space
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from selection.board import Entry
-    from selection.pool import CandidatePool
+    from gapsack.selection.pool import CandidatePool
+    from gapsack.selection.subsets.board import Entry
 
     Videos = NDArray[np.int64]
 
@@ -38,7 +39,7 @@ def search_ensemble(pool: CandidatePool, *, budget_bytes: int, **options: Any) -
     Args:
         pool: candidates and ground truth.
         budget_bytes: the most that the members and ``reserve_bytes`` may take together.
-        options: see ``selection.options.Options``.
+        options: see ``selection.subsets.options.Options``.
 
     Returns:
         The best ensemble found; ``search["stop_reason"]`` says what that is worth.

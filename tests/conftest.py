@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
-KERNELS = ("models/cpu", "sweep/data", "selection")
+KERNELS = ("models/training/backends/cpu", "sweep/data", "selection")
 
 
 def pytest_configure() -> None:

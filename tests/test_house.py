@@ -21,10 +21,10 @@ def test_imports_point_one_way() -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "import sweep.cli, sweep.select_cli",
-        "import models, models.sizes, models.precisions, models.registry",
-        "import selection.search, selection.pool, selection.gap, selection.pareto",
-        "import dashboards.report",
+        "import gapsack.sweep.cli.runs, gapsack.sweep.cli.choose",
+        "import gapsack, gapsack.models, gapsack.models.sizes, gapsack.models.precisions, gapsack.models.registry",
+        "import gapsack.selection.search, gapsack.selection.pool, gapsack.selection.gap, gapsack.selection.pareto",
+        "import gapsack.dashboards.report",
     ],
 )
 def test_light_imports_load_nothing_heavy(statement: str, tmp_path: Path) -> None:

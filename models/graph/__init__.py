@@ -3,13 +3,13 @@
 Importing this package imports neither TensorFlow nor Keras; building and loading do.
 """
 
-from models.graph.build import GraphInfo, build_graph
-from models.graph.foreign import SavedModelMember
-from models.graph.members import AnyMember, Member
-from models.graph.output import GraphOutput, Predictor
-from models.graph.served import Graph
-from models.graph.shared import Shared
-from models.graph.size import reserve_bytes
+from gapsack.models.graph.build import GraphInfo, build_graph
+from gapsack.models.graph.foreign.saved_model import SavedModelMember
+from gapsack.models.graph.formats.savedmodel_served import Graph
+from gapsack.models.graph.members import AnyMember, Member
+from gapsack.models.graph.output import GraphOutput, Predictor
+from gapsack.models.graph.shared import Shared
+from gapsack.models.graph.size import reserve_bytes
 
 __all__ = [
     "AnyMember",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.graph.compact import compact, rename_tensor
-from models.graph.network import Network
+from gapsack.models.graph.compact import compact, rename_tensor
+from gapsack.models.graph.network import Network
 
 
 def graph_definition(network: Network) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from selection.errors import InputError
+from gapsack.selection.errors import InputError
 
 EXTRA_FOLDER = "assets.extra"
 """Where a graph keeps files that are not of its format: the folder that SavedModels have for it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.graph.shared import Shared
+from gapsack.models.graph.shared import Shared
 
 
 def parse_frame_level(serialized: Any, shared: Shared) -> tuple[Any, Any]:

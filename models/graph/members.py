@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models import precisions, registry
-from models.checkpoints import read_weights
-from models.graph.foreign import SavedModelMember
-from models.graph.names import scope
-from models.graph.shared import Shared
-from models.precisions import Precision
-from models.precisions.codec import part_name
-from models.tensors import Tensor
-from selection.errors import InputError
+from gapsack.models import precisions, registry
+from gapsack.models.checkpoints import read_weights
+from gapsack.models.graph.foreign.saved_model import SavedModelMember
+from gapsack.models.graph.names import scope
+from gapsack.models.graph.shared import Shared
+from gapsack.models.precisions import Precision
+from gapsack.models.precisions.codec import part_name
+from gapsack.models.tensors import Tensor
+from gapsack.selection.errors import InputError
 
 
 @dataclass(frozen=True)

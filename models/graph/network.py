@@ -13,18 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from models import registry
-from models.graph import foreign, foreign_call
-from models.graph.blending import Blend, blended
-from models.graph.foreign import Opened, SavedModelMember
-from models.graph.inputs import parse_frame_level, parse_video_level, sample
-from models.graph.members import AnyMember, Member, shared_features, variable_name
-from models.graph.names import scope
-from models.graph.shared import Shared
-from models.graph.variables import Restore, Variable, add_restore, declare
-from models.precisions import Part
-from models.precisions.codec import MAIN
-from selection.errors import GraphError, InputError
+from gapsack.models import registry
+from gapsack.models.graph.blending import Blend, blended
+from gapsack.models.graph.foreign import call as foreign_call
+from gapsack.models.graph.foreign import saved_model as foreign
+from gapsack.models.graph.foreign.saved_model import Opened, SavedModelMember
+from gapsack.models.graph.inputs import parse_frame_level, parse_video_level, sample
+from gapsack.models.graph.members import AnyMember, Member, shared_features, variable_name
+from gapsack.models.graph.names import scope
+from gapsack.models.graph.shared import Shared
+from gapsack.models.graph.variables import Restore, Variable, add_restore, declare
+from gapsack.models.precisions import Part
+from gapsack.models.precisions.codec import MAIN
+from gapsack.selection.errors import GraphError, InputError
 
 Level = Literal["frame", "video"]
 
@@ -237,7 +238,7 @@ def _member_output(member: Member, weights: dict[str, Any], frames: Any) -> Any:
             f"expected Keras on TensorFlow to build a graph, got Keras on {keras.backend.backend()}; set "
             "KERAS_BACKEND=tensorflow"
         )
-    from models.layers.base import blank_variables
+    from gapsack.models.layers.base import blank_variables
 
     with tf.Graph().as_default(), blank_variables():  # a graph only notes its variables, nothing is allocated
         model = registry.build(member.family, **member.complete)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models import precisions
+from gapsack.models import precisions
 
 FIXED_BYTES = 12 * 1024
 """Inputs, parsing, blend, the top classes, and what every SavedModel says of itself."""

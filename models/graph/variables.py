@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.precisions import Part
+from gapsack.models.precisions import Part
 
 
 @dataclass

@@ -17,8 +17,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.layers.kernels import Kernels
-from models.tensors import Tensor
+from gapsack.models.layers.kernels import Kernels
+from gapsack.models.tensors import Tensor
 
 Table = Mapping[str, Tensor]
 

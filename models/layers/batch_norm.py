@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.layers.base import Table, TensorLayer
-from models.layers.statistics import Normalisation, moments, normalised
+from gapsack.models.layers.base import Table, TensorLayer
+from gapsack.models.layers.statistics import Normalisation, moments, normalised
 
 
 class BatchNorm(TensorLayer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.layers.base import Table, TensorLayer
+from gapsack.models.layers.base import Table, TensorLayer
 
 
 class Dense(TensorLayer):

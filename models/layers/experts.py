@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.layers.base import Table, TensorLayer
-from models.layers.dense import Dense
+from gapsack.models.layers.base import Table, TensorLayer
+from gapsack.models.layers.dense import Dense
 
 
 class MixtureOfExperts(TensorLayer):

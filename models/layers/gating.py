@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.layers.base import Table, TensorLayer
-from models.layers.batch_norm import BatchNorm
+from gapsack.models.layers.base import Table, TensorLayer
+from gapsack.models.layers.batch_norm import BatchNorm
 
 
 class ContextGating(TensorLayer):

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from models.layers.frames import SMALLEST_SQUARE, Frames, split_frames
-from models.layers.statistics import Normalisation, moments, normalised
+from gapsack.models.layers.frames import SMALLEST_SQUARE, Frames, split_frames
+from gapsack.models.layers.statistics import Normalisation, moments, normalised
 
 
 class Clusters(NamedTuple):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.layers.base import Table, TensorLayer
-from models.layers.batch_norm import BatchNorm
-from models.layers.frames import Frames
-from models.layers.kernels import Clusters
+from gapsack.models.layers.base import Table, TensorLayer
+from gapsack.models.layers.batch_norm import BatchNorm
+from gapsack.models.layers.frames import Frames
+from gapsack.models.layers.kernels import Clusters
 
 
 class NetVLAD(TensorLayer):

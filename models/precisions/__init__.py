@@ -7,7 +7,7 @@ tensors of a family are stored small; all others stay float32.
 Importing this package imports neither TensorFlow nor Keras.
 """
 
-from models.precisions.codec import Codec, Part
-from models.precisions.precision import MIXED_ORDER, Precision, mixed, names, precision, roundtrip
+from gapsack.models.precisions.codec import Codec, Part
+from gapsack.models.precisions.precision import MIXED_ORDER, Precision, mixed, names, precision, roundtrip
 
 __all__ = ["MIXED_ORDER", "Codec", "Part", "Precision", "mixed", "names", "precision", "roundtrip"]

@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from models.precisions.codec import MAIN, Codec, Part
+from gapsack.models.precisions.codec import MAIN, Codec, Part
 
 _LIMITS = {"float32": float(np.finfo(np.float32).max), "float16": 65504.0, "bfloat16": 255 / 128 * 2.0**127}
 

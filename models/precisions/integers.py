@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.precisions.codec import MAIN, Codec, Part, as_matrix_shape
-from models.precisions.scales import expand_scales, quantize
+from gapsack.models.precisions.codec import MAIN, Codec, Part, as_matrix_shape
+from gapsack.models.precisions.scales import expand_scales, quantize
 
 SCALES = "scales"
 UNIT = "unit"

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.precisions.codec import GROUP_ROWS, Codec
-from models.precisions.floats import FloatCodec
-from models.precisions.integers import IntegerCodec
-from models.precisions.pruned import PrunedCodec
-from models.tensors import Tensor
-from selection.errors import InputError
+from gapsack.models.precisions.codec import GROUP_ROWS, Codec
+from gapsack.models.precisions.floats import FloatCodec
+from gapsack.models.precisions.integers import IntegerCodec
+from gapsack.models.precisions.pruned import PrunedCodec
+from gapsack.models.tensors import Tensor
+from gapsack.selection.errors import InputError
 
 MIXED_ORDER: tuple[str, ...] = (
     "tower/hidden1_weights/hidden1_weights",

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.precisions.codec import MAIN, Codec, Part, as_matrix_shape
-from models.precisions.integers import SCALES, UNIT
-from models.precisions.scales import quantize
+from gapsack.models.precisions.codec import MAIN, Codec, Part, as_matrix_shape
+from gapsack.models.precisions.integers import SCALES, UNIT
+from gapsack.models.precisions.scales import quantize
 
 MASK = "mask"
 

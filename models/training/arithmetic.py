@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from models.training.recipe import Recipe
+from gapsack.models.training.recipe import Recipe
 
 Values = Mapping[str, Any]
 

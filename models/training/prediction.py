@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from models.training.slots import Slots
+from gapsack.models.training.slots import Slots
 
 
 class Prediction:

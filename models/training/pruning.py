@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from models.precisions.pruned import largest_magnitudes
-from models.tensors import Tensor
-from selection.errors import InputError
+from gapsack.models.precisions.pruned import largest_magnitudes
+from gapsack.models.tensors import Tensor
+from gapsack.selection.errors import InputError
 
 _KINDS = ("weights", "adam_m", "average")
 """Slots that are zero where a weight is pruned."""

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from models.training.pruning import Pruning
-from selection.errors import InputError
+from gapsack.models.training.pruning import Pruning
+from gapsack.selection.errors import InputError
 
 
 @dataclass(frozen=True)

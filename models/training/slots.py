@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from models.training.recipe import Recipe
+from gapsack.models.training.recipe import Recipe
 
 FIRST_LOSS_SCALE = 2.0**15
 

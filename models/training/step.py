@@ -8,19 +8,11 @@ from typing import Any, Protocol
 
 from keras import ops
 
-from models.layers.kernels import Kernels
-from models.training.arithmetic import (
-    Values,
-    averaged,
-    clip_factors,
-    counted,
-    cross_entropy,
-    rescaled,
-    updated,
-)
-from models.training.products import ProductGradient
-from models.training.recipe import Recipe
-from models.training.slots import Slots
+from gapsack.models.layers.kernels import Kernels
+from gapsack.models.training.arithmetic import Values, averaged, clip_factors, counted, cross_entropy, rescaled, updated
+from gapsack.models.training.backends.products import ProductGradient
+from gapsack.models.training.recipe import Recipe
+from gapsack.models.training.slots import Slots
 
 Objective = Callable[[list[Any]], tuple[Any, Any]]
 """Trainable values -> (loss, auxiliary values)."""

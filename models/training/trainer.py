@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.checkpoints import Weights, load_reference_weights
-from models.training.pruning import prune
-from models.training.recipe import Recipe
-from selection.errors import InputError, TrainingError
+from gapsack.models.checkpoints import Weights, load_reference_weights
+from gapsack.models.training.pruning import prune
+from gapsack.models.training.recipe import Recipe
+from gapsack.selection.errors import InputError, TrainingError
 
 State = dict[str, NDArray[Any]]
 
@@ -33,9 +33,9 @@ class Trainer:
     """
 
     def __init__(self, model: Any, recipe: Recipe) -> None:
-        from models.training.prediction import Prediction
-        from models.training.slots import Slots
-        from models.training.step import Step
+        from gapsack.models.training.prediction import Prediction
+        from gapsack.models.training.slots import Slots
+        from gapsack.models.training.step import Step
 
         self.model, self.recipe, self.step = model, recipe, 0
         self._backend = _backend()
@@ -171,11 +171,11 @@ def _backend() -> Any:
 
     name = keras.backend.backend()
     if name == "tensorflow":
-        from models.training import tensorflow_backend
+        from gapsack.models.training.backends import tensorflow as tensorflow_backend
 
         return tensorflow_backend
     if name == "jax":
-        from models.training import jax_backend
+        from gapsack.models.training.backends import jax as jax_backend
 
         return jax_backend
     raise InputError(f"expected the Keras backend tensorflow or jax (KERAS_BACKEND), got {name}")

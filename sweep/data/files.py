@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selection.errors import ConfigError, DataError
-from sweep.data import storage
+from gapsack.selection.errors import ConfigError, DataError
+from gapsack.sweep.data.storage import files as storage
 
 
 def expand(patterns: Sequence[str]) -> list[str]:

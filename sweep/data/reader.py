@@ -19,23 +19,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from selection.errors import ConfigError, DataError
-from sweep.data import sampling
-from sweep.data.batch import Batch, RawBatch
-from sweep.data.buffers import Buffers
-from sweep.data.gather import count_frames, gather
-from sweep.data.order import InOrder
-from sweep.data.sampling import evaluation_frames
-from sweep.data.stream import Stream
-from sweep.data.training import TrainingSeries
-from sweep.data.windows import Windows
+from gapsack.selection.errors import ConfigError, DataError
+from gapsack.sweep.data import sampling
+from gapsack.sweep.data.batch import Batch, RawBatch
+from gapsack.sweep.data.sampling import evaluation_frames
+from gapsack.sweep.data.storage.buffers import Buffers
+from gapsack.sweep.data.stream.gather import count_frames, gather
+from gapsack.sweep.data.stream.order import InOrder
+from gapsack.sweep.data.stream.stream import Stream
+from gapsack.sweep.data.stream.training import TrainingSeries
+from gapsack.sweep.data.stream.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sweep.data.blocks import Cut
-    from sweep.data.faults import Faults
-    from sweep.data.features import Features
+    from gapsack.sweep.data.faults import Faults
+    from gapsack.sweep.data.features import Features
+    from gapsack.sweep.data.stream.blocks import Cut
 
 __all__ = ["Batch", "RawBatch", "evaluation_batches", "evaluation_frames", "raw_batches", "training_batches"]
 

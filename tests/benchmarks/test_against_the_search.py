@@ -13,7 +13,7 @@ from benchmarks.contest import BUDGETS, OURS, Halves, contest, halves, our_searc
 from benchmarks.frontier import AtBudget
 from benchmarks.paper import MIB, TABLE_1
 from benchmarks.twin import Twin, TwinSpec
-from selection.frontier import frontier
+from gapsack.selection.frontier import frontier
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from benchmarks.contest import BUDGETS, OURS, RANDOM, Found, Halves, Result, con
 from benchmarks.paper import MIB, TABLE_1
 from benchmarks.scorer import BlendScorer
 from benchmarks.twin import Twin, TwinSpec
-from selection.pool import CandidatePool
+from gapsack.selection.pool import CandidatePool
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks import reader_pipelines as pipelines
-from sweep.data.faults import Faults
-from sweep.data.features import Features
-from sweep.data.reader import raw_batches
-from sweep.data.synth import write_synth
+from gapsack.sweep.data.faults import Faults
+from gapsack.sweep.data.features import Features
+from gapsack.sweep.data.reader import raw_batches
+from gapsack.sweep.data.synth.write import write_synth
 
 pytest.importorskip("tensorflow")
 

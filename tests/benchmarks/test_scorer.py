@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchmarks.scorer import BlendScorer
-from selection.gap import gap_at_k
-from selection.pool import Candidate, CandidatePool, Labels, Predictions
+from gapsack.selection.gap import gap_at_k
+from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
 
 
 def pool_of(scores: NDArray[np.float32], labels: NDArray[np.bool_], listed: int) -> CandidatePool:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import train_step
 from benchmarks.step_cost import step_cost
-from models import sizes
+from gapsack.models import sizes
 
 TINY = ["--batch", "4", "--frames", "3", "--classes", "5", "--steps", "3", "--models", "2-4"]
 

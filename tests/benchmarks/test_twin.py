@@ -11,7 +11,7 @@ from benchmarks.paper import MIB, TABLE_1, TABLE_2, PaperModel
 from benchmarks.scorer import BlendScorer
 from benchmarks.twin import Solution, Twin, TwinSpec
 from benchmarks.twin_check import check
-from selection.gap import gap_at_k
+from gapsack.selection.gap import gap_at_k
 
 SMALL = TwinSpec(seed=5, videos=1_500, classes=600, slots=60, listed=40)
 SOLVED = Solution(

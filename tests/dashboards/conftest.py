@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dashboards.records import CurvePoint, DataFacts, FrontierPoint, SweepRecords, TrialRecord
+from gapsack.dashboards.records import CurvePoint, DataFacts, FrontierPoint, SweepRecords, TrialRecord
 
 MIB = 2**20
 

@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from dashboards.ensemble import chosen_ensemble, ensemble_info, metric_text
-from dashboards.records import SweepRecords
-from selection.ensemble import Ensemble, Member
-from selection.errors import InputError
+from gapsack.dashboards.ensemble import chosen_ensemble, ensemble_info, metric_text
+from gapsack.dashboards.records import SweepRecords
+from gapsack.selection.errors import InputError
+from gapsack.selection.report.ensemble import Ensemble, Member
 
 MIB = 2**20
 

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
-from dashboards.hyperparameters import distinct, value_text, varied
-from dashboards.records import SweepRecords, TrialRecord
+from gapsack.dashboards.hyperparameters import distinct, value_text, varied
+from gapsack.dashboards.records import SweepRecords, TrialRecord
 
 
 def test_only_what_differs_is_varied(records: SweepRecords) -> None:

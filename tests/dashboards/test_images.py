@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.images import write_images
-from dashboards.records import SweepRecords
-from selection.errors import InputError
+from gapsack.dashboards.images import write_images
+from gapsack.dashboards.records import SweepRecords
+from gapsack.selection.errors import InputError
 
 CHROME = shutil.which("chromium") or shutil.which("google-chrome")
 needs_chrome = pytest.mark.skipif(CHROME is None, reason="no Chrome or Chromium to draw images with")

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from plotly.offline import get_plotlyjs
 
-from dashboards.figures import FIGURES
-from dashboards.records import SweepRecords, TrialRecord
-from dashboards.report import write_report
-from selection.errors import InputError
+from gapsack.dashboards.figures.catalogue import FIGURES
+from gapsack.dashboards.records import SweepRecords, TrialRecord
+from gapsack.dashboards.report import write_report
+from gapsack.selection.errors import InputError
 
 CHROME = shutil.which("chromium") or shutil.which("google-chrome")
 VOID = {"meta", "br", "input"}

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from dashboards import units
-from dashboards.units import MIB
+from gapsack.dashboards import units
+from gapsack.dashboards.units import MIB
 
 
 @pytest.mark.parametrize(

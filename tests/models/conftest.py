@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models import checkpoints, precisions, registry, sizes
-from models.graph import Member
+from gapsack.models import checkpoints, precisions, registry, sizes
+from gapsack.models.graph import Member
 
 FEATURES = {"rgb": 8, "audio": 4, "classes": 30, "mixtures": 2}
 HYPERPARAMETERS = (

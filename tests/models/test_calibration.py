@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from models import checkpoints, precisions, registry
-from models.calibration import calibrate, group_moments
-from models.graph import Graph, build_graph
+from gapsack.models import checkpoints, precisions, registry
+from gapsack.models.calibration import calibrate, group_moments
+from gapsack.models.graph import Graph, build_graph
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from models import checkpoints, registry
-from selection.errors import InputError
+from gapsack.models import checkpoints, registry
+from gapsack.selection.errors import InputError
 
 SMALL = {"clusters": 4, "hidden": 3, "classes": 5, "mixtures": 2, "rgb": 6, "audio": 2}
 

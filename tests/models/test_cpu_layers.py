@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from models.cpu import workers
-from models.cpu.frames import Part, code_sums
-from models.cpu.gating import gated, gated_gradients
-from models.cpu.mixture import mixed, mixed_gradients
-from models.cpu.netvlad import Limits, described, gradients, scored
+from gapsack.models.training.backends.cpu import workers
+from gapsack.models.training.backends.cpu.frames import Part, code_sums
+from gapsack.models.training.backends.cpu.gating import gated, gated_gradients
+from gapsack.models.training.backends.cpu.mixture import mixed, mixed_gradients
+from gapsack.models.training.backends.cpu.netvlad import Limits, described, gradients, scored
 
 LIMITS = Limits(np.float32(1e-3), np.float32(1e-12))
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from models.cpu import workers
-from models.cpu.lanes import NARROW, NEON, TILING, WIDE, tiling
-from models.cpu.products import Gradient, gram, product, product_with_transpose, squared_norms
-from models.cpu.update import AdamStep, SmallUpdate, Update, update
+from gapsack.models.training.backends.cpu import workers
+from gapsack.models.training.backends.cpu.lanes import NARROW, NEON, TILING, WIDE, tiling
+from gapsack.models.training.backends.cpu.products import Gradient, gram, product, product_with_transpose, squared_norms
+from gapsack.models.training.backends.cpu.update import AdamStep, SmallUpdate, Update, update
 
 SIZES = [(1, 1, 1), (3, 5, 7), (9, 301, 100), (16, 257, 480), (80, 1030, 1001), (130, 70, 515), (21, 37, 4999)]
 STEP = AdamStep(*map(np.float32, (0.5, 1e-2, 0.99, 1e-2, 0.1, 0.001, 1e-8)))

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-tensorflow_kernels = pytest.importorskip("models.training.tensorflow_kernels", reason="needs TensorFlow")
+tensorflow_kernels = pytest.importorskip("gapsack.models.training.backends.cpu.tensorflow", reason="needs TensorFlow")
 
-from models import registry  # noqa: E402
-from models.training import Recipe, Trainer, tensorflow_backend  # noqa: E402
-from models.training.products import ProductGradient  # noqa: E402
+from gapsack.models import registry  # noqa: E402
+from gapsack.models.training import Recipe, Trainer  # noqa: E402
+from gapsack.models.training.backends import tensorflow as tensorflow_backend  # noqa: E402
+from gapsack.models.training.backends.products import ProductGradient  # noqa: E402
 
 HYPERPARAMETERS = {"clusters": 5, "hidden": 24, "classes": 33, "mixtures": 2, "rgb": 40, "audio": 9}
 RECIPE = Recipe(batch_size=6, learning_rate=0.01)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from models.graph import Graph, build_graph
-from selection.errors import GraphError, InputError
-from selection.gap import gap_at_k
+from gapsack.models.graph import Graph, build_graph
+from gapsack.selection.errors import GraphError, InputError
+from gapsack.selection.gap import gap_at_k
 
 
 def blended(members, predictions, blend):
@@ -149,7 +149,7 @@ def test_variables_bear_the_authors_names_and_their_stored_types(ensemble, tmp_p
 def test_what_is_beyond_float16_stops_the_build_or_saturates(ensemble, tmp_path):
     from dataclasses import replace
 
-    from models.checkpoints import read_weights, write_weights
+    from gapsack.models.checkpoints import read_weights, write_weights
 
     (member,) = ensemble("float16")
     weights = read_weights(member.weights)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from models.graph.compact import compact, rename_tensor
+from gapsack.models.graph.compact import compact, rename_tensor
 
 
 def graph_def():

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from models.graph.files import file_sizes, whole_folder
-from selection.errors import InputError
+from gapsack.models.graph.files import file_sizes, whole_folder
+from gapsack.selection.errors import InputError
 
 
 def write(directory, content=b"whole"):
@@ -35,7 +35,7 @@ def test_a_failure_leaves_what_was_there(tmp_path):
 def test_a_killed_process_leaves_nothing_under_the_name_and_the_next_one_cleans_up(tmp_path):
     code = (
         "import os, sys, pathlib\n"
-        "from models.graph.files import whole_folder\n"
+        "from gapsack.models.graph.files import whole_folder\n"
         "with whole_folder(pathlib.Path(sys.argv[1]), marker='marker') as part:\n"
         "    (part / 'half').touch()\n"
         "    os.kill(os.getpid(), 9)\n"

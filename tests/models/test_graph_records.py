@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
 
-from models.checkpoints import write_weights
-from models.graph import Graph, Member, build_graph
+from gapsack.models.checkpoints import write_weights
+from gapsack.models.graph import Graph, Member, build_graph
 
 
 def bytes_list(rows):

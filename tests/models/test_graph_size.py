@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from models import precisions
-from models.graph import build_graph, reserve_bytes
-from models.graph.size import EXTRA_FILES_BYTES
+from gapsack.models import precisions
+from gapsack.models.graph import build_graph, reserve_bytes
+from gapsack.models.graph.size import EXTRA_FILES_BYTES
 
 NAMES = (*precisions.names(), "pruned75_float16", "pruned75_int8", "mixed_8_4_4_16_8")
 
@@ -25,8 +25,8 @@ def test_the_reserve_covers_what_is_not_weights(ensemble, tmp_path, name, level)
 
 
 def test_members_of_two_mebibytes_come_out_within_a_percent(random_weights, tmp_path):
-    from models.checkpoints import write_weights
-    from models.graph.members import Member
+    from gapsack.models.checkpoints import write_weights
+    from gapsack.models.graph.members import Member
 
     hyperparameters = {"clusters": 12, "hidden": 64, "classes": 150}
     write_weights(tmp_path / "w.npz", random_weights(hyperparameters, 0))

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import precisions
-from models.calibration import group_moments
-from models.precisions.codec import Codec
-from models.precisions.floats import FloatCodec
-from models.precisions.integers import IntegerCodec
-from models.precisions.pruned import PrunedCodec, largest_magnitudes
-from models.precisions.scales import quantize
-from models.tensors import Tensor
-from selection.errors import InputError
+from gapsack.models import precisions
+from gapsack.models.calibration import group_moments
+from gapsack.models.precisions.codec import Codec
+from gapsack.models.precisions.floats import FloatCodec
+from gapsack.models.precisions.integers import IntegerCodec
+from gapsack.models.precisions.pruned import PrunedCodec, largest_magnitudes
+from gapsack.models.precisions.scales import quantize
+from gapsack.models.tensors import Tensor
+from gapsack.selection.errors import InputError
 
 CODECS: tuple[Codec, ...] = (
     FloatCodec("float32"),
@@ -224,6 +224,7 @@ def test_unknown_names_are_errors_that_list_the_known(name: str) -> None:
 
 
 def test_importing_precisions_imports_no_backend() -> None:
-    code = "import sys, models.precisions; print([m for m in ('tensorflow', 'keras', 'numba') if m in sys.modules])"
+    heavy = ("tensorflow", "keras", "numba")
+    code = f"import sys, gapsack.models.precisions; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from models import checkpoints, precisions, registry, sizes
-from models.precisions.codec import MAIN
-from models.precisions.pruned import PrunedCodec
-from models.training import Pruning, Recipe, Trainer
-from selection.errors import InputError
+from gapsack.models import checkpoints, precisions, registry, sizes
+from gapsack.models.precisions.codec import MAIN
+from gapsack.models.precisions.pruned import PrunedCodec
+from gapsack.models.training import Pruning, Recipe, Trainer
+from gapsack.selection.errors import InputError
 
 SMALL = {"clusters": 4, "hidden": 8, "classes": 12, "mixtures": 3, "rgb": 16, "audio": 4}
 TENSORS = sizes.tensors("gated_netvlad", SMALL)

@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
-from models import registry
-from models.gated_netvlad import FAMILY
-from selection.errors import InputError
+from gapsack.models import registry
+from gapsack.models.families.gated_netvlad.tensors import FAMILY
+from gapsack.selection.errors import InputError
 
 SMALL = {"clusters": 4, "hidden": 8, "classes": 6, "rgb": 10, "audio": 3}
 

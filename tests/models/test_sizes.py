@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from models import checkpoints, registry, sizes
+from gapsack.models import checkpoints, registry, sizes
 
 
 def test_all_36_sizes_of_the_papers_table_to_the_printed_digit(golden):
@@ -49,5 +49,6 @@ def test_the_large_tensors_hold_nearly_all_bytes():
 
 
 def test_sizes_import_no_backend():
-    code = "import sys, models.sizes; assert not {'keras', 'tensorflow', 'jax'} & set(sys.modules), sorted(sys.modules)"
+    heavy = {"keras", "tensorflow", "jax"}
+    code = f"import sys, gapsack.models.sizes; assert not {heavy!r} & set(sys.modules), sorted(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

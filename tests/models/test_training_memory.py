@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import registry, sizes
-from models.training import Recipe, Trainer
+from gapsack.models import registry, sizes
+from gapsack.models.training import Recipe, Trainer
 
 STATM = Path("/proc/self/statm")
 PAGE_BYTES = 4096

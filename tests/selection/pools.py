@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from selection.pool import Candidate, CandidatePool, Labels, Predictions
+from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
 
 
 def dense_case(seed, *, videos=60, classes=40, models=4, levels=None, label_share=0.08):

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pools import case_of_seven
 
-from selection.archive import Archive
-from selection.errors import BudgetError, InputError
-from selection.frontier import frontier
-from selection.gap import gap_at_k
-from selection.search import search_ensemble, split_videos
+from gapsack.selection.errors import BudgetError, InputError
+from gapsack.selection.frontier import frontier
+from gapsack.selection.gap import gap_at_k
+from gapsack.selection.search import search_ensemble, split_videos
+from gapsack.selection.subsets.archive import Archive
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selection.errors import InputError
-from selection.gap import gap_at_k, gap_of_lists
-from selection.pool import Labels, Predictions
+from gapsack.selection.errors import InputError
+from gapsack.selection.gap import gap_at_k, gap_of_lists
+from gapsack.selection.pool import Labels, Predictions
 
 GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden" / "official_gap.npz"
 

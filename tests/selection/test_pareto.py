@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selection.errors import PoolError
-from selection.pareto import inferior
-from selection.pool import Candidate, Predictions
+from gapsack.selection.errors import PoolError
+from gapsack.selection.pareto import inferior
+from gapsack.selection.pool import Candidate, Predictions
 
 TABLE = Path(__file__).resolve().parents[3] / "shared" / "golden" / "paper_table1.csv"
 ONE_LIST = Predictions(np.array(["v"]), np.array([[0]]), np.array([[0.5]]))

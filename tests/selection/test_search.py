@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from pools import SEVEN_SIZES, case_of_seven, dense_case, pool_of
 
-from selection.ensemble import Ensemble
-from selection.errors import BudgetError, InputError
-from selection.evaluate import Evaluator, Task
-from selection.find import find
-from selection.gap import gap_at_k
-from selection.objectives import objective_of
-from selection.options import Options
-from selection.pool import Candidate, CandidatePool, Predictions
-from selection.rows import build_rows
-from selection.search import search_ensemble, split_videos
-from selection.space import Space
+from gapsack.selection.blend.evaluate import Evaluator, Task
+from gapsack.selection.errors import BudgetError, InputError
+from gapsack.selection.gap import gap_at_k
+from gapsack.selection.metrics.objectives import objective_of
+from gapsack.selection.pool import Candidate, CandidatePool, Predictions
+from gapsack.selection.report.ensemble import Ensemble
+from gapsack.selection.rows.rows import build_rows
+from gapsack.selection.search import search_ensemble, split_videos
+from gapsack.selection.subsets.find import find
+from gapsack.selection.subsets.options import Options
+from gapsack.selection.subsets.space import Space
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_nothing_under_the_budget_scores_higher(case, ensemble):
     columns = [candidate.predictions.take(tune) for candidate in pool.candidates]
     evaluator = Evaluator.of(build_rows(pool.labels.take(tune), columns, 20), objective_of("gap"))
     space = Space(pool, None, Options().constraints(110))
-    from selection.enumeration import enumerate_subsets
+    from gapsack.selection.subsets.enumeration import enumerate_subsets
 
     scores = [evaluator(Task(subset, "final")).score for subset in enumerate_subsets(space).maximal]
     assert ensemble.tuning_score >= max(scores) - 1e-6

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweep.data import encode
-from sweep.data.framing import frame_record
-from sweep.grid import Grid
-from sweep.mlflow_store import MlflowStore
-from sweep.spec import SweepSpec
+from gapsack.sweep.data.tfrecord import encode
+from gapsack.sweep.data.tfrecord.framing import frame_record
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.tracking.mlflow import MlflowStore
 
 CLASSES = 24
 RGB, AUDIO = 16, 8

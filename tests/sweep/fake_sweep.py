@@ -15,13 +15,13 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from selection.errors import TrainingError
-from sweep.grid import Grid
-from sweep.progress import SweepProgress
-from sweep.runs import RunFolder
-from sweep.spec import SweepSpec
-from sweep.tune import run_sweep
-from sweep.worker import TrialInterruptedError
+from gapsack.selection.errors import TrainingError
+from gapsack.sweep.cluster.drive import run_sweep
+from gapsack.sweep.cluster.events import SweepProgress
+from gapsack.sweep.cluster.worker import TrialInterruptedError
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.spec import SweepSpec
 
 GRID = {
     "name": "fake",
@@ -61,15 +61,15 @@ class Shouting(SweepProgress):
 
 def counting_trial(behaviour):
     def trial(spec, *, report, should_stop):
-        import models
-        import selection.errors
+        from gapsack import models
+        from gapsack.selection import errors
 
         log = Path(spec.run_folder).parent / "attempts"
         attempts = sum(line.split()[0] == spec.name for line in log.read_text().splitlines()) if log.exists() else 0
         state = spec.folder.checkpoints / "step"
         step = int(state.read_text()) if state.exists() else 0
         with log.open("a") as file:
-            file.write(f"{spec.name} {os.getpid()} {step} {models.__file__} {selection.errors.__file__}\n")
+            file.write(f"{spec.name} {os.getpid()} {step} {models.__file__} {errors.__file__}\n")
         spec.folder.checkpoints.mkdir(exist_ok=True)
         if spec.name in behaviour.get("reject", []):
             raise TrainingError("the loss is not finite")

@@ -4,9 +4,9 @@ import json
 import sys
 from pathlib import Path
 
-from sweep.spec import TrialSpec
-from sweep.trial import run_trial
-from sweep.worker import stop_polling
+from gapsack.sweep.cluster.worker import stop_polling
+from gapsack.sweep.runs.spec import TrialSpec
+from gapsack.sweep.trial.run import run_trial
 
 if __name__ == "__main__":
     spec = TrialSpec.from_dict(json.loads(Path(sys.argv[1]).read_text()))

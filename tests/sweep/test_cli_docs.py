@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from sweep.cli import app
+from gapsack.sweep.cli.runs import app
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTATION = "\n".join(path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sweep.grid import AUTO, Grid
-from sweep.gridfile import load_grid
-from sweep.gridproblems import known_keys
+from gapsack.sweep.grid.problems import known_keys
+from gapsack.sweep.grid.read import load_grid
+from gapsack.sweep.grid.schema import AUTO, Grid
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "grid.md").read_text()

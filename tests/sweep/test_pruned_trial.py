@@ -5,11 +5,11 @@ import csv
 import numpy as np
 import pytest
 
-from models import precisions, sizes
-from models.checkpoints import read_weights
-from selection.pool import CandidatePool
-from sweep.trial import run_trial
-from sweep.worker import TrialInterruptedError
+from gapsack.models import precisions, sizes
+from gapsack.models.checkpoints import read_weights
+from gapsack.selection.pool import CandidatePool
+from gapsack.sweep.cluster.worker import TrialInterruptedError
+from gapsack.sweep.trial.run import run_trial
 
 TRAINING = {
     "pruning": {"sparsity": 0.75, "begin_step": 2, "end_step": 14, "every_steps": 4},

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.checkpoints import read_weights
-from sweep.grid import Resources
-from sweep.ray_session import worker_environment
+from gapsack.models.checkpoints import read_weights
+from gapsack.sweep.cluster.ray import worker_environment
+from gapsack.sweep.grid.schema import Resources
 
 pytestmark = pytest.mark.slow
 

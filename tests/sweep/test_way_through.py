@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from sweep.cli import app
-from sweep.data.faults import Faults
-from sweep.data.features import Features
-from sweep.data.reader import evaluation_batches, raw_batches
+from gapsack.sweep.cli.runs import app
+from gapsack.sweep.data.faults import Faults
+from gapsack.sweep.data.features import Features
+from gapsack.sweep.data.reader import evaluation_batches, raw_batches
 
 GRID = """
 name: way
@@ -39,7 +39,7 @@ PROGRAMS = {"synth", "run"}
 def sweep(folder: Path, *arguments: str) -> str:
     """Give a command in `folder`; what it prints on standard output."""
     if arguments[0] in PROGRAMS:
-        command = [sys.executable, "-c", "from sweep.cli import main; main()", *arguments]
+        command = [sys.executable, "-c", "from gapsack.sweep.cli.runs import main; main()", *arguments]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -81,7 +81,7 @@ def test_from_a_grid_to_predictions(tmp_path: Path) -> None:
 
 
 def test_the_real_frame_level_video_goes_through_reader_and_model(yt8m_frame: Path) -> None:
-    from models.registry import build
+    from gapsack.models.registry import build
 
     files, features = [str(path) for path in yt8m_frame.glob("*.tfrecord")], Features("frame", 3862)
     with raw_batches(files, features, batch_size=4, faults=Faults(0.0)) as stream:

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from selection.errors import ConfigError, DataError
-from sweep.data.faults import Faults
+from gapsack.selection.errors import ConfigError, DataError
+from gapsack.sweep.data.faults import Faults
 
 
 def test_counts_by_kind_and_names_the_first() -> None:

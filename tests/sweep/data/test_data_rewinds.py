@@ -13,15 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from selection.errors import DataError
-from sweep.data import encode
-from sweep.data.faults import Faults
-from sweep.data.features import Features
-from sweep.data.framing import frame_record
-from sweep.data.mapping import FileMemory
-from sweep.data.reader import Batch, RawBatch, evaluation_batches, raw_batches, training_batches
-from sweep.data.stream import Stream
-from sweep.data.windows import Windows
+from gapsack.selection.errors import DataError
+from gapsack.sweep.data.faults import Faults
+from gapsack.sweep.data.features import Features
+from gapsack.sweep.data.reader import Batch, RawBatch, evaluation_batches, raw_batches, training_batches
+from gapsack.sweep.data.storage.mapping import FileMemory
+from gapsack.sweep.data.stream.stream import Stream
+from gapsack.sweep.data.stream.windows import Windows
+from gapsack.sweep.data.tfrecord import encode
+from gapsack.sweep.data.tfrecord.framing import frame_record
 
 FEATURES = Features("frame", classes=10, rgb=5, audio=3, max_frames=7)
 SIZES = (0, 9, 1, 12, 7, 11)  # records of each file

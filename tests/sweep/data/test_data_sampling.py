@@ -6,7 +6,7 @@ from math import floor
 import numpy as np
 import pytest
 
-from sweep.data.sampling import Choice, all_frames, at_random, choose, evaluation_frames, evenly
+from gapsack.sweep.data.sampling import Choice, all_frames, at_random, choose, evaluation_frames, evenly
 
 
 def chosen(choice: Choice, counts: list[int]) -> list[list[int]]:

@@ -1,0 +1,117 @@
+"""The catalogue of figures: one entry for each, in the order in which a report shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from gapsack.dashboards.figures.comparison import comparison_figure, comparison_info
+from gapsack.dashboards.figures.composition import composition_figure, composition_info
+from gapsack.dashboards.figures.curves import curves_figure, curves_info
+from gapsack.dashboards.figures.frontier import frontier_figure, frontier_info
+from gapsack.dashboards.figures.heat_map import heat_map_figure, heat_map_info
+from gapsack.dashboards.figures.plane import plane_figure, plane_info
+from gapsack.dashboards.figures.theme import LIGHT, Theme
+from gapsack.dashboards.records import SweepRecords
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """One kind of figure.
+
+    Args:
+        key: its name in files and in the page.
+        title: its heading.
+        caption: how to read it, in a sentence or two.
+        build: draws it, or returns None where the records have nothing to show.
+    """
+
+    key: str
+    title: str
+    caption: str
+    build: Callable[[SweepRecords, Theme], go.Figure | None]
+
+
+def _composition(records: SweepRecords, theme: Theme) -> go.Figure | None:
+    info = composition_info(records)
+    return None if info is None else composition_figure(info, theme)
+
+
+def _comparison(records: SweepRecords, theme: Theme) -> go.Figure | None:
+    info = comparison_info(records)
+    return None if info is None else comparison_figure(info, theme)
+
+
+def _plane(records: SweepRecords, theme: Theme) -> go.Figure | None:
+    info = plane_info(records)
+    return None if info is None else plane_figure(info, theme)
+
+
+def _frontier(records: SweepRecords, theme: Theme) -> go.Figure | None:
+    info = frontier_info(records)
+    return None if info is None else frontier_figure(info, theme)
+
+
+def _heat_map(records: SweepRecords, theme: Theme) -> go.Figure | None:
+    info = heat_map_info(records)
+    return None if info is None else heat_map_figure(info, theme)
+
+
+def _loss(records: SweepRecords, theme: Theme) -> go.Figure | None:
+    info = curves_info(records, "loss")
+    return None if info is None else curves_figure(info, theme)
+
+
+def _gap(records: SweepRecords, theme: Theme) -> go.Figure | None:
+    info = curves_info(records, "gap")
+    return None if info is None else curves_figure(info, theme)
+
+
+FIGURES: tuple[FigureKind, ...] = (
+    FigureKind(
+        "composition",
+        "What it is made of",
+        "What each member takes of the budget, and its weight in the vote.",
+        _composition,
+    ),
+    FigureKind(
+        "comparison",
+        "Is it really better?",
+        "Held-out scores come from videos that took no part in choosing; their intervals from resampling those videos.",
+        _comparison,
+    ),
+    FigureKind(
+        "plane",
+        "Size and GAP",
+        "Every finished model. The line is the best score within a size; a ring is a model that another one beats "
+        "without being larger.",
+        _plane,
+    ),
+    FigureKind(
+        "frontier",
+        "What another MiB buys",
+        "The best ensemble of every budget, above the best single model of the same size.",
+        _frontier,
+    ),
+    FigureKind(
+        "heat_map",
+        "GAP by hyperparameters",
+        "The best trial of each combination. Members of the ensemble have a frame.",
+        _heat_map,
+    ),
+    FigureKind("loss", "Training loss", "Mean over the steps since the point before.", _loss),
+    FigureKind(
+        "gap",
+        "GAP while training",
+        "Single checkpoints on the held-out videos; the axis starts where the steep climb ends.",
+        _gap,
+    ),
+)
+
+
+def build_figures(records: SweepRecords, theme: Theme = LIGHT) -> dict[str, go.Figure]:
+    """Every figure that the records have data for, by key, in the catalogue's order."""
+    built = ((kind.key, kind.build(records, theme)) for kind in FIGURES)
+    return {key: figure for key, figure in built if figure is not None}

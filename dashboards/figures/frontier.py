@@ -1,0 +1,101 @@
+"""The best ensemble of every budget: where another MiB still buys GAP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from gapsack.dashboards.ensemble import chosen_ensemble
+from gapsack.dashboards.figures.axes import draw_budget_line, score_axis, size_axis
+from gapsack.dashboards.figures.plane import plane_info
+from gapsack.dashboards.figures.theme import LIGHT, Theme, new_figure
+from gapsack.dashboards.records import FrontierPoint, SweepRecords
+from gapsack.dashboards.units import gap_text, mib, mib_text, plain
+
+HEIGHT = 420
+
+
+@dataclass(frozen=True)
+class FrontierInfo:
+    """Data of the figure.
+
+    Args:
+        ensembles: the best one by budget, by increasing size.
+        singles: (size in bytes, GAP) of the single models on the Pareto frontier, by increasing size.
+        budget_bytes: the budget of the chosen ensemble, if there is one.
+    """
+
+    ensembles: tuple[FrontierPoint, ...]
+    singles: tuple[tuple[int, float], ...]
+    budget_bytes: int | None
+
+
+def frontier_info(records: SweepRecords) -> FrontierInfo | None:
+    """Data of the frontier, or None where it was not searched."""
+    if not records.frontier:
+        return None
+    plane = plane_info(records)
+    chosen = chosen_ensemble(records)
+    return FrontierInfo(
+        ensembles=tuple(sorted(records.frontier, key=lambda point: (point.total_bytes, point.gap))),
+        singles=() if plane is None else tuple((point.size_bytes, point.gap) for point in plane.frontier),
+        budget_bytes=records.budget_bytes if chosen is None else chosen.budget_bytes,
+    )
+
+
+def frontier_figure(info: FrontierInfo, theme: Theme = LIGHT) -> go.Figure:
+    """Draw the best score by budget, ensembles above single models."""
+    figure = new_figure(theme, height=HEIGHT)
+    sizes = [mib(point.total_bytes) for point in info.ensembles] + [mib(size) for size, _ in info.singles]
+    gaps = [point.gap for point in info.ensembles] + [gap for _, gap in info.singles]
+    if info.budget_bytes is not None:
+        draw_budget_line(figure, info.budget_bytes, theme)
+        sizes.append(mib(info.budget_bytes))
+    reach = max(sizes) * 1.1
+    _draw_singles(figure, info, reach, theme)
+    _draw_ensembles(figure, info, reach, theme)
+    figure.update_xaxes(size_axis(sizes, title="budget (MiB)"))
+    figure.update_yaxes(score_axis(gaps, title="GAP@20"))
+    return figure
+
+
+def _draw_singles(figure: go.Figure, info: FrontierInfo, reach: float, theme: Theme) -> None:
+    if not info.singles:
+        return
+    figure.add_scatter(
+        x=[*(mib(size) for size, _ in info.singles), reach],
+        y=[*(gap for _, gap in info.singles), info.singles[-1][1]],
+        mode="lines",
+        name="best single model",
+        line={"shape": "hv", "color": theme.faint, "width": 1.5},
+        hovertemplate="best single model<br>GAP %{y:.4f}<extra></extra>",
+    )
+
+
+def _draw_ensembles(figure: go.Figure, info: FrontierInfo, reach: float, theme: Theme) -> None:
+    last = info.ensembles[-1]
+    figure.add_scatter(
+        x=[*(mib(point.total_bytes) for point in info.ensembles), reach],
+        y=[*(point.gap for point in info.ensembles), last.gap],
+        mode="lines",
+        name="best ensemble",
+        legendgroup="ensembles",
+        line={"shape": "hv", "color": theme.accent, "width": 2},
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=[mib(point.total_bytes) for point in info.ensembles],
+        y=[point.gap for point in info.ensembles],
+        mode="markers",
+        legendgroup="ensembles",
+        showlegend=False,
+        marker={"size": 9, "color": theme.accent, "line": {"color": theme.paper, "width": 1}},
+        hovertext=[_hover(point) for point in info.ensembles],
+        hoverinfo="text",
+    )
+
+
+def _hover(point: FrontierPoint) -> str:
+    members = "<br>".join(plain(name) for name in point.members)
+    return f"<b>GAP {gap_text(point.gap)}</b><br>{mib_text(point.total_bytes)}<br>{members}"

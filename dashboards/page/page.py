@@ -1,0 +1,208 @@
+"""The page of a report: head, figures and tables in reading order, with style, script and plotly inside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble
+from gapsack.dashboards.figures.catalogue import FIGURES, build_figures
+from gapsack.dashboards.figures.theme import DARK, LIGHT, Theme, recolouring
+from gapsack.dashboards.page.markup import Markup, join, tag
+from gapsack.dashboards.page.sections import (
+    earlier_table,
+    ensemble_table,
+    facts_list,
+    inferior_table,
+    swatch,
+    trials_table,
+    trouble_table,
+)
+from gapsack.dashboards.page.summary import SummaryInfo, Tile, best_trial, summary_info
+from gapsack.dashboards.records import SweepRecords
+
+ASSETS = Path(__file__).with_name("assets")
+# The browser itself refuses every address outside the file, whatever plotly or a name in the records asks for.
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
+)
+MOST_UNFILTERED_ROWS = 20  # a longer table gets a box to search in
+TITLES = {kind.key: kind for kind in FIGURES}
+
+
+def page(records: SweepRecords) -> str:
+    """The whole report as one HTML document."""
+    figures = build_figures(records, LIGHT)
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=CONTENT_POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"{records.name} · gapsack"),
+        tag("style", Markup(_style())),
+    )
+    body = tag(
+        "body",
+        _header(records, summary_info(records), chosen_ensemble(records)),
+        tag("main", *_sections(records, figures)),
+        tag("noscript", tag("p", "The figures need JavaScript; the tables do not.", class_="caution")),
+        _scripts(figures),
+    )
+    return "<!DOCTYPE html>\n" + tag("html", head, body, lang="en") + "\n"
+
+
+def _header(records: SweepRecords, summary: SummaryInfo, ensemble: EnsembleInfo | None) -> Markup:
+    return tag(
+        "header",
+        tag("p", tag("strong", records.name), tag("span", records.created) if records.created else None, class_="name"),
+        tag("h1", summary.sentence),
+        _chips(ensemble) if ensemble is not None else None,
+        tag("p", summary.caution, class_="caution") if summary.caution else None,
+        tag("ul", *(_tile(tile) for tile in summary.tiles), class_="tiles") if summary.tiles else None,
+    )
+
+
+def _chips(ensemble: EnsembleInfo) -> Markup:
+    """The members by name, in the colours that they have throughout the report."""
+    chips = (tag("li", swatch(index), member.name) for index, member in enumerate(ensemble.members))
+    return tag("ul", *chips, class_="chips", aria_label="Members of the ensemble")
+
+
+def _tile(tile: Tile) -> Markup:
+    bar = None
+    if tile.meter is not None:
+        bar = tag("span", tag("span", style=f"width:{tile.meter:.1%}"), class_="meter", aria_hidden="true")
+    return tag(
+        "li",
+        tag("span", tile.label, class_="label"),
+        tag("strong", tile.value),
+        bar,
+        tag("span", tile.detail, class_="detail"),
+    )
+
+
+def _sections(records: SweepRecords, figures: Mapping[str, go.Figure]) -> list[Markup]:
+    ensemble = chosen_ensemble(records)
+    sections = [
+        _section("The ensemble", *_ensemble_parts(records, ensemble, figures)),
+        _section("The models", _figure("plane", figures), _figure("heat_map", figures)),
+        _section("Every budget", _figure("frontier", figures)),
+        _section("Training", _curves(records, figures)),
+        _section(
+            "Trials",
+            _filter() if len(records.trials) > MOST_UNFILTERED_ROWS else None,
+            trials_table(records, ensemble) if records.trials else None,
+            inferior_table(records),
+            trouble_table(records),
+        ),
+        _section("Behind the numbers", facts_list(records)),
+    ]
+    return [section for section in sections if section is not None]
+
+
+def _ensemble_parts(
+    records: SweepRecords, ensemble: EnsembleInfo | None, figures: Mapping[str, go.Figure]
+) -> list[Markup | None]:
+    if ensemble is None:
+        return []
+    return [
+        _figure("composition", figures),
+        ensemble_table(records, ensemble),
+        _figure("comparison", figures),
+        earlier_table(records),
+    ]
+
+
+def _section(title: str, *parts: Markup | None) -> Markup | None:
+    """A section with its heading, or nothing where all its parts are missing."""
+    present = [part for part in parts if part is not None]
+    return tag("section", tag("h2", title), *present) if present else None
+
+
+def _figure(key: str, figures: Mapping[str, go.Figure]) -> Markup | None:
+    if key not in figures:
+        return None
+    kind = TITLES[key]
+    height = int(figures[key].layout.height)
+    width = (figures[key].layout.meta or {}).get("narrowest")
+    style = f"height:{height}px" + (f";min-width:{width}px" if width else "")
+    return tag(
+        "figure",
+        tag("figcaption", tag("h3", kind.title), tag("p", kind.caption)),
+        tag(
+            "div",
+            tag("div", class_="plot", data_figure=key, role="img", aria_label=kind.title, style=style),
+            class_="scroll",
+        ),
+        class_=f"figure-{key}",
+    )
+
+
+def _curves(records: SweepRecords, figures: Mapping[str, go.Figure]) -> Markup | None:
+    plots = [plot for key in ("loss", "gap") if (plot := _figure(key, figures)) is not None]
+    if not plots:
+        return None
+    return join([_curve_controls(records), tag("div", *plots, class_="pair")])
+
+
+def _curve_controls(records: SweepRecords) -> Markup:
+    """Which curves to show, where some stand out of the others, and one trial to find among them."""
+    some_stand_out = best_trial(records) is not None
+    logged = [trial.name for trial in records.trials if trial.curve]
+    choices = ("all", "All trials"), ("highlighted", "Highlighted only")
+    buttons = (
+        tag("button", label, type="button", data_show=key, aria_pressed="true" if key == "all" else "false")
+        for key, label in choices
+    )
+    options = (tag("option", name, value=name) for name in logged)
+    return tag(
+        "div",
+        tag("div", *buttons, class_="switch", role="group", aria_label="Curves to show") if some_stand_out else None,
+        tag("label", "Find ", tag("select", tag("option", "no trial", value=""), *options, id="focus")),
+        class_="controls",
+    )
+
+
+def _filter() -> Markup:
+    return tag("label", "Show trials with ", tag("input", type="search", id="filter"), class_="filter")
+
+
+def _scripts(figures: Mapping[str, go.Figure]) -> Markup:
+    if not figures:
+        return tag("script", Markup((ASSETS / "report.js").read_text(encoding="utf-8")))
+    content = {
+        "figures": {key: json.loads(figure.to_json()) for key, figure in figures.items()},
+        "dark": recolouring(LIGHT, DARK),
+    }
+    # "<" inside the data could end the script element; JSON may write it as an escape.
+    data = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return join(
+        [
+            tag("script", Markup(_plotly())),
+            tag("script", Markup(data), type="application/json", id="figures"),
+            tag("script", Markup((ASSETS / "report.js").read_text(encoding="utf-8"))),
+        ]
+    )
+
+
+@cache
+def _plotly() -> str:
+    return str(get_plotlyjs())
+
+
+def _style() -> str:
+    """The style sheet, with both themes as custom properties."""
+
+    def properties(theme: Theme) -> str:
+        return "".join(f"--{name}:{colour};" for name, colour in asdict(theme).items())
+
+    themes = f":root{{{properties(LIGHT)}}}@media screen and (prefers-color-scheme:dark){{:root{{{properties(DARK)}}}}}"
+    return themes + (ASSETS / "report.css").read_text(encoding="utf-8")

@@ -1,0 +1,53 @@
+"""What an ensemble rests on, as the search recorded it: how much was tried, why it stopped, how it fares elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gapsack.dashboards.ensemble import count, interval, section
+from gapsack.dashboards.units import count_text, difference_text, finite, gap_text
+
+
+def search_facts(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values, as people read them; what the file does not hold is left out.
+
+    Args:
+        content: of an ``ensemble.json``.
+    """
+    search = section(content, "search")
+    facts = [
+        ("search", str(search.get("stop_reason") or "")),
+        ("choice", str(content.get("preference") or "")),
+        ("against the runner-up", _difference(section(content, "difference_to_runner_up"))),
+        ("held-out score of other splits", _folds(section(content, "held_out").get("folds"))),
+        ("candidates", _count(search.get("candidates"))),
+        ("subsets within the budget", _count(search.get("feasible"))),
+        ("that nothing more fits into", _count(search.get("maximal"))),
+        ("blends scored", _count(search.get("evaluations"))),
+        ("dropped early, could still win", _count(search.get("could_still_win"))),
+    ]
+    return [(name, text) for name, text in facts if text]
+
+
+def _count(value: object) -> str:
+    number = count(value)
+    return "" if number is None else count_text(number)
+
+
+def _difference(content: Mapping[str, Any]) -> str:
+    difference, bounds = finite(content.get("difference")), interval(content.get("interval"))
+    if difference is None:
+        return ""
+    text = difference_text(difference)
+    if bounds is not None:
+        text += f", {difference_text(bounds[0])} to {difference_text(bounds[1])}"
+    return f"{text}: within noise" if content.get("within_noise") else text
+
+
+def _folds(folds: object) -> str:
+    """The whole search was repeated on each of these splits."""
+    if not isinstance(folds, list):
+        return ""
+    scores = [finite(fold.get("score")) for fold in folds if isinstance(fold, Mapping)]
+    return ", ".join(gap_text(score) for score in scores if score is not None)

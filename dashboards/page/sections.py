@@ -1,0 +1,222 @@
+"""The tables of a report: the ensemble, the trials, who was dropped by whom, what went wrong, and the facts behind."""
+
+from __future__ import annotations
+
+from gapsack.dashboards.ensemble import EnsembleInfo, ensemble_info
+from gapsack.dashboards.hyperparameters import value_text, varied
+from gapsack.dashboards.page.markup import Markup, join, tag
+from gapsack.dashboards.page.search_facts import search_facts
+from gapsack.dashboards.page.tables import Cell, Column, Row, number, table, without_empty, words
+from gapsack.dashboards.records import SweepRecords, TrialRecord
+from gapsack.dashboards.units import difference_text, gap_text, mib, mib_digits, share_text, short_count_text, step_text
+
+PRECISION_ORDER = ("float32", "bfloat16", "float16")
+
+
+def ensemble_table(records: SweepRecords, ensemble: EnsembleInfo) -> Markup:
+    """The members with their share of the vote and of the budget, and what they add up to."""
+    gaps = {trial.name: trial.gap for trial in records.trials}
+    digits = mib_digits([member.size_bytes for member in ensemble.members])
+    budget = max(ensemble.budget_bytes, 1)
+
+    def size(size_bytes: int) -> tuple[Cell, Cell]:
+        return number(mib(size_bytes), f"{mib(size_bytes):,.{digits}f}"), number(
+            size_bytes, share_text(size_bytes / budget)
+        )
+
+    columns = (
+        Column("Member"),
+        Column("Precision"),
+        Column("Weight", numeric=True),
+        Column("MiB", numeric=True),
+        Column("of budget", numeric=True),
+        Column("GAP, all videos", numeric=True),
+    )
+    rows = [
+        (
+            Cell(join([swatch(index), member.name])),
+            words(member.precision),
+            number(member.weight, f"{member.weight:.3f}"),
+            *size(member.size_bytes),
+            _gap(gaps.get(member.name)),
+        )
+        for index, member in enumerate(ensemble.members)
+    ]
+    blank = Cell("")
+    footer = [(Cell("Ensemble"), blank, number(1.0, "1.000"), *size(ensemble.total_bytes), _gap(ensemble.gap))]
+    if ensemble.reserve_bytes:
+        footer.insert(0, (Cell("The graph itself"), blank, blank, *size(ensemble.reserve_bytes), blank))
+    names = [member.name for member in ensemble.members]
+    return table(f"Members, blended by {ensemble.blend}", columns, rows, footer=footer, row_names=names)
+
+
+def earlier_table(records: SweepRecords) -> Markup | None:
+    """The ensembles before the newest, newest first; None where there are none."""
+    earlier = [ensemble_info(content) for content in reversed(records.ensembles[:-1])]
+    if not earlier:
+        return None
+    columns = (
+        Column("Members"),
+        Column("budget MiB", numeric=True),
+        Column("MiB", numeric=True),
+        Column("GAP", numeric=True),
+        Column("held out", numeric=True),
+    )
+    rows = [
+        (
+            words(" + ".join(member.name for member in one.members)),
+            number(mib(one.budget_bytes), f"{mib(one.budget_bytes):,.1f}"),
+            number(mib(one.total_bytes), f"{mib(one.total_bytes):,.1f}"),
+            _gap(one.gap),
+            _gap(one.score.held_out),
+        )
+        for one in earlier
+    ]
+    return table("Earlier ensembles", columns, rows, sortable=True)
+
+
+def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup:
+    """Every trial of the sweep, sortable."""
+    names = varied(records.trials)
+    precisions = _precisions(records)
+    digits = {
+        precision: mib_digits([trial.size_bytes.get(precision, 0) for trial in records.trials])
+        for precision in precisions
+    }
+    columns = [
+        Column("Trial"),
+        *(Column(name, numeric=True) for name in names),
+        Column("parameters", numeric=True),
+        *(Column(f"{precision} MiB", numeric=True) for precision in precisions),
+        Column("GAP", numeric=True, hint="of the weights that were kept, on the held-out videos"),
+        Column("by averaging", numeric=True, hint="average of checkpoints against the best single one"),
+        Column("averaged steps", numeric=True),
+        Column("videos/s", numeric=True, hint="training speed"),
+        Column("state"),
+    ]
+    rows: list[Row] = []
+    for trial in records.trials:
+        member = None if ensemble is None else ensemble.member(trial.name)
+        rows.append(
+            [
+                Cell(trial.name if member is None else join([swatch(member), trial.name]), trial.name.casefold()),
+                *(_setting(trial, name) for name in names),
+                number(trial.parameters, None if trial.parameters is None else short_count_text(trial.parameters)),
+                *(_size(trial, precision, digits[precision]) for precision in precisions),
+                _gap(trial.gap),
+                _averaging(trial),
+                _steps(trial),
+                number(trial.videos_per_second, f"{trial.videos_per_second or 0:,.0f}"),
+                words(state_text(records, trial, ensemble)),
+            ]
+        )
+    shown, cells = without_empty(columns, rows)
+    return table("All trials", shown, cells, sortable=True, row_names=[trial.name for trial in records.trials])
+
+
+def inferior_table(records: SweepRecords) -> Markup | None:
+    """Dropped models beside those that beat them; None where nothing was dropped."""
+    trials = {trial.name: trial for trial in records.trials}
+    if not records.inferior:
+        return None
+    sizes = [trial.size_bytes.get(records.precision, 0) for trial in records.trials]
+    digits = mib_digits(sizes)
+    columns = (
+        Column("Dropped"),
+        Column("MiB", numeric=True),
+        Column("GAP", numeric=True),
+        Column("dominated by"),
+        Column("MiB", numeric=True),
+        Column("GAP", numeric=True),
+    )
+    rows = []
+    for dropped, dominating in records.inferior.items():
+        cells = []
+        for name in (dropped, dominating):
+            trial = trials.get(name, TrialRecord(name, "done"))
+            cells += [words(name), _size(trial, records.precision, digits), _gap(trial.gap)]
+        rows.append(cells)
+    names = list(records.inferior)
+    return table(f"Inferior models, by {records.precision} size", columns, rows, sortable=True, row_names=names)
+
+
+def trouble_table(records: SweepRecords) -> Markup | None:
+    """Failed and skipped trials with their reasons; None where there are none."""
+    trouble = [trial for trial in records.trials if trial.status in ("failed", "skipped")]
+    if not trouble:
+        return None
+    rows = [(words(trial.name), words(trial.status), words(trial.reason or "no reason recorded")) for trial in trouble]
+    return table(
+        "Failed and skipped trials",
+        (Column("Trial"), Column("state"), Column("reason", long=True)),
+        rows,
+        sortable=True,
+    )
+
+
+def facts_list(records: SweepRecords) -> Markup | None:
+    """What the scores rest on: data, search, versions."""
+    data = records.data
+    facts: list[tuple[str, object]] = [
+        ("data", None if data.level is None else f"{data.level} level"),
+        ("classes", data.classes),
+        ("training files", data.train_files),
+        ("held-out files", data.held_out_files),
+        ("held-out videos", data.held_out_videos),
+    ]
+    if records.ensembles:
+        facts += search_facts(records.ensembles[-1])
+    facts += list(records.environment.items())
+    known = [(name, f"{value:,}" if isinstance(value, int) else value) for name, value in facts if value is not None]
+    if not known:
+        return None
+    return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in known), class_="facts")
+
+
+def state_text(records: SweepRecords, trial: TrialRecord, ensemble: EnsembleInfo | None) -> str:
+    """What became of a trial, in a word."""
+    if trial.status != "done":
+        return trial.status
+    if ensemble is not None and ensemble.member(trial.name) is not None:
+        return "member"
+    return "inferior" if trial.name in records.inferior else "frontier"
+
+
+def swatch(index: int) -> Markup:
+    """A member's colour; the name beside it says the same to those who cannot see it."""
+    return tag("span", class_=f"swatch member{min(index, 5)}", aria_hidden="true")
+
+
+def _precisions(records: SweepRecords) -> list[str]:
+    known = {precision for trial in records.trials for precision in trial.size_bytes}
+    return [name for name in PRECISION_ORDER if name in known] + sorted(known.difference(PRECISION_ORDER))
+
+
+def _gap(gap: float | None) -> Cell:
+    return number(gap, None if gap is None else gap_text(gap))
+
+
+def _size(trial: TrialRecord, precision: str, digits: int) -> Cell:
+    size_bytes = trial.size_bytes.get(precision)
+    return number(None) if size_bytes is None else number(mib(size_bytes), f"{mib(size_bytes):,.{digits}f}")
+
+
+def _setting(trial: TrialRecord, name: str) -> Cell:
+    value = trial.hyperparameters.get(name)
+    if value is None:
+        return number(None)
+    return Cell(value_text(value), value if isinstance(value, (int, float)) else str(value).casefold())
+
+
+def _averaging(trial: TrialRecord) -> Cell:
+    if trial.gap_averaged is None or trial.gap_single is None:
+        return number(None)
+    gain = trial.gap_averaged - trial.gap_single
+    return number(gain, difference_text(gain))
+
+
+def _steps(trial: TrialRecord) -> Cell:
+    if trial.averaging_range is None:
+        return number(None)
+    first, last = trial.averaging_range
+    return number(first, f"{step_text(first)}–{step_text(last)}")

@@ -1,0 +1,157 @@
+"""The answer first: one sentence, and the few numbers that a reader came for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble
+from gapsack.dashboards.records import SweepRecords, TrialRecord
+from gapsack.dashboards.units import (
+    budget_text,
+    count_text,
+    difference_text,
+    gap_text,
+    in_words,
+    interval_text,
+    mib_text,
+    plural,
+)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One headline number.
+
+    Args:
+        label: what it is.
+        value: the number, with its unit.
+        detail: one line below it.
+        meter: a share in [0, 1] to draw below the number, or None.
+    """
+
+    label: str
+    value: str
+    detail: str = ""
+    meter: float | None = None
+
+
+@dataclass(frozen=True)
+class SummaryInfo:
+    """The head of the report: a sentence, the tiles, and a caution where one is due."""
+
+    sentence: str
+    tiles: tuple[Tile, ...]
+    caution: str = ""
+
+
+def summary_info(records: SweepRecords) -> SummaryInfo:
+    """What the report answers, whatever state the sweep is in."""
+    ensemble = chosen_ensemble(records)
+    if ensemble is not None:
+        return SummaryInfo(_answer(ensemble), _ensemble_tiles(records, ensemble), _caution(ensemble))
+    best = best_trial(records)
+    if best is not None:
+        return SummaryInfo(f"No ensemble yet. The best single model is {best.name}.", _trial_tiles(records, best))
+    return SummaryInfo(_nothing(records), (_progress(records),) if records.trials else ())
+
+
+def best_trial(records: SweepRecords) -> TrialRecord | None:
+    """The finished trial with the highest score; of equals, the smallest."""
+    done = [trial for trial in records.trials if trial.status == "done" and trial.gap is not None]
+    return max(done, key=lambda t: (t.gap or 0.0, -t.size_bytes.get(records.precision, 0)), default=None)
+
+
+def _answer(ensemble: EnsembleInfo) -> str:
+    count = len(ensemble.members)
+    score = ensemble.score.best_known
+    held_out = "held-out " if ensemble.score.held_out is not None else ""
+    reach = "reaches" if count == 1 else "reach"
+    scores = "" if score is None else f" {reach} a {held_out}{ensemble.metric} of {gap_text(score)}"
+    if ensemble.gain is not None and score is not None:
+        side = "above" if ensemble.gain >= 0 else "below"
+        scores += f", {difference_text(abs(ensemble.gain))[1:]} {side} the best single one"
+    return f"{in_words(count).capitalize()} {'model' if count == 1 else 'models'} {_room(ensemble)}{scores}."
+
+
+def _room(ensemble: EnsembleInfo) -> str:
+    size = mib_text(ensemble.total_bytes).removesuffix(" MiB")
+    return f"in {size} of {budget_text(ensemble.budget_bytes)}"
+
+
+def _caution(ensemble: EnsembleInfo) -> str:
+    interval = ensemble.gain_interval
+    if interval is not None and interval[0] <= 0 <= interval[1]:
+        return "The gain over the best single model is within noise: its interval contains zero."
+    if ensemble.total_bytes > ensemble.budget_bytes:
+        return "The ensemble is larger than its budget."
+    return ""
+
+
+def _ensemble_tiles(records: SweepRecords, ensemble: EnsembleInfo) -> tuple[Tile, ...]:
+    tiles = []
+    score = ensemble.score
+    if score.best_known is not None:
+        held_out = score.held_out is not None
+        detail = "on all videos of the pool" if not held_out else _held_out_detail(ensemble)
+        tiles.append(
+            Tile(f"Held-out {ensemble.metric}" if held_out else ensemble.metric, gap_text(score.best_known), detail)
+        )
+    if ensemble.gain is not None:
+        detail = "over the best single model"
+        if ensemble.best_single is not None:
+            detail = f"over {ensemble.best_single.names[0]} alone"
+        if ensemble.gain_interval is not None:
+            detail += f", {' to '.join(map(difference_text, ensemble.gain_interval))}"
+        tiles.append(Tile("Gain by blending", difference_text(ensemble.gain), detail))
+    tiles.append(_size_tile(ensemble))
+    if records.trials:
+        tiles.append(_progress(records))
+    return tuple(tiles)
+
+
+def _held_out_detail(ensemble: EnsembleInfo) -> str:
+    parts = []
+    if ensemble.score.interval is not None:
+        level = "" if ensemble.confidence is None else f" ({ensemble.confidence:.0%})"
+        parts.append(interval_text(*ensemble.score.interval) + level)
+    if ensemble.held_out_videos is not None:
+        parts.append(plural(ensemble.held_out_videos, "video"))
+    return ", ".join(parts) or "on videos that took no part in choosing"
+
+
+def _size_tile(ensemble: EnsembleInfo) -> Tile:
+    share = ensemble.total_bytes / ensemble.budget_bytes if ensemble.budget_bytes else 1.0
+    detail = f"{share:.1%} of {budget_text(ensemble.budget_bytes)}"
+    return Tile("Size", mib_text(ensemble.total_bytes), detail, meter=min(1.0, share))
+
+
+def _trial_tiles(records: SweepRecords, best: TrialRecord) -> tuple[Tile, ...]:
+    tiles = [Tile("Best single GAP@20", gap_text(best.gap or 0.0), best.name)]
+    size_bytes = best.size_bytes.get(records.precision)
+    if size_bytes:
+        within = "" if records.budget_bytes is None else f"budget {budget_text(records.budget_bytes)}"
+        share = None if records.budget_bytes is None else min(1.0, size_bytes / records.budget_bytes)
+        tiles.append(Tile(f"Size, {records.precision}", mib_text(size_bytes), within, meter=share))
+    return (*tiles, _progress(records))
+
+
+def _progress(records: SweepRecords) -> Tile:
+    states = Counter(trial.status for trial in records.trials)
+    others = [
+        f"{count_text(states[name])} {name}" for name in ("running", "pending", "failed", "skipped") if states[name]
+    ]
+    # What is skipped can never be done, so it is not part of the whole.
+    whole = len(records.trials) - states["skipped"]
+    text = count_text(states["done"]) if states["done"] == whole else f"{states['done']} of {whole}"
+    detail = ", ".join(others) if others else f"{len(records.trials) - len(records.inferior)} on the Pareto frontier"
+    return Tile("Trials done", text, detail, meter=None if states["done"] == whole else states["done"] / whole)
+
+
+def _nothing(records: SweepRecords) -> str:
+    if not records.trials:
+        return "No trials yet."
+    states = Counter(trial.status for trial in records.trials)
+    if states["failed"] and not states["running"] and not states["pending"]:
+        return f"No trial has finished: {count_text(states['failed'])} of {count_text(len(records.trials))} failed."
+    return "No trial has finished yet."

@@ -1,0 +1,98 @@
+"""Tables: columns that align, and cells that carry the value that they sort by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gapsack.dashboards.page.markup import Markup, join, tag
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its title, whether it holds numbers (right-aligned) or long text (which wraps), and an explanation."""
+
+    title: str
+    numeric: bool = False
+    long: bool = False
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: what it shows, and what it sorts by (None sorts last whatever the direction)."""
+
+    shown: object
+    value: float | str | None = None
+
+
+Row = Sequence[Cell]
+
+
+def number(value: float | None, text: str | None = None) -> Cell:
+    """A numeric cell; a dash where there is no value."""
+    return Cell("–" if value is None else text if text is not None else f"{value:,}", value)
+
+
+def words(text: str) -> Cell:
+    """A cell of text."""
+    return Cell(text, text.casefold() or None)
+
+
+def without_empty(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[list[Column], list[Row]]:
+    """The same table without the columns in which no row has a value."""
+    kept = [index for index in range(len(columns)) if any(row[index].value is not None for row in rows)]
+    return [columns[index] for index in kept], [[row[index] for index in kept] for row in rows]
+
+
+def table(
+    caption: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    footer: Sequence[Row] = (),
+    sortable: bool = False,
+    row_names: Sequence[str] | None = None,
+) -> Markup:
+    """A table in a frame that scrolls sideways on narrow screens.
+
+    Args:
+        caption: what it holds.
+        columns: as many as each row has cells.
+        rows: the body.
+        footer: rows below a rule, which stay in place when the body is sorted.
+        sortable: whether its titles are buttons that sort it.
+        row_names: the trial that each row stands for, so that a click can find it in the figures.
+    """
+    names = row_names if row_names is not None else [None] * len(rows)
+    return tag(
+        "div",
+        tag(
+            "table",
+            tag("caption", caption),
+            tag("thead", tag("tr", *(_title(column, sortable) for column in columns))),
+            tag("tbody", *(_row(columns, row, name) for row, name in zip(rows, names, strict=True))),
+            tag("tfoot", *(_row(columns, row, None) for row in footer)) if footer else None,
+            class_="sortable" if sortable else None,
+        ),
+        class_="scroll",
+        tabindex="0",
+        role="region",
+        aria_label=caption,
+    )
+
+
+def _title(column: Column, sortable: bool) -> Markup:
+    label = tag("button", column.title, type="button") if sortable else column.title
+    return tag("th", label, scope="col", class_=_class(column), title=column.hint or None)
+
+
+def _row(columns: Sequence[Column], row: Row, name: str | None) -> Markup:
+    first, *others = zip(columns, row, strict=True)
+    head = tag("th", first[1].shown, scope="row", data_value=first[1].value)
+    cells = (tag("td", cell.shown, class_=_class(column), data_value=cell.value) for column, cell in others)
+    return tag("tr", join([head, *cells]), data_trial=name)
+
+
+def _class(column: Column) -> str | None:
+    return "number" if column.numeric else "long" if column.long else None

@@ -1,0 +1,1 @@
+"""Model families, a package each; `models.registry` finds them by name."""

@@ -1,0 +1,77 @@
+"""The gated NetVLAD family: hyperparameters and tensors of Liu & Liu 2018 (arXiv 1808.06739), section 3.
+
+Two NetVLADs (frame features of video and audio), a bottleneck, context gating, a mixture of experts and a second
+context gating over the classes: 32 tensors, of which the four marked `large` hold 98 % of the bytes. Names are those of
+the authors' TensorFlow 1 graph, so that their checkpoints load by name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from gapsack.models.family import Family, Hyperparameter
+from gapsack.models.tensors import Tensor, batch_norm, netvlad
+
+SCOPE = "tower"
+
+
+def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
+    """Every tensor of the model with these (complete) hyperparameters."""
+    K, H, V, M = (int(hyperparameters[name]) for name in ("clusters", "hidden", "classes", "mixtures"))
+    rgb, audio = int(hyperparameters["rgb"]), int(hyperparameters["audio"])
+    descriptor = rgb * K + audio * (K // 2)
+    width = 2 * H  # of the representation that the classifier sees
+
+    def matrix(name: str, rows: int, columns: int, fan: float, *, large: bool = False, decayed: bool = False) -> Tensor:
+        shape, deviation = (rows, columns), 1 / math.sqrt(fan)
+        return Tensor(f"{SCOPE}/{name}", shape, deviation=deviation, large=large, decayed=decayed)
+
+    def glorot(name: str, columns: int) -> Tensor:
+        return matrix(name, width, columns, (width + columns) / 2, large=True, decayed=True)
+
+    return (
+        *netvlad(f"{SCOPE}/video_VLAD", rgb, K),
+        *netvlad(f"{SCOPE}/audio_VLAD", audio, K // 2),
+        matrix("hidden1_weights/hidden1_weights", descriptor, H, K, large=True),
+        *batch_norm(f"{SCOPE}/hidden1_bn", H),
+        matrix("hidden2_weights/hidden2_weights", H, width, H),
+        Tensor(f"{SCOPE}/hidden2_biases", (width,), deviation=0.01),
+        matrix("gating_weights/gating_weights", width, width, width),
+        *batch_norm(f"{SCOPE}/gating_bn", width),
+        glorot("gates/weights", V * (M + 1)),
+        glorot("experts/weights", V * M),
+        Tensor(f"{SCOPE}/experts/biases", (V * M,)),
+        matrix("gating_prob_weights", V, V, V, large=True),
+        *batch_norm(f"{SCOPE}/gating_prob_bn", V),
+    )
+
+
+def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:
+    from gapsack.models.families.gated_netvlad.network import GatedNetVLAD
+
+    return GatedNetVLAD(table, hyperparameters, seed)
+
+
+FAMILY = Family(
+    name="gated_netvlad",
+    hyperparameters=(
+        Hyperparameter("clusters", "K, clusters of the video NetVLAD; audio has K // 2", minimum=2),
+        Hyperparameter("hidden", "H, width of the bottleneck"),
+        Hyperparameter("classes", "V, classes to predict"),
+        Hyperparameter("mixtures", "M, experts of each class", default=5),
+        Hyperparameter("rgb", "video features of a frame", default=1024),
+        Hyperparameter("audio", "audio features of a frame", default=128),
+        Hyperparameter(
+            "dropout",
+            "share of the representation dropped in training, before the experts",
+            minimum=0,
+            below=1,
+            default=0.0,
+            integer=False,
+        ),
+    ),
+    tensors=tensors,
+    network=_network,
+)

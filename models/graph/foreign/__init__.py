@@ -1,0 +1,1 @@
+"""SavedModels from elsewhere as members of the one graph."""

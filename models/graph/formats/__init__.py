@@ -1,0 +1,1 @@
+"""The one graph in the formats that it is shipped in."""

@@ -1,0 +1,1 @@
+"""What a training step needs from TensorFlow or JAX; the Keras backend decides which one runs."""

@@ -1,0 +1,35 @@
+"""Turning a matrix, rows to columns."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from gapsack.models.training.backends.cpu.tiles import turn_tile
+from gapsack.models.training.backends.cpu.vectors import LANES
+
+
+@njit(nogil=True, cache=True)
+def turn(source: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """source [n, m] as out [at least m, at least n], with zeros where `out` is larger; rows without gaps inside.
+
+    A square of vectors at a time, and what is left number by number.
+    """
+    rows, columns = source.shape
+    source_row, out_row = source.strides[0], out.strides[0]
+    whole_rows, whole_columns = rows // LANES * LANES, columns // LANES * LANES
+    for row in range(0, whole_rows, LANES):
+        at, to = source.ctypes.data + row * source_row, out.ctypes.data + 4 * row
+        for column in range(0, whole_columns, LANES):
+            turn_tile(at + 4 * column, source_row, to + column * out_row, out_row)
+        for column in range(whole_columns, columns):
+            for n in range(row, row + LANES):
+                out[column, n] = source[n, column]
+    for row in range(whole_rows, rows):
+        for column in range(columns):
+            out[column, row] = source[row, column]
+    for column in range(columns):
+        for row in range(rows, out.shape[1]):
+            out[column, row] = 0
+    out[columns:] = 0

@@ -1,0 +1,1 @@
+"""What a search reports: certified intervals, bootstrap confidence and the ensemble itself."""

@@ -1,0 +1,46 @@
+"""Compiled loops of the bootstrap. All release the GIL."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from gapsack.selection.rows.pooled import pooled_pairs
+
+# ruff: noqa: PLR0917 - compiled functions take their arrays by position
+
+
+@njit(cache=True, nogil=True)
+def pooled_with_videos(values, peaks, correct, indptr, columns, weights, k, skip_zero):  # type: ignore[no-untyped-def]
+    """Like ``pooled_pairs`` over all videos: (scores, correct, video) of each pooled pair, video by video."""
+    videos = len(indptr) - 1
+    scores = np.empty(videos * k, np.float64)
+    right = np.empty(videos * k, np.bool_)
+    owners = np.empty(videos * k, np.int32)
+    size = 0
+    for video in range(videos):
+        found = pooled_pairs(values, peaks, correct, indptr[video : video + 2], columns, weights, 1, k, skip_zero)
+        for kind in range(2):
+            for score in found[kind]:
+                scores[size], right[size], owners[size] = score, kind == 0, video
+                size += 1
+    return scores[:size], right[:size], owners[:size]
+
+
+@njit(cache=True, nogil=True)
+def resampled_precision_sum(correct, owners, times):  # type: ignore[no-untyped-def]
+    """Sum over the correct pairs of (correct so far / rank) when video v counts ``times[v]`` times.
+
+    ``correct`` and ``owners`` are of the pool in its order. The copies of a pair follow one another.
+    """
+    found, rank, total = 0, 0, 0.0
+    for i in range(len(correct)):
+        copies = times[owners[i]]
+        if correct[i]:
+            for _ in range(copies):
+                found += 1
+                rank += 1
+                total += found / rank
+        else:
+            rank += copies
+    return total

@@ -1,0 +1,1 @@
+"""The search for the subset of candidates that scores best under a budget."""

@@ -1,0 +1,158 @@
+"""What a search knows so far: the score of every subset that it evaluated, at each level of effort."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapsack.selection.blend.evaluate import Effort, Scored, Task
+from gapsack.selection.blend.runner import Progress
+from gapsack.selection.blend.weights import on_simplex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gapsack.selection.blend.evaluate import Blend
+    from gapsack.selection.blend.runner import Runner
+    from gapsack.selection.subsets.space import Space, Subset
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A subset with the weights found for it; higher scores are better."""
+
+    subset: Subset
+    scored: Scored
+
+    @property
+    def score(self) -> float:
+        """Score on the tuning videos."""
+        return self.scored.score
+
+    def weights_without(self, rest: Subset) -> list[tuple[float, ...]]:
+        """Weights for some of the members: in the old proportions, and with what is free given to each one in turn."""
+        weights = dict(zip(self.subset, self.scored.weights, strict=True))
+        kept = np.array([weights[number] for number in rest])
+        handed = kept + (1.0 - kept.sum()) * np.eye(len(rest))
+        return [tuple(float(weight) for weight in on_simplex(each)) for each in (kept, *handed)]
+
+
+@dataclass
+class Board:
+    """Evaluates subsets once each, remembers what came out, and keeps the best.
+
+    Attributes:
+        space: the subsets.
+        runner: what evaluates.
+        report: called after each batch.
+        levels: results by effort and subset.
+        best: the best so far of any effort.
+        losses: squared errors by subset.
+        starts: weights to start a full search of a subset from, by subset, in the order of its items.
+    """
+
+    space: Space
+    runner: Runner
+    report: Callable[[Progress], None] | None = None
+    levels: dict[tuple[Effort, Blend], dict[Subset, Entry]] = field(default_factory=dict)
+    best: Entry | None = None
+    losses: dict[Subset, float] = field(default_factory=dict)
+    starts: dict[Subset, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
+
+    def level(self, effort: Effort, blend: Blend = "probability") -> dict[Subset, Entry]:
+        """Everything known at a level of effort."""
+        return self.levels.setdefault((effort, blend), {})
+
+    def evaluate(self, subsets: Sequence[Subset], effort: Effort, blend: Blend = "probability") -> list[Entry]:
+        """The entries of subsets, evaluating those that are new."""
+        known = self.level(effort, blend)
+        fresh = [subset for subset in dict.fromkeys(subsets) if subset not in known]
+        if fresh:
+            tasks = [
+                Task(
+                    self.space.columns_of(subset),
+                    effort,
+                    blend,
+                    self.starts.get(subset, ()) if effort in {"full", "final"} else (),
+                )
+                for subset in fresh
+            ]
+            for subset, scored in zip(fresh, self.runner.map(tasks), strict=True):
+                known[subset] = Entry(subset, scored)
+                self.consider(known[subset])
+        return [known[subset] for subset in subsets]
+
+    def evaluate_at(self, points: Sequence[tuple[Subset, tuple[float, ...]]], blend: Blend) -> list[Entry]:
+        """Entries of subsets at given weights."""
+        tasks = [Task(self.space.columns_of(subset), "fixed", blend, (weights,)) for subset, weights in points]
+        scored = self.runner.map(tasks)
+        entries = [Entry(subset, each) for (subset, _), each in zip(points, scored, strict=True)]
+        for entry in entries:
+            self.consider(entry)
+        return entries
+
+    def evaluate_first(self, subset: Subset, blend: Blend) -> None:
+        """Evaluate one subset with cheap weights even when asked to stop, so that there is a best."""
+        columns = self.space.columns_of(subset)
+        entry = Entry(subset, self.runner.evaluator(Task(columns, "cheap", blend)))
+        self.level("cheap", blend)[subset] = entry
+        self.consider(entry)
+
+    def add_start(self, subset: Subset, weights: tuple[float, ...]) -> None:
+        """Let later weight searches of a subset start from some weights too."""
+        known = self.starts.get(subset, ())
+        if weights not in known:
+            self.starts[subset] = (*known, weights)
+
+    def loss(self, subset: Subset) -> float:
+        """Squared error that the best least-squares weights of a subset leave, a video; less a common constant."""
+        if subset not in self.losses:
+            columns = np.array(self.space.columns_of(subset), np.int64)
+            self.losses[subset] = self.runner.evaluator.products.least_squares(columns)[1]
+        return self.losses[subset]
+
+    def counts(self) -> dict[str, int]:
+        """Allowed subsets evaluated at each level of effort, over all kinds of blend."""
+        counts: dict[str, int] = {}
+        for (effort, _), entries in self.levels.items():
+            counts[effort] = counts.get(effort, 0) + sum(map(self.space.is_allowed, entries))
+        return counts
+
+    def consider(self, entry: Entry) -> None:
+        """Keep an allowed entry when it is the best; of equal ones the smaller, then the first."""
+        if not self.space.is_allowed(entry.subset):
+            return
+        if self.best is None or self.rank(entry) < self.rank(self.best):
+            self.best = entry
+
+    def leader(self, blend: Blend) -> Entry | None:
+        """The best allowed entry of one kind of blend at any effort; None before there is one."""
+        entries = [
+            entry
+            for (_, kind), level in self.levels.items()
+            if kind == blend
+            for entry in level.values()
+            if self.space.is_allowed(entry.subset)
+        ]
+        return min(entries, key=self.rank) if entries else None
+
+    def rank(self, entry: Entry) -> tuple[float, int, Subset]:
+        """Sort key, best first."""
+        return (-entry.score, self.space.size_bytes(entry.subset), entry.subset)
+
+    def ranked(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Entries, best first."""
+        return sorted(entries, key=self.rank)
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        """Report progress with the best so far."""
+        if self.report is None:
+            return
+        if self.best is None:
+            self.report(Progress(stage, done, total))
+            return
+        members = tuple(self.space.items[number].name for number in self.best.subset)
+        self.report(Progress(stage, done, total, self.best.score, members, self.space.size_bytes(self.best.subset)))

@@ -1,0 +1,88 @@
+"""Greedy selection under the budget: starts for the searches, and what they must never fall behind.
+
+Caruana et al. ("Ensemble selection from libraries of models", 2004) add, with replacement, the model that helps the
+plain average most. Here only what still fits may join; once nothing new fits, weights are the polish's affair.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from gapsack.selection.blend.evaluate import Task
+
+if TYPE_CHECKING:
+    from gapsack.selection.subsets.board import Board
+    from gapsack.selection.subsets.space import Subset
+
+Rule = Literal["score", "rate"]
+MAX_ROUNDS = 40
+MAX_CHOICES = 40  # joiners that a round scores in a large pool: those of the lowest squared error
+
+
+def greedy(board: Board, rule: Rule) -> Subset:
+    """Greedy selection with replacement; the subset found, its average weights kept as a start on the board.
+
+    Args:
+        board: evaluates, and keeps the best.
+        rule: "score": the highest score joins. "rate": the highest gain a byte joins, members again being free.
+    """
+    space = board.space
+    votes: dict[int, int] = {space.of_candidate[candidate][0]: 1 for candidate in space.required}
+    best, best_votes = -np.inf, votes
+    for round_index in range(MAX_ROUNDS):
+        members = tuple(sorted(votes))
+        joiners = sorted(space.additions(members), key=lambda n: board.loss(tuple(sorted((*members, n)))))
+        choices = [*members, *joiners[:MAX_CHOICES]]
+        if not choices:
+            break
+        tasks = [_task(board, _voted(votes, choice)) for choice in choices]
+        scores = [scored.score for scored in board.runner.map(tasks)]
+        values = scores
+        if rule == "rate" and round_index > 0:
+            values = [
+                (score - best) / (1 if number in votes else space.items[number].size_bytes)
+                for score, number in zip(scores, choices, strict=True)
+            ]
+        place = int(np.argmax(values))
+        votes = _voted(votes, choices[place])
+        if scores[place] > best:
+            best, best_votes = scores[place], votes
+        elif not joiners:
+            break
+    subset = tuple(sorted(best_votes))
+    total = sum(best_votes.values())
+    start = tuple(best_votes[number] / total for number in subset)
+    board.add_start(subset, start)
+    return subset
+
+
+def by_loss(board: Board, subset: Subset) -> Subset:
+    """Fill a subset until nothing more fits, each time with what lowers the squared error most."""
+    while True:
+        joiners = board.space.additions(subset)
+        if not joiners:
+            return subset
+        subset = min((tuple(sorted((*subset, number))) for number in joiners), key=board.loss)
+
+
+def at_random(board: Board, rng: np.random.Generator) -> Subset:
+    """A random maximal subset that holds what must be there."""
+    space = board.space
+    subset = tuple(sorted(space.of_candidate[candidate][0] for candidate in space.required))
+    while True:
+        joiners = space.additions(subset)
+        if not joiners:
+            return subset
+        subset = tuple(sorted((*subset, int(rng.choice(joiners)))))
+
+
+def _voted(votes: dict[int, int], number: int) -> dict[int, int]:
+    return {**votes, number: votes.get(number, 0) + 1}
+
+
+def _task(board: Board, votes: dict[int, int]) -> Task:
+    subset = tuple(sorted(votes))
+    total = sum(votes.values())
+    return Task(board.space.columns_of(subset), "fixed", starts=(tuple(votes[n] / total for n in subset),))

@@ -1,0 +1,141 @@
+"""The commands of `select` that make and run the one graph: `build`, `evaluate` and `predict`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gapsack.sweep.cli.app import JsonOption, output, print_json, progress_bar
+
+GraphArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[GRAPH]",
+        help="A built graph of any format, or a run; the newest run if omitted.",
+        show_default=False,
+    ),
+]
+PatternsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[FILES]...", help="Data files or patterns; the run's held-out files if omitted.", show_default=False
+    ),
+]
+BatchOption = Annotated[int, typer.Option(min=1, help="Videos that are predicted at once.")]
+BadShareOption = Annotated[float, typer.Option(min=0, max=1, help="Share of faulty records beyond which it fails.")]
+DecodeOnceOption = Annotated[
+    bool,
+    typer.Option(
+        "--decode-once", help="Decode all weights when a SavedModel is loaded: faster, for the memory of float32."
+    ),
+]
+
+
+class FormatName(StrEnum):
+    """Formats of the one graph."""
+
+    savedmodel = "savedmodel"
+    metagraph = "metagraph"
+    litert = "litert"
+
+
+class LiteWeights(StrEnum):
+    """What LiteRT stores floating-point weights as."""
+
+    float16 = "float16"
+    float32 = "float32"
+
+
+def build(
+    ensemble: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[ENSEMBLE]", help="An ensemble.json or a run; the newest run if omitted.", show_default=False
+        ),
+    ] = None,
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help="The graph's folder; if omitted graph, metagraph or litert in the run.")
+    ] = None,
+    format: Annotated[
+        FormatName, typer.Option(help="SavedModel, the challenge's MetaGraph, or LiteRT for phones.")
+    ] = FormatName.savedmodel,
+    lite_weights: Annotated[
+        LiteWeights, typer.Option(help="What LiteRT stores float weights as; integers stay what they are.")
+    ] = LiteWeights.float16,
+    saturate: Annotated[
+        bool, typer.Option("--saturate", help="Clip weights beyond their precision's range, and say how many.")
+    ] = False,
+    track: Annotated[
+        bool, typer.Option(help="Record the ensemble, and a SavedModel of it, in the run's MLflow.")
+    ] = True,
+    json: JsonOption = False,
+) -> None:
+    """Build the ensemble as one TensorFlow graph, weights inside, within the budget on disk."""
+    from gapsack.sweep.cli.show.pools import print_graph
+    from gapsack.sweep.graphs.build import build_and_track
+    from gapsack.sweep.graphs.formats import Writing, default_folder
+    from gapsack.sweep.runs.sources import find_ensemble
+
+    found = find_ensemble(ensemble)
+    writing = Writing(format.value, lite_float16=lite_weights is LiteWeights.float16, saturate=saturate)
+    folder = out or default_folder(found, writing.format)
+    with progress_bar("Writing members", None) as advance:
+        built = build_and_track(found, folder, writing, track=track, advance=advance)
+    if json:
+        print_json(built.to_dict())
+    else:
+        print_graph(built)
+
+
+def evaluate(
+    graph: GraphArgument = None,
+    files: PatternsArgument = None,
+    *,
+    batch_size: BatchOption = 64,
+    decode_once: DecodeOnceOption = False,
+    max_bad_share: BadShareOption = 0.001,
+    json: JsonOption = False,
+) -> None:
+    """Run a built graph on labelled data files and print GAP, mean average precision and hit@1."""
+    from gapsack.sweep.cli.show.pools import print_evaluation
+    from gapsack.sweep.graphs.serving import Job
+    from gapsack.sweep.runs.sources import find_graph
+
+    job = Job.prepare(
+        find_graph(graph), files or [], batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
+    )
+    with progress_bar("Evaluating videos", None) as advance:
+        evaluation = job.evaluate(advance)
+    if json:
+        print_json(evaluation | job.facts())
+    else:
+        print_evaluation(evaluation, job.facts())
+
+
+def predict(
+    graph: GraphArgument = None,
+    files: PatternsArgument = None,
+    *,
+    out: Annotated[Path, typer.Option(help="The CSV file.")] = Path("predictions.csv"),
+    batch_size: BatchOption = 64,
+    decode_once: DecodeOnceOption = False,
+    max_bad_share: BadShareOption = 0.001,
+    json: JsonOption = False,
+) -> None:
+    """Run a built graph on data files and write the challenge's CSV: VideoId,LabelConfidencePairs, 20 pairs a video."""
+    from gapsack.sweep.graphs.serving import Job
+    from gapsack.sweep.runs.sources import find_graph
+
+    job = Job.prepare(
+        find_graph(graph), files or [], batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
+    )
+    with progress_bar("Predicting videos", None) as advance:
+        videos = job.predict(out, advance)
+    if json:
+        print_json({"out": str(out.absolute()), "videos": videos} | job.facts())
+    else:
+        output().print(f"{videos:,} videos: {out}")

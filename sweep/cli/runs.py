@@ -1,0 +1,189 @@
+"""The command line `sweep`. Commands import what they need when they run, so that --help answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from gapsack.sweep.cli.app import FAILED, INTERRUPTED, JsonOption, make_app, messages, output, print_json, progress_bar
+from gapsack.sweep.cli.choose import app as select_app
+
+app = make_app("sweep", "Train a grid of models, then pick the best ensemble that fits a size budget (`sweep select`).")
+app.add_typer(select_app, name="select")
+
+GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="The grid file (YAML).", show_default=False)]
+StorageOption = Annotated[Path, typer.Option(help="The folder that holds the runs.")]
+RunArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[RUN]", help="A run folder, or a run's name; the newest run if omitted.", show_default=False
+    ),
+]
+RUNS = Path("runs")
+
+# As in sweep.data.features and dashboards.images, which import numpy and plotly.
+Level = Literal["frame", "video"]
+ImageFormat = Literal["png", "svg"]
+
+
+@app.command(epilog="Example: `sweep plan examples/paper_grid.yaml`")
+def plan(grid: GridFile, json: JsonOption = False) -> None:
+    """Show what a grid would train: each trial's exact size by precision, what is skipped and why. Trains nothing."""
+    from gapsack.sweep.cli.show.plan import print_plan
+    from gapsack.sweep.grid.plan import plan as plan_trials
+    from gapsack.sweep.grid.read import load_grid
+
+    loaded = load_grid(grid, keep_variables=True)
+    trials = plan_trials(loaded)
+    if json:
+        print_json([trial.to_dict() for trial in trials])
+    else:
+        print_plan(loaded, trials)
+
+
+@app.command(epilog="Example: `sweep run examples/yt8m_video.yaml --data ~/yt8m/video`")
+def run(
+    grid: GridFile,
+    *,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Folder of the data files; else $GAPSACK_DATA, else the grid's own."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run, in place of the grid's own.")] = None,
+    storage: Annotated[Path | None, typer.Option(help="Folder for the run folder, in place of the grid's own.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster (for example auto); Ray on this machine otherwise.")
+    ] = None,
+    concurrent: Annotated[
+        int | None, typer.Option(min=1, help="Trials at once, in place of the grid's own number.")
+    ] = None,
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow tracking URI, in place of the grid's own.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Train a grid's trials, or go on where an earlier run stopped: what is done is never trained again.
+
+    Ctrl-C stops in order, with a checkpoint of every running trial; the same command resumes.
+    """
+    from gapsack.sweep.grid.read import load_grid
+    from gapsack.sweep.grid.yaml12 import Location
+
+    overrides: dict[Location, object] = {
+        ("name",): name,
+        ("storage",): None if storage is None else str(storage),
+        ("resources", "concurrent"): concurrent,
+        ("tracking", "uri"): tracking_uri,
+    }
+    # Read and checked before anything heavy is imported: a mistake in the file is told at once.
+    loaded = load_grid(grid, data_folder=data, overrides=overrides)
+
+    from gapsack.sweep.cli.show.summary import print_summary, summary_values
+    from gapsack.sweep.cluster.launch import launch
+
+    launched = launch(loaded, grid.read_text(encoding="utf-8"), address=address)
+    if json:
+        print_json(summary_values(launched))
+    else:
+        print_summary(launched)
+    if launched.result.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    if launched.result.failed:
+        raise typer.Exit(FAILED)
+
+
+@app.command(epilog="Example: `sweep status runs/paper_grid`")
+def status(run: RunArgument = None, storage: StorageOption = RUNS, json: JsonOption = False) -> None:
+    """Show a run's trials: how far each has come, its loss, GAP and size, and why it failed."""
+    from gapsack.sweep.cli.show.plan import print_status, status_values
+    from gapsack.sweep.runs.folder import find_run
+    from gapsack.sweep.runs.status import run_state
+
+    state = run_state(find_run(run, storage))
+    if json:
+        print_json(status_values(state))
+    else:
+        print_status(state)
+
+
+@app.command("list", epilog="Example: `sweep list --storage runs`")
+def list_runs(storage: StorageOption = RUNS, json: JsonOption = False) -> None:
+    """Show all runs, newest first."""
+    from gapsack.sweep.cli.show.plan import print_runs, run_values
+    from gapsack.sweep.runs.folder import runs_in
+    from gapsack.sweep.runs.status import readable_states
+
+    states, unreadable = readable_states(runs_in(storage))
+    for problem in unreadable:
+        messages().print(problem)
+    if json:
+        print_json([run_values(state) for state in states])
+    elif states:
+        print_runs(states)
+    else:
+        messages().print(f"No runs in {storage}; sweep run makes one.")
+
+
+@app.command(epilog="Example: `sweep report runs/paper_grid`")
+def report(
+    run: RunArgument = None,
+    *,
+    out: Annotated[Path | None, typer.Option(help="The HTML file; report.html in the run folder if omitted.")] = None,
+    images: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each figure as an image here too.")] = None,
+    image_format: Annotated[ImageFormat, typer.Option(help="Kind of those images.")] = "png",
+    storage: StorageOption = RUNS,
+    json: JsonOption = False,
+) -> None:
+    """Write the report: one HTML file that opens offline."""
+    from gapsack.dashboards.images import write_images
+    from gapsack.dashboards.report import write_report
+    from gapsack.sweep.runs.folder import find_run
+    from gapsack.sweep.runs.report import sweep_records
+
+    folder = find_run(run, storage)
+    records = sweep_records(folder)
+    path = write_report(out or folder.report, records).absolute()
+    drawn = [] if images is None else write_images(records, images, format=image_format)
+    if json:
+        print_json({"report": str(path), "images": [str(image.absolute()) for image in drawn]})
+        return
+    output().print(f"Report: {path}")
+    for image in drawn:
+        output().print(f"Image:  {image}")
+
+
+@app.command(epilog="Example: `sweep synth data --classes 40 --train-files 8`")
+def synth(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the files; made if missing.")],
+    *,
+    level: Annotated[Level, typer.Option(help="Frames of each video, or their mean only.")] = "frame",
+    train_files: Annotated[int, typer.Option(min=0, help="Files train0000.tfrecord and so on.")] = 8,
+    validate_files: Annotated[int, typer.Option(min=0, help="Files validate0000.tfrecord and so on.")] = 4,
+    videos: Annotated[int, typer.Option(min=1, help="Videos in each file.")] = 100,
+    classes: Annotated[int, typer.Option(min=2, help="Size of the vocabulary.")] = 40,
+    min_frames: Annotated[int, typer.Option(min=1, help="Frames of the shortest video.")] = 20,
+    max_frames: Annotated[int, typer.Option(min=1, help="Frames of the longest video.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Write a small data set in the YouTube-8M format, in which larger models do score better."""
+    from gapsack.sweep.data.synth.write import write_synth
+
+    with progress_bar("Writing files", train_files + validate_files) as advance:
+        paths = write_synth(
+            directory,
+            level=level,
+            train_files=train_files,
+            validate_files=validate_files,
+            videos_per_file=videos,
+            classes=classes,
+            min_frames=min_frames,
+            max_frames=max_frames,
+            seed=seed,
+            progress=lambda _done, _total: advance(1),
+        )
+    size_bytes = sum(path.stat().st_size for path in paths)
+    if json:
+        print_json({"files": [str(path.absolute()) for path in paths], "bytes": size_bytes})
+    else:
+        output().print(f"{len(paths)} files, {size_bytes / 2**20:.1f} MiB, in {directory}")

@@ -1,0 +1,72 @@
+"""What `select ensemble` prints: the members, then how good they are, how sure that is, and what was searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gapsack.sweep.cli.app import Column, output, print_table
+from gapsack.sweep.cli.show.sizes import mib
+
+
+def print_ensemble(record: Mapping[str, Any], path: Path) -> None:
+    """An ensemble.json as a table and a few lines."""
+    rows = [
+        [member["name"], member["precision"], f"{member['weight']:.4f}", f"{mib(member['size_bytes']):.2f}", ""]
+        for member in record["members"]
+    ]
+    columns = [Column("member"), Column("precision"), Column("weight", True), Column("MiB", True), Column(" ")]
+    print_table(columns, rows)
+    out = output()
+    reserve = record["reserve_bytes"]
+    kept = f", {mib(reserve):.2f} kept for the graph itself" if reserve else ""
+    out.print(
+        f"\n{mib(record['total_bytes']):.2f} MiB of {mib(record['budget_bytes']):.2f}{kept}; "
+        f"blend of {'probabilities' if record['blend'] == 'probability' else 'logits'}."
+    )
+    for line in figures(record):
+        out.print(line)
+    out.print(f"\n{searched(record['search'])}")
+    out.print(f"{record['preference']}")
+    out.print(f"Ensemble: {path}")
+
+
+def figures(record: Mapping[str, Any]) -> list[str]:
+    """The scores, held-out ones first: those are what to expect of new videos."""
+    metric = "GAP" if record["metric"].startswith("gap@") else record["metric"]
+    lines = []
+    held_out = record["held_out"]
+    if held_out is not None:
+        low, high = held_out["interval"]
+        lines.append(
+            f"{metric} on held-out videos  {held_out['score']:.5f}  ({held_out['confidence']:.0%} interval "
+            f"{low:.5f} to {high:.5f}, {held_out['videos']:,} videos)"
+        )
+    lines.append(f"{metric} on tuning videos    {record['tuning_score']:.5f}  (where members and weights were chosen)")
+    low, high = record["gap_interval"]
+    certain = "exact" if low == high else f"certainly within {low:.6f} and {high:.6f}"
+    lines.append(f"GAP on all videos       {record['gap']:.5f}  ({certain})")
+    lines += [
+        line
+        for what, key in (("best single model", "best_single"), ("runner-up", "runner_up"))
+        if (line := _difference(record, what, key)) is not None
+    ]
+    for place, fold in enumerate(held_out["folds"] if held_out else [], 1):
+        lines.append(f"Split {place}: {fold['score']:.5f} held out, with {' + '.join(fold['members'])}")
+    return lines
+
+
+def _difference(record: Mapping[str, Any], what: str, key: str) -> str | None:
+    other, difference = record[key], record[f"difference_to_{key}"]
+    if other is None or difference is None:
+        return None
+    name = other["name"] if "name" in other else " + ".join(member["name"] for member in other["members"])
+    noise = ", within noise" if difference["within_noise"] else ""
+    amount = f"{difference['difference']:+.5f} ± {difference['standard_error']:.5f}"
+    return f"{amount} held out against the {what}, {name}{noise}"
+
+
+def searched(search: Mapping[str, Any]) -> str:
+    """What was searched and why it stopped, in a sentence or two."""
+    return f"Search: {search['strategy']}. {search['stop_reason']}"

@@ -1,0 +1,57 @@
+"""What `select frontier` writes and prints: the best ensemble of every budget, and what another MiB buys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gapsack.sweep.atomic import replace_json, replace_text
+from gapsack.sweep.cli.app import Column, output, print_table
+from gapsack.sweep.cli.show.sizes import mib
+
+if TYPE_CHECKING:
+    from gapsack.selection.frontier import Frontier
+
+
+def write_frontier(frontier: Frontier, path: Path) -> dict[str, Any]:
+    """Write frontier.json; its content."""
+    record = frontier.to_dict()
+    replace_json(path, record)
+    return record
+
+
+def write_plot(record: Mapping[str, Any], path: Path) -> None:
+    """Write the figure as an HTML file that opens offline."""
+    from gapsack.dashboards.figures.frontier import FrontierInfo, frontier_figure
+    from gapsack.sweep.runs.report import frontier_points
+
+    figure = frontier_figure(FrontierInfo(frontier_points(record), singles=(), budget_bytes=None))
+    replace_text(path, figure.to_html(include_plotlyjs=True))
+
+
+def print_frontier(record: Mapping[str, Any], path: Path) -> None:
+    """A row for each budget from which on a better ensemble fits."""
+    metric = "GAP" if record["metric"].startswith("gap@") else record["metric"]
+    columns = [
+        Column("from MiB", True),
+        Column(f"{metric} tuned", True),
+        Column("held out", True),
+        Column("a MiB buys", True),
+        Column("members"),
+    ]
+    print_table(columns, [_row(point) for point in record["points"]])
+    out = output()
+    out.print(f"\n{record['search']['stop_reason']}")
+    out.print(f"Frontier: {path}")
+
+
+def _row(point: Mapping[str, Any]) -> list[str]:
+    held_out, gain = point["held_out_score"], point["gain_per_mib"]
+    return [
+        f"{mib(point['budget_bytes']):.2f}",
+        f"{point['tuning_score']:.5f}",
+        "" if held_out is None else f"{held_out:.5f}",
+        "" if gain is None else f"{gain:.6f}",
+        " + ".join(f"{member['name']} {member['precision']}" for member in point["members"]),
+    ]

@@ -1,0 +1,112 @@
+"""A running sweep as a person sees it: a line for each event and, on a terminal, a table of the trials that run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from gapsack.sweep.cluster.events import SweepProgress
+
+MIB = 2**20
+BAR_CHARACTERS = 24
+
+
+class SweepView(SweepProgress):
+    """Draws a sweep's events on a console.
+
+    Use it as a context, so that the terminal is left in order:
+
+        with SweepView(messages(), precision="float16") as view:
+            run_sweep(..., progress=view)
+    """
+
+    def __init__(self, console: Console, *, precision: str) -> None:
+        self._console = console
+        self._precision = precision
+        self._running: dict[str, dict[str, Any]] = {}
+        self._total = 0
+        self._done = 0
+        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> SweepView:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._live.stop()
+
+    def sweep_started(self, *, total: int, done: int) -> None:
+        """Say how much there is to do."""
+        self._total, self._done = total, done
+        self._say(f"{total} trials, {done} of them done already" if done else f"{total} trials")
+
+    def trial_started(self, name: str) -> None:
+        """Show the trial in the table."""
+        self._running.setdefault(name, {})
+        self._say(f"{name} runs")
+
+    def trial_progress(self, name: str, metrics: Mapping[str, Any]) -> None:
+        """Renew the trial's row; without a terminal, say each measured GAP."""
+        self._running.setdefault(name, {}).update({key: value for key, value in metrics.items() if value is not None})
+        if not self._console.is_terminal and metrics.get("gap") is not None:
+            self._say(f"{name} at step {metrics.get('step')}: {_scores(metrics)}")
+
+    def trial_finished(self, name: str, record: Mapping[str, Any]) -> None:
+        """Say the trial's score and size."""
+        self._running.pop(name, None)
+        self._done += 1
+        size = record["size_bytes"].get(self._precision)
+        at = "" if size is None else f", {size / MIB:.2f} MiB in {self._precision}"
+        self._say(f"{name} done: GAP {record['gap']:.4f}{at} ({self._done} of {self._total})", "green")
+
+    def trial_failed(self, name: str, reason: str) -> None:
+        """Say why the trial failed."""
+        self._running.pop(name, None)
+        self._say(f"{name} failed: {reason}", "red")
+
+    def trial_retried(self, name: str, reason: str) -> None:
+        """Say why an attempt failed."""
+        self._say(f"{name} is tried again, from its last checkpoint: {reason}", "yellow")
+
+    def trial_interrupted(self, name: str) -> None:
+        """Take the trial off the table."""
+        self._running.pop(name, None)
+        self._say(f"{name} stopped; it goes on from its last checkpoint when the sweep is resumed")
+
+    def stopping(self) -> None:
+        """Say that the stop was heard, and how to hurry."""
+        self._say("stopping: running trials write a checkpoint (press Ctrl-C again to end at once)", "yellow")
+
+    def notice(self, message: str) -> None:
+        """Pass the message on."""
+        self._say(message, "yellow")
+
+    def _say(self, line: str, style: str = "") -> None:
+        self._console.print(Text(line, style=style))
+
+    def _draw(self) -> Group:
+        """The sweep's bar and a row for each running trial."""
+        head = Table.grid(padding=(0, 1))
+        head.add_row(
+            ProgressBar(max(self._total, 1), self._done, width=BAR_CHARACTERS), f"{self._done} of {self._total} trials"
+        )
+        rows = Table.grid(padding=(0, 2))
+        for name, metrics in self._running.items():
+            step, steps = metrics.get("step", 0), metrics.get("steps")
+            bar = ProgressBar(steps, step, width=BAR_CHARACTERS) if steps else ""
+            count = f"{step:,}/{steps:,}" if steps else ""
+            rows.add_row(name, bar, count, str(metrics.get("phase", "")), _scores(metrics))
+        return Group(head, rows)
+
+
+def _scores(metrics: Mapping[str, Any]) -> str:
+    """The measured values that there are, in words."""
+    forms = {"gap": "GAP {:.4f}", "loss": "loss {:.4f}", "videos_per_second": "{:,.0f} videos/s"}
+    return ", ".join(form.format(metrics[key]) for key, form in forms.items() if metrics.get(key) is not None)

@@ -1,0 +1,134 @@
+"""What `select` prints: tables for people, and the same as plain values for `--json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gapsack.selection.gap import gap_of_lists
+from gapsack.selection.pareto import inferior
+from gapsack.selection.pool import Candidate, CandidatePool
+from gapsack.sweep.cli.app import Column, messages, output, print_table
+from gapsack.sweep.cli.show.sizes import mib
+
+if TYPE_CHECKING:
+    from gapsack.sweep.graphs.build import Built
+
+
+def pool_values(pool: CandidatePool, folder: Path) -> dict[str, Any]:
+    """A pool in short."""
+    return {
+        "pool": str(folder.absolute()),
+        "videos": pool.labels.video_count,
+        "labels": pool.labels.label_count,
+        "classes": pool.labels.class_count,
+        "candidates": [
+            {"name": c.name, "size_bytes": c.size_bytes, "gap": scored_gap(c, pool), "top_k": c.predictions.k}
+            for c in pool.candidates
+        ],
+    }
+
+
+def print_pool(pool: CandidatePool, folder: Path) -> None:
+    """A pool's candidates, then a line that sums up."""
+    values = pool_values(pool, folder)
+    precisions = list(dict.fromkeys(p for c in pool.candidates for p in c.size_bytes))
+    columns = [Column("candidate"), Column("GAP", True), *[Column(f"{p} MiB", True) for p in precisions]]
+    rows = [
+        [c["name"], f"{c['gap']:.4f}", *[_mib(c["size_bytes"].get(p)) for p in precisions], None]
+        for c in values["candidates"]
+    ]
+    print_table([*columns, Column("")], rows)
+    output().print(
+        f"\n{folder}: {len(rows)} candidates, {values['videos']:,} videos, {values['labels']:,} labels of "
+        f"{values['classes']:,} classes."
+    )
+
+
+def scored_gap(candidate: Candidate, pool: CandidatePool) -> float:
+    """The candidate's GAP@20 on the pool's videos, by its lists."""
+    lists = candidate.predictions
+    return gap_of_lists(lists.top_indices, lists.top_scores, pool.labels)
+
+
+def pareto_values(pool: CandidatePool, precision: str | None) -> list[dict[str, Any]]:
+    """Every candidate from the smallest to the largest, and who dominates it (None for those on the frontier).
+
+    GAPs are computed from the predictions, whatever the candidates' own files say of theirs.
+    """
+    scored = [replace(c, metrics={**c.metrics, "gap": scored_gap(c, pool)}) for c in pool.candidates]
+    dropped = inferior(scored, precision=precision)
+    values = [
+        {
+            "name": candidate.name,
+            "size_bytes": candidate.size_bytes[precision] if precision else min(candidate.size_bytes.values()),
+            "gap": candidate.metrics["gap"],
+            "inferior_to": dropped.get(candidate.name),
+        }
+        for candidate in scored
+    ]
+    return sorted(values, key=lambda value: (value["size_bytes"], -value["gap"], value["name"]))
+
+
+def print_pareto(values: list[dict[str, Any]]) -> None:
+    """The frontier and the inferior models, by size."""
+    columns = [Column("candidate"), Column("MiB", True), Column("GAP", True), Column("inferior to")]
+    rows = [
+        [
+            v["name"],
+            _mib(v["size_bytes"]),
+            f"{v['gap']:.4f}",
+            v["inferior_to"] or ("" if _any_inferior(values) else None),
+        ]
+        for v in values
+    ]
+    print_table(columns, rows)
+    dropped = sum(v["inferior_to"] is not None for v in values)
+    output().print(
+        f"\n{len(values) - dropped} on the frontier, {dropped} inferior (larger, with the same or a worse GAP)."
+    )
+
+
+def print_graph(built: Built) -> None:
+    """The graph's files with their bytes, beside what the search counted and the budget."""
+    out, info = output(), built.info
+    rows = [[file, f"{size:,}", f"{mib(size):.2f}"] for file, size in info.files.items()]
+    total = [f"{built.format}, on disk", f"{info.size_bytes:,}", f"{mib(info.size_bytes):.2f}"]
+    print_table([Column("file"), Column("bytes", True), Column("MiB", True)], [*rows, total])
+    out.print(f"\nGraph: {info.directory}")
+    out.print(f"{mib(built.searched_bytes):.2f} MiB of weights, budget {mib(built.budget_bytes):.2f} MiB.")
+    if info.largest_difference is not None:
+        out.print(f"Within {info.largest_difference:.1g} of the SavedModel's probabilities, on random videos.")
+    for tensor, count in info.saturated.items():
+        out.print(f"{count:,} values clipped in {tensor}.")
+    if built.tracked is not None:
+        model = f", model {built.tracked.model_uri}" if built.tracked.model_uri else ""
+        out.print(f"MLflow: run {built.tracked.run_id}{model}")
+
+
+def print_evaluation(evaluation: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """A graph's metrics, and the records that were left out."""
+    out = output()
+    out.print(f"{'GAP@20':<24}{evaluation['gap']:.5f}")
+    out.print(f"{'mean average precision':<24}{evaluation['mean_average_precision']:.5f}")
+    out.print(f"{'hit@1':<24}{evaluation['hit_at_one']:.5f}")
+    out.print(f"\n{evaluation['videos']:,} videos with {evaluation['labels']:,} labels in {facts['files']} files.")
+    print_faults(facts)
+
+
+def print_faults(facts: Mapping[str, Any]) -> None:
+    """On standard error: how many records were left out, and the first of them."""
+    records = facts["records"]
+    faulty = sum(records["faulty"].values())
+    if faulty:
+        messages().print(f"{faulty} faulty records were left out, such as {records['examples'][0]}")
+
+
+def _any_inferior(values: list[dict[str, Any]]) -> bool:
+    return any(v["inferior_to"] is not None for v in values)
+
+
+def _mib(size_bytes: int | None) -> str:
+    return "" if size_bytes is None else f"{mib(size_bytes):.2f}"

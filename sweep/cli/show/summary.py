@@ -1,0 +1,68 @@
+"""The end of `sweep run`: what came of it, where everything is, and what to type next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gapsack.sweep.cli.app import messages, output
+from gapsack.sweep.cluster.launch import Launched
+from gapsack.sweep.runs.status import run_state
+from gapsack.sweep.tracking.mlflow import ui_command
+
+
+def print_summary(launched: Launched) -> None:
+    """Print the summary; failures go to standard error, each with its reason."""
+    out, err = output(), messages()
+    result, run = launched.result, launched.run
+    for name, reason in result.failed.items():
+        err.print(f"{name} failed: {reason}")
+    state = run_state(run)
+    best = state.best
+    top = "" if best is None else f"; best {best.plan.name} with GAP {best.gap:.4f}"
+    out.print(f"{len(result.done)} of {state.wanted} trials done{top}.")
+    lines = {"Run folder": shown(run.path)}
+    if result.done:
+        lines["Candidates"] = shown(run.pool)
+    lines["MLflow"] = ui_command(launched.tracking_uri)
+    for what, where in {**lines, **_next_steps(launched)}.items():
+        out.print(f"  {what:<12} {where}")
+    if launched.losses is not None:
+        err.print(
+            f"MLflow at {launched.tracking_uri} missed {launched.losses.count} of this sweep's writes "
+            f"({launched.losses.reason}). The run folder has everything."
+        )
+
+
+def summary_values(launched: Launched) -> dict[str, Any]:
+    """The summary as plain values."""
+    result, losses = launched.result, launched.losses
+    return {
+        "run": str(launched.run.path),
+        "pool": str(launched.run.pool),
+        "tracking_uri": launched.tracking_uri,
+        "done": list(result.done),
+        "failed": dict(result.failed),
+        "unfinished": list(result.unfinished),
+        "interrupted": result.interrupted,
+        "tracking_losses": None if losses is None else {"count": losses.count, "reason": losses.reason},
+    }
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _next_steps(launched: Launched) -> dict[str, str]:
+    run, result = shown(launched.run.path), launched.result
+    if result.interrupted:
+        return {"To resume": "give the same command again; what is done stays done"}
+    if result.failed:
+        return {"To try again": "give the same command again; only the failed trials are trained"}
+    budget = launched.grid.budget.mib
+    return {
+        "Then": f"sweep select ensemble {run} --budget-mb {1024 if budget is None else budget:g}",
+        "and": f"sweep report {run}",
+    }

@@ -1,0 +1,1 @@
+"""Trials on Ray: launching, driving, watching and stopping them."""

@@ -1,0 +1,146 @@
+"""Starting or resuming a sweep: data files found, run folder made, MLflow opened; then `sweep.cluster.drive` trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from gapsack.selection.errors import InputError
+from gapsack.sweep.atomic import read_json, replace_json, replace_text
+from gapsack.sweep.cli.app import messages
+from gapsack.sweep.cli.show.live import SweepView
+from gapsack.sweep.cluster.drive import SweepResult, run_sweep
+from gapsack.sweep.data.files import Split, expand, split_holdout
+from gapsack.sweep.grid.read import load_config
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.runs import checksums
+from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.tracking.backlog import Losses
+from gapsack.sweep.tracking.mlflow import MlflowStore, Outcome, tracking_uri
+from gapsack.sweep.tracking.tracker import Tracker
+from gapsack.sweep.trial.run import run_trial
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A sweep that has ended: its run, what came of it, and what MLflow was not told."""
+
+    run: RunFolder
+    grid: Grid
+    tracking_uri: str
+    result: SweepResult
+    losses: Losses | None
+
+
+def launch(grid: Grid, grid_text: str, *, address: str | None = None) -> Launched:
+    """Train what is missing of a grid's trials; progress goes to standard error.
+
+    Raises:
+        InputError: data files are missing, the run was made with another grid, another process drives it, MLflow does
+            not answer, or a trial needs more than there is.
+        KeyboardInterrupt: stopped at once, by a second Ctrl-C.
+    """
+    split = find_files(grid)
+    run = RunFolder(Path(grid.storage) / grid.name)
+    console = messages()
+    with run.held():
+        prepare(run, grid, grid_text, split)
+        with console.status("Checking data files"):
+            checksums.keep(run.checksums_file, checksums.take([*split.train, *split.holdout]))
+        uri = tracking_uri(grid.tracking, Path.cwd())
+        with console.status("Opening MLflow"):
+            tracker = Tracker(MlflowStore(uri, grid.tracking.experiment, Path.cwd() / "mlruns"), run, grid)
+            tracker.start_sweep()
+        result, losses = None, None
+        try:
+            with SweepView(console, precision=grid.budget.precision) as view:
+                spec = SweepSpec(str(run.path), grid, split.train, split.holdout)
+                result = run_sweep(spec, tracker, trial=run_trial, address=address, progress=view)
+        except KeyboardInterrupt:
+            console.print("Ended at once; the same command goes on from the last checkpoints.")
+            raise
+        finally:
+            losses = tracker.close(_outcome(result))
+    return Launched(run, grid, uri, result, losses)
+
+
+def _outcome(result: SweepResult | None) -> Outcome:
+    """How the sweep's MLflow run ends; None stands for an error or a second Ctrl-C."""
+    if result is None or result.interrupted:
+        return "KILLED"
+    return "FAILED" if result.failed else "FINISHED"
+
+
+def find_files(grid: Grid) -> Split:
+    """The sweep's training and held-out files.
+
+    Raises:
+        DataError: a pattern matches nothing, or no file is left to train on.
+        ConfigError: the hold-out rule cannot be followed.
+    """
+    data, holdout = grid.data, grid.data.holdout
+    listed = None if data.holdout_patterns is None else expand(data.holdout_patterns)
+    return split_holdout(
+        expand(data.train_patterns),
+        expand(data.validate_patterns),
+        count=holdout.count,
+        files=listed,
+        seed=holdout.seed,
+    )
+
+
+def prepare(run: RunFolder, grid: Grid, grid_text: str, split: Split) -> None:
+    """Write what a run is made from. A run that exists goes on, if its trials stay comparable.
+
+    More points, other resources or another budget are fine. Other data, another family or another training are not:
+    the trials would not be comparable.
+
+    Raises:
+        InputError: naming what differs.
+    """
+    files = {"train": list(split.train), "holdout": list(split.holdout)}
+    if run.config_file.exists():
+        differences = changes(load_config(run.config_file), grid)
+        if run.files_file.exists():
+            differences += file_changes(read_json(run.files_file), files)
+        if differences:
+            raise InputError(
+                f"expected the grid that {run.path} was made with, got another one: {'; '.join(differences)}. "
+                "Choose another name (--name) for a new run, or undo the change to go on with this one"
+            )
+    replace_text(run.grid_file, grid_text)
+    replace_json(run.files_file, files)
+    replace_json(run.config_file, grid.to_dict())
+
+
+def changes(old: Grid, new: Grid) -> list[str]:
+    """What differs between two grids and would make their trials incomparable."""
+    found = []
+    for section in ("data", "model", "training"):
+        before, after = _flat(old.to_dict()[section], section), _flat(new.to_dict()[section], section)
+        # Where the files lie says nothing about them; their names are compared too.
+        keys = [key for key in {**before, **after} if key != "data.folder" and before.get(key) != after.get(key)]
+        found += [f"{key} was {before.get(key)} and is {after.get(key)}" for key in keys]
+    return found
+
+
+def file_changes(old: dict[str, list[str]], new: dict[str, list[str]]) -> list[str]:
+    """How the data files' names differ; a run may move to a machine that has them elsewhere."""
+    found = []
+    for kind, what in (("train", "training"), ("holdout", "held-out")):
+        before, after = ([PurePath(path).name for path in files[kind]] for files in (old, new))
+        if sorted(before) != sorted(after):
+            found.append(f"there were {len(before)} {what} files and now {len(after)}, or others")
+    return found
+
+
+def _flat(values: Any, path: str) -> dict[str, Any]:
+    """Nested sections as {dotted key: value}."""
+    if not isinstance(values, dict):
+        return {path: values}
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat.update(_flat(value, f"{path}.{key}"))
+    return flat

@@ -1,0 +1,84 @@
+"""What runs in a Ray worker: one trial, its outcome told to Tune and to the trial's folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from gapsack.selection.errors import GapsackError
+from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
+
+POLL_SECONDS = 1.0
+
+Report = Callable[[Mapping[str, Any]], None]
+ShouldStop = Callable[[], bool]
+
+
+class TrialInterruptedError(Exception):
+    """The trial stopped on request, its state written; it can be continued."""
+
+
+class TrialFunction(Protocol):
+    """Runs a trial and returns what its record.json holds, once that is written.
+
+    It raises TrialInterruptedError after `should_stop` said so, GapsackError for what would only fail again, and
+    anything else for what may pass on another attempt.
+    """
+
+    def __call__(self, spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> Mapping[str, Any]:
+        """Run the trial at `spec`."""
+
+
+def stop_polling(stop_file: Path, poll_seconds: float = POLL_SECONDS) -> ShouldStop:
+    """A function that says whether `stop_file` exists, looking at most once in `poll_seconds`.
+
+    A file reaches workers on every machine that sees the run folder; signals and messages do not.
+    """
+    next_look = 0.0
+    stopped = False
+
+    def should_stop() -> bool:
+        nonlocal next_look, stopped
+        now = time.monotonic()
+        if not stopped and now >= next_look:
+            stopped = stop_file.exists()
+            next_look = now + poll_seconds
+        return stopped
+
+    return should_stop
+
+
+def run_in_worker(trial: TrialFunction, spec: TrialSpec, report: Report) -> dict[str, Any]:
+    """Run `trial`; the result is its last report, with `status` done, failed or interrupted.
+
+    What another attempt may mend is raised, so that Tune retries it.
+    """
+    folder = spec.folder
+    should_stop = stop_polling(spec.run.stop_file)
+    if should_stop():  # it was waiting for its turn when the stop came: nothing to write, and nothing to import
+        return {"status": "interrupted"}
+    folder.begin(spec.to_dict())
+    report({"status": "running", "phase": "start"})
+    try:
+        record = trial(spec, report=report, should_stop=should_stop)
+    except TrialInterruptedError:
+        folder.release()
+        return {"status": "interrupted"}
+    except GapsackError as error:
+        folder.fail(str(error))
+        return {"status": "failed", "reason": str(error)}
+    folder.release()
+    return {"status": "done", "gap": record["gap"], "size_bytes": record["size_bytes"][spec.grid.budget.precision]}
+
+
+def trainable(trial: TrialFunction, sweep: SweepSpec) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """`trial` as a Tune function trainable, whose config is a point's axes."""
+
+    def train(config: dict[str, Any]) -> dict[str, Any]:
+        from ray import tune
+
+        return run_in_worker(trial, sweep.trial(config), lambda metrics: tune.report(dict(metrics)))
+
+    return train

@@ -1,0 +1,1 @@
+"""Where data files lie, and how their bytes come into memory."""

@@ -1,0 +1,1 @@
+"""The order in which records are served, and what is read ahead."""

@@ -1,0 +1,1 @@
+"""Generated data in the YouTube-8M format."""

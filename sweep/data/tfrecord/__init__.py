@@ -1,0 +1,1 @@
+"""TFRecord files: framing, checksums and the records inside."""

@@ -1,0 +1,268 @@
+"""Compiled survey of a record: where its id and frames lie, which labels it has, or what is wrong with it.
+
+One row of int64 a record; the columns are named below. All spans are (start, stop) in the record's bytes.
+"""
+
+# ruff: noqa: PLR0917  (compiled functions take their arrays one by one, and no keywords)
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from gapsack.sweep.data.tfrecord.copy import bytes_at, load_word
+from gapsack.sweep.data.tfrecord.crc import crc32c
+from gapsack.sweep.data.tfrecord.wire import (
+    DELIMITED,
+    MALFORMED,
+    find_entry,
+    find_message,
+    read_field,
+    read_integers,
+    single_value,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gapsack.sweep.data.features import Features
+
+# Columns. A status other than GOOD may come with two figures: what was expected is known, GOT and PLACE say what came.
+STATUS, GOT, PLACE, ID_START, ID_STOP, FRAMES = range(6)
+COLUMNS = 6
+
+# What a record can be; `records.py` has a sentence for each.
+GOOD, BROKEN, NO_ID, NO_RGB, NO_AUDIO, NO_FRAMES, RGB_LENGTH, AUDIO_LENGTH, UNEQUAL, LABEL, NOT_FINITE, CRC = range(12)
+
+_ID = np.frombuffer(b"id", np.uint8)
+_LABELS = np.frombuffer(b"labels", np.uint8)
+_RGB = np.frombuffer(b"rgb", np.uint8)
+_AUDIO = np.frombuffer(b"audio", np.uint8)
+_MEAN_RGB = np.frombuffer(b"mean_rgb", np.uint8)
+_MEAN_AUDIO = np.frombuffer(b"mean_audio", np.uint8)
+_EXPONENT = np.int32(0x7F800000)
+_BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3  # the kinds of a Feature
+
+
+class Layout(NamedTuple):
+    """What a record should hold; the bytes are those of one frame's values."""
+
+    frame_level: bool
+    rgb_bytes: int
+    audio_bytes: int
+    classes: int
+
+
+def layout(features: Features) -> Layout:
+    """The layout of a data set's records."""
+    return Layout(
+        features.level == "frame",
+        features.rgb * features.bytes_per_value,
+        features.audio * features.bytes_per_value,
+        features.classes,
+    )
+
+
+@njit(cache=True, nogil=True)
+def survey_records(
+    at: NDArray[np.int64], size_bytes: NDArray[np.int64], crcs: NDArray[np.int64], crc_function: int, layout: Layout
+) -> NDArray[np.int64]:
+    """Rows int64 [n, COLUMNS] of the records at the addresses `at`, whose CRCs should be `crcs`."""
+    rows = np.empty((at.size, COLUMNS), np.int64)
+    rgb_at, audio_at = room_for_frames(size_bytes, layout)
+    marks = np.empty(layout.classes, np.uint8)
+    for i in range(at.size):
+        data = bytes_at(at[i], size_bytes[i])
+        survey_record(data, crcs[i], crc_function, layout, rgb_at, audio_at, marks, rows[i])
+    return rows
+
+
+@njit(cache=True, nogil=True)
+def room_for_frames(size_bytes: NDArray[np.int64], layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Arrays that hold the places of rgb and of audio values of any record of `size_bytes`.
+
+    Only frames of the right length are noted, and each takes more than its values' bytes: these cannot overflow.
+    """
+    most = size_bytes.max() if size_bytes.size else 0
+    return np.empty(most // layout.rgb_bytes + 1, np.int64), np.empty(most // layout.audio_bytes + 1, np.int64)
+
+
+@njit(cache=True, nogil=True)
+def survey_record(
+    data: NDArray[np.uint8],
+    crc: int,
+    crc_function: int,
+    layout: Layout,
+    rgb_at: NDArray[np.int64],
+    audio_at: NDArray[np.int64],
+    marks: NDArray[np.uint8],
+    row: NDArray[np.int64],
+) -> None:
+    """Fill the `row` of a record's bytes `data`, whose CRC should be `crc`.
+
+    When it is good, `rgb_at` and `audio_at` (see `room_for_frames`) begin with the places of its FRAMES frames' values,
+    and `marks` [classes] is 1 for its labels and 0 for all others.
+    """
+    row[:], marks[:] = 0, 0
+    if crc32c(crc_function, data, 0, data.size) != crc:
+        row[STATUS] = CRC
+        return
+    features, features_stop = find_message(data, 0, data.size, 1)
+    row[STATUS] = _survey_context(data, features, features_stop, marks, row)
+    if row[STATUS] != GOOD:
+        return
+    if layout.frame_level:
+        lists, lists_stop = find_message(data, 0, data.size, 2)
+        row[STATUS] = _survey_frames(
+            data, lists, lists_stop, layout.rgb_bytes, layout.audio_bytes, rgb_at, audio_at, row
+        )
+    else:
+        row[STATUS] = _survey_means(
+            data, features, features_stop, layout.rgb_bytes, layout.audio_bytes, rgb_at, audio_at, row
+        )
+
+
+@njit(cache=True, nogil=True)
+def _survey_context(
+    data: NDArray[np.uint8], start: int, stop: int, marks: NDArray[np.uint8], row: NDArray[np.int64]
+) -> int:
+    """Id and labels; a record without labels is a video of no known class, not a fault."""
+    if start < 0:
+        return BROKEN
+    value, value_stop = find_entry(data, start, stop, _ID)
+    if value >= 0:
+        value, value_stop = single_value(data, value, value_stop, _BYTES_LIST)
+    if value < 0 or value == value_stop:
+        return NO_ID
+    row[ID_START], row[ID_STOP] = value, value_stop
+    value, value_stop = find_entry(data, start, stop, _LABELS)
+    if value >= 0:
+        value, value_stop = find_message(data, value, value_stop, _INT64_LIST)
+    value, value_stop = max(value, 0), max(value_stop, 0)
+    labels = np.empty(64, np.int64)
+    count = read_integers(data, value, value_stop, labels)
+    if count > labels.size:
+        labels = np.empty(count, np.int64)
+        read_integers(data, value, value_stop, labels)
+    for label in labels[: max(count, 0)]:
+        if label < 0 or label >= marks.size:
+            row[GOT] = label
+            return LABEL
+        marks[label] = 1
+    return GOOD if count >= 0 else BROKEN
+
+
+@njit(cache=True, nogil=True)
+def _survey_frames(
+    data: NDArray[np.uint8],
+    start: int,
+    stop: int,
+    rgb_bytes: int,
+    audio_bytes: int,
+    rgb_at: NDArray[np.int64],
+    audio_at: NDArray[np.int64],
+    row: NDArray[np.int64],
+) -> int:
+    """Both feature lists of a `SequenceExample`."""
+    rgb, rgb_stop = find_entry(data, start, stop, _RGB)
+    audio, audio_stop = find_entry(data, start, stop, _AUDIO)
+    if rgb < 0:
+        return NO_RGB
+    if audio < 0:
+        return NO_AUDIO
+    frames = _survey_list(data, rgb, rgb_stop, rgb_bytes, rgb_at, row)
+    if frames < 0:
+        return BROKEN if row[GOT] < 0 else RGB_LENGTH
+    audio_frames = _survey_list(data, audio, audio_stop, audio_bytes, audio_at, row)
+    if audio_frames < 0:
+        return BROKEN if row[GOT] < 0 else AUDIO_LENGTH
+    row[FRAMES] = frames
+    if frames != audio_frames:
+        row[GOT] = audio_frames
+        return UNEQUAL
+    return GOOD if frames > 0 else NO_FRAMES
+
+
+@njit(cache=True, nogil=True)
+def _survey_list(
+    data: NDArray[np.uint8], at: int, stop: int, frame_bytes: int, places: NDArray[np.int64], row: NDArray[np.int64]
+) -> int:
+    """Note where every frame of a `FeatureList` begins; their number, or -1 with the length of the first wrong one."""
+    count = 0
+    while at < stop:
+        first = at
+        field, wire, start, at = read_field(data, at, stop)
+        if at < 0 or (field == 1 and wire != DELIMITED):
+            row[GOT] = -1
+            return -1
+        if field != 1:
+            continue
+        value, value_stop = single_value(data, start, at, _BYTES_LIST)
+        if value_stop - value != frame_bytes:
+            row[GOT], row[PLACE] = value_stop - value if value >= 0 else -1, count
+            return -1
+        places[count] = value
+        count += 1
+        if value_stop != at:
+            continue
+        # Writers lay frames out alike: as long as the next one begins with the very same bytes (tags and lengths) as
+        # this one, its values lie just as far from its beginning.
+        head_bytes, frame_stride = value - first, at - first
+        while at + frame_stride <= stop and _alike(data, first, at, head_bytes):
+            places[count] = at + head_bytes
+            count += 1
+            at += frame_stride
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _alike(data: NDArray[np.uint8], left: int, right: int, count: int) -> bool:
+    """Whether `count` bytes are the same at both places: by words, the last one overlapping, since there are four."""
+    last = count - 4
+    different = load_word(data, left + last) ^ load_word(data, right + last)
+    for i in range(0, last, 4):
+        different |= load_word(data, left + i) ^ load_word(data, right + i)
+    return bool(different == 0)
+
+
+@njit(cache=True, nogil=True)
+def _survey_means(
+    data: NDArray[np.uint8],
+    start: int,
+    stop: int,
+    rgb_bytes: int,
+    audio_bytes: int,
+    rgb_at: NDArray[np.int64],
+    audio_at: NDArray[np.int64],
+    row: NDArray[np.int64],
+) -> int:
+    """The two float lists of a video-level `Example`: one frame."""
+    rgb, rgb_stop = find_entry(data, start, stop, _MEAN_RGB)
+    audio, audio_stop = find_entry(data, start, stop, _MEAN_AUDIO)
+    if rgb < 0 or audio < 0:
+        return NO_RGB if rgb < 0 else NO_AUDIO
+    rgb, rgb_stop = single_value(data, rgb, rgb_stop, _FLOAT_LIST)
+    audio, audio_stop = single_value(data, audio, audio_stop, _FLOAT_LIST)
+    if MALFORMED in (rgb, audio):
+        return BROKEN
+    if rgb_stop - rgb != rgb_bytes:
+        row[GOT] = rgb_stop - rgb
+        return RGB_LENGTH
+    if audio_stop - audio != audio_bytes:
+        row[GOT] = audio_stop - audio
+        return AUDIO_LENGTH
+    if not (_finite(data, rgb, rgb_stop) and _finite(data, audio, audio_stop)):
+        return NOT_FINITE
+    rgb_at[0], audio_at[0], row[FRAMES] = rgb, audio, 1
+    return GOOD
+
+
+@njit(cache=True, nogil=True)
+def _finite(data: NDArray[np.uint8], start: int, stop: int) -> np.bool:
+    """Whether no little-endian float32 in the span has all exponent bits set, as NaN and infinities have."""
+    largest = np.int32(0)
+    for at in range(start, stop, 4):
+        largest = max(largest, load_word(data, at) & _EXPONENT)
+    return largest < _EXPONENT

@@ -1,0 +1,1 @@
+"""From an ensemble to one graph, and that graph at work."""

@@ -1,0 +1,94 @@
+"""`select build`: the one graph on disk, and in MLflow beside the sweep that its members come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gapsack.models.graph import GraphInfo
+from gapsack.selection.errors import GapsackError
+from gapsack.sweep.atomic import read_json
+from gapsack.sweep.cli.app import messages
+from gapsack.sweep.graphs.formats import Writing, write_graph
+from gapsack.sweep.graphs.packing import read_packing
+from gapsack.sweep.graphs.quiet import load_tensorflow
+from gapsack.sweep.grid.read import load_config
+from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.sources import Source
+from gapsack.sweep.tracking.ensembles import EnsembleRun, ensemble_run
+from gapsack.sweep.tracking.mlflow import MlflowStore
+
+
+@dataclass(frozen=True)
+class Built:
+    """A graph on disk, beside what the search had promised of it."""
+
+    format: str
+    info: GraphInfo
+    searched_bytes: int
+    reserve_bytes: int
+    budget_bytes: int
+    tracked: EnsembleRun | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "graph": str(self.info.directory.absolute()),
+            "format": self.format,
+            "size_bytes": self.info.size_bytes,
+            "files": self.info.files,
+            "searched_bytes": self.searched_bytes,
+            "reserve_bytes": self.reserve_bytes,
+            "budget_bytes": self.budget_bytes,
+            "saturated": self.info.saturated,
+            "largest_difference": self.info.largest_difference,
+            "mlflow_run_id": None if self.tracked is None else self.tracked.run_id,
+            "mlflow_model_uri": None if self.tracked is None else self.tracked.model_uri,
+        }
+
+
+def build_and_track(
+    source: Source, directory: Path, writing: Writing, *, track: bool, advance: Callable[[int], object]
+) -> Built:
+    """Build the ensemble of `source` in `directory`; `advance` is called for each member written.
+
+    With `track`, an ensemble that belongs to a run becomes an MLflow run where the sweep's own runs are, with the graph
+    as its model if that is a SavedModel. MLflow being away is said on standard error and does not undo the graph.
+
+    Raises:
+        InputError: see `sweep.graphs.packing.read_packing`.
+        GraphError: the graph would not fit the budget, or the format cannot hold it.
+    """
+    packing = read_packing(source.path)
+    load_tensorflow()
+
+    def progress(written: int, _members: int, _next: str) -> None:
+        if written:
+            advance(1)
+
+    info = write_graph(packing, directory, writing, progress)
+    graph = directory if writing.format == "savedmodel" else None
+    tracked = _track(source.run, packing.ensemble, graph) if track and source.run is not None else None
+    return Built(
+        format=writing.format,
+        info=info,
+        searched_bytes=packing.ensemble["total_bytes"],
+        reserve_bytes=packing.ensemble.get("reserve_bytes", 0),
+        budget_bytes=packing.ensemble["budget_bytes"],
+        tracked=tracked,
+    )
+
+
+def _track(run: RunFolder, ensemble: dict[str, Any], graph: Path | None) -> EnsembleRun | None:
+    if not run.tracking_file.exists():
+        return None
+    uri = str(read_json(run.tracking_file)["uri"])
+    try:
+        # The experiment exists since the sweep, so where a new one would keep its files does not matter.
+        store = MlflowStore(uri, load_config(run.config_file).tracking.experiment, run.path / "mlruns")
+        return ensemble_run(store, ensemble, graph=graph, run=run)
+    except GapsackError as error:
+        messages().print(f"The graph is built, but MLflow did not take it: {error}")
+        return None

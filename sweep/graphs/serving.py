@@ -1,0 +1,94 @@
+"""A built graph at work on data files: which files, which graph, and what was left out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gapsack.selection.errors import InputError
+from gapsack.sweep.atomic import read_json
+from gapsack.sweep.data.faults import Faults
+from gapsack.sweep.data.features import Features
+from gapsack.sweep.data.files import expand
+from gapsack.sweep.data.reader import RawBatch, raw_batches
+from gapsack.sweep.graphs.packing import graph_features
+from gapsack.sweep.graphs.quiet import load_tensorflow
+from gapsack.sweep.measure.lists import evaluate_graph, write_predictions
+from gapsack.sweep.runs.sources import Source
+
+if TYPE_CHECKING:
+    from gapsack.models.graph import Predictor
+
+
+@dataclass(frozen=True)
+class Job:
+    """A graph and the files that it is to read; both are checked before TensorFlow is loaded."""
+
+    graph: Path
+    files: tuple[str, ...]
+    features: Features
+    batch_size: int
+    faults: Faults
+    decode_once: bool = False
+
+    @classmethod
+    def prepare(
+        cls,
+        source: Source,
+        patterns: Sequence[str],
+        *,
+        batch_size: int,
+        max_bad_share: float,
+        decode_once: bool = False,
+    ) -> Job:
+        """A job on the files that the patterns match, or on the held-out files of the graph's run.
+
+        With `decode_once` all weights are decoded when the graph is loaded, and kept as float32.
+
+        Raises:
+            InputError: no files are named and the graph belongs to no run, or a pattern matches nothing.
+        """
+        files = expand(patterns) if patterns else _held_out(source)
+        faults = Faults(max_bad_share)
+        return cls(source.path, tuple(files), graph_features(source.path), batch_size, faults, decode_once)
+
+    def evaluate(self, advance: Callable[[int], object]) -> dict[str, Any]:
+        """The graph's metrics on the files; `advance` gets the videos of each batch."""
+        with self._batches() as batches:
+            return evaluate_graph(self._load(), batches, self.features.classes, advance).to_dict()
+
+    def predict(self, out: Path, advance: Callable[[int], object]) -> int:
+        """Write the prediction CSV; the number of videos."""
+        with self._batches() as batches:
+            return write_predictions(self._load(), batches, out, advance)
+
+    def facts(self) -> dict[str, Any]:
+        """What was run on what, and the records that were left out."""
+        return {"graph": str(self.graph), "files": len(self.files), "records": self.faults.summary()}
+
+    @contextmanager
+    def _batches(self) -> Iterator[Iterator[RawBatch]]:
+        stream = raw_batches(self.files, self.features, batch_size=self.batch_size, faults=self.faults)
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+    def _load(self) -> Predictor:
+        from gapsack.models.graph.formats.loading import load_graph
+
+        load_tensorflow()
+        return load_graph(self.graph, decode_once=self.decode_once)
+
+
+def _held_out(source: Source) -> list[str]:
+    if source.run is None or not source.run.files_file.exists():
+        raise InputError(
+            f"expected data files to run {source.path} on, got none: it belongs to no run with held-out files"
+        )
+    files = read_json(source.run.files_file)["holdout"]
+    # They may have moved since the run; expand says which are missing.
+    return expand(files)

@@ -1,0 +1,1 @@
+"""The grid file: read, checked, and spelled out as trials."""

@@ -1,0 +1,104 @@
+"""What a grid would train: each trial's exact size by precision, and which trials the budget rules out.
+
+Nothing is built and no data is read, so a plan of thousands of trials takes moments.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from gapsack.models import sizes
+from gapsack.sweep.grid.points import TrialPoint, trial_point, trial_points
+from gapsack.sweep.grid.schema import Grid, Scalar, Space
+
+MAX_CORNERS = 4096
+"""Corners of a sampler's space that are sized; beyond 12 two-valued axes a grid of corners stops being a plan."""
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """One trial as planned.
+
+    `reason` says why a trial is skipped. An "example" is no trial of the plan, but an end of a sampler's space.
+    """
+
+    name: str
+    family: str
+    hyperparameters: dict[str, Any]
+    parameters: int
+    size_bytes: dict[str, int]
+    status: Literal["planned", "skipped", "example"]
+    reason: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as `sweep plan --json` prints them."""
+        return asdict(self)
+
+
+def plan(grid: Grid) -> list[PlannedTrial]:
+    """Every trial of the grid; for a sampler, which draws its trials later, the two ends of its space as examples."""
+    if grid.search.sampler is None:
+        return [planned(grid, point) for point in trial_points(grid)]
+    return extremes([planned(grid, point) for point in corners(grid)], grid.budget.precision)
+
+
+def planned(grid: Grid, point: TrialPoint) -> PlannedTrial:
+    """One trial with its sizes, judged by the grid's budget."""
+    by_precision = {
+        precision: sizes.size_bytes(point.family, point.hyperparameters, precision) for precision in sizes.PRECISIONS
+    }
+    parameters = sizes.parameter_count(point.family, point.hyperparameters)
+    reason = skip_reason(grid, by_precision)
+    status: Literal["planned", "skipped"] = "planned" if reason is None else "skipped"
+    return PlannedTrial(point.name, point.family, point.hyperparameters, parameters, by_precision, status, reason)
+
+
+def skip_reason(grid: Grid, size_bytes: dict[str, int]) -> str | None:
+    """Why a trial of these sizes is not trained, or None."""
+    budget = grid.budget
+    size, limit = size_bytes[budget.precision], budget.size_bytes
+    if not budget.skip or limit is None or size <= limit:
+        return None
+    return f"{size / 2**20:.2f} MiB in {budget.precision} can never fit the budget of {limit / 2**20:g} MiB"
+
+
+def corners(grid: Grid) -> list[TrialPoint]:
+    """The trials at the corners of the sampler's space: every combination of first and last values.
+
+    Sizes grow with each hyperparameter that makes a model larger, so the smallest and the largest trial are here.
+    """
+    sampler = grid.search.sampler
+    if sampler is None:
+        return []
+    ends = [_ends(space) for space in sampler.space.values()]
+    combinations = itertools.islice(itertools.product(*ends), MAX_CORNERS)
+    return [trial_point(grid, dict(zip(sampler.space, values, strict=True))) for values in combinations]
+
+
+def _ends(space: Space) -> Sequence[Scalar]:
+    """The values of one axis between which all others lie; all of them where they have no order."""
+    if space.choices is None:
+        assert space.low is not None
+        assert space.high is not None
+        return (space.low, space.high)
+    numbers = [value for value in space.choices if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) < len(space.choices):
+        return space.choices
+    return tuple(dict.fromkeys((min(numbers), max(numbers))))
+
+
+def extremes(trials: Sequence[PlannedTrial], precision: str) -> list[PlannedTrial]:
+    """The smallest and the largest trial, as examples of what lies between."""
+    ordered = sorted(trials, key=lambda trial: trial.size_bytes[precision])
+    ends = {"smallest": ordered[0], "largest": ordered[-1]}
+    return [
+        replace(trial, status="example", reason=f"the {which} that can be drawn" + _but(trial.reason))
+        for which, trial in ends.items()
+    ]
+
+
+def _but(reason: str | None) -> str:
+    return "" if reason is None else f"; {reason}, so it would be skipped"

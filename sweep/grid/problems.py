@@ -1,0 +1,95 @@
+"""What is wrong in a grid file, in sentences: what was expected, and what came."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import Any, NamedTuple, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.yaml12 import Location
+
+EXPECTED = {
+    "string_type": "expected a string",
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_type": "expected a number",
+    "bool_type": "expected true or false",
+    "dict_type": "expected a mapping (key: value)",
+    "model_type": "expected a mapping (key: value)",
+    "tuple_type": "expected a list",
+    "finite_number": "expected a finite number",
+    "greater_than": "expected a value greater than {gt:g}",
+    "greater_than_equal": "expected a value of at least {ge:g}",
+    "less_than": "expected a value less than {lt:g}",
+    "less_than_equal": "expected a value of at most {le:g}",
+    "too_short": "expected at least {min_length} of them",
+    "string_too_short": "expected some text",
+    "string_too_long": "expected at most {max_length} characters",
+    "string_pattern_mismatch": "expected letters, digits and . _ - (a letter or digit first)",
+    "literal_error": "expected {expected}",
+}
+"""Pydantic's error types, as the expectation that was not met."""
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong in a grid file, and where."""
+
+    location: Location
+    sentence: str
+
+
+def schema_problems(error: ValidationError) -> list[Problem]:
+    """Pydantic's errors, in our words."""
+    return [_problem(details) for details in error.errors(include_url=False) if not _follows_from_another(details)]
+
+
+def _follows_from_another(details: ErrorDetails) -> bool:
+    """Whether a list counts as too short only because pydantic left out the items that have errors of their own."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
+
+
+def _problem(details: ErrorDetails) -> Problem:
+    location, kind, context = tuple(details["loc"]), details["type"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        return Problem(location, f"unknown key{suggestion(str(location[-1]), known_keys(location[:-1]))}")
+    if kind == "missing":
+        return Problem(location, "expected a value, got none")
+    expected = str(context["error"]) if kind == "value_error" else EXPECTED.get(kind, details["msg"]).format(**context)
+    # Our own validators say what came where that is not simply the value.
+    return Problem(location, expected if "got " in expected else f"{expected}, got {shown(details['input'])}")
+
+
+def suggestion(key: str, known: list[str]) -> str:
+    """Advice that follows "unknown key": the nearest known key, or all of them."""
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; expected one of {', '.join(known)}" if known else ""
+
+
+def known_keys(location: Location) -> list[str]:
+    """The keys of the section at `location`, as YAML names them."""
+    model: type[BaseModel] = Grid
+    for part in location:
+        field = next((field for name, field in model.model_fields.items() if part in (name, field.alias)), None)
+        section = None if field is None else _section_in(field.annotation)
+        # Below a dictionary (a sampler's space) the path has a key that is no field; the section stays the same.
+        model = section or model
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def shown(value: object) -> str:
+    """A value as it could stand in YAML, shortened."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """The section class in an annotation such as `Sampler | None` or `dict[str, Space]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _section_in(part))), None)

@@ -1,0 +1,359 @@
+"""The schema of a grid file: every key, its default and the values it takes.
+
+The schema checks one file by itself. What a family of models accepts is checked in `sweep.grid.read`, and which
+files the data patterns match is known only when a run starts.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PlainValidator,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    model_validator,
+)
+
+from gapsack.sweep.data.features import Features, Level
+
+DATA_KEYS = ("classes", "rgb", "audio")
+"""Hyperparameters that a trial takes from the `data` section, so that model and data cannot disagree."""
+
+
+AUTO = "auto"
+"""In `training.precisions`: the mixed precision that each trial's own sensitivity suggests."""
+
+KEEP_VARIABLES = "keep_variables"
+"""Key of the validation context that leaves `${VAR}` as it is."""
+
+
+def expand_environment(value: object, info: ValidationInfo) -> object:
+    """Replace `${VAR}` in a string by the environment's value; other values pass as they are.
+
+    Raises:
+        ValueError: a variable is not set.
+    """
+    if not isinstance(value, str) or (info.context or {}).get(KEEP_VARIABLES):
+        return value
+
+    def lookup(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in os.environ:
+            raise ValueError(f"expected the environment variable {name} to be set")
+        return os.environ[name]
+
+    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", lookup, value)
+
+
+def check_scalar(value: object) -> object:
+    """Pass a number, a string or a boolean.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError("expected a finite number, a string, true or false")
+    return value
+
+
+Scalar = Annotated[bool | int | float | str, PlainValidator(check_scalar)]
+"""A hyperparameter's value, as YAML writes it."""
+
+DataPath = Annotated[str, Field(min_length=1), BeforeValidator(expand_environment)]
+Patterns = Annotated[tuple[DataPath, ...], Field(strict=False)]
+
+
+class Section(BaseModel):
+    """A section of the grid file: no unknown keys, no silent conversion (`"80"` is not 80)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Holdout(Section):
+    """Which of the `validate` files are held out: `count` of them drawn by `seed`, or those that `files` names."""
+
+    count: PositiveInt | None = None
+    seed: NonNegativeInt = 0
+    files: Annotated[Patterns, Field(min_length=1)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_rule(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        if given.get("files") is None:
+            return {"count": 60, **{key: value for key, value in given.items() if (key, value) != ("count", None)}}
+        # The dumped form carries `count: null` and the default seed beside `files`; both mean "not given".
+        if given.get("count") is not None or given.get("seed", 0) != 0:
+            raise ValueError("expected either files, or count and seed, got both")
+        return given
+
+
+class Data(Section):
+    """The TFRecord files of a sweep and the shape of their records."""
+
+    level: Level
+    folder: DataPath | None = None
+    train: Patterns = ()
+    validation: Annotated[Patterns, Field(min_length=1, alias="validate")]
+    holdout: Holdout = Holdout()
+    classes: PositiveInt = 3862
+    rgb: PositiveInt = 1024
+    audio: NonNegativeInt = 128
+    max_frames: PositiveInt = 300
+    max_bad_share: Annotated[float, Field(ge=0, le=1)] = 0.001
+
+    def located(self, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        """Patterns joined to `folder`; absolute ones and URLs (`gs://…`) stay as they are."""
+        return tuple(join_path(self.folder, pattern) for pattern in patterns)
+
+    @property
+    def features(self) -> Features:
+        """What the records hold."""
+        return Features(self.level, self.classes, rgb=self.rgb, audio=self.audio, max_frames=self.max_frames)
+
+    @property
+    def train_patterns(self) -> tuple[str, ...]:
+        """Where the training files are."""
+        return self.located(self.train)
+
+    @property
+    def validate_patterns(self) -> tuple[str, ...]:
+        """Where the validation files are."""
+        return self.located(self.validation)
+
+    @property
+    def holdout_patterns(self) -> tuple[str, ...] | None:
+        """Where the listed hold-out files are; None when they are drawn by seed."""
+        return None if self.holdout.files is None else self.located(self.holdout.files)
+
+
+class Model(Section):
+    """The family of models, and the hyperparameters that all trials share."""
+
+    family: Annotated[str, Field(min_length=1)]
+    options: dict[str, Scalar] = {}
+
+
+class Space(Section):
+    """What a sampler may choose for one hyperparameter: one of `choices`, or a number from `low` to `high`."""
+
+    choices: Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)] | None = None
+    low: int | float | None = None
+    high: int | float | None = None
+    step: PositiveInt | PositiveFloat | None = None
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.choices is not None:
+            if self.low is not None or self.high is not None or self.step is not None or self.log:
+                raise ValueError("expected either choices, or low and high, got both")
+            return self
+        if self.low is None or self.high is None:
+            raise ValueError("expected choices, or both low and high")
+        if not self.low < self.high:
+            raise ValueError(f"expected low < high, got low {self.low} and high {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"expected low > 0 with log: true, got {self.low}")
+        if self.log and self.step is not None:
+            raise ValueError("expected step or log: true, got both")
+        return self
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether a range is of whole numbers: both ends, and the step, are written without a decimal point."""
+        return isinstance(self.low, int) and isinstance(self.high, int) and isinstance(self.step, int | None)
+
+
+class Sampler(Section):
+    """An Optuna sampler that proposes trials: GAP up, size down."""
+
+    kind: Literal["tpe", "random", "nsga2"] = "tpe"
+    trials: PositiveInt
+    seed: NonNegativeInt = 0
+    space: Annotated[dict[str, Space], Field(min_length=1)]
+
+
+class Search(Section):
+    """Which trials: the product of `grid` axes and the listed `points`, or what a `sampler` proposes."""
+
+    grid: dict[str, Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]] = {}
+    points: Annotated[tuple[dict[str, Scalar], ...], Field(strict=False)] = ()
+    sampler: Sampler | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.sampler is not None and (self.grid or self.points):
+            raise ValueError("expected grid and points, or a sampler, got both")
+        if self.sampler is None and not self.grid and not self.points:
+            raise ValueError("expected grid, points or a sampler, got none of them")
+        return self
+
+
+class Averaging(Section):
+    """Checkpoint averaging: how many checkpoints are kept, and how many ranges of steps may be evaluated."""
+
+    enabled: bool = True
+    last: PositiveInt = 20
+    max_evaluations: PositiveInt = 40
+
+
+class Pruning(Section):
+    """Gradual magnitude pruning of the large tensors; steps that are null follow from the length of the training."""
+
+    sparsity: Annotated[float, Field(gt=0, lt=1)]
+    begin_step: NonNegativeInt | None = None
+    end_step: PositiveInt | None = None
+    every_steps: PositiveInt | None = None
+
+
+class Sensitivity(Section):
+    """By what the precision `auto` chooses: the GAP that it may lose, on so many training videos."""
+
+    gap_loss: NonNegativeFloat = 5e-4
+    videos: PositiveInt = 1024
+
+
+class Training(Section):
+    """One trial's training; the defaults are the paper's recipe. `models.training.Recipe` says what a step computes."""
+
+    steps: PositiveInt = 200_000
+    batch_size: PositiveInt = 80
+    sample_frames: PositiveInt = 300
+    learning_rate: PositiveFloat = 1e-4
+    schedule: Literal["staircase", "cosine"] = "staircase"
+    decay_rate: Annotated[float, Field(gt=0, le=1)] = 0.8
+    decay_examples: PositiveInt = 4_000_000
+    warmup_steps: NonNegativeInt = 0
+    clip_norm: PositiveFloat | None = 1.0
+    global_clip_norm: PositiveFloat | None = None
+    batch_norm_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    l2: NonNegativeFloat = 1e-6
+    weight_decay: NonNegativeFloat = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    accumulate: PositiveInt = 1
+    pruning: Pruning | None = None
+    compute: Literal["float32", "bfloat16", "float16"] = "float32"
+    xla: bool | None = None
+    seed: NonNegativeInt = 0
+    checkpoint_steps: PositiveInt = 2_000
+    evaluation_steps: PositiveInt | None = None
+    log_steps: PositiveInt = 100
+    averaging: Averaging = Averaging()
+    predictions_top_k: Annotated[int, Field(ge=20)] = 100
+    precisions: Annotated[tuple[str, ...], Field(strict=False)] = ("float16",)
+    """Precisions, beside float32, that a trained model may be packed in; its predictions are measured in each."""
+    calibration_videos: NonNegativeInt = 256
+    """Training videos by which the integers of such a precision are chosen; 0 rounds to the nearest."""
+    sensitivity: Sensitivity = Sensitivity()
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"expected accumulate to divide batch_size {self.batch_size}, got {self.accumulate}")
+        if self.clip_norm is not None and self.global_clip_norm is not None:
+            raise ValueError("expected clip_norm: null with global_clip_norm, got both")
+        if self.schedule == "cosine":
+            staircase = [key for key in ("decay_rate", "decay_examples") if getattr(self, key) != _default(self, key)]
+            if staircase:
+                raise ValueError(f"expected no {' and '.join(staircase)} with schedule: cosine, got a value")
+            if self.warmup_steps >= self.steps:
+                raise ValueError(f"expected warmup_steps below steps {self.steps}, got {self.warmup_steps}")
+        return self
+
+
+class Budget(Section):
+    """The size that the ensemble must fit; a trial that alone is larger can never be used."""
+
+    mib: PositiveFloat | None = None
+    precision: str = "float16"
+    skip: bool = True
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The budget in bytes."""
+        return None if self.mib is None else int(self.mib * 2**20)
+
+
+class Resources(Section):
+    """What one trial gets, and how many run at once (null: as many as fit).
+
+    `gpus` may be a share of a GPU; "auto" is the share that the trial's model is predicted to need.
+    """
+
+    cpus: PositiveFloat = 1
+    gpus: NonNegativeFloat | Literal["auto"] = 0.0
+    gpu_memory_gib: PositiveFloat | None = None
+    concurrent: PositiveInt | None = None
+    retries: NonNegativeInt = 2
+    memory_gib: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _gpu_share(self) -> Self:
+        if isinstance(self.gpus, float) and self.gpus > 1 and not self.gpus.is_integer():
+            raise ValueError(f"expected gpus to be a share of one GPU, or whole GPUs, got {self.gpus}")
+        if self.gpu_memory_gib is not None and self.gpus != "auto":
+            raise ValueError(f"expected gpu_memory_gib with gpus: auto only, got gpus: {self.gpus}")
+        return self
+
+
+class Tracking(Section):
+    """MLflow: the tracking URI (null: $MLFLOW_TRACKING_URI, else SQLite in the working folder) and the experiment."""
+
+    uri: str | None = None
+    experiment: Annotated[str, Field(min_length=1)] = "gapsack"
+
+
+class Grid(Section):
+    """A whole grid file."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    data: Data
+    model: Model
+    search: Search
+    training: Training = Training()
+    budget: Budget = Budget()
+    resources: Resources = Resources()
+    tracking: Tracking = Tracking()
+    storage: Annotated[str, Field(min_length=1)] = "runs"
+
+    def hyperparameters(self, axes: Mapping[str, Any]) -> dict[str, Any]:
+        """All hyperparameters of the trial at `axes`: the fixed options, the axes, and the data's shape."""
+        data = {key: getattr(self.data, key) for key in DATA_KEYS}
+        return {**self.model.options, **axes, **data}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that `Grid.model_validate` accepts again, with every default written out."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def _default(section: Section, key: str) -> object:
+    """The value of a key that is not given."""
+    return type(section).model_fields[key].default
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is a URL such as `gs://bucket/file`."""
+    return "://" in path
+
+
+def join_path(folder: str | None, path: str) -> str:
+    """`path` under `folder`, unless it is absolute or remote already; folders may be remote."""
+    if folder is None or is_remote(path) or Path(path).is_absolute():
+        return path
+    return f"{folder.rstrip('/')}/{path}" if is_remote(folder) else str(PurePosixPath(folder) / path)

@@ -1,0 +1,1 @@
+"""Scores of models and graphs on held-out data."""

@@ -1,0 +1,90 @@
+"""A model measured on the held-out files: its best classes a video, never a dense [videos, classes] array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapsack.selection.errors import TrainingError
+from gapsack.selection.gap import gap_of_lists
+from gapsack.selection.pool.lists import Labels, Predictions
+from gapsack.sweep.data.batch import Batch
+from gapsack.sweep.data.faults import Faults
+from gapsack.sweep.data.features import Features
+from gapsack.sweep.data.reader import evaluation_batches
+from gapsack.sweep.measure.lists import LabelledLists
+
+GAP_K = 20
+
+
+class Predictor(Protocol):
+    """What predicts: a `models.training.Trainer`."""
+
+    def predict_top(self, frames: NDArray[Any], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Best classes and their scores, [b, k] each, descending."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Videos as a model sees them: its lists, the ground truth, and what was wrong with the files."""
+
+    predictions: Predictions
+    labels: Labels
+    faults: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def gap(self) -> float:
+        """GAP@20."""
+        return gap_of_lists(self.predictions.top_indices, self.predictions.top_scores, self.labels, GAP_K)
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The held-out files, read in the same order with the same frames each time."""
+
+    files: Sequence[str]
+    features: Features
+    batch_size: int
+    sample_frames: int
+    max_bad_share: float
+
+    def measure(self, predictor: Predictor, k: int = GAP_K, *, tick: Callable[[], None] = lambda: None) -> Measured:
+        """Predict every video's `k` best classes (all of them where there are fewer); `tick` is called each batch.
+
+        Raises:
+            TrainingError: a score is not finite.
+            DataError: too many records are faulty.
+        """
+        faults = Faults(self.max_bad_share)
+        with evaluation_batches(
+            self.files,
+            self.features,
+            batch_size=self.batch_size,
+            sample_frames=self.sample_frames,
+            faults=faults,
+        ) as batches:
+            seen = measured(batches, predictor, min(k, self.features.classes), self.features, tick)
+        faults.check(complete=True)
+        return replace(seen, faults=faults.summary())
+
+
+def measured(
+    batches: Iterable[Batch], predictor: Predictor, k: int, features: Features, tick: Callable[[], None]
+) -> Measured:
+    """Predict the `k` best classes of every video of `batches`; `tick` is called each batch.
+
+    Raises:
+        TrainingError: a score is not finite.
+    """
+    lists = LabelledLists(features.classes)
+    for batch in batches:
+        tick()
+        top_indices, top_scores = predictor.predict_top(batch.frames, k)
+        if not np.isfinite(top_scores).all():
+            raise TrainingError("expected finite scores of every video that is measured, got some that are not")
+        lists.add(batch.video_ids, top_indices, top_scores, batch.labels)
+    return Measured(lists.predictions(), lists.truth())

@@ -1,0 +1,161 @@
+"""Running the one graph on data files: metrics, and the challenge's prediction CSV. Both stream in bounded memory."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapsack.selection.errors import DataError
+from gapsack.selection.gap import gap_of_lists
+from gapsack.selection.metrics.lists import hit_at_one_of_lists, mean_average_precision_of_lists
+from gapsack.selection.pool.lists import Labels, Predictions
+from gapsack.sweep.data.reader import RawBatch
+
+if TYPE_CHECKING:
+    from gapsack.models.graph import Predictor
+
+CSV_COLUMNS = ("VideoId", "LabelConfidencePairs")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a graph predicts some videos, by its 20 best classes a video, as the challenge measures it."""
+
+    videos: int
+    labels: int
+    gap: float
+    mean_average_precision: float
+    hit_at_one: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+class LabelledLists:
+    """Gathers each batch's best classes and its labels: about 200 bytes a video, whatever the number of classes."""
+
+    def __init__(self, class_count: int) -> None:
+        self._class_count = class_count
+        self._ids: list[NDArray[np.str_]] = []
+        self._indices: list[NDArray[np.int32]] = []
+        self._scores: list[NDArray[np.float32]] = []
+        self._counts: list[NDArray[np.int64]] = []
+        self._labels: list[NDArray[np.int32]] = []
+
+    def add(
+        self,
+        video_ids: NDArray[np.str_],
+        top_indices: NDArray[np.int32],
+        top_scores: NDArray[np.float32],
+        labels: NDArray[np.bool_],
+    ) -> None:
+        """Add a batch: ids [b], lists [b, k], labels bool [b, classes]."""
+        self._ids.append(video_ids)
+        self._indices.append(top_indices)
+        self._scores.append(top_scores)
+        self._counts.append(labels.sum(axis=1))
+        self._labels.append(np.nonzero(labels)[1].astype(np.int32))
+
+    def evaluate(self) -> Evaluation:
+        """The metrics of all videos so far.
+
+        Raises:
+            DataError: there are no videos, or none has a label.
+        """
+        labels = self.labels()
+        indices, scores = np.concatenate(self._indices), np.concatenate(self._scores)
+        return Evaluation(
+            videos=labels.video_count,
+            labels=labels.label_count,
+            gap=gap_of_lists(indices, scores, labels),
+            mean_average_precision=mean_average_precision_of_lists(indices, scores, labels),
+            hit_at_one=hit_at_one_of_lists(indices, scores, labels),
+        )
+
+    def labels(self) -> Labels:
+        """The ground truth of all videos so far.
+
+        Raises:
+            DataError: there are no videos, or none has a label.
+        """
+        if not self._ids:
+            raise DataError("expected at least one video to evaluate, got none")
+        labels = self.truth()
+        if labels.label_count == 0:
+            raise DataError(
+                "expected videos with labels to evaluate, got none: files without labels can only be predicted"
+            )
+        return labels
+
+    def truth(self) -> Labels:
+        """As `labels`, of at least one video; there may be no label."""
+        indptr = np.concatenate([[0], np.cumsum(np.concatenate(self._counts))]).astype(np.int64)
+        return Labels(np.concatenate(self._ids), indptr, np.concatenate(self._labels), self._class_count)
+
+    def predictions(self) -> Predictions:
+        """The lists of all videos so far, as a pool holds them."""
+        return Predictions(np.concatenate(self._ids), np.concatenate(self._indices), np.concatenate(self._scores))
+
+
+def evaluate_graph(
+    graph: Predictor, batches: Iterable[RawBatch], class_count: int, advance: Callable[[int], object]
+) -> Evaluation:
+    """Predict every batch and score all of them; `advance` gets the number of videos of each batch."""
+    return gather_lists(graph, batches, class_count, advance).evaluate()
+
+
+def gather_lists(
+    graph: Predictor, batches: Iterable[RawBatch], class_count: int, advance: Callable[[int], object]
+) -> LabelledLists:
+    """Predict every batch and keep its best classes beside its labels."""
+    lists = LabelledLists(class_count)
+    for batch in batches:
+        output = graph.predict(batch.frames, batch.num_frames)
+        lists.add(batch.video_ids, output.top_indices, output.top_scores, batch.labels)
+        advance(len(batch.video_ids))
+    return lists
+
+
+def write_predictions(
+    graph: Predictor, batches: Iterable[RawBatch], path: Path, advance: Callable[[int], object]
+) -> int:
+    """Write the challenge's CSV (`VideoId,LabelConfidencePairs`, 20 pairs a video), whole or not at all.
+
+    Returns:
+        The number of videos.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    videos = 0
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(CSV_COLUMNS)
+            for batch in batches:
+                output = graph.predict(batch.frames, batch.num_frames)
+                writer.writerows(_rows(batch.video_ids, output.top_indices, output.top_scores))
+                videos += len(batch.video_ids)
+                advance(len(batch.video_ids))
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return videos
+
+
+def _rows(
+    video_ids: Sequence[str] | NDArray[np.str_], indices: NDArray[np.int32], scores: NDArray[np.float32]
+) -> Iterator[tuple[str, str]]:
+    for video_id, row_indices, row_scores in zip(video_ids, indices, scores, strict=True):
+        pairs = zip(row_indices.tolist(), row_scores.tolist(), strict=True)
+        yield str(video_id), " ".join(f"{index} {score:.6g}" for index, score in pairs)

@@ -1,0 +1,73 @@
+"""Some of a trial's training videos, seen as the hold-out is: for choices that must not look at held-out videos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapsack.sweep.data.batch import Batch
+from gapsack.sweep.data.faults import Faults
+from gapsack.sweep.data.features import Features
+from gapsack.sweep.data.reader import evaluation_batches
+from gapsack.sweep.measure.holdout import GAP_K, Measured, Predictor, measured
+from gapsack.sweep.runs.spec import TrialSpec
+
+if TYPE_CHECKING:
+    from gapsack.models.calibration import Calibration
+    from gapsack.models.training import Trainer
+
+CALIBRATION_BATCH = 16
+"""Videos of an eager call, which keeps what every layer gives: a few hundred MB at 300 frames."""
+
+
+@dataclass(frozen=True)
+class TrainingSample:
+    """The first `videos` of the training files in an order drawn by `seed`; the same frames each time.
+
+    It is read again for each pass, so that memory stays that of the reader whatever its size.
+    """
+
+    files: tuple[str, ...]
+    features: Features
+    videos: int
+    sample_frames: int
+    seed: int
+
+    @classmethod
+    def of(cls, spec: TrialSpec, videos: int) -> TrainingSample:
+        """A sample of a trial's training files."""
+        training = spec.grid.training
+        return cls(spec.train_files, spec.grid.data.features, videos, training.sample_frames, training.seed)
+
+    def batches(self, batch_size: int) -> Iterator[Batch]:
+        """The videos in batches of `batch_size`, the last one smaller; all there are where there are fewer."""
+        order = np.random.default_rng(self.seed).permutation(len(self.files))
+        left = self.videos
+        with evaluation_batches(
+            [self.files[index] for index in order],
+            self.features,
+            batch_size=batch_size,
+            sample_frames=self.sample_frames,
+            faults=Faults(1.0),  # training has judged these files
+        ) as batches:
+            while left > 0 and (batch := next(batches, None)) is not None:
+                yield Batch(batch.video_ids[:left], batch.frames[:left], batch.labels[:left], None)
+                left -= len(batch.video_ids)
+
+    def measure(self, predictor: Predictor, batch_size: int, *, tick: Callable[[], None]) -> Measured:
+        """The sample as a model sees it; as `Holdout.measure`."""
+        return measured(self.batches(batch_size), predictor, min(GAP_K, self.features.classes), self.features, tick)
+
+    def calibrate(self, trainer: Trainer, *, tick: Callable[[], None]) -> Calibration:
+        """Moments of the inputs of every matrix, by the weights that `trainer` has loaded."""
+        from gapsack.models.calibration import calibrate
+
+        def frames() -> Iterator[np.ndarray]:
+            for batch in self.batches(CALIBRATION_BATCH):
+                tick()
+                yield batch.frames
+
+        return calibrate(trainer.model, frames())

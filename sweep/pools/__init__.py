@@ -1,0 +1,1 @@
+"""Candidate pools made from predictions and models of one's own."""

@@ -1,0 +1,207 @@
+"""Whole models from elsewhere as candidates: the authors' checkpoints, and SavedModels.
+
+Each is run on labelled data files as the one graph would run it, so that it comes with its predictions in every
+precision and with all that `select build` needs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from gapsack.models import sizes
+from gapsack.models.families.gated_netvlad.authors import FAMILY, AuthorsModel, read_authors_checkpoint
+from gapsack.models.graph import AnyMember, Member, SavedModelMember, Shared
+from gapsack.models.graph.foreign.saved_model import open_saved_model
+from gapsack.selection.errors import InputError, PoolError
+from gapsack.selection.pool import Candidate, CandidatePool
+from gapsack.sweep.cli.show.sizes import mib, path_bytes
+from gapsack.sweep.data.features import Features
+from gapsack.sweep.measure.graphs import DataSet
+from gapsack.sweep.measure.holdout import Measured
+from gapsack.sweep.pools.predictions import split_named
+from gapsack.sweep.pools.staging import WEIGHTS_FOLDER, Staged, staging
+
+EXACT = "float32"
+
+Say = Callable[[str], object]
+Advance = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class ModelImport:
+    """Models to import, and how they are run.
+
+    Attributes:
+        pool: The pool's folder.
+        files: Labelled data files, of the pool's videos if it has any.
+        level: Of the data.
+        checkpoints: `name=prefix` of the authors' checkpoints.
+        saved_models: `name=folder` or `name@precision=folder` of SavedModels.
+        stored: Precisions in which checkpoints become available beside float32.
+        default_precision: What SavedModels that name none are said to be stored in.
+        sample_frames: Frames that a model of sampled frames sees of each video.
+        max_frames: Frames used of a video at most.
+        rgb, audio: Values a frame, for SavedModels.
+        classes: Their classes, where neither the signature nor the pool tells.
+        batch_size, max_bad_share, top_k: See `DataSet`.
+    """
+
+    pool: Path
+    files: tuple[str, ...]
+    level: Literal["frame", "video"] = "frame"
+    checkpoints: Sequence[str] = ()
+    saved_models: Sequence[str] = ()
+    stored: Sequence[str] = ("float16",)
+    default_precision: str = EXACT
+    sample_frames: int = 300
+    max_frames: int = 300
+    rgb: int = 1024
+    audio: int = 128
+    classes: int | None = None
+    batch_size: int = 64
+    max_bad_share: float = 0.001
+    top_k: int = 100
+
+    def run(self, say: Say, advance: Advance) -> CandidatePool:
+        """Import all of them, or nothing: an old pool is not spoilt, and a new one is whole.
+
+        Args:
+            say: Gets a sentence about each model as it is read, and each score as it is known.
+            advance: Gets the videos of each batch.
+
+        Returns:
+            The whole pool, as written.
+
+        Raises:
+            InputError: A checkpoint or SavedModel that is not what is expected, data that does not fit it.
+            PoolError: A name that is taken, or files of other videos than the pool's.
+        """
+        with staging(self.pool) as staged:
+            work = _Work(self, staged, say, advance)
+            for text in self.checkpoints:
+                work.checkpoints(text)
+            for name, folders in self._folders().items():
+                work.saved_model(name, folders)
+            return staged.write()
+
+    def _folders(self) -> dict[str, dict[str, Path]]:
+        """The SavedModels' folders by name and precision."""
+        by_name: dict[str, dict[str, Path]] = {}
+        for text in self.saved_models:
+            name, given, path = split_named(text, "a SavedModel as name=folder or name@precision=folder")
+            precision, folders = given or self.default_precision, by_name.setdefault(name, {})
+            if precision in folders:
+                raise PoolError(f"expected one SavedModel for {name} in {precision}, got two")
+            folders[precision] = Path(path)
+        return by_name
+
+    def seen(self, shared: Shared) -> dict[str, Any]:
+        """What a candidate's origin says of the data that the model sees."""
+        return {
+            "sample_frames": self.sampled,
+            "max_frames": self.max_frames,
+            "level": self.level,
+            "features": {"rgb": shared.rgb, "audio": shared.audio},
+        }
+
+    @property
+    def sampled(self) -> int:
+        """Frames that a model of sampled frames sees: one at video level."""
+        return self.sample_frames if self.level == "frame" else 1
+
+    def data(self, shared: Shared) -> DataSet:
+        """The files, as a model of these features and classes reads them."""
+        features = Features(self.level, max_frames=self.max_frames, **asdict(shared))
+        return DataSet(self.files, features, self.batch_size, self.max_bad_share, self.top_k)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One import under way."""
+
+    options: ModelImport
+    staged: Staged
+    say: Say
+    advance: Advance
+
+    def checkpoints(self, text: str) -> None:
+        """Stage every model of a checkpoint given as `name=prefix`: name, name-1, …"""
+        name, precision, path = split_named(text, "a checkpoint as name=prefix")
+        if precision is not None:
+            raise PoolError(f"expected a checkpoint as name=prefix (--store names precisions), got {text!r}")
+        for place, model in enumerate(read_authors_checkpoint(path)):
+            own = name if place == 0 else f"{name}-{place}"
+            self.staged.check_name(own)
+            found = ", ".join(f"{key} {value}" for key, value in model.hyperparameters.items())
+            self.say(f"{own}: {model.scope} of {path}, a {FAMILY} with {found}")
+            self._checkpoint(own, model, Path(path))
+
+    def _checkpoint(self, name: str, model: AuthorsModel, path: Path) -> None:
+        hyperparameters = model.hyperparameters
+        shared = Shared(*(hyperparameters[key] for key in ("rgb", "audio", "classes")))
+        weights = self.staged.weights(name, model.weights)
+        measured = {}
+        for precision in dict.fromkeys((EXACT, *self.options.stored)):
+            member = Member(name, FAMILY, hyperparameters, precision, 1.0, weights, self.options.sampled)
+            measured[precision] = self._measure(member, shared)
+        size_bytes = {precision: sizes.size_bytes(FAMILY, hyperparameters, precision) for precision in measured}
+        origin = {
+            "kind": "checkpoint",
+            "checkpoint": str(path.absolute()),
+            "scope": model.scope,
+            "family": FAMILY,
+            "weights": f"{WEIGHTS_FOLDER}/{weights.name}",
+            **self.options.seen(shared),
+        }
+        self._stage(name, size_bytes, measured, origin, hyperparameters)
+
+    def saved_model(self, name: str, folders: dict[str, Path]) -> None:
+        """Stage a SavedModel, in one folder a precision."""
+        self.staged.check_name(name)
+        measured, known = {}, self.staged.labels
+        classes = self.options.classes if known is None else known.class_count
+        for precision, folder in folders.items():
+            opened = open_saved_model(folder)
+            classes = classes or opened.classes
+            if classes is None:
+                raise InputError(f"expected the classes of {folder} from its signature or --classes, got neither")
+            shared = Shared(self.options.rgb, self.options.audio, classes)
+            self.say(f"{name}: the SavedModel {folder}, {mib(path_bytes(folder)):.2f} MiB")
+            member = SavedModelMember(name, folder, precision, 1.0, self.options.sampled, shared)
+            measured[precision] = self._measure(member, shared)
+        size_bytes = {precision: path_bytes(folder) for precision, folder in folders.items()}
+        places = {precision: os.path.relpath(folder, self.options.pool) for precision, folder in folders.items()}
+        origin = {"kind": "savedmodel", "saved_models": places, "classes": classes, **self.options.seen(shared)}
+        self._stage(name, size_bytes, measured, origin, {})
+
+    def _measure(self, member: AnyMember, shared: Shared) -> Measured:
+        measured = self.options.data(shared).measure(member, self.staged.scratch, self.advance)
+        videos = measured.labels.video_count
+        self.say(f"{member.name} in {member.precision}: GAP {measured.gap:.5f} on {videos:,} videos")
+        return measured
+
+    def _stage(
+        self,
+        name: str,
+        size_bytes: dict[str, int],
+        measured: dict[str, Measured],
+        origin: dict[str, Any],
+        hyperparameters: Mapping[str, Any],
+    ) -> None:
+        """The first precision's predictions are the plain ones."""
+        first, *others = measured
+        gaps = {precision: own.gap for precision, own in measured.items()}
+        candidate = Candidate(
+            name,
+            size_bytes,
+            measured[first].predictions,
+            by_precision={precision: measured[precision].predictions for precision in others},
+            metrics={"gap": gaps[first], "gap_by_precision": gaps},
+            hyperparameters=dict(hyperparameters),
+            origin=origin,
+        )
+        self.staged.add(candidate, measured[first].labels)

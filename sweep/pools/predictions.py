@@ -1,0 +1,116 @@
+"""Making a candidate pool of predictions from elsewhere, or adding models to one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from gapsack.selection.errors import PoolError
+from gapsack.selection.gap import gap_of_lists
+from gapsack.selection.pool import Candidate, CandidatePool, write_candidate, write_labels
+from gapsack.selection.pool.files import LABELS_FILE
+from gapsack.selection.pool.lists import Labels, Predictions
+from gapsack.sweep.cli.show.sizes import parse_size_bytes
+from gapsack.sweep.pools.files import read_labels, read_predictions
+
+
+def import_candidates(
+    pool: Path,
+    *,
+    labels_file: Path | None,
+    predictions: Sequence[str],
+    sizes: Sequence[str],
+    class_count: int | None,
+    top_k: int,
+    default_precision: str,
+) -> CandidatePool:
+    """Read models' predictions and write them into a pool folder, which is made if it is missing.
+
+    Args:
+        pool: the folder.
+        labels_file: ground truth; None where the pool has it already.
+        predictions: `name=file` or `name@precision=file`.
+        sizes: `name=size` or `name@precision=size`; every model needs one.
+        class_count: classes of the vocabulary, where the labels do not tell.
+        top_k: best classes kept of each video.
+        default_precision: the precision of sizes that name none.
+
+    Returns:
+        The whole pool, as written.
+
+    Raises:
+        PoolError: nothing to import, a model without predictions or size, a name that is taken, files that do not fit.
+    """
+    known = pool / LABELS_FILE
+    if labels_file is None and not known.is_file():
+        raise PoolError(f"expected labels (--labels) for the new pool {pool}, got none")
+    if labels_file is not None and known.is_file():
+        raise PoolError(f"expected no --labels for the pool {pool}, which has some already, got {labels_file}")
+    if not predictions:
+        raise PoolError("expected at least one model's predictions (--predictions name=file), got none")
+    labels = read_labels(labels_file or known, class_count=class_count)
+    lists: dict[str, dict[str | None, Predictions]] = {}
+    for text in predictions:
+        name, precision, file = split_named(text, "predictions as name=file or name@precision=file")
+        own = lists.setdefault(name, {})
+        if precision in own:
+            raise PoolError(f"expected one file of predictions for {name}, got two")
+        own[precision] = read_predictions(Path(file), class_count=labels.class_count, top_k=top_k)
+    by_name = read_sizes(sizes, default_precision)
+    if strangers := sorted(set(by_name) - set(lists)):
+        raise PoolError(f"expected predictions for every model with a size, got none for {', '.join(strangers)}")
+    candidates = [_candidate(name, own, by_name.get(name, {}), labels) for name, own in lists.items()]
+    # Everything is checked before anything is written: a new pool is whole, and an old one is not spoilt.
+    CandidatePool(labels, candidates)
+    for name in lists:
+        if (pool / f"{name}.json").exists():
+            raise PoolError(f"expected a new name in the pool {pool}, got {name}, which is there already")
+    if labels_file is not None:
+        write_labels(pool, labels)
+    for candidate in candidates:
+        write_candidate(pool, candidate)
+    return CandidatePool.read(pool)
+
+
+def _candidate(
+    name: str, lists: dict[str | None, Predictions], size_bytes: dict[str, int], labels: Labels
+) -> Candidate:
+    if not size_bytes:
+        raise PoolError(f"expected the size of {name} (--size {name}=120MiB), got none")
+    own = {precision: found for precision, found in lists.items() if precision is not None}
+    # Without plain predictions, those of the first precision named stand for the precisions that have none.
+    plain = lists.get(None, next(iter(lists.values())))
+    aligned = plain.aligned_to(labels, name)
+    return Candidate(
+        name,
+        size_bytes,
+        plain,
+        by_precision=own,
+        metrics={"gap": gap_of_lists(aligned.top_indices, aligned.top_scores, labels)},
+        origin={"kind": "import"},
+    )
+
+
+def split_named(text: str, expected: str) -> tuple[str, str | None, str]:
+    """The parts of `name=value` or `name@precision=value`; the precision is None when not given.
+
+    Raises:
+        PoolError: there is no `=`, or an empty part.
+    """
+    match = re.fullmatch(r"([^=@]+)(?:@([^=@]+))?=(.+)", text)
+    if match is None:
+        raise PoolError(f"expected {expected}, got {text!r}")
+    return match.group(1), match.group(2), match.group(3)
+
+
+def read_sizes(texts: Sequence[str], default_precision: str) -> dict[str, dict[str, int]]:
+    """Sizes by name and precision, of options such as `a=120MiB` and `a@int8=31MiB`."""
+    sizes: dict[str, dict[str, int]] = {}
+    for text in texts:
+        name, precision, value = split_named(text, "a size as name=120MiB or name@int8=31MiB")
+        by_precision = sizes.setdefault(name, {})
+        if (precision or default_precision) in by_precision:
+            raise PoolError(f"expected one size for {name} in {precision or default_precision}, got two")
+        by_precision[precision or default_precision] = parse_size_bytes(value)
+    return sizes

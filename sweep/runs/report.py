@@ -1,0 +1,108 @@
+"""A run folder as the plain records that reports are drawn from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gapsack.dashboards.records import CurvePoint, DataFacts, FrontierPoint, Status, SweepRecords, TrialRecord
+from gapsack.selection.pool.lists import Predictions
+from gapsack.selection.pareto import inferior
+from gapsack.selection.pool import Candidate
+from gapsack.sweep.atomic import read_json
+from gapsack.sweep.runs.curve import CurveRow
+from gapsack.sweep.runs.environment import versions
+from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.status import RunState, TrialState, run_state
+
+_NO_LISTS = Predictions(np.array(["any"]), np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32))
+"""The filter looks at sizes and scores alone; this stands in for predictions, which need not be read."""
+
+
+def sweep_records(run: RunFolder) -> SweepRecords:
+    """All that a report on a run shows."""
+    state = run_state(run)
+    grid = state.grid
+    return SweepRecords(
+        name=run.name,
+        trials=tuple(trial_record(trial) for trial in state.trials),
+        precision=grid.budget.precision,
+        inferior=inferior_trials(state.trials, grid.budget.precision),
+        ensembles=tuple(read_json(path) for path in (run.ensemble_file,) if path.exists()),
+        frontier=frontier_points(read_json(run.frontier_file)) if run.frontier_file.exists() else (),
+        budget_bytes=grid.budget.size_bytes,
+        data=_data_facts(state),
+        environment=_environment(state.trials),
+        created=time.strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+def frontier_points(frontier: Mapping[str, Any]) -> tuple[FrontierPoint, ...]:
+    """The content of frontier.json; scores are those on videos that did not tune the ensembles, where there are any."""
+    return tuple(
+        FrontierPoint(
+            budget_bytes=point["budget_bytes"],
+            total_bytes=sum(member["size_bytes"] for member in point["members"]),
+            gap=point["tuning_score"] if point["held_out_score"] is None else point["held_out_score"],
+            members=tuple(member["name"] for member in point["members"]),
+        )
+        for point in frontier["points"]
+    )
+
+
+def trial_record(trial: TrialState) -> TrialRecord:
+    """One trial. An interrupted one counts as pending: it goes on when the sweep does."""
+    record = trial.record or {}
+    status: Status = "pending" if trial.status == "interrupted" else trial.status
+    averaged = record.get("averaging_range")
+    return TrialRecord(
+        name=trial.plan.name,
+        status=status,
+        family=trial.plan.family,
+        hyperparameters=trial.plan.hyperparameters,
+        parameters=trial.plan.parameters,
+        size_bytes=record.get("size_bytes", trial.plan.size_bytes),
+        gap=record.get("gap"),
+        gap_single=record.get("gap_single"),
+        gap_averaged=record.get("gap_averaged"),
+        averaging_range=(averaged[0], averaged[1]) if averaged else None,
+        videos_per_second=record.get("videos_per_second", trial.latest("videos_per_second")),
+        reason=trial.reason or "",
+        curve=tuple(_curve_point(row) for row in trial.curve),
+    )
+
+
+def inferior_trials(trials: Iterable[TrialState], precision: str) -> dict[str, str]:
+    """For each trial that the paper's filter drops, the one that dominates it."""
+    done = [trial for trial in trials if trial.record is not None]
+    return inferior(
+        [Candidate(trial.plan.name, trial.plan.size_bytes, _NO_LISTS, metrics={"gap": trial.gap}) for trial in done],
+        precision=precision,
+    )
+
+
+def _curve_point(row: CurveRow) -> CurvePoint:
+    return CurvePoint(int(row["step"] or 0), row.get("loss"), row.get("gap"), row.get("learning_rate"))
+
+
+def _data_facts(state: RunState) -> DataFacts:
+    files = read_json(state.run.files_file) if state.run.files_file.exists() else {}
+    videos = [trial.record["videos"] for trial in state.trials if trial.record and "videos" in trial.record]
+    return DataFacts(
+        level=state.grid.data.level,
+        classes=state.grid.data.classes,
+        train_files=len(files["train"]) if files else None,
+        held_out_files=len(files["holdout"]) if files else None,
+        held_out_videos=videos[0] if videos else None,
+    )
+
+
+def _environment(trials: Iterable[TrialState]) -> dict[str, str]:
+    """What the trials were trained with, where one says so; else what is installed here."""
+    for trial in trials:
+        if trial.record and trial.record.get("environment"):
+            return {key: str(value) for key, value in trial.record["environment"].items()}
+    return versions()

@@ -1,0 +1,95 @@
+"""All that a sweep and its trials are made of, as plain values that travel to workers and into config.json files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.points import TrialPoint, trial_point
+from gapsack.sweep.runs.folder import RunFolder, TrialFolder
+
+WITHOUT_EFFECT = ("name", "search", "budget", "resources", "tracking", "storage")
+"""Sections of a grid that change which trials run, where and how recorded, but no trial's result."""
+
+
+@dataclass(frozen=True)
+class SweepSpec:
+    """What all trials of a sweep share: the run's folder, the resolved grid, and the data files (absolute or URLs)."""
+
+    run_folder: str
+    grid: Grid
+    train_files: tuple[str, ...]
+    holdout_files: tuple[str, ...]
+
+    @property
+    def run(self) -> RunFolder:
+        """The run's folder."""
+        return RunFolder(self.run_folder)
+
+    def trial(self, axes: Mapping[str, Any]) -> TrialSpec:
+        """The trial at a point of the search."""
+        point = trial_point(self.grid, axes)
+        return TrialSpec(self.run_folder, point, self.grid, self.train_files, self.holdout_files)
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """One trial: a sweep's values, and the trial's own point."""
+
+    run_folder: str
+    point: TrialPoint
+    grid: Grid
+    train_files: tuple[str, ...]
+    holdout_files: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The trial's name."""
+        return self.point.name
+
+    @property
+    def run(self) -> RunFolder:
+        """The run that the trial belongs to."""
+        return RunFolder(self.run_folder)
+
+    @property
+    def folder(self) -> TrialFolder:
+        """The trial's own folder."""
+        return self.run.trial(self.name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {
+            "run_folder": self.run_folder,
+            "point": asdict(self.point),
+            "grid": self.grid.to_dict(),
+            "train_files": list(self.train_files),
+            "holdout_files": list(self.holdout_files),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrialSpec:
+        """The inverse of `to_dict`."""
+        return cls(
+            run_folder=values["run_folder"],
+            point=TrialPoint(**values["point"]),
+            grid=Grid.model_validate(values["grid"]),
+            train_files=tuple(values["train_files"]),
+            holdout_files=tuple(values["holdout_files"]),
+        )
+
+    def fingerprint(self) -> str:
+        """A digest of what the trial's result follows from; a resume state of another one must not be continued."""
+        relevant = self.to_dict()
+        del relevant["run_folder"]
+        for section in WITHOUT_EFFECT:
+            del relevant["grid"][section]
+        # Where the files lie says nothing about them, and a run may move to a machine that mounts them elsewhere.
+        del relevant["grid"]["data"]["folder"]
+        for key in ("train_files", "holdout_files"):
+            relevant[key] = [path.rsplit("/", 1)[-1] for path in relevant[key]]
+        return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()

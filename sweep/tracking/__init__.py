@@ -1,0 +1,1 @@
+"""What a tracking server is told of a sweep."""

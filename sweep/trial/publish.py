@@ -1,0 +1,166 @@
+"""What a finished model leaves: final weights, its predictions in the candidate pool, and its score by precision."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from gapsack.models import precisions, sizes
+from gapsack.models.checkpoints import write_weights
+from gapsack.selection.errors import InputError
+from gapsack.selection.pool import Candidate, write_candidate, write_labels
+from gapsack.selection.pool.lists import Predictions
+from gapsack.sweep.grid.schema import AUTO
+from gapsack.sweep.measure.holdout import Holdout, Measured
+from gapsack.sweep.measure.sample import TrainingSample
+from gapsack.sweep.runs.spec import TrialSpec
+from gapsack.sweep.trial.sensitivity import Sensitivity, choose_recipe
+
+if TYPE_CHECKING:
+    from gapsack.models.calibration import Calibration
+    from gapsack.models.training import Trainer
+
+Weights = Mapping[str, NDArray[Any]]
+
+EXACT = "float32"
+"""The precision of training, whose predictions are the plain ones."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """The final weights on the hold-out.
+
+    Attributes:
+        plain: as trained.
+        gap_by_precision: GAP@20 of the weights as each precision of the grid stores them.
+        left_out: precisions that cannot store these weights, and why.
+        sensitivity: by what `auto` chose its mixed precision; None without it.
+    """
+
+    plain: Measured
+    gap_by_precision: dict[str, float]
+    left_out: dict[str, str]
+    sensitivity: Sensitivity | None = None
+
+
+def publish(
+    spec: TrialSpec,
+    trainer: Trainer,
+    weights: Weights,
+    holdout: Holdout,
+    scores: Mapping[str, float | None],
+    *,
+    tick: Callable[[], None],
+) -> Published:
+    """Write the final weights, and the trial as a candidate of the pool in each of the grid's precisions.
+
+    `scores` go into the candidate's metrics beside its GAP.
+    """
+    write_weights(spec.folder.weights, weights)
+    k = spec.grid.training.predictions_top_k
+    trainer.load_weights(weights)
+    plain = holdout.measure(trainer, k, tick=tick)
+    storing = _Storing(spec, trainer, weights, _calibration(spec, trainer, tick), tick)
+    wanted = dict.fromkeys(name for name in spec.grid.training.precisions if name not in (EXACT, AUTO))
+    gaps, own, left_out, sensitivity = {EXACT: plain.gap}, {}, {}, None
+    if AUTO in spec.grid.training.precisions:
+        try:
+            sensitivity = storing.sensitivity()
+            wanted[sensitivity.recipe] = None
+        except InputError as error:
+            left_out[AUTO] = str(error)
+    for precision in wanted:
+        try:
+            storing.load(precision)
+        except InputError as error:
+            left_out[precision] = str(error)
+            continue
+        measured = holdout.measure(trainer, k, tick=tick)
+        gaps[precision], own[precision] = measured.gap, measured.predictions
+    metrics: dict[str, Any] = {"gap": plain.gap, **scores, "gap_by_precision": gaps}
+    if sensitivity is not None:
+        metrics["sensitivity"] = sensitivity.to_dict()
+    _write_to_pool(spec, plain, own, metrics)
+    return Published(plain, gaps, left_out, sensitivity)
+
+
+@dataclass(frozen=True)
+class _Storing:
+    """The final weights as precisions store them, loaded into the trainer."""
+
+    spec: TrialSpec
+    trainer: Trainer
+    weights: Weights
+    calibration: Calibration | None
+    tick: Callable[[], None]
+
+    def load(self, precision: str) -> None:
+        """Load what a graph computes with in `precision`; InputError where that cannot hold the weights."""
+        tensors = sizes.tensors(self.spec.point.family, self.spec.point.hyperparameters)
+        self.trainer.load_weights(precisions.roundtrip(self.weights, precision, tensors, calibration=self.calibration))
+
+    def sensitivity(self) -> Sensitivity:
+        """The mixed precision that training videos suggest; InputError where none is good enough."""
+        training, point = self.spec.grid.training, self.spec.point
+        sample = TrainingSample.of(self.spec, training.sensitivity.videos)
+
+        def gap(precision: str) -> float:
+            self.load(precision)
+            return sample.measure(self.trainer, training.batch_size, tick=self.tick).gap
+
+        def size_bytes(precision: str) -> int:
+            return sizes.size_bytes(point.family, point.hyperparameters, precision)
+
+        return choose_recipe(gap, size_bytes, training.sensitivity.gap_loss)
+
+
+def _calibration(spec: TrialSpec, trainer: Trainer, tick: Callable[[], None]) -> Calibration | None:
+    """Moments of the final weights' inputs, which `trainer` has loaded, kept for whoever stores the same integers.
+
+    None where the grid has no integer precision, or wants none calibrated.
+    """
+    training = spec.grid.training
+    spec.folder.calibration.unlink(missing_ok=True)  # of an earlier attempt
+    integers = any(name == AUTO or precisions.precision(name).uses_moments for name in training.precisions)
+    if not integers or not training.calibration_videos:
+        return None
+    calibration = TrainingSample.of(spec, training.calibration_videos).calibrate(trainer, tick=tick)
+    write_weights(spec.folder.calibration, calibration)
+    return calibration
+
+
+def _write_to_pool(spec: TrialSpec, plain: Measured, own: dict[str, Predictions], metrics: dict[str, Any]) -> None:
+    """Write the candidate; the labels too, unless an earlier trial did."""
+    pool = spec.run.pool
+    if not (pool / "labels.npz").exists():
+        write_labels(pool, plain.labels)
+    data = spec.grid.data
+    origin = {
+        "kind": "trial",
+        "run": spec.run.name,
+        "family": spec.point.family,
+        "weights": os.path.relpath(spec.folder.weights, pool),
+        "sample_frames": spec.grid.training.sample_frames,
+        "level": data.level,
+        "features": {"rgb": data.rgb, "audio": data.audio},
+        "max_frames": data.max_frames,
+    }
+    if spec.folder.calibration.exists():
+        origin["calibration"] = os.path.relpath(spec.folder.calibration, pool)
+    candidate = Candidate(
+        name=spec.name,
+        size_bytes={
+            precision: sizes.size_bytes(spec.point.family, spec.point.hyperparameters, precision)
+            for precision in (EXACT, *own)
+        },
+        predictions=plain.predictions,
+        by_precision=own,
+        metrics=metrics,
+        hyperparameters=spec.point.hyperparameters,
+        origin=origin,
+    )
+    write_candidate(pool, candidate)

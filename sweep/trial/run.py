@@ -1,0 +1,141 @@
+"""One trial, from its spec to its record: train, average checkpoints, publish."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from gapsack.selection.errors import TrainingError
+from gapsack.sweep.cluster.worker import Report, ShouldStop, TrialInterruptedError
+from gapsack.sweep.data.faults import Faults
+from gapsack.sweep.grid.recipes import training_recipe
+from gapsack.sweep.measure.holdout import Holdout
+from gapsack.sweep.runs.curve import CurveFile
+from gapsack.sweep.runs.spec import TrialSpec
+from gapsack.sweep.trial.averaging import Averaging, Range, RangeSearch, Weights, average
+from gapsack.sweep.trial.checkpoints import Checkpoints, Progress
+from gapsack.sweep.trial.fit import Fit
+from gapsack.sweep.trial.publish import publish
+from gapsack.sweep.trial.record import trial_record
+
+if TYPE_CHECKING:
+    from gapsack.models.training import Trainer
+
+
+def run_trial(spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> dict[str, Any]:
+    """Run a trial, or go on with it from its last checkpoint; returns what its record.json holds.
+
+    The record is written last, so that a trial that has one is done; then its checkpoints are deleted.
+
+    Raises:
+        TrainingError: the loss, or a score, is not finite.
+        DataError: too many records are faulty.
+        TrialInterruptedError: stopped on request; it can be continued.
+    """
+    for part in spec.folder.path.glob(".*"):  # an earlier worker was killed while it wrote
+        part.unlink()
+    checkpoints = Checkpoints(spec.folder.checkpoints, spec.fingerprint())
+    try:
+        # The worker goes on to other trials, with the same memory.
+        with closing(new_trainer(spec)) as trainer:
+            record = _Trial(spec, trainer, checkpoints, report, should_stop).run()
+    except TrainingError:
+        checkpoints.delete()  # going on from them would only fail again
+        raise
+    spec.folder.finish(record)
+    checkpoints.delete()
+    return record
+
+
+class _Trial:
+    """The steps of one trial, and what they share."""
+
+    def __init__(
+        self, spec: TrialSpec, trainer: Trainer, checkpoints: Checkpoints, report: Report, should_stop: ShouldStop
+    ) -> None:
+        data, training = spec.grid.data, spec.grid.training
+        self._spec = spec
+        self._checkpoints = checkpoints
+        self._report = report
+        self._should_stop = should_stop
+        self._features = data.features
+        self._holdout = Holdout(
+            spec.holdout_files,
+            self._features,
+            batch_size=training.batch_size,
+            sample_frames=training.sample_frames,
+            max_bad_share=data.max_bad_share,
+        )
+        self._faults = Faults(data.max_bad_share)
+        self._trainer = trainer
+
+    def run(self) -> dict[str, Any]:
+        progress = self._fit()
+        averaging = self._search(progress)
+        weights = average(self._checkpoints.steps(), averaging.chosen, self._checkpoints.read_weights)
+        scores = {"gap_single": averaging.gap_single, "gap_averaged": averaging.gap_averaged}
+        published = publish(self._spec, self._trainer, weights, self._holdout, scores, tick=self._tick)
+        return trial_record(self._spec, progress, averaging, published, self._faults)
+
+    def _fit(self) -> Progress:
+        return Fit(
+            trainer=self._trainer,
+            training=self._spec.grid.training,
+            files=self._spec.train_files,
+            features=self._features,
+            faults=self._faults,
+            holdout=self._holdout,
+            checkpoints=self._checkpoints,
+            curve=CurveFile(self._spec.folder.curve),
+            report=self._report,
+            should_stop=self._should_stop,
+        ).run()
+
+    def _search(self, progress: Progress) -> Averaging:
+        """Search for the checkpoints to average; with averaging off, the last checkpoint is what counts.
+
+        Of a pruned training, only checkpoints that share the final zeros count: earlier ones are denser, and would fill
+        the zeros of an average.
+        """
+        settings = self._spec.grid.training.averaging
+        pruning = self._trainer.recipe.pruning
+        pruned_at = 0 if pruning is None else pruning.end_step
+        steps = [step for step in self._checkpoints.steps() if step >= pruned_at]
+        if not settings.enabled:
+            steps = steps[-1:]
+        measured = progress.scores()
+        remembered = self._checkpoints.read_scores()
+
+        def remember(steps: Range, gap: float) -> None:
+            remembered[steps] = gap
+            self._checkpoints.write_scores(remembered)
+            self._report({"status": "running", "phase": "averaging", "evaluations": len(remembered), "averaged": gap})
+
+        return RangeSearch(
+            steps,
+            self._checkpoints.read_weights,
+            self._score,
+            settings.max_evaluations,
+            scores={(step, step): measured[step] for step in steps if step in measured},
+            remembered=dict(remembered),
+            on_score=remember,
+        ).run()
+
+    def _score(self, weights: Weights) -> float:
+        self._trainer.load_weights(weights)
+        return self._holdout.measure(self._trainer, tick=self._tick).gap
+
+    def _tick(self) -> None:
+        """After training nothing needs to be saved to go on: scores are kept as they come."""
+        if self._should_stop():
+            raise TrialInterruptedError
+
+
+def new_trainer(spec: TrialSpec) -> Trainer:
+    """A new model of the spec, with what trains it."""
+    from gapsack.models.registry import build
+    from gapsack.models.training import Trainer
+
+    training = spec.grid.training
+    model = build(spec.point.family, seed=training.seed, **spec.point.hyperparameters)
+    return Trainer(model, training_recipe(training))

@@ -1,0 +1,34 @@
+from gapsack.dashboards.page.search_facts import search_facts
+
+
+def test_what_is_missing_is_left_out() -> None:
+    assert search_facts({}) == []
+    assert search_facts({"search": {"feasible": None, "maximal": 4725}, "held_out": {"folds": []}}) == [
+        ("that nothing more fits into", "4,725")
+    ]
+
+
+def test_the_search_tells_how_it_ended_and_how_the_choice_was_made() -> None:
+    content = {
+        "search": {
+            "stop_reason": "Stopped: the time limit.",
+            "candidates": 18,
+            "feasible": 14225,
+            "could_still_win": 3,
+        },
+        "preference": "The smallest within noise.",
+    }
+    assert search_facts(content) == [
+        ("search", "Stopped: the time limit."),
+        ("choice", "The smallest within noise."),
+        ("candidates", "18"),
+        ("subsets within the budget", "14,225"),
+        ("dropped early, could still win", "3"),
+    ]
+
+
+def test_a_difference_says_whether_it_is_noise() -> None:
+    difference = {"difference": 0.002, "interval": [0.001, 0.003], "within_noise": False}
+    assert search_facts({"difference_to_runner_up": difference}) == [
+        ("against the runner-up", "+0.0020, +0.0010 to +0.0030")
+    ]

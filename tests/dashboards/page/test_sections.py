@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from gapsack.dashboards.ensemble import ensemble_info
+from gapsack.dashboards.page.markup import Markup
+from gapsack.dashboards.page.sections import (
+    earlier_table,
+    ensemble_table,
+    facts_list,
+    inferior_table,
+    trials_table,
+    trouble_table,
+)
+from gapsack.dashboards.records import SweepRecords
+
+
+def rows(table: Markup | None) -> list[list[str]]:
+    """What each row of a table shows, titles first, without tags."""
+    assert table is not None
+    found = re.findall(r"<tr.*?</tr>", table)
+    cells = (re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in found)
+    return [[re.sub(r"<[^>]+>", "", cell) for cell in row] for row in cells]
+
+
+def test_the_ensemble_adds_up(records: SweepRecords, ensemble: dict[str, Any]) -> None:
+    assert rows(ensemble_table(records, ensemble_info(ensemble))) == [
+        ["Member", "Precision", "Weight", "MiB", "of budget", "GAP, all videos"],
+        ["K16-H128", "float16", "0.600", "6.00", "60.0%", "0.8700"],
+        ["K8-H64", "float16", "0.400", "3.00", "30.0%", "0.8600"],
+        ["The graph itself", "", "", "0.50", "5.0%", ""],
+        ["Ensemble", "", "1.000", "9.50", "95.0%", "0.8800"],
+    ]
+
+
+def test_every_trial_has_a_row(records: SweepRecords, ensemble: dict[str, Any]) -> None:
+    titles, first, *others = rows(trials_table(records, ensemble_info(ensemble)))
+    hyperparameters, sizes = ["clusters", "hidden"], ["parameters", "float32 MiB", "float16 MiB"]
+    assert titles == ["Trial", *hyperparameters, *sizes, "GAP", "by averaging", "averaged steps", "state"]
+    assert first == ["K8-H64", "8", "64", "1.6 M", "6.00", "3.00", "0.8600", "+0.0030", "1k–2k", "member"]
+    assert [row[-1] for row in others] == ["frontier", "inferior", "member", "failed", "skipped", "running"]
+    assert others[-1][6] == "–"
+
+
+def test_dropped_models_stand_beside_who_beats_them(records: SweepRecords) -> None:
+    assert rows(inferior_table(records))[1:] == [["K16-H64", "5.00", "0.8640", "K8-H128", "4.00", "0.8650"]]
+    assert inferior_table(replace(records, inferior={})) is None
+
+
+def test_trouble_has_its_reason(records: SweepRecords) -> None:
+    assert rows(trouble_table(records))[1:] == [
+        ["K32-H64", "failed", "The loss was not finite."],
+        ["K32-H128", "skipped", "12.0 MiB is more than the budget of 10 MiB."],
+    ]
+    assert trouble_table(replace(records, trials=records.trials[:4])) is None
+
+
+def test_earlier_ensembles_are_listed_newest_first(records: SweepRecords, ensemble: dict[str, Any]) -> None:
+    history = ({**ensemble, "gap": 0.86}, {**ensemble, "gap": 0.87}, ensemble)
+    assert [row[3] for row in rows(earlier_table(replace(records, ensembles=history)))[1:]] == ["0.8700", "0.8600"]
+    assert earlier_table(records) is None
+
+
+def test_facts_leave_out_what_is_not_known(records: SweepRecords) -> None:
+    facts = facts_list(records)
+    assert facts is not None
+    assert re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", facts) == [
+        ("data", "frame level"),
+        ("classes", "3,862"),
+        ("training files", "100"),
+        ("held-out files", "10"),
+        ("held-out videos", "17,500"),
+        ("search", "Complete: all subsets were tried."),
+        ("against the runner-up", "+0.00020, −0.0010 to +0.0014: within noise"),
+        ("held-out score of other splits", "0.8785, 0.8801"),
+        ("blends scored", "1,234"),
+        ("dropped early, could still win", "0"),
+        ("tensorflow", "2.21.0"),
+    ]
+    assert facts_list(SweepRecords("empty")) is None

@@ -1,0 +1,185 @@
+"""Real sweeps on Ray, with trials that only count; each runs in a process of its own, as `sweep run` does."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import gapsack.models
+from gapsack.sweep.runs.folder import RunFolder
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = Path(__file__).parents[1] / "fake_sweep.py"
+
+
+class Sweep:
+    """Starts fake sweeps in `folder`, whose working directory shadows the project's packages."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cwd = folder / "cwd"
+        self.mark = uuid.uuid4().hex
+        for package in ("models", "selection", "sweep"):
+            (self.cwd / package).mkdir(parents=True)
+            (self.cwd / package / "__init__.py").write_text("raise ImportError('the wrong package')\n")
+
+    def start(self, **behaviour) -> subprocess.Popen:
+        return subprocess.Popen(
+            [
+                sys.executable,
+                str(SCRIPT),
+                str(self.folder / "run"),
+                json.dumps({"steps": 3, "seconds": 0.1} | behaviour),
+            ],
+            cwd=self.cwd,
+            env=os.environ | {"GAPSACK_TEST": self.mark},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # its own process group, as a shell's foreground job has
+        )
+
+    def run(self, **behaviour) -> dict:
+        process = self.start(**behaviour)
+        out, error = process.communicate(timeout=270)
+        assert process.returncode == 0, error
+        return json.loads(out)
+
+    def attempts(self) -> list[list[str]]:
+        log = self.folder / "attempts"
+        return [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+
+    def tracked(self) -> list[str]:
+        return (self.folder / "tracked").read_text().splitlines()
+
+    def processes(self) -> list[str]:
+        """Command lines of the living processes that this sweep started."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if f"GAPSACK_TEST={self.mark}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            except OSError:
+                continue
+        return found
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    return Sweep(tmp_path)
+
+
+def wait_for(condition, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def wait_for_progress(process, name):
+    for line in process.stderr:
+        if line.startswith(f"progress {name} "):
+            return
+    pytest.fail(f"{name} never reported")
+
+
+def test_failures_stay_with_their_trials(sweep):
+    result = sweep.run(**{"raise": {"K2-H8": 1, "K2-H16": 9}, "die": {"K4-H8": 1}, "reject": ["K4-H16"]})
+
+    assert result["done"] == ["K2-H8", "K4-H8"]
+    assert result["failed"] == {"K2-H16": "OSError: the disk is full", "K4-H16": "the loss is not finite"}
+    assert not result["interrupted"]
+    details = json.loads((sweep.folder / "run/trials/K2-H16/failure.json").read_text())["details"]
+    assert 'raise OSError("the disk is full")' in details
+    attempts = sweep.attempts()
+    # An error that may pass is tried again from the checkpoint, a worker's death too, a wrong loss is not.
+    assert Counter(line[0] for line in attempts) == {"K2-H8": 2, "K2-H16": 2, "K4-H8": 2, "K4-H16": 1}
+    assert [line[2] for line in attempts if line[0] in ("K2-H8", "K4-H8")] == ["0", "2", "0", "2"]
+    assert {line[3] for line in attempts} == {gapsack.models.__file__}
+    assert "trial_failed K4-H16" in sweep.tracked()
+    assert "trial_finished K4-H8" in sweep.tracked()
+    assert not (sweep.folder / "run" / "tune").exists()
+    assert sweep.processes() == []
+
+
+def test_after_a_killed_driver_exactly_the_missing_and_failed_trials_are_trained(sweep):
+    process = sweep.start(seconds=0.3, steps=12, reject=["K2-H8"], resources={"concurrent": 1})
+    wait_for_progress(process, "K4-H8")
+    folders = {Path(found) for line in sweep.processes() for found in re.findall(r"/\S*?/gapsack-[^/\s]+", line)}
+    assert len(folders) == 1
+    assert all(folder.is_dir() for folder in folders)
+
+    process.kill()
+    process.wait()
+
+    # Neither processes nor Ray's temporary files outlive the driver.
+    wait_for(lambda: sweep.processes() == [])
+    assert not any(folder.exists() for folder in folders)
+    before = sweep.attempts()
+    assert [line[0] for line in before] == ["K2-H8", "K2-H16", "K4-H8"]
+    # A half-written state of Tune's, and checkpoints that the worker had no time to delete.
+    (sweep.folder / "run" / "tune" / "experiment_state-2026.json").write_text('{"half": ')
+    leftover = sweep.folder / "run" / "trials" / "K2-H16" / "checkpoints"
+    leftover.mkdir(exist_ok=True)
+
+    result = sweep.run(steps=12, seconds=0)
+
+    assert result["done"] == ["K2-H8", "K2-H16", "K4-H8", "K4-H16"]
+    assert result["failed"] == {}
+    after = {line[0]: int(line[2]) for line in sweep.attempts()[len(before) :]}
+    assert after.keys() == {"K2-H8", "K4-H8", "K4-H16"}
+    assert after["K4-H8"] > 0  # from its checkpoint
+    assert not leftover.exists()
+
+
+def test_ctrl_c_lets_trials_write_a_checkpoint_and_leaves_no_process(sweep):
+    process = sweep.start(steps=1000, resources={"concurrent": 1})
+    wait_for_progress(process, "K2-H8")
+
+    os.killpg(process.pid, signal.SIGINT)
+
+    out, error = process.communicate(timeout=200)
+    assert process.returncode == 0, error
+    result = json.loads(out)
+    assert result["interrupted"]
+    assert result["done"] == []
+    assert result["unfinished"] == ["K2-H8", "K2-H16", "K4-H8", "K4-H16"]
+    assert sweep.processes() == []
+    assert [line[0] for line in sweep.attempts()] == ["K2-H8"]
+
+
+def test_a_second_ctrl_c_ends_a_trial_that_does_not_listen(sweep):
+    process = sweep.start(steps=1000, deaf=True)
+    wait_for_progress(process, "K2-H8")
+
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+
+    _out, error = process.communicate(timeout=200)
+    assert process.returncode != 0
+    assert "KeyboardInterrupt" in error
+    assert sweep.processes() == []
+
+
+def test_a_sampler_spends_what_is_left_of_its_budget(sweep):
+    known = RunFolder(sweep.folder / "run").trial("K6-H32")
+    known.begin({"point": {"axes": {"clusters": 6, "hidden": 32}}})
+    known.finish({"axes": {"clusters": 6, "hidden": 32}, "gap": 0.6, "size_bytes": {"float16": 6}})
+    space = {"clusters": {"choices": [2, 4, 6, 8]}, "hidden": {"low": 8, "high": 64, "step": 8}}
+
+    result = sweep.run(search={"sampler": {"kind": "tpe", "trials": 4, "seed": 5, "space": space}})
+
+    assert len(result["done"]) == 4
+    attempts = [line[0] for line in sweep.attempts()]
+    assert len(attempts) == 3
+    assert set(result["done"]) == {"K6-H32", *attempts}

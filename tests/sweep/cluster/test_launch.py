@@ -1,0 +1,186 @@
+"""`sweep run` with trials that only write records: everything around `sweep.cluster.drive` and the training itself."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from gapsack.selection.errors import ConfigError, DataError, InputError
+from gapsack.sweep.cli.runs import app
+from gapsack.sweep.cluster import launch as launching
+from gapsack.sweep.cluster.drive import SweepResult
+from gapsack.sweep.cluster.launch import changes, find_files, prepare
+from gapsack.sweep.data.files import Split
+from gapsack.sweep.grid.read import load_grid
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.runs.folder import RunFolder
+
+TEXT = """
+name: demo
+data: {level: video, validate: ["v*.tfrecord"], holdout: {count: 2}, classes: 10}
+model: {family: gated_netvlad}
+search: {grid: {clusters: [4, 8], hidden: [16]}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with a grid file and four data files."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GAPSACK_DATA", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for number in range(4):
+        (tmp_path / f"v{number}.tfrecord").touch()
+    (tmp_path / "grid.yaml").write_text(TEXT)
+    return tmp_path
+
+
+class FakeStore:
+    """MLflow that takes everything."""
+
+    experiment_id = "1"
+
+    def __init__(self, uri, experiment, artifact_folder):
+        self.uri = uri
+        self.ended = {}
+
+    def create_run(self, name, tags, parent=None):
+        return name
+
+    def running_children(self, parent):
+        return []
+
+    def end(self, run_id, outcome):
+        self.ended[run_id] = outcome
+        FakeStore.last = self
+
+    def __getattr__(self, name):
+        return lambda *_values, **_more: None
+
+
+@pytest.fixture
+def run_command(folder, monkeypatch):
+    """Runs `sweep run` with a sweep that ends as told; returns the command's result."""
+
+    def command(*options, done=(), failed=None, unfinished=(), interrupted=False):
+        def run_sweep(spec, tracker, *, trial, address, progress):
+            progress.sweep_started(total=2, done=0)
+            for name in done:
+                progress.trial_started(name)
+                record = {"gap": 0.5, "size_bytes": {"float16": 2**20}}
+                spec.run.trial(name).finish(record)
+                progress.trial_finished(name, record)
+            for name, reason in (failed or {}).items():
+                spec.run.trial(name).fail(reason)
+                progress.trial_failed(name, reason)
+            return SweepResult(tuple(done), dict(failed or {}), tuple(unfinished), interrupted)
+
+        monkeypatch.setattr(launching, "run_sweep", run_sweep)
+        monkeypatch.setattr(launching, "MlflowStore", FakeStore)
+        return CliRunner().invoke(app, ["run", "grid.yaml", *options])
+
+    return command
+
+
+def test_a_sweep_that_is_done_exits_with_0_and_says_where_everything_is(run_command, folder):
+    result = run_command(done=("K4-H16", "K8-H16"))
+    assert result.exit_code == 0
+    assert "2 of 2 trials done; best K4-H16 with GAP 0.5000." in result.stdout
+    assert f"mlflow ui --backend-store-uri sqlite:///{folder}/mlflow.db" in result.stdout
+    assert "sweep select ensemble runs/demo" in result.stdout
+    assert "K8-H16 done: GAP 0.5000, 1.00 MiB in float16 (2 of 2)" in result.stderr
+    assert FakeStore.last.ended == {"demo": "FINISHED"}
+    assert (folder / "runs" / "demo" / "grid.yaml").read_text() == TEXT
+
+
+def test_failed_trials_are_named_and_the_exit_code_is_1(run_command):
+    result = run_command(done=("K4-H16",), failed={"K8-H16": "the loss is not finite"})
+    assert result.exit_code == 1
+    assert "K8-H16 failed: the loss is not finite" in result.stderr
+    assert "only the failed trials are trained" in result.stdout
+    assert FakeStore.last.ended == {"demo": "FAILED"}
+
+
+def test_an_interrupted_sweep_says_how_to_resume_and_exits_with_130(run_command):
+    result = run_command(done=("K4-H16",), unfinished=("K8-H16",), interrupted=True)
+    assert result.exit_code == 130
+    assert "give the same command again" in result.stdout
+    assert FakeStore.last.ended == {"demo": "KILLED"}
+
+
+def test_a_sweep_that_is_ended_at_once_says_how_to_resume_too(folder, monkeypatch):
+    def end_at_once(*_values, **_more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launching, "run_sweep", end_at_once)
+    monkeypatch.setattr(launching, "MlflowStore", FakeStore)
+    result = CliRunner().invoke(app, ["run", "grid.yaml"])
+    assert result.exit_code == 130
+    assert "the same command goes on from the last checkpoints" in result.stderr
+    assert FakeStore.last.ended == {"demo": "KILLED"}
+
+
+def test_the_summary_as_json(run_command, folder):
+    result = run_command(
+        "--json", "--name", "other", "--storage", "elsewhere", done=("K4-H16",), failed={"K8-H16": "no"}
+    )
+    values = json.loads(result.stdout)
+    assert values["run"] == str(folder / "elsewhere" / "other")
+    assert (values["done"], values["failed"]) == (["K4-H16"], {"K8-H16": "no"})
+
+
+def test_missing_data_is_an_error_before_anything_is_made(run_command, folder):
+    result = run_command("--data", "nowhere")
+    assert result.exit_code == 2
+    assert "nowhere/v*.tfrecord" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (folder / "runs").exists()
+
+
+def test_a_run_that_another_process_drives_is_refused(run_command):
+    run = RunFolder("runs/demo")
+    with run.held():
+        result = run_command()
+    assert result.exit_code == 2
+    assert "another process is running" in result.stderr
+
+
+def test_the_files_follow_the_hold_out_rule(folder):
+    split = find_files(load_grid(folder / "grid.yaml"))
+    assert len(split.holdout) == len(split.train) == 2
+    assert {*split.holdout, *split.train} == {str(folder / f"v{number}.tfrecord") for number in range(4)}
+    listed = TEXT.replace("{count: 2}", '{files: ["v[13].tfrecord"]}')
+    (folder / "listed.yaml").write_text(listed)
+    assert find_files(load_grid(folder / "listed.yaml")).holdout == tuple(
+        str(folder / f"v{n}.tfrecord") for n in (1, 3)
+    )
+
+
+def test_more_points_and_other_resources_may_resume_but_another_training_may_not(folder):
+    run, split = RunFolder(folder / "run"), Split(("/a/t0",), ("/a/v0",))
+    grid = load_grid(folder / "grid.yaml")
+    prepare(run, grid, TEXT, split)
+    wider = Grid.model_validate(
+        grid.to_dict() | {"search": {"grid": {"clusters": [4, 8, 16], "hidden": [16]}}, "resources": {"gpus": 1}}
+    )
+    prepare(run, wider, TEXT, Split(("/elsewhere/t0",), ("/elsewhere/v0",)))
+    assert len(json.loads(run.config_file.read_text())["search"]["grid"]["clusters"]) == 3
+
+    longer = Grid.model_validate(grid.to_dict() | {"training": {"steps": 7}})
+    with pytest.raises(InputError, match=r"training\.steps was 200000 and is 7"):
+        prepare(run, longer, TEXT, split)
+    with pytest.raises(InputError, match="there were 1 held-out files and now 2, or others"):
+        prepare(run, grid, TEXT, Split(("/a/t0",), ("/a/v0", "/a/v1")))
+    with pytest.raises(InputError, match="training files"):
+        prepare(run, grid, TEXT, Split(("/a/t1",), ("/a/v0",)))
+
+
+def test_moving_the_data_changes_nothing(folder):
+    here, there = (load_grid(folder / "grid.yaml", data_folder=place) for place in ("/here", "/there"))
+    assert changes(here, there) == []
+
+
+def test_a_hold_out_rule_that_cannot_be_followed_is_an_input_error(folder):
+    (folder / "grid.yaml").write_text(TEXT.replace("count: 2", "count: 9"))
+    with pytest.raises((ConfigError, DataError)):
+        find_files(load_grid(folder / "grid.yaml"))

@@ -1,0 +1,45 @@
+import os
+
+import pytest
+
+from gapsack.selection.errors import InputError
+from gapsack.sweep.cluster.ray import check_resources, worker_environment
+from gapsack.sweep.grid.schema import Resources
+
+
+def test_threads_follow_from_the_cpus_of_a_trial_alone():
+    environment = worker_environment(Resources(cpus=3), {"OMP_NUM_THREADS": "64"})
+    assert environment["OMP_NUM_THREADS"] == "3"
+    assert environment["TF_NUM_INTRAOP_THREADS"] == "3"
+    assert worker_environment(Resources(cpus=0.5), {})["OMP_NUM_THREADS"] == "1"
+
+
+def test_the_backend_is_the_users_choice():
+    assert worker_environment(Resources(), {})["KERAS_BACKEND"] == "tensorflow"
+    assert worker_environment(Resources(), {"KERAS_BACKEND": "jax"})["KERAS_BACKEND"] == "jax"
+
+
+def test_no_process_takes_a_whole_gpu():
+    environment = worker_environment(Resources(gpus=0.25), os.environ)
+    assert environment["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    assert environment["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+
+
+HERE = {"CPU": 2.0, "memory": 8 * 2.0**30}
+
+
+@pytest.mark.parametrize(
+    ("needed", "message"),
+    [
+        ({"CPU": 3}, "got 3 CPUs asked for and 2 on this machine"),
+        ({"CPU": 1, "GPU": 0.5}, "got 0.5 GPUs asked for and 0 on this machine"),
+        ({"CPU": 1, "memory": 9 * 2**30}, "got 9 GiB of memory asked for and 8 on this machine"),
+    ],
+)
+def test_a_trial_larger_than_the_machine_is_refused(needed, message):
+    with pytest.raises(InputError, match=message):
+        check_resources(needed, HERE, None)
+
+
+def test_a_trial_that_just_fits_is_not_refused():
+    check_resources({"CPU": 2, "memory": 8 * 2**30}, HERE, None)

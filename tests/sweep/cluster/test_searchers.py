@@ -1,0 +1,138 @@
+"""Searchers asked and told as Tune does, without Ray running."""
+
+import optuna
+import pytest
+from ray.tune.search import Searcher
+
+from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials, distribution
+from gapsack.sweep.grid.schema import Sampler, Space
+
+SPACE = {"clusters": {"choices": [2, 4, 8]}, "hidden": {"low": 8, "high": 64, "step": 8}}
+
+
+def sampler(kind="tpe", trials=12, seed=0, space=SPACE):
+    return Sampler.model_validate({"kind": kind, "trials": trials, "seed": seed, "space": space})
+
+
+def name(axes):
+    return f"K{axes['clusters']}-H{axes['hidden']}"
+
+
+def scores(axes):
+    """Better near 4 clusters and hidden 40; larger models are larger."""
+    gap = 0.8 - 0.01 * abs(axes["clusters"] - 4) - 0.002 * abs(axes["hidden"] - 40)
+    return gap, float(axes["clusters"] * axes["hidden"])
+
+
+def searcher(settings, known=(), **options):
+    options = {"name": name, "unusable": lambda _axes: False, "stopped": lambda: False} | options
+    return SampledTrials(settings, known=known, **options)
+
+
+def drive(search, limit=10**9):
+    """Ask and tell one trial after another; returns the axes."""
+    asked = []
+    while len(asked) < limit and (axes := search.suggest(f"trial{len(asked)}")) != Searcher.FINISHED:
+        asked.append(axes)
+        gap, size_bytes = scores(axes)
+        result = {"status": "done", "gap": gap, "size_bytes": size_bytes}
+        search.on_trial_complete(f"trial{len(asked) - 1}", result)
+    return asked
+
+
+def test_listed_points_come_in_their_order():
+    search = ListedTrials([{"hidden": 8}, {"hidden": 4}], stopped=lambda: False)
+    assert search.suggest("a") == {"hidden": 8}
+    assert search.suggest("b") == {"hidden": 4}
+    assert search.suggest("c") == Searcher.FINISHED
+
+
+def test_nothing_is_suggested_after_a_stop():
+    assert ListedTrials([{"hidden": 8}], stopped=lambda: True).suggest("a") == Searcher.FINISHED
+    assert searcher(sampler(), stopped=lambda: True).suggest("a") == Searcher.FINISHED
+
+
+@pytest.mark.parametrize("kind", ["tpe", "random", "nsga2"])
+def test_a_sampler_spends_its_budget_on_different_points(kind):
+    asked = drive(searcher(sampler(kind)))
+    assert len({name(axes) for axes in asked}) == 12
+    for axes in asked:
+        assert axes["clusters"] in (2, 4, 8)
+        assert axes["hidden"] in range(8, 65, 8)
+
+
+def test_the_same_seed_asks_for_the_same_points():
+    assert drive(searcher(sampler(seed=3))) == drive(searcher(sampler(seed=3)))
+    assert drive(searcher(sampler(seed=3))) != drive(searcher(sampler(seed=4)))
+
+
+@pytest.mark.parametrize("kind", ["tpe", "random", "nsga2"])
+def test_a_resumed_sampler_spends_the_rest_and_repeats_nothing(kind):
+    first = drive(searcher(sampler(kind)), limit=5)
+    known = [(axes, scores(axes)) for axes in first]
+    waiting = {"clusters": 8, "hidden": 64}
+    rest = drive(searcher(sampler(kind), known=known, waiting=[waiting] if waiting not in first else []))
+    assert len(rest) == 7
+    assert not {name(axes) for axes in first} & {name(axes) for axes in rest}
+    assert waiting in first or rest[0] == waiting
+
+
+def test_what_is_known_guides_the_sampler():
+    known = [
+        (axes, scores(axes))
+        for clusters in (2, 4, 8)
+        for hidden in range(8, 65, 8)
+        if (clusters + hidden // 8) % 2
+        for axes in [{"clusters": clusters, "hidden": hidden}]
+    ]
+    search = searcher(sampler(trials=len(known) + 1), known=known)
+    trials = search._ot_study.trials
+    assert [(trial.params, tuple(trial.values)) for trial in trials] == known
+    assert search._ot_study.directions == [
+        optuna.study.StudyDirection.MAXIMIZE,
+        optuna.study.StudyDirection.MINIMIZE,
+    ]
+
+
+def test_a_space_that_is_used_up_ends_the_search():
+    space = {"clusters": {"choices": [2, 4]}, "hidden": {"choices": [8, 16]}}
+    assert len(drive(searcher(sampler(trials=50, space=space)))) == 4
+
+
+def test_points_that_cannot_be_are_not_suggested():
+    asked = drive(searcher(sampler(trials=6), unusable=lambda axes: axes["hidden"] > 24))
+    assert len(asked) == 6
+    assert all(axes["hidden"] <= 24 for axes in asked)
+
+
+def test_a_failed_trial_counts_and_is_not_asked_for_again():
+    space = {"clusters": {"choices": [2, 4]}, "hidden": {"choices": [8, 16]}}
+    search = searcher(sampler(trials=4, space=space))
+    asked = []
+    for number in range(4):
+        asked.append(search.suggest(f"t{number}"))
+        search.on_trial_complete(f"t{number}", {"status": "failed", "reason": "…"})
+    assert len({name(axes) for axes in asked}) == 4
+    assert search.suggest("last") == Searcher.FINISHED
+    assert {trial.state for trial in search._ot_study.trials} == {optuna.trial.TrialState.FAIL}
+
+
+def test_running_points_are_not_suggested_to_another_worker():
+    space = {"clusters": {"choices": [2, 4]}, "hidden": {"choices": [8]}}
+    search = searcher(sampler(trials=9, space=space))
+    assert {name(search.suggest("a")), name(search.suggest("b"))} == {"K2-H8", "K4-H8"}
+    assert search.suggest("c") == Searcher.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("space", "expected"),
+    [
+        ({"choices": ["a", "b"]}, optuna.distributions.CategoricalDistribution(["a", "b"])),
+        ({"low": 1, "high": 9, "step": 2}, optuna.distributions.IntDistribution(1, 9, step=2)),
+        ({"low": 1, "high": 512, "log": True}, optuna.distributions.IntDistribution(1, 512, log=True)),
+        ({"low": 0.1, "high": 0.5}, optuna.distributions.FloatDistribution(0.1, 0.5)),
+        ({"low": 1e-5, "high": 1.0, "log": True}, optuna.distributions.FloatDistribution(1e-5, 1.0, log=True)),
+    ],
+)
+def test_spaces_become_distributions(space, expected):
+    assert distribution(Space.model_validate(space)) == expected

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gapsack.selection.errors import InputError, PoolError
+from gapsack.selection.gap import gap_at_k
+from gapsack.selection.pool import CandidatePool
+from gapsack.sweep.cli.show.sizes import parse_size_bytes
+from gapsack.sweep.pools.predictions import import_candidates, read_sizes, split_named
+
+IDS = np.array(["aaaa", "bbbb", "cccc"])
+
+
+def dense(folder: Path, name: str, seed: int) -> Path:
+    path = folder / f"{name}.npz"
+    np.savez(path, video_ids=IDS, scores=np.random.default_rng(seed).random((3, 40)))
+    return path
+
+
+def truth(folder: Path) -> Path:
+    path = folder / "truth.npz"
+    np.savez(path, video_ids=IDS, labels=np.random.default_rng(9).random((3, 40)) < 0.2)
+    return path
+
+
+def run_import(pool: Path, labels: Path | None, predictions: list[str], sizes: list[str]) -> CandidatePool:
+    return import_candidates(
+        pool,
+        labels_file=labels,
+        predictions=predictions,
+        sizes=sizes,
+        class_count=None,
+        top_k=100,
+        default_precision="float32",
+    )
+
+
+def test_a_pool_grows_model_by_model(tmp_path: Path) -> None:
+    pool, labels = tmp_path / "pool", truth(tmp_path)
+    a, b, b8 = dense(tmp_path, "a", 1), dense(tmp_path, "b", 2), dense(tmp_path, "b8", 3)
+    run_import(pool, labels, [f"a={a}"], ["a=3MiB"])
+    whole = run_import(pool, None, [f"b={b}", f"b@int8={b8}"], ["b=4MiB", "b@int8=1MiB"])
+    assert [candidate.name for candidate in whole.candidates] == ["a", "b"]
+    assert whole["b"].size_bytes == {"float32": 4 * 2**20, "int8": 2**20}
+    assert set(whole["b"].by_precision) == {"int8"}
+    expected = gap_at_k(np.load(a)["scores"].astype(np.float32), np.load(labels)["labels"])
+    assert whole["a"].metrics["gap"] == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(PoolError, match="has some already"):
+        run_import(pool, labels, [f"c={a}"], ["c=3MiB"])
+    with pytest.raises(PoolError, match="a, which is there already"):
+        run_import(pool, None, [f"a={a}"], ["a=3MiB"])
+
+
+def test_a_wrong_import_writes_nothing(tmp_path: Path) -> None:
+    labels, a = truth(tmp_path), dense(tmp_path, "a", 1)
+    pool = tmp_path / "pool"
+    cases: list[tuple[Path | None, list[str], list[str], str]] = [
+        (None, [f"a={a}"], ["a=1MiB"], "expected labels"),
+        (labels, [], [], "at least one model"),
+        (labels, [f"a={a}"], [], "expected the size of a"),
+        (labels, [f"a={a}"], ["a=1MiB", "b=1MiB"], "got none for b"),
+        (labels, [f"a={a}", f"a={a}"], ["a=1MiB"], "got two"),
+        (labels, [f"a={a}"], ["a=0MiB"], "above zero"),
+        (labels, [f"a@int8={a}"], ["a=1MiB"], "need its size"),
+    ]
+    for given_labels, predictions, sizes, expected in cases:
+        with pytest.raises(InputError, match=expected):
+            run_import(pool, given_labels, predictions, sizes)
+        assert not pool.exists()
+
+
+def test_sizes_as_people_write_them(tmp_path: Path) -> None:
+    assert parse_size_bytes("1MiB") == parse_size_bytes("1 MB") == parse_size_bytes("1048576") == 2**20
+    assert parse_size_bytes("1.5GiB") == 3 * 2**29
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights.bin").write_bytes(bytes(123))
+    assert parse_size_bytes(str(tmp_path / "model")) == 123
+    assert read_sizes(["a=2MiB", "a@int8=1MiB"], "float32") == {"a": {"float32": 2**21, "int8": 2**20}}
+    for wrong in ("0MiB", "large", "-3MiB", "3 parsecs"):
+        with pytest.raises(InputError, match="expected a size"):
+            parse_size_bytes(wrong)
+    with pytest.raises(PoolError, match="got two"):
+        read_sizes(["a=2MiB", "a=1MiB"], "float32")
+    assert split_named("a@int8=x=y", "") == ("a", "int8", "x=y")
+    with pytest.raises(PoolError, match="expected a thing"):
+        split_named("nothing", "a thing")

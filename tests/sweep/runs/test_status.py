@@ -1,0 +1,182 @@
+import json
+
+import pytest
+
+from gapsack.dashboards.records import FrontierPoint
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.runs.report import frontier_points, inferior_trials, sweep_records
+from gapsack.sweep.runs.folder import RunFolder, runs_in
+from gapsack.sweep.runs.status import curve_rows, readable_states, run_state
+from gapsack.sweep.cli.show.plan import run_values, status_values
+
+GRID = {
+    "name": "run",
+    "data": {"level": "video", "validate": ["v"], "classes": 10},
+    "model": {"family": "gated_netvlad"},
+    "search": {
+        "points": [{"clusters": K, "hidden": H} for K, H in ((4, 8), (4, 16), (4, 32), (8, 32), (8, 64), (16, 512))]
+    },
+    "budget": {"mib": 2},
+}
+CURVE = "step,loss,gap,learning_rate,videos_per_second,seconds\n10,5.5,,0.001,100.0,1\n20,4.5,0.4,0.001,110.0,2\n"
+
+
+def make_run(path, grid=GRID):
+    run = RunFolder(path)
+    run.path.mkdir(parents=True)
+    run.config_file.write_text(json.dumps(Grid.model_validate(grid).to_dict()))
+    return run
+
+
+def finish(run, name, **record):
+    trial = run.trial(name)
+    trial.begin({})
+    trial.curve.write_text(CURVE)
+    trial.finish({"gap": 0.5, "size_bytes": {"float16": 1}, "averaging_range": [10, 20], "videos": 7, **record})
+
+
+@pytest.fixture
+def run(tmp_path):
+    """One trial of each status; K16-H512 is over the budget."""
+    run = make_run(tmp_path / "run")
+    finish(run, "K4-H8")
+    for name in ("K4-H16", "K4-H32", "K8-H32"):
+        run.trial(name).begin({})
+    run.trial("K4-H16").fail("the loss is not finite")
+    run.trial("K4-H32").curve.write_text(CURVE)
+    run.trial("K8-H32").release()
+    return run
+
+
+def test_each_trial_has_its_status_its_numbers_and_its_reason(run):
+    state = run_state(run)
+    found = {trial["name"]: trial for trial in status_values(state)["trials"]}
+    assert {name: trial["status"] for name, trial in found.items()} == {
+        "K4-H8": "done",
+        "K4-H16": "failed",
+        "K4-H32": "interrupted",
+        "K8-H32": "interrupted",
+        "K8-H64": "pending",
+        "K16-H512": "skipped",
+    }
+    assert (found["K4-H8"]["gap"], found["K4-H32"]["gap"]) == (0.5, 0.4)
+    assert (found["K4-H32"]["step"], found["K4-H32"]["loss"]) == (20, 4.5)
+    assert found["K4-H16"]["reason"] == "the loss is not finite"
+    assert "can never fit" in found["K16-H512"]["reason"]
+    assert state.wanted == 5
+
+
+def test_a_trial_runs_while_a_driver_holds_the_run(run):
+    with run.held():
+        run.trial("K4-H32").begin({})
+        state = run_state(run)
+    assert [trial.plan.name for trial in state.trials if trial.status == "running"] == ["K4-H32"]
+    assert state.status == "running"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        (("done", "done"), "done"),
+        (("done", "failed"), "failed"),
+        (("done", "interrupted"), "incomplete"),
+        (("failed", "pending"), "incomplete"),
+        (("pending", "pending"), "incomplete"),
+    ],
+)
+def test_a_runs_status_follows_its_trials(tmp_path, statuses, expected):
+    run = make_run(tmp_path / "run", GRID | {"search": {"points": [{"clusters": 4, "hidden": H} for H in (8, 16)]}})
+    for name, status in zip(("K4-H8", "K4-H16"), statuses, strict=True):
+        if status == "done":
+            finish(run, name)
+        elif status != "pending":
+            run.trial(name).begin({})
+            if status == "failed":
+                run.trial(name).fail("no")
+    assert run_state(run).status == expected
+
+
+def test_a_sampled_run_has_the_trials_that_were_proposed(tmp_path):
+    space = {"clusters": {"choices": [4, 8]}, "hidden": {"low": 8, "high": 64}}
+    run = make_run(tmp_path / "run", GRID | {"search": {"sampler": {"trials": 9, "space": space}}})
+    run.trial("K8-H17").begin({"point": {"axes": {"clusters": 8, "hidden": 17}}})
+    state = run_state(run)
+    assert [trial.plan.hyperparameters["hidden"] for trial in state.trials] == [17]
+    assert state.wanted == 9
+
+
+def test_a_trial_trained_before_the_budget_was_lowered_stays_done(run):
+    finish(run, "K16-H512", gap=0.9)
+    best = run_state(run).best
+    assert best is not None
+    assert best.plan.name == "K16-H512"
+
+
+def test_a_curve_that_is_being_written_is_read_up_to_its_last_whole_line(tmp_path):
+    path = tmp_path / "curve.csv"
+    assert curve_rows(path) == ()
+    path.write_text(CURVE + "30,4.1,0.4")
+    rows = curve_rows(path)
+    assert [row["step"] for row in rows] == [10.0, 20.0]
+    assert [row["gap"] for row in rows] == [None, 0.4]
+
+
+def test_a_run_in_one_line(run):
+    values = run_values(run_state(run))
+    assert (values["done"], values["wanted"], values["failed"], values["best"], values["gap"]) == (
+        1,
+        5,
+        1,
+        "K4-H8",
+        0.5,
+    )
+
+
+def test_a_reports_records_are_the_runs_files(run):
+    run.files_file.write_text('{"train": ["a", "b"], "holdout": ["c"]}')
+    run.ensemble_file.write_text('{"members": []}')
+    records = sweep_records(run)
+    trials = {trial.name: trial for trial in records.trials}
+    assert {name: trial.status for name, trial in trials.items()} == {
+        "K4-H8": "done",
+        "K4-H16": "failed",
+        "K4-H32": "pending",
+        "K8-H32": "pending",
+        "K8-H64": "pending",
+        "K16-H512": "skipped",
+    }
+    done = trials["K4-H8"]
+    assert (done.gap, done.averaging_range) == (0.5, (10, 20))
+    assert [(point.step, point.loss, point.gap) for point in done.curve] == [(10, 5.5, None), (20, 4.5, 0.4)]
+    assert trials["K4-H16"].reason == "the loss is not finite"
+    assert (records.data.train_files, records.data.held_out_files, records.data.held_out_videos) == (2, 1, 7)
+    assert records.budget_bytes == 2 * 2**20
+    assert records.ensembles == ({"members": []},)
+
+
+def test_the_frontier_of_a_report_counts_on_videos_that_did_not_tune_it():
+    members = [{"name": "a", "size_bytes": 3}, {"name": "b", "size_bytes": 4}]
+    points = [
+        {"budget_bytes": 5, "members": members[:1], "tuning_score": 0.5, "held_out_score": None},
+        {"budget_bytes": 9, "members": members, "tuning_score": 0.7, "held_out_score": 0.6},
+    ]
+    assert frontier_points({"points": points}) == (
+        FrontierPoint(budget_bytes=5, total_bytes=3, gap=0.5, members=("a",)),
+        FrontierPoint(budget_bytes=9, total_bytes=7, gap=0.6, members=("a", "b")),
+    )
+
+
+def test_inferior_trials_are_larger_and_no_better(run):
+    finish(run, "K4-H16", gap=0.7)
+    finish(run, "K8-H64", gap=0.6)
+    assert inferior_trials(run_state(run).trials, "float16") == {"K8-H64": "K4-H16"}
+
+
+def test_one_unreadable_run_does_not_hide_the_others(run):
+    other = RunFolder(run.path.parent / "other")
+    other.path.mkdir()
+    other.config_file.write_text("{}")
+    states, problems = readable_states(runs_in(run.path.parent))
+    assert [state.run.name for state in states] == ["run"]
+    assert len(problems) == 1
+    assert str(other.config_file) in problems[0]

@@ -1,0 +1,201 @@
+import math
+
+import pytest
+
+from gapsack.selection.errors import InputError
+from gapsack.sweep.grid.schema import Grid, Tracking
+from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.tracking.mlflow import MlflowStore, tracking_uri, ui_command
+from gapsack.sweep.tracking.tracker import Tracker
+
+GRID = Grid.model_validate(
+    {
+        "name": "sweep",
+        "data": {"level": "video", "validate": ["v"]},
+        "model": {"family": "gated_netvlad"},
+        "search": {"grid": {"clusters": [8, 16], "hidden": [32]}},
+        "training": {"steps": 100},
+    }
+)
+RECORD = {
+    "steps": 20,
+    "gap": 0.81,
+    "gap_single": 0.8,
+    "gap_averaged": 0.81,
+    "parameters": 1000,
+    "size_bytes": {"float32": 4 * 2**20, "float16": 2 * 2**20},
+    "gap_by_precision": {"float16": 0.8099},
+    "videos_per_second": 12.5,
+    "environment": {"device": "a processor"},
+    "data": {"train": {"files": 3, "list_crc32c": "00ff"}},
+}
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = RunFolder(tmp_path / "sweep")
+    folder.path.mkdir()
+    folder.grid_file.write_text("name: sweep\n")
+    folder.config_file.write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def runs_of(store, run):
+    """The MLflow runs of the sweep by name."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(store.uri)
+
+    def find():
+        found = client.search_runs([store.experiment_id], f"tags.`gapsack.run_folder` = '{run.path}'")
+        parents = {parent.info.run_name: parent for parent in found}
+        children = []
+        for parent in found:
+            children += client.search_runs([store.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+        assert len({child.info.run_name for child in children}) == len(children), "a trial has one run"
+        return parents, {child.info.run_name: child for child in children}
+
+    return find
+
+
+def test_a_sweep_is_a_parent_run_and_each_trial_a_child(store, run, runs_of):
+    from mlflow import MlflowClient
+
+    tracker = Tracker(store, run, GRID)
+    tracker.start_sweep()
+    trial = run.trial("K8-H32")
+    trial.begin({"config": 1})
+    trial.curve.write_text("step,loss\n")
+    tracker.trial_started("K8-H32", {"clusters": 8})
+    tracker.trial_metrics("K8-H32", 10, {"loss": 5.0})
+    tracker.trial_metrics("K8-H32", 20, {"loss": 4.0, "gap": 0.5, "videos_per_second": math.nan})
+    tracker.trial_started("K16-H32", {"clusters": 16})
+    tracker.trial_finished("K8-H32", RECORD, [trial.config_file, trial.curve, trial.record])
+    tracker.trial_failed("K16-H32", "the loss is not finite")
+    assert tracker.close("FAILED") is None
+
+    parents, children = runs_of()
+    assert parents["sweep"].info.status == "FAILED"
+    assert parents["sweep"].data.params["training.steps"] == "100"
+    assert "env.tensorflow" in parents["sweep"].data.tags
+    done, failed = children["K8-H32"], children["K16-H32"]
+    assert (done.info.status, failed.info.status) == ("FINISHED", "FAILED")
+    assert done.data.params["clusters"] == "8"
+    assert done.data.metrics == {
+        "loss": 4.0,
+        "gap": 0.81,
+        "gap_single": 0.8,
+        "gap_averaged": 0.81,
+        "gap_float16": 0.8099,
+        "parameters": 1000.0,
+        "videos_per_second": 12.5,
+        "size_mib_float32": 4.0,
+        "size_mib_float16": 2.0,
+    }
+    assert done.data.tags["env.device"] == "a processor"
+    assert done.data.tags["data.train.list_crc32c"] == "00ff"
+    assert failed.data.tags["gapsack.reason"] == "the loss is not finite"
+    client = MlflowClient(store.uri)
+    assert [(point.step, point.value) for point in client.get_metric_history(done.info.run_id, "loss")] == [
+        (10, 5.0),
+        (20, 4.0),
+    ]
+    assert {file.path for file in client.list_artifacts(done.info.run_id)} == {"config.json", "curve.csv"}
+    assert {file.path for file in client.list_artifacts(parents["sweep"].info.run_id)} == {"config.json", "grid.yaml"}
+
+
+def test_a_resumed_sweep_goes_on_in_the_same_runs(store, run, runs_of):
+    first = Tracker(store, run, GRID)
+    first.start_sweep()
+    first.trial_started("K8-H32", {"clusters": 8})
+    first.trial_metrics("K8-H32", 10, {"loss": 5.0})
+    assert first.close("KILLED") is None
+    assert runs_of()[1]["K8-H32"].info.status == "KILLED"
+
+    second = Tracker(store, run, GRID)
+    second.start_sweep()
+    second.trial_started("K8-H32", {"clusters": 8})
+    second.trial_metrics("K8-H32", 20, {"loss": 4.0})
+    second.trial_finished("K8-H32", RECORD, [])
+    assert second.close("FINISHED") is None
+    parents, children = runs_of()
+    assert len(parents) == len(children) == 1
+    assert parents["sweep"].info.status == children["K8-H32"].info.status == "FINISHED"
+    assert children["K8-H32"].data.metrics["loss"] == 4.0
+
+
+def test_what_a_dead_driver_left_running_is_closed_on_the_next_start(store, run, runs_of):
+    dead = Tracker(store, run, GRID)
+    dead.start_sweep()
+    for name in ("K8-H32", "K16-H32"):
+        dead.trial_started(name, {})
+    # A dead driver never closes; here its writes are waited for, to know what it left.
+    dead._backlog.close(30)
+    assert {child.info.status for child in runs_of()[1].values()} == {"RUNNING"}
+
+    Tracker(store, run, GRID).start_sweep()
+    assert {child.info.status for child in runs_of()[1].values()} == {"KILLED"}
+
+
+def test_runs_deleted_in_mlflow_are_made_anew(store, run, runs_of):
+    from mlflow import MlflowClient
+
+    first = Tracker(store, run, GRID)
+    first.start_sweep()
+    first.trial_started("K8-H32", {})
+    first.close("KILLED")
+    parents, children = runs_of()
+    old = {parents["sweep"].info.run_id, children["K8-H32"].info.run_id}
+    for run_id in old:
+        MlflowClient(store.uri).delete_run(run_id)
+
+    second = Tracker(store, run, GRID)
+    second.start_sweep()
+    second.trial_started("K8-H32", {})
+    second.close("FINISHED")
+    parents, children = runs_of()
+    assert not old & {parents["sweep"].info.run_id, children["K8-H32"].info.run_id}
+
+
+class Flaky:
+    """A store whose server goes away."""
+
+    def __init__(self, store):
+        self._store = store
+        self.is_away = False
+
+    def __getattr__(self, name):
+        if self.is_away and name not in ("uri", "experiment_id"):
+            raise ConnectionError("nobody answers")
+        return getattr(self._store, name)
+
+
+def test_a_server_that_goes_away_is_told_at_the_end_and_stops_nothing(store, run):
+    flaky = Flaky(store)
+    tracker = Tracker(flaky, run, GRID)
+    tracker.start_sweep()
+    flaky.is_away = True
+    tracker.trial_started("K8-H32", {})
+    tracker.trial_metrics("K8-H32", 1, {"loss": 1.0})
+    losses = tracker.close("FINISHED", patience_seconds=0.5)
+    assert losses is not None
+    assert losses.count == 4
+    assert losses.reason == "ConnectionError: nobody answers"
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db", "nonsense://x"])
+def test_no_mlflow_at_the_uri_is_an_input_error(uri, tmp_path):
+    with pytest.raises(InputError, match="expected MLflow at"):
+        MlflowStore(uri, "gapsack", tmp_path)
+
+
+def test_the_tracking_uri_is_the_grids_then_the_environments_then_sqlite_here(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    here = f"sqlite:///{tmp_path}/mlflow.db"
+    assert tracking_uri(Tracking(), tmp_path) == here
+    assert ui_command(here) == f"mlflow ui --backend-store-uri {here}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
+    assert tracking_uri(Tracking(), tmp_path) == "http://server:5000"
+    assert tracking_uri(Tracking(uri="sqlite:///other.db"), tmp_path) == "sqlite:///other.db"
+    assert ui_command("http://server:5000") == "open http://server:5000"
