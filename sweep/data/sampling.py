@@ -32,6 +32,11 @@ class Choice(NamedTuple):
     places: int
     draws: NDArray[np.uint32]
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether each frame fills one place, and places beyond a video's end none."""
+        return self.way == _ALL
+
 
 def at_random(videos: int, places: int, seed: tuple[int, ...]) -> Choice:
     """Drawn with replacement among each video's frames; repeatable."""

@@ -13,7 +13,7 @@ from gapsack.sweep.atomic import read_json
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.files import expand
-from gapsack.sweep.data.reader import RawBatch, raw_batches
+from gapsack.sweep.data.reader import Batch, raw_batches
 from gapsack.sweep.graphs.packing import graph_features
 from gapsack.sweep.graphs.quiet import load_tensorflow
 from gapsack.sweep.measure.lists import evaluate_graph, write_predictions
@@ -70,7 +70,7 @@ class Job:
         return {"graph": str(self.graph), "files": len(self.files), "records": self.faults.summary()}
 
     @contextmanager
-    def _batches(self) -> Iterator[Iterator[RawBatch]]:
+    def _batches(self) -> Iterator[Iterator[Batch]]:
         stream = raw_batches(self.files, self.features, batch_size=self.batch_size, faults=self.faults)
         try:
             yield stream

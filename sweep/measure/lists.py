@@ -17,7 +17,7 @@ from gapsack.selection.errors import DataError
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.metrics.lists import hit_at_one_of_lists, mean_average_precision_of_lists
 from gapsack.selection.pool.lists import Labels, Predictions
-from gapsack.sweep.data.reader import RawBatch
+from gapsack.sweep.data.dataset import Examples
 
 if TYPE_CHECKING:
     from gapsack.models.graph import Predictor
@@ -107,14 +107,14 @@ class LabelledLists:
 
 
 def evaluate_graph(
-    graph: Predictor, batches: Iterable[RawBatch], class_count: int, advance: Callable[[int], object]
+    graph: Predictor, batches: Iterable[Examples], class_count: int, advance: Callable[[int], object]
 ) -> Evaluation:
     """Predict every batch and score all of them; `advance` gets the number of videos of each batch."""
     return gather_lists(graph, batches, class_count, advance).evaluate()
 
 
 def gather_lists(
-    graph: Predictor, batches: Iterable[RawBatch], class_count: int, advance: Callable[[int], object]
+    graph: Predictor, batches: Iterable[Examples], class_count: int, advance: Callable[[int], object]
 ) -> LabelledLists:
     """Predict every batch and keep its best classes beside its labels."""
     lists = LabelledLists(class_count)
@@ -126,7 +126,7 @@ def gather_lists(
 
 
 def write_predictions(
-    graph: Predictor, batches: Iterable[RawBatch], path: Path, advance: Callable[[int], object]
+    graph: Predictor, batches: Iterable[Examples], path: Path, advance: Callable[[int], object]
 ) -> int:
     """Write the challenge's CSV (`VideoId,LabelConfidencePairs`, 20 pairs a video), whole or not at all.
 

@@ -10,10 +10,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gapsack.models.tasks import View
 from gapsack.sweep.cluster.worker import Report, ShouldStop, TrialInterruptedError
+from gapsack.sweep.data.dataset import Dataset
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.data.features import Features
-from gapsack.sweep.data.reader import training_batches
 from gapsack.sweep.grid.schema import Training
 from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.runs.curve import CurveFile, CurveRow
@@ -39,7 +39,8 @@ class Fit:
     trainer: Trainer
     training: Training
     files: tuple[str, ...]
-    features: Features
+    dataset: Dataset
+    view: View
     faults: Faults
     holdout: Holdout
     checkpoints: Checkpoints
@@ -79,11 +80,11 @@ class Fit:
         self.curve.rewrite(settled)
 
     def _train(self) -> None:
-        with training_batches(
+        with self.dataset.training(
             self.files,
-            self.features,
             batch_size=self.training.batch_size,
-            sample_frames=self.training.sample_frames,
+            sample_frames=self.view.sample_frames,
+            whole=self.view.whole,
             seed=self.training.seed,
             faults=self.faults,
             resume=self.progress.reader,
@@ -92,7 +93,7 @@ class Fit:
                 self._stop_if_asked()
                 waited = batches.wait_seconds
                 batch = next(batches)
-                self.trainer.train_step(batch.frames, batch.labels)
+                self.trainer.train_step(batch.inputs, batch.labels)
                 self.progress.step += 1
                 self.progress.reader = batch.resume
                 self._pace.step(batches.wait_seconds - waited)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gapsack.models import precisions, sizes
 from gapsack.models.checkpoints import write_weights
+from gapsack.models.tensors import groups_of
 from gapsack.selection.errors import InputError
 from gapsack.selection.pool import Candidate, write_candidate, write_labels
 from gapsack.selection.pool.lists import Predictions
@@ -115,7 +116,8 @@ class _Storing:
         def size_bytes(precision: str) -> int:
             return sizes.size_bytes(point.family, point.hyperparameters, precision)
 
-        return choose_recipe(gap, size_bytes, training.sensitivity.gap_loss)
+        groups = groups_of(sizes.tensors(point.family, point.hyperparameters))
+        return choose_recipe(groups, gap, size_bytes, training.sensitivity.gap_loss)
 
 
 def _calibration(spec: TrialSpec, trainer: Trainer, tick: Callable[[], None]) -> Calibration | None:
@@ -125,7 +127,7 @@ def _calibration(spec: TrialSpec, trainer: Trainer, tick: Callable[[], None]) ->
     """
     training = spec.grid.training
     spec.folder.calibration.unlink(missing_ok=True)  # of an earlier attempt
-    integers = any(name == AUTO or precisions.precision(name).uses_moments for name in training.precisions)
+    integers = any(name == AUTO or precisions.uses_moments(name) for name in training.precisions)
     if not integers or not training.calibration_videos:
         return None
     calibration = TrainingSample.of(spec, training.calibration_videos).calibrate(trainer, tick=tick)

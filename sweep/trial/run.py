@@ -58,12 +58,11 @@ class _Trial:
         self._checkpoints = checkpoints
         self._report = report
         self._should_stop = should_stop
-        self._features = data.features
         self._holdout = Holdout(
             spec.holdout_files,
-            self._features,
+            data.dataset,
             batch_size=training.batch_size,
-            sample_frames=training.sample_frames,
+            view=spec.view,
             max_bad_share=data.max_bad_share,
         )
         self._faults = Faults(data.max_bad_share)
@@ -82,7 +81,8 @@ class _Trial:
             trainer=self._trainer,
             training=self._spec.grid.training,
             files=self._spec.train_files,
-            features=self._features,
+            dataset=self._spec.grid.data.dataset,
+            view=self._spec.view,
             faults=self._faults,
             holdout=self._holdout,
             checkpoints=self._checkpoints,
@@ -138,4 +138,4 @@ def new_trainer(spec: TrialSpec) -> Trainer:
 
     training = spec.grid.training
     model = build(spec.point.family, seed=training.seed, **spec.point.hyperparameters)
-    return Trainer(model, training_recipe(training))
+    return Trainer(model, training_recipe(training), spec.grid.data.task.loss)

@@ -41,10 +41,12 @@ _ASCII = 0x80  # bytes below are characters of their own in UTF-8
 
 
 class Gathered(NamedTuple):
-    """`video_ids` [videos]; `frames` uint8 or float32 [videos, places, width]; `labels` bool [videos, classes]."""
+    """`video_ids` [videos]; `frames` uint8 or float32 [videos, places, width]; `num_frames` int32 [videos], places that
+    hold frames of the video; `labels` bool [videos, classes]."""
 
     video_ids: NDArray[np.str_]
     frames: NDArray[np.uint8 | np.float32]
+    num_frames: NDArray[np.int32]
     labels: NDArray[np.bool_]
 
 
@@ -73,7 +75,10 @@ def gather(batch: Cut, features: Features, buffers: Buffers, choice: Choice) -> 
         )
     batch.refuse(found[:, STATUS] == GOOD)
     values = frames if features.level == "frame" else frames.view(np.float32)
-    return Gathered(_video_ids(batch, found), values, labels.view(np.bool_))
+    counts = (
+        np.minimum(found[:, FRAMES], features.max_frames) if choice.keeps_all else np.full(len(batch), choice.places)
+    )
+    return Gathered(_video_ids(batch, found), values, counts.astype(np.int32), labels.view(np.bool_))
 
 
 def count_frames(batch: Cut, features: Features) -> NDArray[np.int64]:
