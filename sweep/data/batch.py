@@ -32,3 +32,8 @@ class RawBatch(NamedTuple):
     frames: NDArray[np.uint8 | np.float32]
     num_frames: NDArray[np.int32]
     labels: NDArray[np.bool_]
+
+    @property
+    def inputs(self) -> dict[str, NDArray[Any]]:
+        """What a built graph takes of the batch, by name (`Predictor.predict`)."""
+        return {"frames": self.frames, "num_frames": self.num_frames}

@@ -18,7 +18,8 @@ from gapsack.models.graph import AnyMember, Member, SavedModelMember, Shared
 from gapsack.models.graph.foreign.saved_model import open_saved_model
 from gapsack.selection.errors import InputError, PoolError
 from gapsack.selection.pool import Candidate, CandidatePool
-from gapsack.sweep.cli.show.sizes import mib, path_bytes
+from gapsack.selection.units import mib
+from gapsack.sweep.cli.show.sizes import path_bytes
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.measure.graphs import DataSet
 from gapsack.sweep.measure.holdout import Measured

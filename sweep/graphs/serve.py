@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gapsack.models.graph.formats import load_graph
 from gapsack.selection.errors import InputError
 from gapsack.sweep.atomic import read_json
 from gapsack.sweep.data.faults import Faults
@@ -15,8 +16,9 @@ from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.data.reader import RawBatch, raw_batches
 from gapsack.sweep.graphs.packing import graph_features
+from gapsack.sweep.graphs.predict import write_predictions
 from gapsack.sweep.graphs.quiet import load_tensorflow
-from gapsack.sweep.measure.lists import evaluate_graph, write_predictions
+from gapsack.sweep.measure.lists import evaluate_graph
 from gapsack.sweep.runs.sources import Source
 
 if TYPE_CHECKING:
@@ -78,8 +80,6 @@ class Job:
             stream.close()
 
     def _load(self) -> Predictor:
-        from gapsack.models.graph.formats.loading import load_graph
-
         load_tensorflow()
         return load_graph(self.graph, decode_once=self.decode_once)
 
