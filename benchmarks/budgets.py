@@ -26,15 +26,15 @@ from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.search import search_ensemble
+from gapsack.selection.units import MIB
 from gapsack.sweep.data.batch import RawBatch
 from gapsack.sweep.data.files import expand
+from gapsack.sweep.graphs.build import write_graph
 from gapsack.sweep.graphs.choosing import Reserve, write_ensemble
-from gapsack.sweep.graphs.formats import Writing, write_graph
 from gapsack.sweep.graphs.packing import read_packing
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.runs.folder import RunFolder
 
-MIB = 2**20
 CHOICES: dict[str, list[str] | None] = {"float16": ["float16"], "any": None}
 
 
@@ -87,7 +87,7 @@ def row(contest: Contest, share: int, budget_bytes: int, choice: str) -> Row | N
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ensemble.json"
         write_ensemble(first.to_dict(), path, contest.run.pool)
-        info = write_graph(read_packing(path), Path(folder) / "graph", Writing())
+        info = write_graph(read_packing(path), Path(folder) / "graph")
         graph = Graph(info.directory)
         graph.decode()
         one = RawBatch(*(column[:1] for column in batches[0]))

@@ -84,7 +84,7 @@ def print_table(
     for name in names:
         info = build_graph([replace(member, precision=name)], folder / "graph", level=features.level)
         graph = Graph(info.directory)
-        scores = np.concatenate([graph.predict(batch.frames, batch.num_frames).probabilities for batch in batches])
+        scores = np.concatenate([graph.predict(batch.inputs).probabilities for batch in batches])
         gap = gap_at_k(scores, labels)
         exact = exact or (info.size_bytes, gap)
         each_call = milliseconds(graph, batches[0])
@@ -135,7 +135,7 @@ def milliseconds(graph: Graph, batch: RawBatch) -> float:
     seconds = []
     for _ in range(5):
         start = time.perf_counter()
-        graph.predict(batch.frames, batch.num_frames)
+        graph.predict(batch.inputs)
         seconds.append(time.perf_counter() - start)
     return min(seconds) * 1e3
 

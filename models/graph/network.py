@@ -177,7 +177,7 @@ def _decoded_weights(
     weights = {}
     for tensor in member.tensors:
         codec = member.stored.codec(tensor)
-        names = {part: variable_name(index, tensor.name, part) for part in codec.layout(tensor.shape)}
+        names = {part: variable_name(index, member, tensor.name, part) for part in codec.layout(tensor.shape)}
         parts = {part: variables[name].read(after) for part, name in names.items()}
         value = codec.decode_in_graph(parts, tensor.shape)
         if value is not parts[MAIN]:

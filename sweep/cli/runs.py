@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import FAILED, INTERRUPTED, JsonOption, make_app, messages, output, print_json, progress_bar
 from gapsack.sweep.cli.choose import app as select_app
 
@@ -186,4 +187,4 @@ def synth(
     if json:
         print_json({"files": [str(path.absolute()) for path in paths], "bytes": size_bytes})
     else:
-        output().print(f"{len(paths)} files, {size_bytes / 2**20:.1f} MiB, in {directory}")
+        output().print(f"{len(paths)} files, {mib(size_bytes):.1f} MiB, in {directory}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
 
 from gapsack.selection.errors import InputError
 from gapsack.sweep.atomic import read_json, replace_json, replace_text
@@ -12,6 +11,7 @@ from gapsack.sweep.cli.app import messages
 from gapsack.sweep.cli.show.live import SweepView
 from gapsack.sweep.cluster.drive import SweepResult, run_sweep
 from gapsack.sweep.data.files import Split, expand, split_holdout
+from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs import checksums
@@ -119,7 +119,7 @@ def changes(old: Grid, new: Grid) -> list[str]:
     """What differs between two grids and would make their trials incomparable."""
     found = []
     for section in ("data", "model", "training"):
-        before, after = _flat(old.to_dict()[section], section), _flat(new.to_dict()[section], section)
+        before, after = flat(old.to_dict()[section], section), flat(new.to_dict()[section], section)
         # Where the files lie says nothing about them; their names are compared too.
         keys = [key for key in {**before, **after} if key != "data.folder" and before.get(key) != after.get(key)]
         found += [f"{key} was {before.get(key)} and is {after.get(key)}" for key in keys]
@@ -134,13 +134,3 @@ def file_changes(old: dict[str, list[str]], new: dict[str, list[str]]) -> list[s
         if sorted(before) != sorted(after):
             found.append(f"there were {len(before)} {what} files and now {len(after)}, or others")
     return found
-
-
-def _flat(values: Any, path: str) -> dict[str, Any]:
-    """Nested sections as {dotted key: value}."""
-    if not isinstance(values, dict):
-        return {path: values}
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat.update(_flat(value, f"{path}.{key}"))
-    return flat

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gapsack.models.graph import GraphInfo
+from gapsack.models.graph import GraphInfo, build_graph
+from gapsack.models.graph.formats import DEFAULT_FORMAT
+from gapsack.models.graph.names import SAVED_MODEL_FILE
+from gapsack.models.graph.writing import Progress
 from gapsack.selection.errors import GapsackError
 from gapsack.sweep.atomic import read_json
 from gapsack.sweep.cli.app import messages
-from gapsack.sweep.graphs.formats import Writing, write_graph
-from gapsack.sweep.graphs.packing import read_packing
+from gapsack.sweep.graphs.packing import Packing, extra_files, read_packing
 from gapsack.sweep.graphs.quiet import load_tensorflow
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.sources import Source
 from gapsack.sweep.tracking.ensembles import EnsembleRun, ensemble_run
 from gapsack.sweep.tracking.mlflow import MlflowStore
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a graph is written.
+
+    Attributes:
+        format: Name of the format.
+        settings: Those of the format's own that are not to be its defaults.
+        saturate: Clip weights beyond their precision's range and count them, rather than refuse them.
+    """
+
+    format: str = DEFAULT_FORMAT
+    settings: Mapping[str, str] = field(default_factory=dict)
+    saturate: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +86,7 @@ def build_and_track(
             advance(1)
 
     info = write_graph(packing, directory, writing, progress)
-    graph = directory if writing.format == "savedmodel" else None
+    graph = directory if (directory / SAVED_MODEL_FILE).is_file() else None
     tracked = _track(source.run, packing.ensemble, graph) if track and source.run is not None else None
     return Built(
         format=writing.format,
@@ -79,6 +96,37 @@ def build_and_track(
         budget_bytes=packing.ensemble["budget_bytes"],
         tracked=tracked,
     )
+
+
+def write_graph(
+    packing: Packing, directory: Path, writing: Writing | None = None, progress: Progress | None = None
+) -> GraphInfo:
+    """Write the one graph, as a SavedModel unless told otherwise; within the ensemble's budget on disk or not at all.
+
+    Raises:
+        InputError: Members that do not fit together, weights that are missing or out of range, an unknown format.
+        GraphError: The graph is larger than the budget, or the format cannot hold it.
+    """
+    writing = writing or Writing()
+    return build_graph(
+        packing.members,
+        directory,
+        level=packing.features.level,
+        format=writing.format,
+        blend=packing.ensemble.get("blend", "probability"),
+        budget_bytes=packing.ensemble["budget_bytes"],
+        max_frames=packing.features.max_frames,
+        saturate=writing.saturate,
+        extra_files=extra_files(packing),
+        progress=progress,
+        settings=writing.settings,
+    )
+
+
+def default_folder(source: Source, format_name: str) -> Path:
+    """Where a graph goes by default: `graph` in its run (or here); other formats beside it, under their own name."""
+    folder = source.beside("graph", "graph")
+    return folder if format_name == DEFAULT_FORMAT else folder.with_name(format_name)
 
 
 def _track(run: RunFolder, ensemble: dict[str, Any], graph: Path | None) -> EnsembleRun | None:

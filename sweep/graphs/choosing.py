@@ -17,9 +17,9 @@ from gapsack.models.graph.size import reserve_bytes
 from gapsack.selection.blend.runner import Progress as SearchProgress
 from gapsack.selection.errors import InputError
 from gapsack.selection.pool import CandidatePool
+from gapsack.selection.units import MIB
 from gapsack.sweep.atomic import replace_json
 from gapsack.sweep.cli.app import messages
-from gapsack.sweep.cli.show.sizes import MIB
 from gapsack.sweep.cluster.executor import ray_executor
 from gapsack.sweep.cluster.signals import stop_on_signals
 from gapsack.sweep.graphs.packing import is_buildable

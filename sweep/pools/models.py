@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from gapsack.models import sizes
 from gapsack.models.families.gated_netvlad.authors import FAMILY, AuthorsModel, read_authors_checkpoint
-from gapsack.models.graph import AnyMember, Member, SavedModelMember, Shared
+from gapsack.models.graph import AnyMember, Member, SavedModelMember
 from gapsack.models.graph.foreign.saved_model import open_saved_model
 from gapsack.selection.errors import InputError, PoolError
 from gapsack.selection.pool import Candidate, CandidatePool
-from gapsack.sweep.cli.show.sizes import mib, path_bytes
-from gapsack.sweep.data.features import Features
+from gapsack.selection.units import mib
+from gapsack.sweep.cli.show.sizes import path_bytes
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.sweep.measure.graphs import DataSet
 from gapsack.sweep.measure.holdout import Measured
 from gapsack.sweep.pools.predictions import split_named
@@ -99,13 +100,17 @@ class ModelImport:
             folders[precision] = Path(path)
         return by_name
 
-    def seen(self, shared: Shared) -> dict[str, Any]:
+    def task(self, classes: int, rgb: int, audio: int) -> YouTube8M:
+        """The task of a model of these features and classes."""
+        return YouTube8M(self.level, classes, rgb, audio, self.max_frames)
+
+    def seen(self, task: YouTube8M) -> dict[str, Any]:
         """What a candidate's origin says of the data that the model sees."""
         return {
             "sample_frames": self.sampled,
-            "max_frames": self.max_frames,
-            "level": self.level,
-            "features": {"rgb": shared.rgb, "audio": shared.audio},
+            "max_frames": task.max_frames,
+            "level": task.level,
+            "features": {"rgb": task.rgb, "audio": task.audio},
         }
 
     @property
@@ -113,10 +118,9 @@ class ModelImport:
         """Frames that a model of sampled frames sees: one at video level."""
         return self.sample_frames if self.level == "frame" else 1
 
-    def data(self, shared: Shared) -> DataSet:
-        """The files, as a model of these features and classes reads them."""
-        features = Features(self.level, max_frames=self.max_frames, **asdict(shared))
-        return DataSet(self.files, features, self.batch_size, self.max_bad_share, self.top_k)
+    def data(self, task: YouTube8M) -> DataSet:
+        """The files, as a model of the task reads them."""
+        return DataSet(self.files, task, self.batch_size, self.max_bad_share, self.top_k)
 
 
 @dataclass(frozen=True)
@@ -142,12 +146,12 @@ class _Work:
 
     def _checkpoint(self, name: str, model: AuthorsModel, path: Path) -> None:
         hyperparameters = model.hyperparameters
-        shared = Shared(*(hyperparameters[key] for key in ("rgb", "audio", "classes")))
+        task = self.options.task(*(hyperparameters[key] for key in ("classes", "rgb", "audio")))
         weights = self.staged.weights(name, model.weights)
         measured = {}
         for precision in dict.fromkeys((EXACT, *self.options.stored)):
             member = Member(name, FAMILY, hyperparameters, precision, 1.0, weights, self.options.sampled)
-            measured[precision] = self._measure(member, shared)
+            measured[precision] = self._measure(member, task)
         size_bytes = {precision: sizes.size_bytes(FAMILY, hyperparameters, precision) for precision in measured}
         origin = {
             "kind": "checkpoint",
@@ -155,7 +159,7 @@ class _Work:
             "scope": model.scope,
             "family": FAMILY,
             "weights": f"{WEIGHTS_FOLDER}/{weights.name}",
-            **self.options.seen(shared),
+            **self.options.seen(task),
         }
         self._stage(name, size_bytes, measured, origin, hyperparameters)
 
@@ -169,17 +173,17 @@ class _Work:
             classes = classes or opened.classes
             if classes is None:
                 raise InputError(f"expected the classes of {folder} from its signature or --classes, got neither")
-            shared = Shared(self.options.rgb, self.options.audio, classes)
+            task = self.options.task(classes, self.options.rgb, self.options.audio)
             self.say(f"{name}: the SavedModel {folder}, {mib(path_bytes(folder)):.2f} MiB")
-            member = SavedModelMember(name, folder, precision, 1.0, self.options.sampled, shared)
-            measured[precision] = self._measure(member, shared)
+            member = SavedModelMember(name, folder, precision, 1.0, self.options.sampled)
+            measured[precision] = self._measure(member, task)
         size_bytes = {precision: path_bytes(folder) for precision, folder in folders.items()}
         places = {precision: os.path.relpath(folder, self.options.pool) for precision, folder in folders.items()}
-        origin = {"kind": "savedmodel", "saved_models": places, "classes": classes, **self.options.seen(shared)}
+        origin = {"kind": "savedmodel", "saved_models": places, "classes": classes, **self.options.seen(task)}
         self._stage(name, size_bytes, measured, origin, {})
 
-    def _measure(self, member: AnyMember, shared: Shared) -> Measured:
-        measured = self.options.data(shared).measure(member, self.staged.scratch, self.advance)
+    def _measure(self, member: AnyMember, task: YouTube8M) -> Measured:
+        measured = self.options.data(task).measure(member, self.staged.scratch, self.advance)
         videos = measured.labels.video_count
         self.say(f"{member.name} in {member.precision}: GAP {measured.gap:.5f} on {videos:,} videos")
         return measured

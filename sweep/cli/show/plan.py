@@ -6,13 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_table
 from gapsack.sweep.grid.plan import PlannedTrial
 from gapsack.sweep.grid.schema import Grid, Sampler, Space
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.status import RunState, TrialState
-
-MIB = 2**20
 
 
 def print_plan(grid: Grid, trials: Sequence[PlannedTrial]) -> None:
@@ -24,7 +23,7 @@ def print_plan(grid: Grid, trials: Sequence[PlannedTrial]) -> None:
         [
             trial.name,
             f"{trial.parameters:,}",
-            *[f"{trial.size_bytes[name] / MIB:.2f}" for name in precisions],
+            *[f"{mib(trial.size_bytes[name]):.2f}" for name in precisions],
             trial.status,
         ]
         for trial in trials
@@ -79,7 +78,7 @@ def _status_row(trial: TrialState, precision: str) -> list[object]:
         None if step is None else int(step),
         _number(trial.latest("loss"), 4),
         _number(trial.gap, 4),
-        f"{trial.plan.size_bytes[precision] / MIB:.2f}",
+        f"{mib(trial.plan.size_bytes[precision]):.2f}",
         _number(speed, 1),
     ]
 

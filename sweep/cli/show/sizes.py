@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 
 from gapsack.selection.errors import InputError
+from gapsack.selection.units import MIB
 
-MIB = 2**20
-# The challenge's MB is a MiB, and so is every MB here.
 _UNITS = {"": 1, "b": 1, "kb": 2**10, "kib": 2**10, "mb": MIB, "mib": MIB, "gb": 2**30, "gib": 2**30}
 _NUMBER = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]*)\s*")
 
@@ -36,8 +35,3 @@ def path_bytes(path: Path) -> int:
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return path.stat().st_size
-
-
-def mib(size_bytes: float) -> float:
-    """Bytes in MiB."""
-    return size_bytes / MIB

@@ -35,7 +35,7 @@ def built_scores(member, spec, candidate, features, folder):
     graph, rows = Graph(folder), {}
     with raw_batches(spec.holdout_files, features, batch_size=100, faults=Faults(0)) as batches:
         for batch in batches:
-            probabilities = graph.predict(batch.frames, batch.num_frames).probabilities
+            probabilities = graph.predict(batch.inputs).probabilities
             rows |= zip(batch.video_ids.tolist(), probabilities, strict=True)
     listed = candidate.by_precision["int4"]
     return np.stack([rows[video][top] for video, top in zip(listed.video_ids, listed.top_indices, strict=True)])
