@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from gapsack.models.graph.blending import Blend
 from gapsack.models.graph.checkpoint import write_checkpoint
-from gapsack.models.graph.files import file_sizes, whole_folder, write_extra_files
+from gapsack.models.graph.files import file_sizes, write_extra_files
 from gapsack.models.graph.foreign import saved_model as foreign
 from gapsack.models.graph.formats.savedmodel import write_fingerprint, write_saved_model
 from gapsack.models.graph.members import AnyMember, Member, encoded_parts
 from gapsack.models.graph.names import SAVED_MODEL_FILE, VARIABLES_PREFIX
 from gapsack.models.graph.network import Level, build_network
 from gapsack.selection.errors import GraphError
+from gapsack.selection.files import whole_folder
 
 Progress = Callable[[int, int, str], None]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gapsack.models.graph import GraphInfo
 from gapsack.selection.errors import GapsackError
-from gapsack.sweep.atomic import read_json
+from gapsack.selection.files import read_json
 from gapsack.sweep.cli.app import messages
 from gapsack.sweep.graphs.formats import Writing, write_graph
 from gapsack.sweep.graphs.packing import read_packing

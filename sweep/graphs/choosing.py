@@ -16,8 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from gapsack.models.graph.size import reserve_bytes
 from gapsack.selection.blend.runner import Progress as SearchProgress
 from gapsack.selection.errors import InputError
+from gapsack.selection.files import replace_json
 from gapsack.selection.pool import CandidatePool
-from gapsack.sweep.atomic import replace_json
 from gapsack.sweep.cli.app import messages
 from gapsack.sweep.cli.show.sizes import MIB
 from gapsack.sweep.cluster.executor import ray_executor

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapsack.selection.errors import DataError
+from gapsack.selection.files import whole_text_file
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.metrics.lists import hit_at_one_of_lists, mean_average_precision_of_lists
 from gapsack.selection.pool.lists import Labels, Predictions
@@ -133,23 +132,15 @@ def write_predictions(
     Returns:
         The number of videos.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     videos = 0
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(CSV_COLUMNS)
-            for batch in batches:
-                output = graph.predict(batch.frames, batch.num_frames)
-                writer.writerows(_rows(batch.video_ids, output.top_indices, output.top_scores))
-                videos += len(batch.video_ids)
-                advance(len(batch.video_ids))
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_text_file(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(CSV_COLUMNS)
+        for batch in batches:
+            output = graph.predict(batch.frames, batch.num_frames)
+            writer.writerows(_rows(batch.video_ids, output.top_indices, output.top_scores))
+            videos += len(batch.video_ids)
+            advance(len(batch.video_ids))
     return videos
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gapsack.sweep.atomic import read_json, replace_json
+from gapsack.selection.files import read_json, replace_json
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.environment import environment
 from gapsack.sweep.runs.folder import RunFolder

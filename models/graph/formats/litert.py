@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,13 +12,14 @@ import numpy as np
 
 from gapsack.models.graph.blending import Blend
 from gapsack.models.graph.build import GraphInfo, Progress, build_graph, check_budget
-from gapsack.models.graph.files import file_sizes, whole_folder, write_extra_files
+from gapsack.models.graph.files import file_sizes, write_extra_files
 from gapsack.models.graph.formats.litert_served import LiteGraph
 from gapsack.models.graph.formats.savedmodel_served import Graph
 from gapsack.models.graph.members import AnyMember
 from gapsack.models.graph.names import SIGNATURE
 from gapsack.models.graph.network import Level
 from gapsack.selection.errors import GraphError
+from gapsack.selection.files import whole_file, whole_folder
 
 LITE_FILE = "graph.tflite"
 
@@ -110,12 +110,8 @@ def write_lite(graph: str | Path, path: str | Path, *, float16: bool = True) -> 
         raise GraphError(
             f"expected LiteRT to predict what {graph} predicts within {TOLERANCE}, got a difference of {difference:.2g}"
         )
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(target) as file:
+        file.write(content)
     return LiteInfo(target, len(content), difference)
 
 

@@ -14,9 +14,10 @@ from gapsack.models.graph.blending import Blend
 from gapsack.models.graph.build import GraphInfo, Progress, check_budget, stored_arrays
 from gapsack.models.graph.checkpoint import write_checkpoint
 from gapsack.models.graph.definition import graph_definition
-from gapsack.models.graph.files import file_sizes, whole_folder, write_extra_files
+from gapsack.models.graph.files import file_sizes, write_extra_files
 from gapsack.models.graph.members import AnyMember
 from gapsack.models.graph.network import build_network
+from gapsack.selection.files import whole_folder
 
 PREFIX = "inference_model"
 
