@@ -151,39 +151,48 @@ def test_damaged_machine_code_is_compiled_again(run, tmp_path):
 
 
 def test_two_processes_that_compile_at_once_do_no_harm(run, package, tmp_path):
-    """Both add other types to one index; each lets the other go first between reading and writing it."""
+    """Both add a type to an empty index, in the order that leaves the first one's code under the second one's type."""
     (package / "race.py").write_text(
-        "import sys, time\nfrom pathlib import Path\nfrom numba.core.caching import IndexDataCacheFile\n"
+        "import sys, time\nfrom pathlib import Path\nfrom numba.core.caching import IndexDataCacheFile as Files\n"
         "from kernels.caller import caller\n"
-        "here = Path(sys.argv[1])\n"
-        "mine, other = (here / 'one', here / 'two')[:: int(sys.argv[2])]\n"
-        "read = IndexDataCacheFile._load_index\n"
-        "def wait(self):\n"
+        "here, turns = Path(sys.argv[1]), iter(sys.argv[3:])\n"
+        "def in_turn(call):\n"
+        "    def waiting(self, *arguments):\n"
+        "        if 'caller' not in self._index_name: return call(self, *arguments)\n"
+        "        turn = int(next(turns))\n"
+        "        while not (here / f'turn-{turn}').exists(): time.sleep(0.001)\n"
+        "        call(self, *arguments)\n"
+        "        (here / f'turn-{turn + 1}').touch()\n"
+        "    return waiting\n"
+        "Files._save_index, Files._save_data = in_turn(Files._save_index), in_turn(Files._save_data)\n"
+        "read = Files._load_index\n"
+        "def both_read(self):\n"
         "    found = read(self)\n"
         "    if 'caller' in self._index_name and sys._getframe(1).f_code.co_name == 'save':\n"
-        "        mine.touch()\n"
-        "        while not other.exists(): time.sleep(0.001)\n"
+        "        (here / f'read-{sys.argv[2]}').touch()\n"
+        "        while len(list(here.glob('read-*'))) < 2: time.sleep(0.001)\n"
         "    return found\n"
-        "IndexDataCacheFile._load_index = wait\n"
-        "print(caller(5 if int(sys.argv[2]) == 1 else 0.25))\n"
+        "Files._load_index = both_read\n"
+        "print(caller(float(sys.argv[2]) if '.' in sys.argv[2] else int(sys.argv[2])))\n"
     )
     environment = {
         **os.environ,
         "PYTHONPATH": f"{package.parent}{os.pathsep}{ROOT}",
         "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
     }
+    (tmp_path / "turn-0").touch()
     racers = [
         subprocess.Popen(
-            [sys.executable, "-m", "kernels.race", str(tmp_path), turn],
+            [sys.executable, "-m", "kernels.race", str(tmp_path), *arguments],
             env=environment,
             stdout=subprocess.PIPE,
             text=True,
         )
-        for turn in ("1", "-1")
+        for arguments in (("5", "0", "3"), ("0.25", "1", "2"))
     ]
     assert [racer.communicate()[0].strip() for racer in racers] == ["11", "1.5"]
-    assert run("print(caller(5), caller(0.25))") == "11 1.5"
-    assert run("print(caller(0.25), caller(5))") == "1.5 11"
+    assert run(f"print(caller(0.25), {HITS}, caller(5))") == "1.5 0 1 11"
+    assert run(f"print(caller(0.25), caller(5), {HITS})").startswith("1.5 11 ")
 
 
 def test_functions_of_functions_are_not_kept():

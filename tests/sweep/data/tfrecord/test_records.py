@@ -209,7 +209,7 @@ def test_a_damaged_record_is_a_fault_or_what_protobuf_reads(data: st.DataObject)
 
 FUZZ = """
 import numpy as np
-from gapsack.sweep.data import survey
+from gapsack.sweep.data.tfrecord import survey
 import tests_record
 def load_word(data, at):
     return np.int32(int.from_bytes(bytes(data[at + i] for i in range(4)), "little", signed=True))
