@@ -10,6 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from gapsack.models.errors import GraphError
 from gapsack.models.graph.blending import Blend
 from gapsack.models.graph.checkpoint import write_checkpoint
 from gapsack.models.graph.files import file_sizes, write_extra_files
@@ -18,7 +19,6 @@ from gapsack.models.graph.formats.savedmodel import write_fingerprint, write_sav
 from gapsack.models.graph.members import AnyMember, Member, encoded_parts
 from gapsack.models.graph.names import SAVED_MODEL_FILE, VARIABLES_PREFIX
 from gapsack.models.graph.network import Level, build_network
-from gapsack.selection.errors import GraphError
 from gapsack.selection.files import whole_folder
 
 Progress = Callable[[int, int, str], None]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gapsack.models import registry
+from gapsack.models.errors import GraphError
 from gapsack.models.graph.blending import Blend, blended
 from gapsack.models.graph.foreign import call as foreign_call
 from gapsack.models.graph.foreign import saved_model as foreign
@@ -25,7 +26,7 @@ from gapsack.models.graph.shared import Shared
 from gapsack.models.graph.variables import Restore, Variable, add_restore, declare
 from gapsack.models.precisions import Part
 from gapsack.models.precisions.codec import MAIN
-from gapsack.selection.errors import GraphError, InputError
+from gapsack.selection.errors import InputError
 
 Level = Literal["frame", "video"]
 

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from gapsack.models import precisions, registry, sizes
 from gapsack.models.family import Family, Hyperparameter
-from gapsack.selection.errors import ConfigError, InputError
+from gapsack.selection.errors import InputError
+from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.points import axis_points, trial_points
 from gapsack.sweep.grid.problems import Problem, suggestion
 from gapsack.sweep.grid.recipes import pruning_schedule, training_recipe

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gapsack.selection.errors import ConfigError
+from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.grid.yaml12 import Location, dotted
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gapsack.selection.errors import ConfigError, InputError
+from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json
+from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.family import family_problems
 from gapsack.sweep.grid.problems import Problem, schema_problems
 from gapsack.sweep.grid.schema import KEEP_VARIABLES, Data, Grid, is_remote

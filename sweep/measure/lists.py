@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gapsack.selection.errors import DataError
 from gapsack.selection.files import whole_text_file
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.metrics.lists import hit_at_one_of_lists, mean_average_precision_of_lists
 from gapsack.selection.pool.lists import Labels, Predictions
 from gapsack.sweep.data.reader import RawBatch
+from gapsack.sweep.errors import DataError
 
 if TYPE_CHECKING:
     from gapsack.models.graph import Predictor

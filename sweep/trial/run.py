@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from gapsack.selection.errors import TrainingError
+from gapsack.models.errors import TrainingError
 from gapsack.selection.files import remove_temporary_files
 from gapsack.sweep.cluster.worker import Report, ShouldStop, TrialInterruptedError
 from gapsack.sweep.data.faults import Faults

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gapsack.models.errors import GraphError
 from gapsack.models.graph.blending import Blend
 from gapsack.models.graph.build import GraphInfo, Progress, build_graph, check_budget
 from gapsack.models.graph.files import file_sizes, write_extra_files
@@ -18,7 +19,6 @@ from gapsack.models.graph.formats.savedmodel_served import Graph
 from gapsack.models.graph.members import AnyMember
 from gapsack.models.graph.names import SIGNATURE
 from gapsack.models.graph.network import Level
-from gapsack.selection.errors import GraphError
 from gapsack.selection.files import whole_file, whole_folder
 
 LITE_FILE = "graph.tflite"

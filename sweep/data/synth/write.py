@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapsack.selection.errors import ConfigError
 from gapsack.selection.files import whole_file
 from gapsack.sweep.data.features import Features, Level
 from gapsack.sweep.data.synth.world import Video, World
 from gapsack.sweep.data.tfrecord import encode
 from gapsack.sweep.data.tfrecord.framing import frame_record
+from gapsack.sweep.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gapsack.selection.errors import DataError
 from gapsack.selection.gap import gap_at_k
 from gapsack.sweep.data.reader import RawBatch
+from gapsack.sweep.errors import DataError
 from gapsack.sweep.measure.lists import LabelledLists, evaluate_graph, write_predictions
 
 CLASSES = 40

@@ -8,10 +8,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from gapsack.models.checkpoints import read_weights
+from gapsack.models.errors import GraphError
 from gapsack.models.families.gated_netvlad.authors import read_authors_checkpoint
 from gapsack.models.graph import Graph, build_graph
 from gapsack.models.graph.formats.metagraph import build_meta_graph
-from gapsack.selection.errors import GraphError
 
 # What the challenge's inference code does, in TensorFlow 1's terms and with nothing of ours.
 INFERENCE = """
