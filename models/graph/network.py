@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gapsack.models import registry
+from gapsack.models.errors import GraphError
 from gapsack.models.graph.blending import Blend, blended
 from gapsack.models.graph.foreign import call as foreign_call
 from gapsack.models.graph.foreign import saved_model as foreign
@@ -24,7 +25,7 @@ from gapsack.models.graph.variables import Restore, Variable, add_restore, decla
 from gapsack.models.precisions import Part
 from gapsack.models.precisions.codec import MAIN
 from gapsack.models.tasks import Task, View
-from gapsack.selection.errors import GraphError, InputError
+from gapsack.selection.errors import InputError
 
 DECODED = "/decoded"
 """Ends the names of operations that hold decoded weights."""

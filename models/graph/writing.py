@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from gapsack.models.errors import GraphError
 from gapsack.models.graph.blending import Blend
 from gapsack.models.graph.checkpoint import write_checkpoint
-from gapsack.models.graph.files import file_sizes, whole_folder, write_extra_files
+from gapsack.models.graph.files import file_sizes, write_extra_files
 from gapsack.models.graph.foreign import saved_model as foreign
 from gapsack.models.graph.members import AnyMember, Member, encoded_parts
 from gapsack.models.tasks import Task
-from gapsack.selection.errors import GraphError
 
 Progress = Callable[[int, int, str], None]
 

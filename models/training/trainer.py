@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapsack.models.checkpoints import Weights, load_reference_weights
+from gapsack.models.errors import TrainingError
 from gapsack.models.training.pruning import prune
 from gapsack.models.training.recipe import Recipe
-from gapsack.selection.errors import InputError, TrainingError
+from gapsack.selection.errors import InputError
 
 if TYPE_CHECKING:
     from gapsack.models.training.step import Loss

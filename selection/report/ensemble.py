@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.pool.files import write_atomically
+from gapsack.selection.files import read_json, replace_text
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -99,19 +98,12 @@ class Ensemble:
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write ``ensemble.json``."""
-        text = json.dumps(self.to_dict(), indent=2) + "\n"
-        write_atomically(Path(path), lambda file: file.write(text.encode()))
+        replace_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Ensemble:
         """Read what ``write`` wrote. Raises an InputError that names the file."""
-        file = Path(path)
-        try:
-            record = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise InputError(f"{file}: expected an ensemble file; it is not there.") from error
-        except ValueError as error:
-            raise InputError(f"{file}: expected JSON; got {error}.") from error
+        record = read_json(path)
         if not isinstance(record, dict):
-            raise InputError(f"{file}: expected a JSON object; got {type(record).__name__}.")
+            raise InputError(f"{path}: expected a JSON object; got {type(record).__name__}.")
         return cls.from_dict(record)

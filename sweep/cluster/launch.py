@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.atomic import read_json, replace_json, replace_text
+from gapsack.selection.files import read_json, replace_json, replace_text
 from gapsack.sweep.cli.app import messages
 from gapsack.sweep.cli.show.live import SweepView
 from gapsack.sweep.cluster.drive import SweepResult, run_sweep

@@ -9,7 +9,7 @@ from ray import cloudpickle, tune
 from ray.exceptions import RayActorError, RayTaskError
 from ray.tune.experiment import Trial
 
-from gapsack.sweep.atomic import read_json
+from gapsack.selection.files import read_json
 from gapsack.sweep.cluster.events import SweepProgress
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
 

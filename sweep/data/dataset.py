@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from gapsack.selection.errors import ConfigError
+from gapsack.sweep.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np

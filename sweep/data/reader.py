@@ -17,7 +17,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gapsack.selection.errors import ConfigError, DataError
 from gapsack.sweep.data import sampling
 from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.sampling import evaluation_frames
@@ -27,6 +26,7 @@ from gapsack.sweep.data.stream.order import InOrder
 from gapsack.sweep.data.stream.stream import Stream
 from gapsack.sweep.data.stream.training import TrainingSeries
 from gapsack.sweep.data.stream.windows import Windows
+from gapsack.sweep.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

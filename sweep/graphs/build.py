@@ -12,7 +12,7 @@ from gapsack.models.graph.formats import DEFAULT_FORMAT
 from gapsack.models.graph.names import SAVED_MODEL_FILE
 from gapsack.models.graph.writing import Progress
 from gapsack.selection.errors import GapsackError
-from gapsack.sweep.atomic import read_json
+from gapsack.selection.files import read_json
 from gapsack.sweep.cli.app import messages
 from gapsack.sweep.graphs.packing import Packing, extra_files, read_packing
 from gapsack.sweep.graphs.quiet import load_tensorflow

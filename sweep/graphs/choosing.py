@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gapsack.sweep.atomic import replace_json
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from gapsack.models.graph.size import reserve_bytes
 from gapsack.selection.blend.runner import Progress as SearchProgress
 from gapsack.selection.errors import InputError
+from gapsack.selection.files import replace_json
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.units import MIB
-from gapsack.sweep.atomic import replace_json
 from gapsack.sweep.cli.app import messages
 from gapsack.sweep.cluster.executor import ray_executor
 from gapsack.sweep.cluster.signals import stop_on_signals

@@ -11,7 +11,7 @@ from typing import Any
 from gapsack.models.graph import AnyMember, Member, SavedModelMember, Shared
 from gapsack.models.graph.files import EXTRA_FOLDER
 from gapsack.selection.errors import InputError
-from gapsack.sweep.atomic import read_json
+from gapsack.selection.files import read_json
 from gapsack.sweep.data.features import Features
 
 DATA_FILE = f"{EXTRA_FOLDER}/data.json"
@@ -116,10 +116,7 @@ def _shared_features(records: Mapping[str, Any], members: tuple[AnyMember, ...])
 
 
 def _read_ensemble(path: Path) -> dict[str, Any]:
-    try:
-        ensemble = read_json(path)
-    except ValueError as error:
-        raise InputError(f"expected an ensemble as JSON in {path}, got: {error}") from error
+    ensemble = read_json(path)
     if not isinstance(ensemble, dict) or not ensemble.get("members"):
         raise InputError(f"expected an ensemble with members in {path}, got none (select ensemble makes one)")
     return ensemble

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gapsack.selection.files import whole_text_file
 from gapsack.sweep.data.dataset import Examples
 from gapsack.sweep.measure.lists import predicted
 
@@ -29,21 +28,13 @@ def write_predictions(
     Returns:
         The number of videos.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     videos = 0
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(CSV_COLUMNS)
-            for batch, output in predicted(graph, batches, advance):
-                writer.writerows(_rows(batch.video_ids, output.top_indices, output.top_scores))
-                videos += len(batch.video_ids)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_text_file(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(CSV_COLUMNS)
+        for batch, output in predicted(graph, batches, advance):
+            writer.writerows(_rows(batch.video_ids, output.top_indices, output.top_scores))
+            videos += len(batch.video_ids)
     return videos
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from gapsack.models.graph.formats import load_graph
 from gapsack.selection.errors import InputError
-from gapsack.sweep.atomic import read_json
+from gapsack.selection.files import read_json
+from gapsack.sweep.data.dataset import Batches, Dataset, dataset_of
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.files import expand
-from gapsack.sweep.data.dataset import Batches, Dataset, dataset_of
 from gapsack.sweep.graphs.packing import graph_task
 from gapsack.sweep.graphs.predict import write_predictions
 from gapsack.sweep.graphs.quiet import load_tensorflow
@@ -53,7 +53,9 @@ class Job:
         """
         files = expand(patterns) if patterns else _held_out(source)
         faults = Faults(max_bad_share)
-        return cls(source.path, tuple(files), dataset_of(graph_task(source.path).to_dict()), batch_size, faults, decode_once)
+        return cls(
+            source.path, tuple(files), dataset_of(graph_task(source.path).to_dict()), batch_size, faults, decode_once
+        )
 
     def evaluate(self, advance: Callable[[int], object]) -> dict[str, Any]:
         """The graph's metrics on the files; `advance` gets the videos of each batch."""

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from gapsack.models import precisions, registry, sizes
-from gapsack.models.family import Family
+from gapsack.models.family import Family, Hyperparameter
 from gapsack.models.hyperparameters import Hyperparameter
 from gapsack.models.tasks.youtube8m import YouTube8M
-from gapsack.selection.errors import ConfigError, InputError
+from gapsack.selection.errors import InputError
+from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.points import axis_points, trial_points
 from gapsack.sweep.grid.problems import Problem, suggestion
 from gapsack.sweep.grid.recipes import pruning_schedule, training_recipe

@@ -11,7 +11,7 @@ from typing import Any
 
 from gapsack.models import registry
 from gapsack.models.family import Family
-from gapsack.selection.errors import ConfigError
+from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.grid.yaml12 import Location, dotted
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gapsack.models.graph import AnyMember, Graph, build_graph
-from gapsack.sweep.data.faults import Faults
 from gapsack.models.tasks import Task
 from gapsack.sweep.data.dataset import dataset_of
+from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.measure.holdout import Measured
 from gapsack.sweep.measure.lists import gather_lists
 

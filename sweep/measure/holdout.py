@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gapsack.models.errors import TrainingError
 from gapsack.models.tasks import View
-from gapsack.selection.errors import TrainingError
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pool.lists import Labels, Predictions
 from gapsack.sweep.data.dataset import Dataset, Examples

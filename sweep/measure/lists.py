@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gapsack.selection.errors import DataError
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.metrics.lists import hit_at_one_of_lists, mean_average_precision_of_lists
 from gapsack.selection.pool.lists import Labels, Predictions
 from gapsack.sweep.data.dataset import Examples
+from gapsack.sweep.errors import DataError
 
 if TYPE_CHECKING:
     from gapsack.models.graph import GraphOutput, Predictor

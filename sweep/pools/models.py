@@ -16,11 +16,11 @@ from gapsack.models import sizes
 from gapsack.models.families.gated_netvlad.authors import FAMILY, AuthorsModel, read_authors_checkpoint
 from gapsack.models.graph import AnyMember, Member, SavedModelMember
 from gapsack.models.graph.foreign.saved_model import open_saved_model
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError, PoolError
 from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.show.sizes import path_bytes
-from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.sweep.measure.graphs import DataSet
 from gapsack.sweep.measure.holdout import Measured
 from gapsack.sweep.pools.predictions import split_named

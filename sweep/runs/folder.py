@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.atomic import read_json, replace_json
+from gapsack.selection.files import read_json, replace_json
 
 TrialStatus = Literal["done", "running", "failed", "interrupted", "pending"]
 

@@ -12,7 +12,7 @@ from gapsack.dashboards.records import CurvePoint, DataFacts, FrontierPoint, Sta
 from gapsack.selection.pool.lists import Predictions
 from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import Candidate
-from gapsack.sweep.atomic import read_json
+from gapsack.selection.files import read_json
 from gapsack.sweep.runs.curve import CurveRow
 from gapsack.sweep.runs.environment import versions
 from gapsack.sweep.runs.folder import RunFolder

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Any
 
-from gapsack.sweep.atomic import read_json
+from gapsack.selection.files import read_json
 from gapsack.sweep.grid.plan import planned
 from gapsack.sweep.grid.points import trial_points
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from gapsack.selection.errors import ConfigError
-from gapsack.sweep.atomic import read_json
+from gapsack.sweep.errors import ConfigError
+from gapsack.selection.files import read_json
 from gapsack.sweep.runs.curve import CurveRow
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.grid.read import load_config

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gapsack.selection.files import read_json, replace_json
 from gapsack.selection.units import mib
-from gapsack.sweep.atomic import read_json, replace_json
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.environment import environment

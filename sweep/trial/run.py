@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from gapsack.selection.errors import TrainingError
+from gapsack.models.errors import TrainingError
+from gapsack.selection.files import remove_temporary_files
 from gapsack.sweep.cluster.worker import Report, ShouldStop, TrialInterruptedError
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.grid.recipes import training_recipe
@@ -32,8 +33,7 @@ def run_trial(spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> di
         DataError: too many records are faulty.
         TrialInterruptedError: stopped on request; it can be continued.
     """
-    for part in spec.folder.path.glob(".*"):  # an earlier worker was killed while it wrote
-        part.unlink()
+    remove_temporary_files(spec.folder.path)  # an earlier worker may have been killed while it wrote
     checkpoints = Checkpoints(spec.folder.checkpoints, spec.fingerprint())
     try:
         # The worker goes on to other trials, with the same memory.

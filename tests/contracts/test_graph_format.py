@@ -22,10 +22,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gapsack.models import checkpoints, precisions, registry, sizes
+from gapsack.models.errors import GraphError
 from gapsack.models.graph import GraphInfo, Member, Predictor
 from gapsack.models.graph.formats import Format, format_names, graph_format
 from gapsack.models.graph.writing import WriteOptions
-from gapsack.selection.errors import GraphError, InputError
+from gapsack.selection.errors import InputError
 
 FEATURES = {"rgb": 8, "audio": 4, "classes": 30, "mixtures": 2}
 WIDTH = FEATURES["rgb"] + FEATURES["audio"]

@@ -15,7 +15,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from gapsack.selection.errors import TrainingError
+from gapsack.models.errors import TrainingError
 from gapsack.sweep.cluster.drive import run_sweep
 from gapsack.sweep.cluster.events import SweepProgress
 from gapsack.sweep.cluster.worker import TrialInterruptedError

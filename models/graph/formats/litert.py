@@ -5,7 +5,6 @@ It is converted from the SavedModel, so this format alone stands on another one.
 
 from __future__ import annotations
 
-import os
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
@@ -14,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gapsack.models.graph.formats.litert_served import LiteGraph
+from gapsack.models.graph.formats.savedmodel_served import Graph
 from numpy.typing import NDArray
 
+from gapsack.models.errors import GraphError
+from gapsack.models.graph.build import GraphInfo
 from gapsack.models.graph.formats import Format, savedmodel
 from gapsack.models.graph.formats.savedmodel import Graph
 from gapsack.models.graph.members import AnyMember
@@ -23,7 +26,8 @@ from gapsack.models.graph.names import SIGNATURE
 from gapsack.models.graph.network import OUTPUTS
 from gapsack.models.graph.output import GraphOutput, checked_inputs
 from gapsack.models.graph.writing import Filled, GraphInfo, WriteOptions, write_whole
-from gapsack.selection.errors import GraphError, InputError
+from gapsack.selection.errors import InputError
+from gapsack.selection.files import whole_file
 
 LITE_FILE = "graph.tflite"
 
@@ -156,12 +160,8 @@ def write_lite(
         raise GraphError(
             f"expected LiteRT to predict what {graph} predicts within {TOLERANCE}, got a difference of {difference:.2g}"
         )
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(target) as file:
+        file.write(content)
     return LiteInfo(target, len(content), difference)
 
 

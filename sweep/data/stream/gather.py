@@ -12,8 +12,8 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from gapsack.selection.compiled import jit
 from gapsack.sweep.data.sampling import choose
 from gapsack.sweep.data.tfrecord import survey as columns
 from gapsack.sweep.data.tfrecord.copy import LINE_BYTES, bytes_at, copy_bytes, load_byte, stream_bytes
@@ -111,7 +111,7 @@ def _video_ids(batch: Cut, found: NDArray[np.int64]) -> NDArray[np.str_]:
     return np.array([video_id.decode("utf-8", "backslashreplace") for video_id in ids], np.str_)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _spell(at: NDArray[np.int64], size_bytes: NDArray[np.int64], letters: NDArray[np.uint32]) -> bool:
     """Write ids letter by letter; whether that is right, since all are ASCII."""
     all_bits = np.uint8(0)
@@ -123,7 +123,7 @@ def _spell(at: NDArray[np.int64], size_bytes: NDArray[np.int64], letters: NDArra
     return bool(all_bits < _ASCII)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _gather(
     at: NDArray[np.int64],
     size_bytes: NDArray[np.int64],
@@ -149,7 +149,7 @@ def _gather(
         _copy_frames(data, rgb_at, audio_at, layout, times[:count], frames[i])
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _copy_frames(
     data: NDArray[np.uint8],
     rgb_at: NDArray[np.int64],

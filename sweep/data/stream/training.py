@@ -6,7 +6,6 @@ import hashlib
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from gapsack.selection.errors import DataError
 from gapsack.sweep.data import sampling
 from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.storage.buffers import Buffers
@@ -15,6 +14,7 @@ from gapsack.sweep.data.stream.order import FRAME_CHOICE, Shuffled
 from gapsack.sweep.data.stream.places import Place
 from gapsack.sweep.data.stream.stream import Stream
 from gapsack.sweep.data.stream.windows import Windows
+from gapsack.sweep.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from gapsack.models.errors import GraphError
 from gapsack.models.graph import Graph, build_graph
-from gapsack.selection.errors import GraphError, InputError
+from gapsack.selection.errors import InputError
 from gapsack.selection.gap import gap_at_k
 
 

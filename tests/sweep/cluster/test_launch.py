@@ -5,12 +5,13 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from gapsack.selection.errors import ConfigError, DataError, InputError
+from gapsack.selection.errors import InputError
 from gapsack.sweep.cli.runs import app
 from gapsack.sweep.cluster import launch as launching
 from gapsack.sweep.cluster.drive import SweepResult
 from gapsack.sweep.cluster.launch import changes, find_files, prepare
 from gapsack.sweep.data.files import Split
+from gapsack.sweep.errors import ConfigError, DataError
 from gapsack.sweep.grid.read import load_grid
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gapsack.selection.errors import TrainingError
+from gapsack.models.errors import TrainingError
 from gapsack.sweep.cluster.worker import TrialInterruptedError, run_in_worker, stop_polling
 
 

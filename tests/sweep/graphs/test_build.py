@@ -15,7 +15,7 @@ from gapsack.models import calibration, registry, sizes
 from gapsack.models.checkpoints import load_reference_weights, write_weights
 from gapsack.models.graph import Graph
 from gapsack.models.precisions import roundtrip
-from gapsack.sweep.atomic import replace_json
+from gapsack.selection.files import replace_json
 from gapsack.sweep.cli.choose import app
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from gapsack.models.graph import GraphOutput
-from gapsack.selection.errors import DataError
 from gapsack.sweep.data.reader import RawBatch
+from gapsack.sweep.errors import DataError
 from gapsack.sweep.graphs.predict import write_predictions
 
 CLASSES = 40

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gapsack.selection.errors import DataError, TrainingError
+from gapsack.models.errors import TrainingError
 from gapsack.selection.gap import gap_at_k
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.reader import evaluation_batches
+from gapsack.sweep.errors import DataError
 from gapsack.sweep.measure.holdout import Holdout
 
 FEATURES = Features("frame", 24, rgb=16, audio=8, max_frames=8)

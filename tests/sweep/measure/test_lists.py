@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from gapsack.models.graph import GraphOutput
-from gapsack.selection.errors import DataError
 from gapsack.selection.gap import gap_at_k
 from gapsack.sweep.data.reader import RawBatch
+from gapsack.sweep.errors import DataError
 from gapsack.sweep.measure.lists import LabelledLists, evaluate_graph
 
 CLASSES = 40

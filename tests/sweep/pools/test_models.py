@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from gapsack.models import sizes
 from gapsack.models.checkpoints import read_weights
 from gapsack.models.graph import Graph
+from gapsack.selection.files import replace_json
 from gapsack.selection.pool import CandidatePool
-from gapsack.sweep.atomic import replace_json
 from gapsack.sweep.cli.choose import app
 from gapsack.sweep.data.tfrecord import encode
 from gapsack.sweep.data.tfrecord.framing import frame_record

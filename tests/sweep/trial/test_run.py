@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import gapsack.sweep.trial.run
 from gapsack.models import precisions, sizes
 from gapsack.models.checkpoints import read_weights
+from gapsack.models.errors import TrainingError
 from gapsack.models.training import Recipe
-from gapsack.selection.errors import TrainingError
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.cluster.worker import TrialInterruptedError

@@ -11,9 +11,10 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
 
+from gapsack.models.errors import GraphError
 from gapsack.models.graph import Graph, SavedModelMember, Shared, build_graph, reserve_bytes
 from gapsack.models.graph.formats import load_graph
-from gapsack.selection.errors import GraphError, InputError
+from gapsack.selection.errors import InputError
 
 WIDTH, CLASSES = 12, 30
 SHARED = Shared(8, 4, CLASSES)

@@ -4,12 +4,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from gapsack.models.graph.formats.litert_served import LiteGraph
 from numpy.testing import assert_allclose
 
+from gapsack.models.errors import GraphError
 from gapsack.models.graph import Graph, build_graph
 from gapsack.models.graph.formats import litert as lite_module
 from gapsack.models.graph.formats.litert import LiteGraph, write_lite
-from gapsack.selection.errors import GraphError, InputError
+from gapsack.selection.errors import InputError
 
 
 @pytest.mark.parametrize(
