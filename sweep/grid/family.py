@@ -12,7 +12,6 @@ from gapsack.models.family import Family, Hyperparameter
 from gapsack.selection.errors import ConfigError, InputError
 from gapsack.sweep.grid.points import axis_points, trial_points
 from gapsack.sweep.grid.problems import Problem, suggestion
-from gapsack.sweep.grid.recipes import pruning_schedule, training_recipe
 from gapsack.sweep.grid.schema import (
     AUTO,
     DATA_KEYS,
@@ -80,15 +79,6 @@ def _training_problems(training: Training | None) -> Iterator[Problem]:
             _ = name == AUTO or precisions.precision(name)
         except InputError as error:
             yield Problem(("training", "precisions", index), f"{error}; or {AUTO}")
-    try:
-        pruning_schedule(training)
-    except InputError as error:
-        yield Problem(("training", "pruning"), str(error))
-        return  # the recipe would only tell of it again
-    try:
-        training_recipe(training)
-    except InputError as error:
-        yield Problem(("training",), str(error))
 
 
 def _options(family: Family, model: Model) -> Iterator[Problem]:

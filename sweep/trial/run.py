@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from gapsack.selection.errors import TrainingError
 from gapsack.sweep.cluster.worker import Report, ShouldStop, TrialInterruptedError
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.grid.recipes import training_recipe
 from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.runs.curve import CurveFile
 from gapsack.sweep.runs.spec import TrialSpec
@@ -98,7 +97,7 @@ class _Trial:
         the zeros of an average.
         """
         settings = self._spec.grid.training.averaging
-        pruning = self._trainer.recipe.pruning
+        pruning = self._trainer.recipe.pruning_schedule
         pruned_at = 0 if pruning is None else pruning.end_step
         steps = [step for step in self._checkpoints.steps() if step >= pruned_at]
         if not settings.enabled:
@@ -138,4 +137,4 @@ def new_trainer(spec: TrialSpec) -> Trainer:
 
     training = spec.grid.training
     model = build(spec.point.family, seed=training.seed, **spec.point.hyperparameters)
-    return Trainer(model, training_recipe(training))
+    return Trainer(model, training)
