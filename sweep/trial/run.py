@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gapsack.selection.errors import TrainingError
 from gapsack.sweep.cluster.worker import Report, ShouldStop, TrialInterruptedError
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.runs.curve import CurveFile
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.trial.averaging import Averaging, Range, RangeSearch, Weights, average
 from gapsack.sweep.trial.checkpoints import Checkpoints, Progress
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from gapsack.models.training import Trainer
 
 
-def run_trial(spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> dict[str, Any]:
-    """Run a trial, or go on with it from its last checkpoint; returns what its record.json holds.
+def run_trial(spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> TrialResult:
+    """Run a trial, or go on with it from its last checkpoint; returns its record.
 
     The record is written last, so that a trial that has one is done; then its checkpoints are deleted.
 
@@ -68,7 +69,7 @@ class _Trial:
         self._faults = Faults(data.max_bad_share)
         self._trainer = trainer
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> TrialResult:
         progress = self._fit()
         averaging = self._search(progress)
         weights = average(self._checkpoints.steps(), averaging.chosen, self._checkpoints.read_weights)
