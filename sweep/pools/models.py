@@ -18,6 +18,7 @@ from gapsack.models.graph import AnyMember, Member, SavedModelMember, Shared
 from gapsack.models.graph.foreign.saved_model import open_saved_model
 from gapsack.selection.errors import InputError, PoolError
 from gapsack.selection.pool import Candidate, CandidatePool
+from gapsack.selection.pool.origin import Buildable, CheckpointOrigin, SavedModelOrigin, youtube8m_task
 from gapsack.sweep.cli.show.sizes import mib, path_bytes
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.measure.graphs import DataSet
@@ -99,14 +100,9 @@ class ModelImport:
             folders[precision] = Path(path)
         return by_name
 
-    def seen(self, shared: Shared) -> dict[str, Any]:
-        """What a candidate's origin says of the data that the model sees."""
-        return {
-            "sample_frames": self.sampled,
-            "max_frames": self.max_frames,
-            "level": self.level,
-            "features": {"rgb": shared.rgb, "audio": shared.audio},
-        }
+    def task(self, shared: Shared) -> dict[str, Any]:
+        """What a candidate's origin says of what goes into the model and comes out."""
+        return youtube8m_task(self.level, shared.classes, shared.rgb, shared.audio, self.max_frames)
 
     @property
     def sampled(self) -> int:
@@ -149,14 +145,14 @@ class _Work:
             member = Member(name, FAMILY, hyperparameters, precision, 1.0, weights, self.options.sampled)
             measured[precision] = self._measure(member, shared)
         size_bytes = {precision: sizes.size_bytes(FAMILY, hyperparameters, precision) for precision in measured}
-        origin = {
-            "kind": "checkpoint",
-            "checkpoint": str(path.absolute()),
-            "scope": model.scope,
-            "family": FAMILY,
-            "weights": f"{WEIGHTS_FOLDER}/{weights.name}",
-            **self.options.seen(shared),
-        }
+        origin = CheckpointOrigin(
+            checkpoint=str(path.absolute()),
+            scope=model.scope,
+            family=FAMILY,
+            weights=f"{WEIGHTS_FOLDER}/{weights.name}",
+            sample_frames=self.options.sampled,
+            task=self.options.task(shared),
+        )
         self._stage(name, size_bytes, measured, origin, hyperparameters)
 
     def saved_model(self, name: str, folders: dict[str, Path]) -> None:
@@ -175,7 +171,8 @@ class _Work:
             measured[precision] = self._measure(member, shared)
         size_bytes = {precision: path_bytes(folder) for precision, folder in folders.items()}
         places = {precision: os.path.relpath(folder, self.options.pool) for precision, folder in folders.items()}
-        origin = {"kind": "savedmodel", "saved_models": places, "classes": classes, **self.options.seen(shared)}
+        sampled, task = self.options.sampled, self.options.task(shared)
+        origin = SavedModelOrigin(saved_models=places, sample_frames=sampled, task=task)
         self._stage(name, size_bytes, measured, origin, {})
 
     def _measure(self, member: AnyMember, shared: Shared) -> Measured:
@@ -189,7 +186,7 @@ class _Work:
         name: str,
         size_bytes: dict[str, int],
         measured: dict[str, Measured],
-        origin: dict[str, Any],
+        origin: Buildable,
         hyperparameters: Mapping[str, Any],
     ) -> None:
         """The first precision's predictions are the plain ones."""
@@ -202,6 +199,6 @@ class _Work:
             by_precision={precision: measured[precision].predictions for precision in others},
             metrics={"gap": gaps[first], "gap_by_precision": gaps},
             hyperparameters=dict(hyperparameters),
-            origin=origin,
+            origin=origin.to_dict(),
         )
         self.staged.add(candidate, measured[first].labels)
