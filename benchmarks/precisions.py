@@ -14,10 +14,9 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,11 +25,13 @@ from gapsack.models.calibration import calibrate
 from gapsack.models.graph import Graph, Member, build_graph
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.pool import CandidatePool
+from gapsack.selection.pool.origin import WeightsOrigin, read_origin
 from gapsack.sweep.data.batch import RawBatch
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.data.reader import evaluation_batches, raw_batches
+from gapsack.sweep.graphs.packing import task_features
 
 PRECISIONS = (
     "float32,float16,bfloat16,int8,int4,mixed_8_8_8_4_8,mixed_8_4_4_4_8,pruned50_float16,pruned50_int8,"
@@ -48,29 +49,26 @@ def main() -> None:
     given = parser.parse_args()
     candidates = [given.pool / f"{given.candidate}.json"] if given.candidate else sorted(given.pool.glob("*.json"))
     record, files = json.loads(candidates[0].read_text()), expand([given.data])
-    features = Features(record["origin"]["level"], record["hyperparameters"]["classes"], **record["origin"]["features"])
+    origin = read_origin(record["origin"], record["hyperparameters"], candidates[0])
+    assert isinstance(origin, WeightsOrigin), "a SavedModel from elsewhere has one precision"
+    features = task_features(origin.task)
     wanted = set(CandidatePool.read(given.pool).labels.video_ids.tolist())
     batches = held_out(files, features, wanted)
     with tempfile.TemporaryDirectory() as folder:
         member = Member(
             name=record["name"],
-            family=record["origin"]["family"],
+            family=origin.family,
             hyperparameters=record["hyperparameters"],
             precision="float32",
             weight=1.0,
-            weights=given.pool / record["origin"]["weights"],
-            sample_frames=record["origin"]["sample_frames"],
-            calibration=_calibration(given.pool, record["origin"]),
+            weights=given.pool / origin.weights,
+            sample_frames=origin.sample_frames,
+            calibration=given.pool / origin.calibration if origin.calibration else None,
         )
         if given.calibrate:
             others = other_videos(files, features, wanted, member.sample_frames, given.calibrate)
             member = calibrated(member, others, Path(folder) / "calibration.npz")
         print_table(member, given.precisions.split(","), batches, features, Path(folder))
-
-
-def _calibration(pool: Path, origin: Mapping[str, Any]) -> Path | None:
-    """The trial's own moments, if it kept some."""
-    return pool / origin["calibration"] if origin.get("calibration") else None
 
 
 def print_table(

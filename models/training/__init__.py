@@ -3,8 +3,8 @@
 TensorFlow and JAX run the same code; the Keras backend decides. Importing this package imports neither.
 """
 
-from gapsack.models.training.pruning import Pruning
+from gapsack.models.training.pruning import Pruning, PruningSchedule
 from gapsack.models.training.recipe import Recipe
 from gapsack.models.training.trainer import Trainer
 
-__all__ = ["Pruning", "Recipe", "Trainer"]
+__all__ = ["Pruning", "PruningSchedule", "Recipe", "Trainer"]

@@ -11,46 +11,67 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from gapsack.models.precisions.pruned import largest_magnitudes
 from gapsack.models.tensors import Tensor
-from gapsack.selection.errors import InputError
+
+BEGIN_SHARE, END_SHARE = 0.1, 0.7
+"""Of a training's steps: where pruning begins and ends by default, so that the rest mends what was lost."""
+PRUNINGS = 100
+"""How often weights are pruned by default."""
 
 _KINDS = ("weights", "adam_m", "average")
 """Slots that are zero where a weight is pruned."""
 
 
-@dataclass(frozen=True)
-class Pruning:
-    """When how much is pruned; InputError names every value out of range at once.
+class Pruning(BaseModel):
+    """Gradual magnitude pruning, as a person asks for it: steps that are None follow from the length of the training.
 
     Attributes:
         sparsity: Share of each large tensor that is zero in the end, in (0, 1).
         begin_step: Steps done when the sparsity starts to grow from 0.
         end_step: Steps done when it is reached; the zeros stay where they are from then on.
         every_steps: Steps from one pruning to the next; the last one is at `end_step` whatever this is.
+
+    Raises:
+        ValidationError: names every value out of range; a `Recipe` makes an InputError of it.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    sparsity: Annotated[float, Field(gt=0, lt=1)]
+    begin_step: NonNegativeInt | None = None
+    end_step: PositiveInt | None = None
+    every_steps: PositiveInt | None = None
+
+    def schedule(self, steps: int) -> PruningSchedule:
+        """The schedule in a training of so many steps.
+
+        Raises:
+            ValueError: the steps are not in order.
+        """
+        begin = int(BEGIN_SHARE * steps) if self.begin_step is None else self.begin_step
+        end = max(1, int(END_SHARE * steps)) if self.end_step is None else self.end_step
+        if not begin < end <= steps:
+            raise ValueError(
+                f"expected begin_step < end_step <= steps {steps}, got begin_step {begin} and end_step {end}"
+            )
+        every = max(1, (end - begin) // PRUNINGS) if self.every_steps is None else self.every_steps
+        return PruningSchedule(self.sparsity, begin, end, every)
+
+
+@dataclass(frozen=True)
+class PruningSchedule:
+    """When how much is pruned: a `Pruning` with every step known."""
 
     sparsity: float
     begin_step: int
     end_step: int
-    every_steps: int = 100
-
-    def __post_init__(self) -> None:
-        rules = [
-            ("sparsity", 0 < self.sparsity < 1, "between 0 and 1"),
-            ("begin_step", self.begin_step >= 0, "at least 0"),
-            ("end_step", self.end_step > self.begin_step, f"above begin_step {self.begin_step}"),
-            ("every_steps", self.every_steps > 0, "above 0"),
-        ]
-        problems = [
-            f"{name} must be {wanted}, got {getattr(self, name)!r}" for name, valid, wanted in rules if not valid
-        ]
-        if problems:
-            raise InputError(f"pruning: {'; '.join(problems)}")
+    every_steps: int
 
     def is_due(self, step: int) -> bool:
         """Whether to prune when `step` steps are done."""
@@ -74,7 +95,7 @@ class Pruning:
         return final if step >= self.end_step else min(final, math.floor(self.sparsity_at(step) * count))
 
 
-def prune(variables: Mapping[str, Any], tensors: Iterable[Tensor], pruning: Pruning, step: int) -> None:
+def prune(variables: Mapping[str, Any], tensors: Iterable[Tensor], pruning: PruningSchedule, step: int) -> None:
     """Set the smallest weights of each large tensor to zero, as many as the schedule says after `step` steps.
 
     `variables` are those of `Slots`. Magnitudes are ordered on the host, one tensor at a time, by the rule of the

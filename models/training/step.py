@@ -80,8 +80,9 @@ class Step:
                 square = self.backend.sums_of_squares([weight])[0]
                 gradients[name] = add_penalty(gradient, weight, self.recipe.l2 * scale)
             loss = loss + self.recipe.l2 / 2 * square
-        if self.recipe.pruning is not None:
-            begun, leave_pruned = step > self.recipe.pruning.begin_step, self.model.kernels.fused(_without_pruned)
+        pruning = self.recipe.pruning_schedule
+        if pruning is not None:
+            begun, leave_pruned = step > pruning.begin_step, self.model.kernels.fused(_without_pruned)
             for name in self.pruned:
                 gradients[name] = leave_pruned(gradients[name], values[f"weights/{name}"], begun)
         norms = ops.sqrt(self.backend.sums_of_squares(list(gradients.values()))) / scale

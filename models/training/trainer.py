@@ -75,7 +75,7 @@ class Trainer:
         rate = np.float32(self.recipe.learning_rate_at(self.step))
         self._run_step(dict(inputs), labels, rate, np.int32(self.step))
         self.step += 1
-        pruning = self.recipe.pruning
+        pruning = self.recipe.pruning_schedule
         if pruning is not None and pruning.is_due(self.step):
             prune(self._variables, self.model.tensors, pruning, self.step)
 

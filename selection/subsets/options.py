@@ -1,89 +1,121 @@
-"""Every option of a search, checked."""
+"""Every option of a search: its name, default, range and what it means. Command lines make their options of these."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from gapsack.selection.errors import InputError
 
 if TYPE_CHECKING:
+    from dataclasses import Field
+
     from gapsack.selection.blend.runner import Executor, Progress
     from gapsack.selection.metrics.objectives import UserMetric
     from gapsack.selection.subsets.space import Constraints
+
+Blending = Literal["probability", "logit", "auto"]
+Preference = Literal["score", "small"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is to be told of an option, and which values it takes.
+
+    Attributes:
+        help: one sentence, as a command line shows it.
+        least: the least whole number.
+        choices: the words that it takes; empty for any value.
+    """
+
+    help: str
+    least: int | None = None
+    choices: tuple[str, ...] = ()
+
+    def problem(self, name: str, value: object) -> str | None:
+        """What is wrong with a value, or None."""
+        if self.least is not None and (not isinstance(value, int) or value < self.least):
+            return f"{name} must be a whole number of at least {self.least}; got {value!r}."
+        if self.choices and value not in self.choices:
+            return f"{name} must be one of {', '.join(self.choices)}; got {value!r}."
+        return None
+
+
+def _told(help: str, *, least: int | None = None, choices: Any = None) -> dict[str, Rule]:
+    """The metadata of an option; `choices` is a Literal."""
+    return {"rule": Rule(help, least, () if choices is None else get_args(choices))}
 
 
 @dataclass(frozen=True)
 class Options:
     """Options of ``search_ensemble`` and ``frontier``; all have defaults.
 
-    Attributes:
-        reserve_bytes: bytes of the budget to keep free for what is not a member, such as the graph itself.
-        member_reserve_bytes: bytes to keep free for each member beside its own, such as its part of the graph.
-        precisions: which precisions may be used; None for all.
-        metric: "gap@k", "map", "log_loss", or a callable (``selection.metrics.objectives.UserObjective``).
-        blend: weighted mean of "probability" or "logit", or "auto" for whichever scores higher.
-        max_members: at most so many members.
-        must_have: names of candidates that must be members.
-        never_together: groups of names, of which one at most may be a member.
-        limits: further budgets: the most that a figure of the candidates' ``metrics`` may sum to over the members.
-        prefer: "score" takes the best score; "small" the smallest ensemble whose score on the tuning videos is within
-            one bootstrap standard error of it.
-        exhaustive: take every maximal subset through every round; slow.
-        tune_share: share of the videos on which to choose; the rest reports. 1 uses all and reports nothing.
-        folds: how often to repeat the whole search on another split of the same seed; 1 does not.
-        seed: of the split, of the bootstrap and of the local search.
-        restarts: random starts of the local search (pools too large to enumerate).
-        resamples: bootstrap draws.
-        confidence: of the bootstrap intervals.
-        workers: threads.
-        executor: runs evaluations elsewhere (``selection.blend.runner.Executor``); replaces the threads.
-        progress: called with a ``selection.blend.runner.Progress`` after each batch.
-        should_stop: asked between batches; once it returns true, the best so far is returned, marked as such.
-
     Raises:
         InputError: a value outside its range.
     """
 
-    reserve_bytes: int = 0
-    member_reserve_bytes: int = 0
-    precisions: Sequence[str] | None = None
-    metric: str | UserMetric = "gap@20"
-    blend: Literal["probability", "logit", "auto"] = "probability"
-    max_members: int | None = None
-    must_have: Sequence[str] = ()
-    never_together: Sequence[Sequence[str]] = ()
-    limits: Mapping[str, float] = field(default_factory=dict)
-    prefer: Literal["score", "small"] = "score"
-    exhaustive: bool = False
-    tune_share: float = 0.5
-    folds: int = 1
-    seed: int = 0
-    restarts: int = 8
-    resamples: int = 1000
-    confidence: float = 0.95
-    workers: int = 1
+    metric: str | UserMetric = field(
+        default="gap@20", metadata=_told("gap@20 (or another k), map, log_loss, or file.py:function (docs/select.md).")
+    )
+    """In Python the function itself (``selection.metrics.objectives.UserObjective``)."""
+    blend: Blending = field(
+        default="probability",
+        metadata=_told("The weighted mean of probabilities or logits; auto tries both.", choices=Blending),
+    )
+    precisions: Sequence[str] | None = field(
+        default=None, metadata=_told("Precisions that may be used; all if omitted. May be repeated.")
+    )
+    max_members: int | None = field(default=None, metadata=_told("At most so many members.", least=1))
+    must_have: Sequence[str] = field(default=(), metadata=_told("A member in any case; repeatable."))
+    never_together: Sequence[Sequence[str]] = field(
+        default=(), metadata=_told("Of these, one member at most; repeatable.")
+    )
+    limits: Mapping[str, float] = field(
+        default_factory=dict,
+        metadata=_told("A further budget on a figure of the candidates' metrics: latency_ms=20."),
+    )
+    """The most that each figure may sum to over the members."""
+    prefer: Preference = field(
+        default="score",
+        metadata=_told("score: the best score; small: the smallest ensemble within noise of it.", choices=Preference),
+    )
+    """Noise is one bootstrap standard error of the score on the tuning videos."""
+    exhaustive: bool = field(default=False, metadata=_told("Search every maximal subset in full; slow."))
+    tune_share: float = field(default=0.5, metadata=_told("Share of the videos to tune on; the others report."))
+    """1 tunes on all and reports nothing."""
+    folds: int = field(default=1, metadata=_told("Repeat the whole search on other splits of the videos.", least=1))
+    """Splits of the same seed; 1 does not repeat."""
+    confidence: float = field(default=0.95, metadata=_told("Of the bootstrap intervals."))
+    seed: int = field(default=0, metadata=_told("Of the split, the bootstrap and the search.", least=0))
+    workers: int = field(
+        default=1, metadata=_told("Threads; all cores if omitted. They change the time alone.", least=1)
+    )
+    reserve_bytes: int = field(
+        default=0, metadata=_told("Kept free of the budget for what is not a member, such as the graph.", least=0)
+    )
+    member_reserve_bytes: int = field(
+        default=0, metadata=_told("Kept free for each member, such as its part of the graph.", least=0)
+    )
+    restarts: int = field(
+        default=8, metadata=_told("Random starts of the local search, in pools too large to enumerate.", least=0)
+    )
+    resamples: int = field(default=1000, metadata=_told("Bootstrap draws.", least=2))
     executor: Executor | None = None
+    """Runs evaluations elsewhere (``selection.blend.runner.Executor``); replaces the threads."""
     progress: Callable[[Progress], None] | None = None
+    """Called with a ``selection.blend.runner.Progress`` after each batch."""
     should_stop: Callable[[], bool] | None = None
+    """Asked between batches; once it returns true, the best so far is returned, marked as such."""
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("reserve_bytes", 0),
-            ("member_reserve_bytes", 0),
-            ("seed", 0),
-            ("restarts", 0),
-            ("folds", 1),
-            ("resamples", 2),
-            ("workers", 1),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise InputError(f"{name} must be a whole number of at least {least}; got {value!r}.")
-        for name, allowed in (("blend", ("probability", "logit", "auto")), ("prefer", ("score", "small"))):
-            if getattr(self, name) not in allowed:
-                raise InputError(f"{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}.")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if "rule" not in each.metadata or (value is None and each.default is None):
+                continue
+            problem = rule_of(each).problem(each.name, value)
+            if problem is not None:
+                raise InputError(problem)
         if not 0.0 < self.tune_share <= 1.0:
             raise InputError(f"tune_share must be above 0 and at most 1; got {self.tune_share!r}.")
         if not 0.0 < self.confidence < 1.0:
@@ -101,3 +133,9 @@ class Options:
             must_have=tuple(self.must_have),
             never_together=tuple(tuple(group) for group in self.never_together),
         )
+
+
+def rule_of(option: Field[Any]) -> Rule:
+    """The rule of one of the ``fields`` of Options."""
+    rule: Rule = option.metadata["rule"]
+    return rule

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from gapsack.selection.errors import InputError
+from gapsack.sweep.atomic import replace_json
 from gapsack.sweep.cli import graphs as graph_cli
 from gapsack.sweep.cli import pools as import_cli
 from gapsack.sweep.cli.app import JsonOption, make_app, print_json
+from gapsack.sweep.cli.options import ENSEMBLE, FRONTIER, Asked, search_options
 
 app = make_app(
     "select",
@@ -24,46 +27,6 @@ PoolArgument = Annotated[
         metavar="[POOL]", help="A pool folder or a run; this folder or the newest run if omitted.", show_default=False
     ),
 ]
-
-
-class Blend(StrEnum):
-    """Of what the weighted mean is taken."""
-
-    probability = "probability"
-    logit = "logit"
-    auto = "auto"
-
-
-class Prefer(StrEnum):
-    """Which of nearly equal ensembles is taken."""
-
-    score = "score"
-    small = "small"
-
-
-MetricOption = Annotated[
-    str, typer.Option(help="gap@20 (or another k), map, log_loss, or file.py:function (docs/select.md).")
-]
-BlendOption = Annotated[Blend, typer.Option(help="The weighted mean of probabilities or logits; auto tries both.")]
-PrecisionOption = Annotated[
-    list[str] | None, typer.Option(help="Precisions that may be used; all if omitted. May be repeated.")
-]
-MaxMembersOption = Annotated[int | None, typer.Option(min=1, help="At most so many members.")]
-MustHaveOption = Annotated[list[str] | None, typer.Option(metavar="NAME", help="A member in any case; repeatable.")]
-NeverTogetherOption = Annotated[
-    list[str] | None, typer.Option(metavar="NAME,NAME", help="Of these, one member at most; repeatable.")
-]
-LimitOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="FIGURE=MOST", help="A further budget on a figure of the candidates' metrics: latency_ms=20."),
-]
-TuneShareOption = Annotated[float, typer.Option(help="Share of the videos to tune on; the others report.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Of the split, the bootstrap and the search.")]
-TimeLimitOption = Annotated[float | None, typer.Option(metavar="SECONDS", help="Then take the best so far.")]
-WorkersOption = Annotated[
-    int | None, typer.Option(min=1, help="Threads; all cores if omitted. They change the time alone.")
-]
-AddressOption = Annotated[str | None, typer.Option(help="A Ray cluster that evaluates (for example auto).")]
 
 
 app.command(
@@ -94,30 +57,12 @@ def pareto(
 
 
 @app.command(epilog="Example: `sweep select ensemble runs/paper_grid --budget-mb 1024`")
+@search_options(ENSEMBLE)
 def ensemble(
     pool: PoolArgument = None,
     *,
     budget_mb: Annotated[float, typer.Option(help="The budget in MB (MiB, as in the challenge).")],
-    metric: MetricOption = "gap@20",
-    blend: BlendOption = Blend.probability,
-    precision: PrecisionOption = None,
-    max_members: MaxMembersOption = None,
-    must_have: MustHaveOption = None,
-    never_together: NeverTogetherOption = None,
-    limit: LimitOption = None,
-    prefer: Annotated[
-        Prefer, typer.Option(help="score: the best score; small: the smallest ensemble within noise of it.")
-    ] = Prefer.score,
-    exhaustive: Annotated[
-        bool, typer.Option("--exhaustive", help="Search every maximal subset in full; slow.")
-    ] = False,
-    tune_share: TuneShareOption = 0.5,
-    folds: Annotated[int, typer.Option(min=1, help="Repeat the whole search on other splits of the videos.")] = 1,
-    confidence: Annotated[float, typer.Option(help="Of the bootstrap intervals.")] = 0.95,
-    seed: SeedOption = 0,
-    time_limit: TimeLimitOption = None,
-    workers: WorkersOption = None,
-    address: AddressOption = None,
+    asked: Asked,
     out: Annotated[
         Path | None, typer.Option(help="The ensemble's file; ensemble.json in the run, or here, if omitted.")
     ] = None,
@@ -127,35 +72,15 @@ def ensemble(
     from gapsack.selection.pool import CandidatePool
     from gapsack.selection.search import search_ensemble
     from gapsack.sweep.cli.show.ensemble import print_ensemble
-    from gapsack.sweep.graphs.choosing import Reserve, Search, budget_bytes, default_output, write_ensemble
+    from gapsack.sweep.cli.show.searching import searching
+    from gapsack.sweep.graphs.reserve import Reserve
     from gapsack.sweep.runs.sources import find_pool
 
-    search = Search(
-        metric=metric,
-        blend=blend.value,
-        precisions=precision,
-        max_members=max_members,
-        must_have=must_have or [],
-        never_together=never_together or [],
-        limits=limit or [],
-        tune_share=tune_share,
-        seed=seed,
-        workers=workers,
-    )
     budget, source = budget_bytes(budget_mb), find_pool(pool)
     candidates = CandidatePool.read(source.path)
-    with search.running(time_limit, address) as options:
-        found = search_ensemble(
-            candidates,
-            budget_bytes=budget,
-            prefer=prefer.value,
-            exhaustive=exhaustive,
-            folds=folds,
-            confidence=confidence,
-            **Reserve.of(candidates).options(),
-            **options,
-        )
-    path = default_output(source, out)
+    with searching(asked) as options:
+        found = search_ensemble(candidates, budget_bytes=budget, **Reserve.of(candidates).options(), **options)
+    path = out or source.beside("ensemble_file", "ensemble.json")
     record = write_ensemble(found.to_dict(), path, source.path)
     if json:
         print_json(record)
@@ -164,21 +89,11 @@ def ensemble(
 
 
 @app.command(epilog="Example: `sweep select frontier runs/paper_grid --plot frontier.html`")
+@search_options(FRONTIER)
 def frontier(
     pool: PoolArgument = None,
     *,
-    metric: MetricOption = "gap@20",
-    blend: BlendOption = Blend.probability,
-    precision: PrecisionOption = None,
-    max_members: MaxMembersOption = None,
-    must_have: MustHaveOption = None,
-    never_together: NeverTogetherOption = None,
-    limit: LimitOption = None,
-    tune_share: TuneShareOption = 0.5,
-    seed: SeedOption = 0,
-    time_limit: TimeLimitOption = None,
-    workers: WorkersOption = None,
-    address: AddressOption = None,
+    asked: Asked,
     out: Annotated[
         Path | None, typer.Option(help="Its JSON file; frontier.json in the run, or here, if omitted.")
     ] = None,
@@ -189,24 +104,13 @@ def frontier(
     from gapsack.selection.frontier import frontier as search_frontier
     from gapsack.selection.pool import CandidatePool
     from gapsack.sweep.cli.show.frontier import print_frontier, write_frontier, write_plot
-    from gapsack.sweep.graphs.choosing import Reserve, Search
+    from gapsack.sweep.cli.show.searching import searching
+    from gapsack.sweep.graphs.reserve import Reserve
     from gapsack.sweep.runs.sources import find_pool
 
-    search = Search(
-        metric=metric,
-        blend=blend.value,
-        precisions=precision,
-        max_members=max_members,
-        must_have=must_have or [],
-        never_together=never_together or [],
-        limits=limit or [],
-        tune_share=tune_share,
-        seed=seed,
-        workers=workers,
-    )
     source = find_pool(pool)
     candidates = CandidatePool.read(source.path)
-    with search.running(time_limit, address) as options:
+    with searching(asked) as options:
         found = search_frontier(candidates, **Reserve.of(candidates).options(), **options)
     path = out or source.beside("frontier_file", "frontier.json")
     record = write_frontier(found, path)
@@ -216,6 +120,24 @@ def frontier(
         print_json(record)
     else:
         print_frontier(record, path)
+
+
+def budget_bytes(budget_mb: float) -> int:
+    """A budget in MB, which are MiB, in bytes.
+
+    Raises:
+        InputError: not above zero.
+    """
+    if not budget_mb > 0:
+        raise InputError(f"expected a budget above 0 MB, got {budget_mb:g}")
+    return int(budget_mb * 2**20)
+
+
+def write_ensemble(record: dict[str, Any], path: Path, pool: Path) -> dict[str, Any]:
+    """Write `ensemble.json` with the way to its pool, so that `select build` finds the members."""
+    record = {**record, "pool": os.path.relpath(pool, path.absolute().parent)}
+    replace_json(path, record)
+    return record
 
 
 app.command(epilog="Example: `sweep select build runs/paper_grid --format litert`")(graph_cli.build)

@@ -19,7 +19,7 @@ from gapsack.sweep.cluster.worker import TrialFunction, trainable
 from gapsack.sweep.cluster.worker_reuse import workers_are_reused
 from gapsack.sweep.grid.plan import planned
 from gapsack.sweep.runs.spec import SweepSpec
-from gapsack.sweep.runs.standing import Standing, SweepResult
+from gapsack.sweep.runs.status import RunState, SweepResult, state_of
 
 if TYPE_CHECKING:
     from ray.tune import Callback
@@ -47,28 +47,29 @@ def run_sweep(
         KeyboardInterrupt: the second signal.
     """
     watcher = progress or SweepProgress()
-    standing = Standing(sweep)
+    # Nobody's marks are signs of life here: no worker is left of earlier drivers, and none when this one ends.
+    state = state_of(sweep.run, sweep.grid, alive=False)
 
     def ask_to_stop() -> None:
         sweep.run.stop_file.touch()
         watcher.stopping()
 
     with stop_on_signals(ask_to_stop) as stop:
-        standing.delete_leftovers()
-        done, wanted = len(standing.done()), standing.wanted
-        watcher.sweep_started(total=wanted, done=done)
-        if done < wanted:
+        for done in state.done:  # its worker may have been killed after it wrote the record
+            shutil.rmtree(done.folder.checkpoints, ignore_errors=True)
+        watcher.sweep_started(total=state.wanted, done=len(state.done))
+        if len(state.done) < state.wanted:
             resources = TrialResources(sweep.grid)
-            largest = resources.largest(spec.point.axes for spec in standing.waiting())
+            largest = resources.largest(trial.point.axes for trial in state.waiting)
             try:
                 with ray_session(sweep.grid.resources, largest, address=address):
                     from gapsack.sweep.cluster.outcomes import Outcomes
 
-                    searcher = _searcher(sweep, standing, resources, lambda: stop.requested)
+                    searcher = _searcher(sweep, state, resources, lambda: stop.requested)
                     _fit(sweep, searcher, trainable(trial, sweep), resources, Outcomes(sweep, tracker, watcher))
             finally:
                 shutil.rmtree(sweep.run.tune, ignore_errors=True)
-        return standing.result(interrupted=stop.requested)
+        return state_of(sweep.run, sweep.grid, alive=False).result(interrupted=stop.requested)
 
 
 def _fit(
@@ -102,19 +103,22 @@ def _fit(
     tuner.fit()
 
 
-def _searcher(sweep: SweepSpec, standing: Standing, resources: TrialResources, stopped: Callable[[], bool]) -> Searcher:
+def _searcher(sweep: SweepSpec, state: RunState, resources: TrialResources, stopped: Callable[[], bool]) -> Searcher:
     """What suggests the trials that are not done; of a sampler's, those that were begun come first."""
     from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials
 
-    waiting = [spec.point.axes for spec in standing.waiting()]
+    waiting = [trial.point.axes for trial in state.waiting]
     sampler = sweep.grid.search.sampler
     if sampler is None:
         return ListedTrials(waiting, stopped=stopped)
     precision = sweep.grid.budget.precision
-    records = standing.done().values()
     return SampledTrials(
         sampler,
-        known=[(record["axes"], (record["gap"], record["size_bytes"][precision])) for record in records],
+        known=[
+            (trial.point.axes, (trial.record.gap, trial.record.size_bytes[precision]))
+            for trial in state.done
+            if trial.record is not None
+        ],
         waiting=waiting,
         name=lambda axes: sweep.trial(axes).name,
         unusable=lambda axes: _is_unusable(sweep, resources, axes),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gapsack.sweep.runs.record import TrialResult
+
 
 class SweepProgress:
     """Events of a sweep, in the driver's process. This one ignores them: override what is of interest."""
@@ -18,7 +20,7 @@ class SweepProgress:
     def trial_progress(self, name: str, metrics: Mapping[str, Any]) -> None:
         """A report: `phase`, `step` of `steps`, and what there is of loss, gap, learning_rate, videos_per_second."""
 
-    def trial_finished(self, name: str, record: Mapping[str, Any]) -> None:
+    def trial_finished(self, name: str, record: TrialResult) -> None:
         """The trial is done; `record` is its record.json."""
 
     def trial_failed(self, name: str, reason: str) -> None:

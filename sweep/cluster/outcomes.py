@@ -11,6 +11,7 @@ from ray.tune.experiment import Trial
 
 from gapsack.selection.files import read_json
 from gapsack.sweep.cluster.events import SweepProgress
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Outcomes(tune.Callback):
         self._failed(spec, reason)
 
     def _finished(self, spec: TrialSpec) -> None:
-        record = read_json(spec.folder.record)
+        record = TrialResult.read(spec.folder.record)
         self._progress.trial_finished(spec.name, record)
         artifacts = [spec.folder.config_file, spec.folder.curve, spec.folder.record]
         self._tracker.trial_finished(spec.name, record, artifacts)

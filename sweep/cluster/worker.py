@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gapsack.selection.errors import GapsackError
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
 
 POLL_SECONDS = 1.0
@@ -21,13 +22,13 @@ class TrialInterruptedError(Exception):
 
 
 class TrialFunction(Protocol):
-    """Runs a trial and returns what its record.json holds, once that is written.
+    """Runs a trial and returns its record, once that is written.
 
     It raises TrialInterruptedError after `should_stop` said so, GapsackError for what would only fail again, and
     anything else for what may pass on another attempt.
     """
 
-    def __call__(self, spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> Mapping[str, Any]:
+    def __call__(self, spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> TrialResult:
         """Run the trial at `spec`."""
 
 
@@ -62,7 +63,7 @@ def run_in_worker(trial: TrialFunction, spec: TrialSpec, report: Report) -> dict
     folder.begin(spec.to_dict())
     report({"status": "running", "phase": "start"})
     try:
-        record = trial(spec, report=report, should_stop=should_stop)
+        result = trial(spec, report=report, should_stop=should_stop)
     except TrialInterruptedError:
         folder.release()
         return {"status": "interrupted"}
@@ -70,7 +71,7 @@ def run_in_worker(trial: TrialFunction, spec: TrialSpec, report: Report) -> dict
         folder.fail(str(error))
         return {"status": "failed", "reason": str(error)}
     folder.release()
-    return {"status": "done", "gap": record["gap"], "size_bytes": record["size_bytes"][spec.grid.budget.precision]}
+    return {"status": "done", "gap": result.gap, "size_bytes": result.size_bytes[spec.grid.budget.precision]}
 
 
 def trainable(trial: TrialFunction, sweep: SweepSpec) -> Callable[[dict[str, Any]], dict[str, Any]]:

@@ -111,11 +111,10 @@ def write_graph(
     return build_graph(
         packing.members,
         directory,
-        level=packing.features.level,
+        task=packing.task,
         format=writing.format,
         blend=packing.ensemble.get("blend", "probability"),
         budget_bytes=packing.ensemble["budget_bytes"],
-        max_frames=packing.features.max_frames,
         saturate=writing.saturate,
         extra_files=extra_files(packing),
         progress=progress,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gapsack.models.graph import AnyMember, Member, SavedModelMember, Shared
+from gapsack.models.graph import AnyMember, Member, SavedModelMember
 from gapsack.models.graph.files import EXTRA_FOLDER
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json
-from gapsack.sweep.data.features import Features
+from gapsack.selection.pool.origin import Buildable, SavedModelOrigin, read_origin
+from gapsack.models.tasks import Task, task_from_dict
+from gapsack.models.tasks.youtube8m import YouTube8M
 
 DATA_FILE = f"{EXTRA_FOLDER}/data.json"
-"""Inside the graph's folder: the features of the records that it reads, so that it can be run without its run."""
+"""Inside the graph's folder: its task, so that it can be run without its run."""
 ENSEMBLE_FILE = f"{EXTRA_FOLDER}/ensemble.json"
 
 
@@ -25,12 +27,15 @@ class Packing:
 
     ensemble: dict[str, Any]
     members: tuple[AnyMember, ...]
-    features: Features
+    task: Task
 
 
-def is_buildable(origin: Mapping[str, Any]) -> bool:
-    """Whether a graph can hold a candidate: its origin names the weights of a family, or SavedModels."""
-    return {"weights", "family"} <= set(origin) or "saved_models" in origin
+@dataclass(frozen=True)
+class _Record:
+    """What a candidate's JSON says of the model."""
+
+    origin: Buildable
+    hyperparameters: dict[str, Any]
 
 
 def read_packing(ensemble_file: Path) -> Packing:
@@ -41,25 +46,18 @@ def read_packing(ensemble_file: Path) -> Packing:
     """
     ensemble = _read_ensemble(ensemble_file)
     pool = ensemble_file.parent / ensemble.get("pool", "pool")
-    records = {member["name"]: _read_candidate(pool, member["name"]) for member in ensemble["members"]}
-    without = [name for name, record in records.items() if not is_buildable(record["origin"])]
-    if without:
-        raise InputError(
-            f"expected members with weights of their own, got only predictions of {', '.join(without)}: "
-            "a graph can be built of models that sweep run trained, or that were imported as models"
-        )
+    records = _read_candidates(pool, [member["name"] for member in ensemble["members"]])
     members = tuple(_member(pool, member, records[member["name"]]) for member in ensemble["members"])
-    return Packing(ensemble, members, _shared_features(records, members))
+    return Packing(ensemble, members, _shared_task(records))
 
 
 def extra_files(packing: Packing) -> dict[str, bytes]:
-    """What lies beside every graph, whatever its format: the features that it reads, and its ensemble."""
-    features = {key: getattr(packing.features, key) for key in ("level", "classes", "rgb", "audio", "max_frames")}
-    return {Path(DATA_FILE).name: _json_bytes(features), Path(ENSEMBLE_FILE).name: _json_bytes(packing.ensemble)}
+    """What lies beside every graph, whatever its format: its task, and its ensemble."""
+    return {Path(DATA_FILE).name: _json_bytes(packing.task.to_dict()), Path(ENSEMBLE_FILE).name: _json_bytes(packing.ensemble)}
 
 
-def graph_features(graph: Path) -> Features:
-    """The features of the records that a built graph reads.
+def graph_task(graph: Path) -> Task:
+    """The task of a built graph; one of YouTube-8M where an earlier version built it, which knew no other.
 
     Raises:
         InputError: the graph does not say, because something else built it.
@@ -67,51 +65,43 @@ def graph_features(graph: Path) -> Features:
     path = (graph.parent if graph.is_file() else graph) / DATA_FILE
     if not path.is_file():
         raise InputError(f"expected a graph that select build made (with {DATA_FILE}), got {graph}")
-    return Features(**read_json(path))
+    return task_from_dict({"name": YouTube8M.name, **read_json(path)})
 
 
-def _member(pool: Path, chosen: Mapping[str, Any], record: Mapping[str, Any]) -> AnyMember:
-    origin = record["origin"]
-    if "saved_models" in origin:
+def _member(pool: Path, chosen: Mapping[str, Any], record: _Record) -> AnyMember:
+    origin = record.origin
+    if isinstance(origin, SavedModelOrigin):
         return _saved_model(pool, chosen, origin)
     return Member(
         name=chosen["name"],
-        family=origin["family"],
-        hyperparameters=record["hyperparameters"],
+        family=origin.family,
+        hyperparameters=record.hyperparameters,
         precision=chosen["precision"],
         weight=chosen["weight"],
-        weights=pool / origin["weights"],
-        sample_frames=int(origin.get("sample_frames", 1)),
-        calibration=pool / origin["calibration"] if origin.get("calibration") else None,
+        weights=pool / origin.weights,
+        sample_frames=origin.sample_frames,
+        calibration=None if origin.calibration is None else pool / origin.calibration,
     )
 
 
-def _saved_model(pool: Path, chosen: Mapping[str, Any], origin: Mapping[str, Any]) -> SavedModelMember:
-    if chosen["precision"] not in origin["saved_models"]:
-        known = ", ".join(origin["saved_models"])
+def _saved_model(pool: Path, chosen: Mapping[str, Any], origin: SavedModelOrigin) -> SavedModelMember:
+    if chosen["precision"] not in origin.saved_models:
+        known = ", ".join(origin.saved_models)
         raise InputError(f"expected {chosen['name']} in a precision that it has ({known}), got {chosen['precision']}")
     return SavedModelMember(
         name=chosen["name"],
-        directory=pool / origin["saved_models"][chosen["precision"]],
+        directory=pool / origin.saved_models[chosen["precision"]],
         precision=chosen["precision"],
         weight=chosen["weight"],
-        sample_frames=int(origin["sample_frames"]),
-        shared=Shared(**origin["features"], classes=origin["classes"]),
+        sample_frames=origin.sample_frames,
     )
 
 
-def _shared_features(records: Mapping[str, Any], members: tuple[AnyMember, ...]) -> Features:
-    found = {
-        member.name: Features(
-            level=records[member.name]["origin"]["level"],
-            max_frames=int(records[member.name]["origin"].get("max_frames", 300)),
-            **asdict(member.shared),
-        )
-        for member in members
-    }
-    different = [f"{name} {features}" for name, features in found.items()]
+def _shared_task(records: Mapping[str, _Record]) -> Task:
+    found = {name: task_from_dict(record.origin.task) for name, record in records.items()}
     if len(set(found.values())) != 1:
-        raise InputError(f"expected members that read the same data, got {'; '.join(different)}")
+        different = "; ".join(f"{name} {task}" for name, task in found.items())
+        raise InputError(f"expected members of the same task, which read the same data, got {different}")
     return next(iter(found.values()))
 
 
@@ -122,12 +112,26 @@ def _read_ensemble(path: Path) -> dict[str, Any]:
     return ensemble
 
 
-def _read_candidate(pool: Path, name: str) -> dict[str, Any]:
-    path = pool / f"{name}.json"
-    if not path.is_file():
-        raise InputError(f"expected the member {name} in the pool {pool}, got no {path.name} there")
-    record = read_json(path)
-    return {"origin": record.get("origin") or {}, "hyperparameters": record.get("hyperparameters") or {}}
+def _read_candidates(pool: Path, names: Iterable[str]) -> dict[str, _Record]:
+    """What each member's JSON says; all that have no weights are named at once."""
+    found, without = {}, []
+    for name in names:
+        path = pool / f"{name}.json"
+        if not path.is_file():
+            raise InputError(f"expected the member {name} in the pool {pool}, got no {path.name} there")
+        record = read_json(path)
+        hyperparameters = record.get("hyperparameters") or {}
+        origin = read_origin(record.get("origin") or {}, hyperparameters, path)
+        if isinstance(origin, Buildable):
+            found[name] = _Record(origin, hyperparameters)
+        else:
+            without.append(name)
+    if without:
+        raise InputError(
+            f"expected members with weights of their own, got only predictions of {', '.join(without)}: "
+            "a graph can be built of models that sweep run trained, or that were imported as models"
+        )
+    return found
 
 
 def _json_bytes(value: Any) -> bytes:

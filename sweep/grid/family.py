@@ -16,7 +16,6 @@ from gapsack.selection.errors import InputError
 from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.points import axis_points, trial_points
 from gapsack.sweep.grid.problems import Problem, suggestion
-from gapsack.sweep.grid.recipes import pruning_schedule, training_recipe
 from gapsack.sweep.grid.schema import (
     AUTO,
     KEEP_VARIABLES,
@@ -116,15 +115,6 @@ def _training_problems(training: Training | None) -> Iterator[Problem]:
                 precisions.check_name(name)
         except InputError as error:
             yield Problem(("training", "precisions", index), f"{error}; or {AUTO}")
-    try:
-        pruning_schedule(training)
-    except InputError as error:
-        yield Problem(("training", "pruning"), str(error))
-        return  # the recipe would only tell of it again
-    try:
-        training_recipe(training)
-    except InputError as error:
-        yield Problem(("training",), str(error))
 
 
 def _options(known: _Known, model: Model) -> Iterator[Problem]:

@@ -31,6 +31,7 @@ from gapsack.models import registry
 from gapsack.models.family import Family
 from gapsack.models.tasks import Task, View
 from gapsack.models.tasks.youtube8m import Level, YouTube8M
+from gapsack.models.training import Recipe
 from gapsack.sweep.data.dataset import Dataset, dataset_of
 
 AUTO = "auto"
@@ -221,15 +222,6 @@ class Averaging(Section):
     max_evaluations: PositiveInt = 40
 
 
-class Pruning(Section):
-    """Gradual magnitude pruning of the large tensors; steps that are null follow from the length of the training."""
-
-    sparsity: Annotated[float, Field(gt=0, lt=1)]
-    begin_step: NonNegativeInt | None = None
-    end_step: PositiveInt | None = None
-    every_steps: PositiveInt | None = None
-
-
 class Sensitivity(Section):
     """By what the precision `auto` chooses: the GAP that it may lose, on so many training videos."""
 
@@ -237,28 +229,12 @@ class Sensitivity(Section):
     videos: PositiveInt = 1024
 
 
-class Training(Section):
-    """One trial's training; the defaults are the paper's recipe. `models.training.Recipe` says what a step computes."""
+class Training(Recipe, Section):
+    """One trial's training: what a step computes (the keys of `Recipe`, whose defaults are the paper's), and here how a
+    trial goes about it.
+    """
 
-    steps: PositiveInt = 200_000
-    batch_size: PositiveInt = 80
     sample_frames: PositiveInt = 300
-    learning_rate: PositiveFloat = 1e-4
-    schedule: Literal["staircase", "cosine"] = "staircase"
-    decay_rate: Annotated[float, Field(gt=0, le=1)] = 0.8
-    decay_examples: PositiveInt = 4_000_000
-    warmup_steps: NonNegativeInt = 0
-    clip_norm: PositiveFloat | None = 1.0
-    global_clip_norm: PositiveFloat | None = None
-    batch_norm_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    l2: NonNegativeFloat = 1e-6
-    weight_decay: NonNegativeFloat = 0.0
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
-    accumulate: PositiveInt = 1
-    pruning: Pruning | None = None
-    compute: Literal["float32", "bfloat16", "float16"] = "float32"
-    xla: bool | None = None
     seed: NonNegativeInt = 0
     checkpoint_steps: PositiveInt = 2_000
     evaluation_steps: PositiveInt | None = None
@@ -270,20 +246,6 @@ class Training(Section):
     calibration_videos: NonNegativeInt = 256
     """Training videos by which the integers of such a precision are chosen; 0 rounds to the nearest."""
     sensitivity: Sensitivity = Sensitivity()
-
-    @model_validator(mode="after")
-    def _goes_together(self) -> Self:
-        if self.batch_size % self.accumulate:
-            raise ValueError(f"expected accumulate to divide batch_size {self.batch_size}, got {self.accumulate}")
-        if self.clip_norm is not None and self.global_clip_norm is not None:
-            raise ValueError("expected clip_norm: null with global_clip_norm, got both")
-        if self.schedule == "cosine":
-            staircase = [key for key in ("decay_rate", "decay_examples") if getattr(self, key) != _default(self, key)]
-            if staircase:
-                raise ValueError(f"expected no {' and '.join(staircase)} with schedule: cosine, got a value")
-            if self.warmup_steps >= self.steps:
-                raise ValueError(f"expected warmup_steps below steps {self.steps}, got {self.warmup_steps}")
-        return self
 
 
 class Budget(Section):
@@ -349,11 +311,6 @@ class Grid(Section):
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `Grid.model_validate` accepts again, with every default written out."""
         return self.model_dump(mode="json", by_alias=True)
-
-
-def _default(section: Section, key: str) -> object:
-    """The value of a key that is not given."""
-    return type(section).model_fields[key].default
 
 
 def is_remote(path: str) -> bool:

@@ -21,6 +21,9 @@ from gapsack.selection.errors import InputError, PoolError
 from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.show.sizes import path_bytes
+from gapsack.selection.pool.origin import Buildable, CheckpointOrigin, SavedModelOrigin
+from gapsack.sweep.cli.show.sizes import mib, path_bytes
+from gapsack.sweep.data.features import Features
 from gapsack.sweep.measure.graphs import DataSet
 from gapsack.sweep.measure.holdout import Measured
 from gapsack.sweep.pools.predictions import split_named
@@ -104,15 +107,6 @@ class ModelImport:
         """The task of a model of these features and classes."""
         return YouTube8M(self.level, classes, rgb, audio, self.max_frames)
 
-    def seen(self, task: YouTube8M) -> dict[str, Any]:
-        """What a candidate's origin says of the data that the model sees."""
-        return {
-            "sample_frames": self.sampled,
-            "max_frames": task.max_frames,
-            "level": task.level,
-            "features": {"rgb": task.rgb, "audio": task.audio},
-        }
-
     @property
     def sampled(self) -> int:
         """Frames that a model of sampled frames sees: one at video level."""
@@ -153,14 +147,14 @@ class _Work:
             member = Member(name, FAMILY, hyperparameters, precision, 1.0, weights, self.options.sampled)
             measured[precision] = self._measure(member, task)
         size_bytes = {precision: sizes.size_bytes(FAMILY, hyperparameters, precision) for precision in measured}
-        origin = {
-            "kind": "checkpoint",
-            "checkpoint": str(path.absolute()),
-            "scope": model.scope,
-            "family": FAMILY,
-            "weights": f"{WEIGHTS_FOLDER}/{weights.name}",
-            **self.options.seen(task),
-        }
+        origin = CheckpointOrigin(
+            checkpoint=str(path.absolute()),
+            scope=model.scope,
+            family=FAMILY,
+            weights=f"{WEIGHTS_FOLDER}/{weights.name}",
+            sample_frames=self.options.sampled,
+            task=task.to_dict(),
+        )
         self._stage(name, size_bytes, measured, origin, hyperparameters)
 
     def saved_model(self, name: str, folders: dict[str, Path]) -> None:
@@ -179,7 +173,8 @@ class _Work:
             measured[precision] = self._measure(member, task)
         size_bytes = {precision: path_bytes(folder) for precision, folder in folders.items()}
         places = {precision: os.path.relpath(folder, self.options.pool) for precision, folder in folders.items()}
-        origin = {"kind": "savedmodel", "saved_models": places, "classes": classes, **self.options.seen(task)}
+        sampled, description = self.options.sampled, task.to_dict()
+        origin = SavedModelOrigin(saved_models=places, sample_frames=sampled, task=description)
         self._stage(name, size_bytes, measured, origin, {})
 
     def _measure(self, member: AnyMember, task: YouTube8M) -> Measured:
@@ -193,7 +188,7 @@ class _Work:
         name: str,
         size_bytes: dict[str, int],
         measured: dict[str, Measured],
-        origin: dict[str, Any],
+        origin: Buildable,
         hyperparameters: Mapping[str, Any],
     ) -> None:
         """The first precision's predictions are the plain ones."""
@@ -206,6 +201,6 @@ class _Work:
             by_precision={precision: measured[precision].predictions for precision in others},
             metrics={"gap": gaps[first], "gap_by_precision": gaps},
             hyperparameters=dict(hyperparameters),
-            origin=origin,
+            origin=origin.to_dict(),
         )
         self.staged.add(candidate, measured[first].labels)

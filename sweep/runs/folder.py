@@ -1,4 +1,4 @@
-"""Run folders: the one place that knows the file names of a run, and who holds it.
+"""Run folders: the one place that knows the file names of a run.
 
 <run>/
 ├── grid.yaml         the grid file as given
@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,9 @@ from typing import Any, Literal
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_json
+from gapsack.sweep.atomic import read_json, replace_json
+from gapsack.sweep.runs.lock import is_locked, locked
+from gapsack.sweep.runs.record import TrialResult
 
 TrialStatus = Literal["done", "running", "failed", "interrupted", "pending"]
 
@@ -61,9 +63,9 @@ class TrialFolder:
         replace_json(self.running, {"host": os.uname().nodename, "pid": os.getpid()})
         self.failure.unlink(missing_ok=True)
 
-    def finish(self, record: dict[str, Any]) -> None:
+    def finish(self, result: TrialResult) -> None:
         """Write the record, which makes the trial done."""
-        replace_json(self.record, record)
+        replace_json(self.record, result.to_dict())
         self.failure.unlink(missing_ok=True)
         self.release()
 
@@ -75,6 +77,14 @@ class TrialFolder:
     def release(self) -> None:
         """The worker no longer has the trial."""
         self.running.unlink(missing_ok=True)
+
+    def result(self) -> TrialResult | None:
+        """What the trial came to, once it is done.
+
+        Raises:
+            InputError: record.json is not what it should be.
+        """
+        return TrialResult.read(self.record) if self.record.exists() else None
 
     def status(self, *, run_alive: bool) -> TrialStatus:
         """The trial's status by its files. A trial cannot be running in a run that no driver holds."""
@@ -136,14 +146,7 @@ class RunFolder:
 
     def is_alive(self) -> bool:
         """Whether a driver holds the run now."""
-        if not self.lock.exists():
-            return False
-        with self.lock.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
+        return is_locked(self.lock)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -152,16 +155,7 @@ class RunFolder:
         Raises:
             InputError: another driver holds it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        # Opened without truncating: the file never changes, only its lock does. Children must not inherit the
-        # descriptor, or a worker that outlives the driver would keep the run held (Python sets close-on-exec).
-        with self.lock.open("ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise InputError(
-                    f"expected a run that nobody drives, but another process is running {self.path}"
-                ) from error
+        with locked(self.lock):
             self.stop_file.unlink(missing_ok=True)
             for trial in self.started_trials():
                 trial.release()

@@ -1,15 +1,20 @@
-"""What another person needs to repeat a trial: data files, machine, device, versions."""
+"""What another person needs to repeat a run or a trial: data files, machine, device, versions, the git commit."""
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import google_crc32c
 
 from gapsack.sweep.runs.checksums import Checksums, sizes_bytes
-from gapsack.sweep.runs.environment import versions
+
+PACKAGES = ("gapsack", "tensorflow", "keras", "jax", "numpy", "ray", "optuna", "mlflow")
 
 
 def file_list_summary(paths: Sequence[str], checksums: Checksums | None) -> dict[str, Any]:
@@ -26,6 +31,41 @@ def file_list_summary(paths: Sequence[str], checksums: Checksums | None) -> dict
     if checksums is not None and combined is not None:
         summary |= {"crc32c": combined, "crc32c_of": checksums.of}
     return summary
+
+
+def run_environment(folder: Path) -> dict[str, str]:
+    """Versions and machine by name, `env.…`; and the git commit that `folder` belongs to, under MLflow's own name."""
+    found = {
+        "env.python": platform.python_version(),
+        "env.platform": platform.platform(),
+        "env.cpus": str(os.cpu_count()),
+        "env.host": platform.node(),
+        **{f"env.{name}": text for name, text in versions().items()},
+    }
+    commit = git_commit(folder)
+    return found if commit is None else {**found, "mlflow.source.git.commit": commit}
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that results depend on, read without importing them."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit(folder: Path) -> str | None:
+    """The commit that is checked out around `folder`, or None where there is no git or no repository."""
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None
 
 
 def trial_environment() -> dict[str, str]:

@@ -14,7 +14,7 @@ from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import Candidate
 from gapsack.selection.files import read_json
 from gapsack.sweep.runs.curve import CurveRow
-from gapsack.sweep.runs.environment import versions
+from gapsack.sweep.runs.provenance import versions
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.status import RunState, TrialState, run_state
 
@@ -55,21 +55,20 @@ def frontier_points(frontier: Mapping[str, Any]) -> tuple[FrontierPoint, ...]:
 
 def trial_record(trial: TrialState) -> TrialRecord:
     """One trial. An interrupted one counts as pending: it goes on when the sweep does."""
-    record = trial.record or {}
+    record = trial.record
     status: Status = "pending" if trial.status == "interrupted" else trial.status
-    averaged = record.get("averaging_range")
     return TrialRecord(
         name=trial.plan.name,
         status=status,
         family=trial.plan.family,
         hyperparameters=trial.plan.hyperparameters,
         parameters=trial.plan.parameters,
-        size_bytes=record.get("size_bytes", trial.plan.size_bytes),
-        gap=record.get("gap"),
-        gap_single=record.get("gap_single"),
-        gap_averaged=record.get("gap_averaged"),
-        averaging_range=(averaged[0], averaged[1]) if averaged else None,
-        videos_per_second=record.get("videos_per_second", trial.latest("videos_per_second")),
+        size_bytes=trial.plan.size_bytes if record is None else record.size_bytes,
+        gap=None if record is None else record.gap,
+        gap_single=None if record is None else record.gap_single,
+        gap_averaged=None if record is None else record.gap_averaged,
+        averaging_range=None if record is None else record.averaging_range,
+        videos_per_second=trial.latest("videos_per_second") if record is None else record.videos_per_second,
         reason=trial.reason or "",
         curve=tuple(_curve_point(row) for row in trial.curve),
     )
@@ -90,7 +89,7 @@ def _curve_point(row: CurveRow) -> CurvePoint:
 
 def _data_facts(state: RunState) -> DataFacts:
     files = read_json(state.run.files_file) if state.run.files_file.exists() else {}
-    videos = [trial.record["videos"] for trial in state.trials if trial.record and "videos" in trial.record]
+    videos = [trial.record.videos for trial in state.done if trial.record is not None]
     return DataFacts(
         level=state.grid.data.level,
         classes=state.grid.data.classes,
@@ -103,6 +102,6 @@ def _data_facts(state: RunState) -> DataFacts:
 def _environment(trials: Iterable[TrialState]) -> dict[str, str]:
     """What the trials were trained with, where one says so; else what is installed here."""
     for trial in trials:
-        if trial.record and trial.record.get("environment"):
-            return {key: str(value) for key, value in trial.record["environment"].items()}
+        if trial.record is not None and trial.record.environment:
+            return dict(trial.record.environment)
     return versions()

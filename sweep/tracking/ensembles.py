@@ -17,7 +17,9 @@ from gapsack.selection.errors import GapsackError
 from gapsack.selection.files import read_json
 from gapsack.selection.units import mib
 from gapsack.sweep.runs.environment import environment
+from gapsack.sweep.atomic import read_json
 from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.provenance import run_environment
 from gapsack.sweep.tracking.mlflow import MlflowStore, first_line
 
 MODEL_NAME = "graph"
@@ -59,7 +61,7 @@ def ensemble_run(
     run_id = store.create_run(name, {"gapsack.kind": "ensemble", **_origin(store, run)})
     try:
         store.log(run_id, params=_params(ensemble), metrics={**_metrics(ensemble), **(metrics or {})})
-        store.log(run_id, tags=environment(Path.cwd() if run is None else run.path))
+        store.log(run_id, tags=run_environment(Path.cwd() if run is None else run.path))
         store.dictionary(run_id, dict(ensemble), "ensemble.json")
         if report is not None:
             store.artifact(run_id, report)

@@ -16,8 +16,9 @@ from gapsack.selection.files import read_json, replace_json
 from gapsack.selection.units import mib
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.schema import Grid
-from gapsack.sweep.runs.environment import environment
 from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.provenance import run_environment
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.tracking.backlog import Backlog, Losses
 from gapsack.sweep.tracking.mlflow import MlflowStore, Outcome, may_pass, now_milliseconds
 
@@ -64,7 +65,7 @@ class Tracker:
             self._store.log(self._parent, params={"family": self._grid.model.family, **_training(self._grid)})
         for run_id in self._store.running_children(self._parent):
             self._store.end(run_id, "KILLED")
-        self._store.log(self._parent, tags=environment(self._run.path))
+        self._store.log(self._parent, tags=run_environment(self._run.path))
         for path in (self._run.grid_file, self._run.config_file, self._run.checksums_file):
             if path.exists():
                 self._store.artifact(self._parent, path)
@@ -79,11 +80,11 @@ class Tracker:
         at = now_milliseconds()
         self._backlog.add(lambda: self._store.log(self._trial(name), metrics=finite, step=step, milliseconds=at))
 
-    def trial_finished(self, name: str, record: Mapping[str, Any], artifacts: Iterable[Path]) -> None:
+    def trial_finished(self, name: str, record: TrialResult, artifacts: Iterable[Path]) -> None:
         """The trial is done; `record` is its record.json."""
         metrics, tags = record_metrics(record), record_tags(record)
         # At the last step: MLflow shows the value of the highest step, and `gap` has a curve of its own before.
-        step = int(record.get("steps", 0))
+        step = record.steps
         self._backlog.add(lambda: self._store.log(self._trial(name), metrics=metrics, step=step, tags=tags))
         self._end_trial(name, "FINISHED", artifacts)
 
@@ -147,20 +148,19 @@ class Tracker:
         replace_json(self._run.tracking_file, {**where, **self._ids})
 
 
-def record_metrics(record: Mapping[str, Any]) -> dict[str, float]:
+def record_metrics(record: TrialResult) -> dict[str, float]:
     """The metrics that a trial's record holds: scores, speed, parameters, and size and GAP of each precision."""
-    numbers = {key: record[key] for key in RECORD_METRICS if record.get(key) is not None}
-    sizes = {f"size_mib_{precision}": mib(size) for precision, size in dict(record["size_bytes"]).items()}
-    gaps = {f"gap_{precision}": gap for precision, gap in dict(record.get("gap_by_precision", {})).items()}
+    numbers = {key: value for key in RECORD_METRICS if (value := getattr(record, key)) is not None}
+    sizes = {f"size_mib_{precision}": mib(size) for precision, size in record.size_bytes.items()}
+    gaps = {f"gap_{precision}": gap for precision, gap in record.gap_by_precision.items()}
     return {key: float(value) for key, value in {**numbers, **sizes, **gaps}.items()}
 
 
-def record_tags(record: Mapping[str, Any]) -> dict[str, str]:
+def record_tags(record: TrialResult) -> dict[str, str]:
     """What it takes to repeat a trial: versions, machine and device, and the data files' checksums."""
-    environment_of_trial = dict(record.get("environment", {}))
-    tags = {f"env.{key}": str(value) for key, value in environment_of_trial.items()}
+    tags = {f"env.{key}": value for key, value in record.environment.items()}
     for kind in ("train", "holdout"):
-        summary = dict(record.get("data", {})).get(kind, {})
+        summary = record.data.get(kind, {})
         tags.update({f"data.{kind}.{key}": str(value) for key, value in summary.items()})
     return tags
 

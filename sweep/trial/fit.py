@@ -143,7 +143,7 @@ class Fit:
     def _tell(self, row: CurveRow) -> None:
         lap = self._lap
         stall = {"data_wait_share": lap.wait_seconds / lap.seconds} if lap.steps else {}
-        pruning = self.trainer.recipe.pruning
+        pruning = self.trainer.recipe.pruning_schedule
         sparse = {} if pruning is None else {"sparsity": pruning.sparsity_at(self.progress.step)}
         self.report({"status": "running", "phase": "training", "steps": self.training.steps, **row, **stall, **sparse})
 

@@ -15,6 +15,7 @@ from gapsack.models.tensors import groups_of
 from gapsack.selection.errors import InputError
 from gapsack.selection.pool import Candidate, write_candidate, write_labels
 from gapsack.selection.pool.lists import Predictions
+from gapsack.selection.pool.origin import TrialOrigin
 from gapsack.sweep.grid.schema import AUTO
 from gapsack.sweep.measure.holdout import Holdout, Measured
 from gapsack.sweep.measure.sample import TrainingSample
@@ -140,19 +141,15 @@ def _write_to_pool(spec: TrialSpec, plain: Measured, own: dict[str, Predictions]
     pool = spec.run.pool
     if not (pool / "labels.npz").exists():
         write_labels(pool, plain.labels)
-    data = spec.grid.data
-    origin = {
-        "kind": "trial",
-        "run": spec.run.name,
-        "family": spec.point.family,
-        "weights": os.path.relpath(spec.folder.weights, pool),
-        "sample_frames": spec.grid.training.sample_frames,
-        "level": data.level,
-        "features": {"rgb": data.rgb, "audio": data.audio},
-        "max_frames": data.max_frames,
-    }
-    if spec.folder.calibration.exists():
-        origin["calibration"] = os.path.relpath(spec.folder.calibration, pool)
+    calibration = spec.folder.calibration
+    origin = TrialOrigin(
+        run=spec.run.name,
+        family=spec.point.family,
+        weights=os.path.relpath(spec.folder.weights, pool),
+        calibration=os.path.relpath(calibration, pool) if calibration.exists() else None,
+        sample_frames=spec.grid.training.sample_frames,
+        task=spec.grid.data.task.to_dict(),
+    )
     candidate = Candidate(
         name=spec.name,
         size_bytes={
@@ -163,6 +160,6 @@ def _write_to_pool(spec: TrialSpec, plain: Measured, own: dict[str, Predictions]
         by_precision=own,
         metrics=metrics,
         hyperparameters=spec.point.hyperparameters,
-        origin=origin,
+        origin=origin.to_dict(),
     )
     write_candidate(pool, candidate)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gapsack.models.errors import TrainingError
 from gapsack.selection.files import remove_temporary_files
 from gapsack.sweep.cluster.worker import Report, ShouldStop, TrialInterruptedError
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.grid.recipes import training_recipe
 from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.runs.curve import CurveFile
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.trial.averaging import Averaging, Range, RangeSearch, Weights, average
 from gapsack.sweep.trial.checkpoints import Checkpoints, Progress
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from gapsack.models.training import Trainer
 
 
-def run_trial(spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> dict[str, Any]:
-    """Run a trial, or go on with it from its last checkpoint; returns what its record.json holds.
+def run_trial(spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> TrialResult:
+    """Run a trial, or go on with it from its last checkpoint; returns its record.
 
     The record is written last, so that a trial that has one is done; then its checkpoints are deleted.
 
@@ -68,7 +68,7 @@ class _Trial:
         self._faults = Faults(data.max_bad_share)
         self._trainer = trainer
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> TrialResult:
         progress = self._fit()
         averaging = self._search(progress)
         weights = average(self._checkpoints.steps(), averaging.chosen, self._checkpoints.read_weights)
@@ -98,7 +98,7 @@ class _Trial:
         the zeros of an average.
         """
         settings = self._spec.grid.training.averaging
-        pruning = self._trainer.recipe.pruning
+        pruning = self._trainer.recipe.pruning_schedule
         pruned_at = 0 if pruning is None else pruning.end_step
         steps = [step for step in self._checkpoints.steps() if step >= pruned_at]
         if not settings.enabled:
@@ -138,4 +138,4 @@ def new_trainer(spec: TrialSpec) -> Trainer:
 
     training = spec.grid.training
     model = build(spec.point.family, seed=training.seed, **spec.point.hyperparameters)
-    return Trainer(model, training_recipe(training), spec.grid.data.task.loss)
+    return Trainer(model, training, spec.grid.data.task.loss)

@@ -1,7 +1,5 @@
 """Training with our own products beside training with TensorFlow's, from the same weights on the same batches."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -15,6 +13,11 @@ from gapsack.models.training.backends.products import ProductGradient  # noqa: E
 
 HYPERPARAMETERS = {"clusters": 5, "hidden": 24, "classes": 33, "mixtures": 2, "rgb": 40, "audio": 9}
 RECIPE = Recipe(batch_size=6, learning_rate=0.01)
+
+
+def replace(recipe, **changes):
+    """The recipe with other values, checked as a new one is."""
+    return Recipe.model_validate(dict(recipe) | changes)
 
 
 def make_batches(count):

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -17,13 +16,19 @@ from numpy.testing import assert_allclose, assert_array_equal
 from gapsack.models import checkpoints, precisions, registry, sizes
 from gapsack.models.precisions.codec import MAIN
 from gapsack.models.precisions.pruned import PrunedCodec
-from gapsack.models.training import Pruning, Recipe, Trainer
+from gapsack.models.training import Pruning, PruningSchedule, Recipe, Trainer
 from gapsack.selection.errors import InputError
 
 SMALL = {"clusters": 4, "hidden": 8, "classes": 12, "mixtures": 3, "rgb": 16, "audio": 4}
 TENSORS = sizes.tensors("gated_netvlad", SMALL)
 LARGE = [tensor for tensor in TENSORS if tensor.large]
-RECIPE = Recipe(batch_size=6, learning_rate=0.01, pruning=Pruning(0.75, 2, 9, 3))
+PRUNING = Pruning(sparsity=0.75, begin_step=2, end_step=9, every_steps=3)
+RECIPE = Recipe(batch_size=6, learning_rate=0.01, pruning=PRUNING)
+
+
+def replace(recipe, **changes):
+    """The recipe with other values, checked as a new one is."""
+    return Recipe.model_validate(dict(recipe) | changes)
 
 
 def train(trainer, steps, seed=0):
@@ -59,21 +64,21 @@ def zeros(weights):
 
 def test_the_cubic_schedule_by_hand():
     # 0.8 (1 - (1 - n/4)^3) after n of 4 intervals: 0.8 times 0, 37/64, 7/8, 63/64 and 1.
-    pruning = Pruning(0.8, begin_step=10, end_step=50, every_steps=10)
+    pruning = PruningSchedule(0.8, begin_step=10, end_step=50, every_steps=10)
     table = {0: 0, 10: 0, 19: 0, 20: 0.4625, 29: 0.4625, 30: 0.7, 40: 0.7875, 49: 0.7875, 50: 0.8, 99: 0.8}
     assert {step: pruning.sparsity_at(step) for step in table} == pytest.approx(table)
     assert [step for step in range(100) if pruning.is_due(step)] == [20, 30, 40, 50]
 
 
 def test_the_end_is_reached_between_two_intervals():
-    pruning = Pruning(0.5, begin_step=0, end_step=7, every_steps=3)
+    pruning = PruningSchedule(0.5, begin_step=0, end_step=7, every_steps=3)
     assert [step for step in range(20) if pruning.is_due(step)] == [3, 6, 7]
     assert [pruning.zeros_at(step, 1000) for step in (2, 3, 6, 7)] == [0, 406, 498, 500]
 
 
 @given(st.integers(1, 99), st.integers(1, 10**9), st.integers(0, 30), st.integers(1, 40), st.integers(1, 50))
 def test_zeros_only_grow_and_end_as_many_as_the_codec_leaves_out(percent, count, begin, length, every):
-    pruning = Pruning(percent / 100, begin, begin + length, every)
+    pruning = PruningSchedule(percent / 100, begin, begin + length, every)
     grown = [pruning.zeros_at(step, count) for step in range(begin + length + 5)]
     assert grown == sorted(grown)
     assert not any(grown[: begin + 1])
@@ -82,9 +87,11 @@ def test_zeros_only_grow_and_end_as_many_as_the_codec_leaves_out(percent, count,
 
 def test_every_problem_of_a_schedule_is_named():
     with pytest.raises(InputError) as caught:
-        Pruning(1.0, begin_step=-1, end_step=-1, every_steps=0)
+        replace(RECIPE, pruning={"sparsity": 1.0, "begin_step": -1, "end_step": -1, "every_steps": 0})
     for name in ("sparsity", "begin_step", "end_step", "every_steps"):
-        assert f"{name} must be" in str(caught.value)
+        assert f"pruning.{name} must be" in str(caught.value)
+    with pytest.raises(InputError, match="expected begin_step < end_step <= steps 8, got begin_step 2 and end_step 9"):
+        replace(RECIPE, steps=8)
 
 
 def test_sparsity_is_reached_at_each_pruned_step_and_zeros_stay():
@@ -95,7 +102,7 @@ def test_sparsity_is_reached_at_each_pruned_step_and_zeros_stay():
         train(trainer, steps - trainer.step, seed=steps)
         masks.append(zeros(trainer.weights()))
         for tensor in LARGE:
-            wanted = RECIPE.pruning.zeros_at(pruned_at, tensor.count)
+            wanted = RECIPE.pruning_schedule.zeros_at(pruned_at, tensor.count)
             assert np.count_nonzero(masks[-1][tensor.name]) == wanted, (steps, tensor.name)
     for earlier, later in pairwise(masks):
         for name, mask in earlier.items():
@@ -105,7 +112,7 @@ def test_sparsity_is_reached_at_each_pruned_step_and_zeros_stay():
 
 
 def test_the_smallest_weights_are_pruned():
-    pruned = make_trainer(replace(RECIPE, pruning=Pruning(0.5, 0, 3, 5)))
+    pruned = make_trainer(replace(RECIPE, pruning=Pruning(sparsity=0.5, begin_step=0, end_step=3, every_steps=5)))
     dense = make_trainer(replace(RECIPE, pruning=None))
     for trainer in (pruned, dense):
         train(trainer, 3)

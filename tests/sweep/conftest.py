@@ -10,6 +10,7 @@ import pytest
 from gapsack.sweep.data.tfrecord import encode
 from gapsack.sweep.data.tfrecord.framing import frame_record
 from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.tracking.mlflow import MlflowStore
 
@@ -84,3 +85,20 @@ def store(tmp_path_factory) -> MlflowStore:
     """An MLflow database for all tests, since making one takes seconds; each test has runs of its own in it."""
     folder = tmp_path_factory.mktemp("mlflow")
     return MlflowStore(f"sqlite:///{folder}/mlflow.db", "gapsack", folder / "mlruns")
+
+
+@pytest.fixture
+def trial_result():
+    """Makes the record of a finished trial: trial_result("K8-H16", gap=0.6)."""
+
+    def make(name="K8-H16", **values):
+        defaults = {
+            "family": "gated_netvlad",
+            "axes": {},
+            "hyperparameters": {},
+            "gap": 0.5,
+            "size_bytes": {"float16": 1},
+        }
+        return TrialResult(name=name, **{**defaults, **values})
+
+    return make

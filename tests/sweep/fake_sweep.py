@@ -21,6 +21,7 @@ from gapsack.sweep.cluster.events import SweepProgress
 from gapsack.sweep.cluster.worker import TrialInterruptedError
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec
 
 GRID = {
@@ -84,10 +85,16 @@ def counting_trial(behaviour):
                 os.kill(os.getpid(), signal.SIGKILL)
             if should_stop() and not behaviour.get("deaf"):
                 raise TrialInterruptedError
-        record = {"gap": 0.5 + 0.01 * len(spec.name), "size_bytes": {"float16": spec.point.axes["clusters"]}}
-        record["axes"] = spec.point.axes
-        spec.folder.finish(record)
-        return record
+        result = TrialResult(
+            name=spec.name,
+            family=spec.point.family,
+            axes=spec.point.axes,
+            hyperparameters=spec.point.hyperparameters,
+            size_bytes={"float16": spec.point.axes["clusters"]},
+            gap=0.5 + 0.01 * len(spec.name),
+        )
+        spec.folder.finish(result)
+        return result
 
     return trial
 

@@ -44,9 +44,9 @@ def test_a_pruned_trial_is_published_as_it_was_trained(small_trial):
     candidate = CandidatePool.read(spec.run.pool)[spec.name]
     assert candidate.size_bytes.keys() == {"float32", "pruned75_float16", "pruned75_int8"}
     assert "calibration" in candidate.origin  # of the matrices that are not pruned, which are int8
-    assert record["gap_by_precision"]["pruned75_float16"] == pytest.approx(record["gap"], abs=1e-3)
+    assert record.gap_by_precision["pruned75_float16"] == pytest.approx(record.gap, abs=1e-3)
     # Checkpoints at 12 (before the end of pruning), 18 and 24: only ranges of the last two may be averaged.
-    assert {(first, last) for first, last, _gap in record["averaging_evaluated"]} == {(18, 18), (24, 24), (18, 24)}
+    assert {(first, last) for first, last, _gap in record.averaging_evaluated} == {(18, 18), (24, 24), (18, 24)}
     sparsity = {report["step"]: report["sparsity"] for report in reports if report["phase"] == "training"}
     assert sparsity[3] == 0
     assert sparsity[6] == sparsity[9] == pytest.approx(0.75 * 19 / 27)
@@ -55,7 +55,7 @@ def test_a_pruned_trial_is_published_as_it_was_trained(small_trial):
     stopped = small_trial("stopped", **TRAINING)
     with pytest.raises(TrialInterruptedError):
         run(stopped, stop_at=9)
-    assert run(stopped)[0]["gap_by_precision"] == record["gap_by_precision"]
+    assert run(stopped)[0].gap_by_precision == record.gap_by_precision
     for name, values in read_weights(stopped.folder.weights).items():
         np.testing.assert_array_equal(values, weights[name], err_msg=name)
     with stopped.folder.curve.open() as file, spec.folder.curve.open() as other:

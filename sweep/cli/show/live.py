@@ -13,6 +13,7 @@ from rich.text import Text
 
 from gapsack.selection.units import mib
 from gapsack.sweep.cluster.events import SweepProgress
+from gapsack.sweep.runs.record import TrialResult
 
 BAR_CHARACTERS = 24
 
@@ -58,13 +59,13 @@ class SweepView(SweepProgress):
         if not self._console.is_terminal and metrics.get("gap") is not None:
             self._say(f"{name} at step {metrics.get('step')}: {_scores(metrics)}")
 
-    def trial_finished(self, name: str, record: Mapping[str, Any]) -> None:
+    def trial_finished(self, name: str, record: TrialResult) -> None:
         """Say the trial's score and size."""
         self._running.pop(name, None)
         self._done += 1
-        size = record["size_bytes"].get(self._precision)
+        size = record.size_bytes.get(self._precision)
         at = "" if size is None else f", {mib(size):.2f} MiB in {self._precision}"
-        self._say(f"{name} done: GAP {record['gap']:.4f}{at} ({self._done} of {self._total})", "green")
+        self._say(f"{name} done: GAP {record.gap:.4f}{at} ({self._done} of {self._total})", "green")
 
     def trial_failed(self, name: str, reason: str) -> None:
         """Say why the trial failed."""

@@ -171,10 +171,10 @@ def test_a_second_ctrl_c_ends_a_trial_that_does_not_listen(sweep):
     assert sweep.processes() == []
 
 
-def test_a_sampler_spends_what_is_left_of_its_budget(sweep):
+def test_a_sampler_spends_what_is_left_of_its_budget(sweep, trial_result):
     known = RunFolder(sweep.folder / "run").trial("K6-H32")
     known.begin({"point": {"axes": {"clusters": 6, "hidden": 32}}})
-    known.finish({"axes": {"clusters": 6, "hidden": 32}, "gap": 0.6, "size_bytes": {"float16": 6}})
+    known.finish(trial_result("K6-H32", axes={"clusters": 6, "hidden": 32}, gap=0.6, size_bytes={"float16": 6}))
     space = {"clusters": {"choices": [2, 4, 6, 8]}, "hidden": {"low": 8, "high": 64, "step": 8}}
 
     result = sweep.run(search={"sampler": {"kind": "tpe", "trials": 4, "seed": 5, "space": space}})

@@ -60,7 +60,7 @@ class FakeStore:
 
 
 @pytest.fixture
-def run_command(folder, monkeypatch):
+def run_command(folder, monkeypatch, trial_result):
     """Runs `sweep run` with a sweep that ends as told; returns the command's result."""
 
     def command(*options, done=(), failed=None, unfinished=(), interrupted=False):
@@ -68,7 +68,7 @@ def run_command(folder, monkeypatch):
             progress.sweep_started(total=2, done=0)
             for name in done:
                 progress.trial_started(name)
-                record = {"gap": 0.5, "size_bytes": {"float16": 2**20}}
+                record = trial_result(name, size_bytes={"float16": 2**20})
                 spec.run.trial(name).finish(record)
                 progress.trial_finished(name, record)
             for name, reason in (failed or {}).items():

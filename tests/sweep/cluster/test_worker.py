@@ -16,12 +16,13 @@ def work(spec, trial):
     return run_in_worker(trial, spec, reports.append), reports
 
 
-def test_a_finished_trial_tells_its_score_and_its_size_in_the_budgets_precision(spec):
+def test_a_finished_trial_tells_its_score_and_its_size_in_the_budgets_precision(spec, trial_result):
     def trial(spec, *, report, should_stop):
         assert spec.folder.status(run_alive=True) == "running"
         report({"status": "running", "step": 1})
-        spec.folder.finish({})
-        return {"gap": 0.5, "size_bytes": {"float32": 40, "float16": 20}}
+        result = trial_result(spec.name, size_bytes={"float32": 40, "float16": 20})
+        spec.folder.finish(result)
+        return result
 
     result, reports = work(spec, trial)
     assert result == {"status": "done", "gap": 0.5, "size_bytes": 20}

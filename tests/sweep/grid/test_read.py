@@ -5,8 +5,9 @@ import pytest
 
 from gapsack.models.training import Pruning
 from gapsack.sweep.errors import ConfigError
+from gapsack.models.training import PruningSchedule
+from gapsack.selection.errors import ConfigError
 from gapsack.sweep.grid.read import load_config, load_grid
-from gapsack.sweep.grid.recipes import pruning_schedule
 from gapsack.sweep.grid.schema import Grid
 
 SMALL = """
@@ -271,11 +272,11 @@ def test_a_schedule_of_pruning_is_checked_in_its_place(load, pruning, place, sen
 
 def test_the_steps_of_pruning_follow_from_the_length_of_the_training(load):
     given = "training: {steps: 1000, pruning: {sparsity: 0.75, every_steps: %s}}"
-    assert pruning_schedule(load(SMALL + given % "null").training) == Pruning(0.75, 100, 700, 6)
-    assert pruning_schedule(load(SMALL + given % "50").training) == Pruning(0.75, 100, 700, 50)
-    assert pruning_schedule(load(SMALL).training) is None
+    assert load(SMALL + given % "null").training.pruning_schedule == PruningSchedule(0.75, 100, 700, 6)
+    assert load(SMALL + given % "50").training.pruning_schedule == PruningSchedule(0.75, 100, 700, 50)
+    assert load(SMALL).training.pruning_schedule is None
     shortest = load(SMALL + "training: {steps: 1, pruning: {sparsity: 0.75}}").training
-    assert pruning_schedule(shortest) == Pruning(0.75, 0, 1, 1)
+    assert shortest.pruning_schedule == PruningSchedule(0.75, 0, 1, 1)
 
 
 def test_a_precision_is_known_or_auto(load):

@@ -33,7 +33,7 @@ def driver(run):
     process.wait()
 
 
-def test_a_trials_status_follows_its_files(run):
+def test_a_trials_status_follows_its_files(run, trial_result):
     trial = run.trial("K8-H16")
     with run.held():
         assert trial.status(run_alive=True) == "pending"
@@ -47,7 +47,7 @@ def test_a_trials_status_follows_its_files(run):
         assert trial.failure_reason() == "the loss is not finite"
         trial.begin({"a": 1})
         assert trial.failure_reason() is None
-        trial.finish({"gap": 0.5})
+        trial.finish(trial_result(trial.name))
         assert trial.status(run_alive=True) == "done"
 
 

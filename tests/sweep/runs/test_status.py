@@ -3,9 +3,13 @@ import json
 import pytest
 
 from gapsack.dashboards.records import FrontierPoint
+from gapsack.sweep.cluster.drive import run_sweep
+from gapsack.sweep.cluster.events import SweepProgress
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.report import frontier_points, inferior_trials, sweep_records
 from gapsack.sweep.runs.folder import RunFolder, runs_in
+from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import curve_rows, readable_states, run_state
 from gapsack.sweep.cli.show.plan import run_values, status_values
 
@@ -32,7 +36,8 @@ def finish(run, name, **record):
     trial = run.trial(name)
     trial.begin({})
     trial.curve.write_text(CURVE)
-    trial.finish({"gap": 0.5, "size_bytes": {"float16": 1}, "averaging_range": [10, 20], "videos": 7, **record})
+    values = {"gap": 0.5, "size_bytes": {"float16": 1}, "averaging_range": (10, 20), "videos": 7, **record}
+    trial.finish(TrialResult(name=name, family="gated_netvlad", axes={}, hyperparameters={}, **values))
 
 
 @pytest.fixture
@@ -110,6 +115,45 @@ def test_a_trial_trained_before_the_budget_was_lowered_stays_done(run):
     best = run_state(run).best
     assert best is not None
     assert best.plan.name == "K16-H512"
+
+
+def test_a_run_whose_budget_was_lowered_is_as_done_for_its_driver_as_for_whoever_looks(tmp_path):
+    """All four trials are done, and two of them are larger than the budget that the grid has now."""
+    grid = GRID | {"search": {"grid": {"clusters": [4, 256], "hidden": [8, 16]}}}
+    run = make_run(tmp_path / "run", grid)
+    for name in ("K4-H8", "K4-H16", "K256-H8", "K256-H16"):
+        finish(run, name)
+    lowered = run_state(run)
+    assert [trial.plan.status for trial in lowered.trials].count("skipped") == 2
+    assert (len(lowered.done), lowered.wanted, lowered.waiting, lowered.status) == (4, 4, (), "done")
+
+    class Told(SweepProgress):
+        def sweep_started(self, *, total, done):
+            self.counts = (done, total)
+
+    told = Told()
+    sweep = SweepSpec(str(run.path), lowered.grid, ("train",), ("holdout",))
+    result = run_sweep(sweep, None, trial=None, progress=told)
+    assert told.counts == (status_values(lowered)["done"], status_values(lowered)["wanted"]) == (4, 4)
+    assert (len(result.done), result.failed, result.unfinished) == (4, {}, ())
+
+
+def test_what_was_begun_and_then_ruled_out_is_neither_wanted_nor_waiting(tmp_path):
+    grid = GRID | {"search": {"grid": {"clusters": [4, 256], "hidden": [8, 16]}}}
+    run = make_run(tmp_path / "run", grid)
+    finish(run, "K4-H8")
+    run.trial("K256-H8").begin({})
+    state = run_state(run)
+    assert state.wanted == 2
+    assert [trial.plan.name for trial in state.waiting] == ["K4-H16"]
+
+
+def test_a_record_that_cannot_be_read_is_told_with_its_file(run):
+    path = run.trial("K4-H8").record
+    path.write_text(path.read_text().replace("gapsack.trial/1", "gapsack.trial/9"))
+    states, problems = readable_states([run])
+    assert states == []
+    assert str(path) in problems[0] and "gapsack.trial/9" in problems[0]
 
 
 def test_a_curve_that_is_being_written_is_read_up_to_its_last_whole_line(tmp_path):

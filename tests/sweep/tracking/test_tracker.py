@@ -5,6 +5,7 @@ import pytest
 from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.schema import Grid, Tracking
 from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.tracking.mlflow import MlflowStore, tracking_uri, ui_command
 from gapsack.sweep.tracking.tracker import Tracker
 
@@ -17,18 +18,22 @@ GRID = Grid.model_validate(
         "training": {"steps": 100},
     }
 )
-RECORD = {
-    "steps": 20,
-    "gap": 0.81,
-    "gap_single": 0.8,
-    "gap_averaged": 0.81,
-    "parameters": 1000,
-    "size_bytes": {"float32": 4 * 2**20, "float16": 2 * 2**20},
-    "gap_by_precision": {"float16": 0.8099},
-    "videos_per_second": 12.5,
-    "environment": {"device": "a processor"},
-    "data": {"train": {"files": 3, "list_crc32c": "00ff"}},
-}
+RECORD = TrialResult(
+    name="K8-H32",
+    family="gated_netvlad",
+    axes={"clusters": 8, "hidden": 32},
+    hyperparameters={"clusters": 8, "hidden": 32},
+    steps=20,
+    gap=0.81,
+    gap_single=0.8,
+    gap_averaged=0.81,
+    parameters=1000,
+    size_bytes={"float32": 4 * 2**20, "float16": 2 * 2**20},
+    gap_by_precision={"float16": 0.8099},
+    videos_per_second=12.5,
+    environment={"device": "a processor"},
+    data={"train": {"files": 3, "list_crc32c": "00ff"}},
+)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def published(spec):
 
 def built_scores(member, spec, candidate, features, folder):
     """Scores of a graph of `member` where the candidate's int4 predictions list classes."""
-    build_graph([member], folder, level="frame", max_frames=candidate.origin["max_frames"])
+    build_graph([member], folder, level="frame", max_frames=candidate.origin["task"]["max_frames"])
     graph, rows = Graph(folder), {}
     with raw_batches(spec.holdout_files, features, batch_size=100, faults=Faults(0)) as batches:
         for batch in batches:
@@ -50,7 +50,7 @@ def test_integers_are_calibrated_and_the_graph_stores_those_that_were_measured(i
     spec = integer_trial
     _, candidate, _, weights, features = published(spec)
     assert candidate.origin["calibration"] == "../trials/K2-H8/calibration.npz"
-    assert candidate.origin["max_frames"] == 8
+    assert candidate.origin["task"]["max_frames"] == 8
     calibration = read_weights(spec.folder.calibration)
     member = Member(
         name="K2-H8",

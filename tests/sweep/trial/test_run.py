@@ -19,6 +19,7 @@ from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.cluster.worker import TrialInterruptedError
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.measure.holdout import Holdout
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.trial.run import run_trial
 
 MATRIX = "tower/gating_prob_weights"
@@ -127,7 +128,7 @@ def test_a_trial_leaves_a_record_weights_a_curve_and_a_candidate(small_trial):
     spec = small_trial()
     record, reports = run(spec)
 
-    assert json.loads(spec.folder.record.read_text()) == record
+    assert TrialResult.read(spec.folder.record) == record
     assert not spec.folder.checkpoints.exists()
     assert not spec.folder.running.exists()
     rows = curve(spec)
@@ -135,13 +136,13 @@ def test_a_trial_leaves_a_record_weights_a_curve_and_a_candidate(small_trial):
     assert {row["step"] for row in rows if row["gap"] is not None} == {4, 8, 12, 16, 20, 24}
     assert rows[-1]["loss"] < rows[0]["loss"]
     assert [report["step"] for report in reports if report["phase"] == "training"] == [row["step"] for row in rows]
-    assert record["videos"] == 65
-    assert record["gap"] == max(record["gap_single"], record["gap_averaged"])
-    assert record["gap"] == record["gap_by_precision"]["float32"]
+    assert record.videos == 65
+    assert record.gap == max(record.gap_single, record.gap_averaged)
+    assert record.gap == record.gap_by_precision["float32"]
     # Checkpoints at 12, 18, 24; 12 and 24 were measured in training, so single 18 and the ranges are evaluations.
-    assert {(first, last) for first, last, _gap in record["averaging_evaluated"]} >= {(12, 12), (24, 24), (12, 24)}
-    assert record["data"]["train"]["files"] == 2
-    assert record["faults"]["holdout"]["good"] == 65
+    assert {(first, last) for first, last, _gap in record.averaging_evaluated} >= {(12, 12), (24, 24), (12, 24)}
+    assert record.data["train"]["files"] == 2
+    assert record.faults["holdout"]["good"] == 65
 
 
 def test_the_candidate_predicts_what_the_final_weights_predict(small_trial, small_files):
@@ -166,7 +167,7 @@ def test_the_candidate_predicts_what_the_final_weights_predict(small_trial, smal
         # Batches of another size are added up in another order, a few float32 roundings apart.
         np.testing.assert_allclose(found.top_scores, expected.predictions.top_scores, rtol=1e-5)
         gap = gap_of_lists(found.top_indices, found.top_scores, pool.labels)
-        assert gap == pytest.approx(record["gap_by_precision"][precision], abs=1e-12)
+        assert gap == pytest.approx(record.gap_by_precision[precision], abs=1e-12)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -205,10 +206,10 @@ def test_only_checkpoints_for_averaging_are_kept(small_trial):
 def test_without_averaging_the_last_step_counts(small_trial):
     spec = small_trial(averaging={"enabled": False})
     record, _reports = run(spec)
-    assert record["step_single"] == 24
-    assert record["gap_averaged"] is None
-    assert record["averaging_range"] is None
-    assert record["gap"] == curve(spec)[-1]["gap"]
+    assert record.step_single == 24
+    assert record.gap_averaged is None
+    assert record.averaging_range is None
+    assert record.gap == curve(spec)[-1]["gap"]
 
 
 def test_a_loss_that_is_not_finite_ends_the_trial_and_leaves_no_checkpoints(small_trial, monkeypatch):
@@ -249,7 +250,7 @@ def test_weights_beyond_float16_leave_that_precision_out(small_trial, monkeypatc
     monkeypatch.setattr(gapsack.sweep.trial.run, "new_trainer", Large)
     spec = small_trial()
     record, _reports = run(spec)
-    assert "within ±65504" in record["precisions_left_out"]["float16"]
+    assert "within ±65504" in record.precisions_left_out["float16"]
     assert CandidatePool.read(spec.run.pool)["K2-H8"].size_bytes.keys() == {"float32"}
 
 

@@ -4,6 +4,16 @@ import pytest
 from rich.console import Console
 
 from gapsack.sweep.cli.show.live import SweepView
+from gapsack.sweep.runs.record import TrialResult
+
+DONE = TrialResult(
+    name="K8-H16",
+    family="gated_netvlad",
+    axes={},
+    hyperparameters={},
+    size_bytes={"float16": 3 * 2**20},
+    gap=0.8,
+)
 
 
 def shown(is_terminal, events):
@@ -21,7 +31,7 @@ def whole_sweep(view):
     view.trial_progress("K8-H16", {"phase": "training", "step": 1000, "steps": 2000, "loss": 4.25})
     view.trial_progress("K8-H16", {"phase": "training", "step": 1500, "gap": 0.75, "videos_per_second": 80.0})
     view.trial_retried("K8-H16", "the worker died [1/2]")
-    view.trial_finished("K8-H16", {"gap": 0.8, "size_bytes": {"float16": 3 * 2**20}})
+    view.trial_finished("K8-H16", DONE)
     view.trial_started("K4-H8")
     view.trial_failed("K4-H8", "the loss is not finite")
     view.notice("MLflow could not be written")

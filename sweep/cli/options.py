@@ -1,0 +1,192 @@
+"""The options of `select ensemble` and `select frontier`: made of `selection.subsets.options.Options`.
+
+Name, default, range and help are said there. Here is only how a person types what is not a plain value, and what a
+command line has besides: the time limit and the cluster.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import typer
+
+from gapsack.selection.errors import InputError
+from gapsack.selection.subsets.options import Options, Rule, rule_of
+
+FRONTIER = (
+    "metric",
+    "blend",
+    "precisions",
+    "max_members",
+    "must_have",
+    "never_together",
+    "limits",
+    "tune_share",
+    "seed",
+    "workers",
+)
+"""The options of `select frontier`."""
+
+ENSEMBLE = (*FRONTIER, "prefer", "exhaustive", "folds", "confidence")
+"""Those of `select ensemble`."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was typed: `options` for `Options`, and how to run the search.
+
+    Attributes:
+        options: by the names of `Options`.
+        time_limit: seconds, after which the best so far is taken; None for no limit.
+        address: of a Ray cluster that evaluates; None for threads of this machine.
+    """
+
+    options: dict[str, Any]
+    time_limit: float | None
+    address: str | None
+
+
+def load_metric(text: str) -> Any:
+    """A metric by name, or the function that `file.py:function` names.
+
+    Raises:
+        InputError: the file or the function is not there.
+    """
+    file, colon, name = text.rpartition(":")
+    if not colon:
+        return text
+    spec = importlib.util.spec_from_file_location("gapsack_user_metric", file)
+    if spec is None or spec.loader is None or not Path(file).is_file():
+        raise InputError(f"expected a metric as gap@20, map, log_loss or file.py:function, got {text!r}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise InputError(f"expected a function {name} in {file}, got none")
+    return function
+
+
+def parse_limits(texts: Sequence[str]) -> dict[str, float]:
+    """Further budgets by figure, of options such as `latency_ms=20`.
+
+    Raises:
+        InputError: not of that form.
+    """
+    limits = {}
+    for text in texts:
+        key, _, value = text.partition("=")
+        try:
+            limits[key] = float(value)
+        except ValueError:
+            raise InputError(f"expected a limit as figure=number, such as latency_ms=20, got {text!r}") from None
+    return limits
+
+
+def parse_groups(texts: Sequence[str]) -> list[list[str]]:
+    """Groups of names, of options such as `a,b`."""
+    return [[name.strip() for name in text.split(",")] for text in texts]
+
+
+def all_cores(count: int | None) -> int:
+    """A number of threads; one a core where none is given."""
+    return count or os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How an option is typed.
+
+    Attributes:
+        kind: its type; None has no default of its own.
+        flag: its name without dashes, where that is not the option's.
+        metavar: what stands for its value in the help.
+        parse: makes the option's value of what was typed.
+    """
+
+    kind: Any
+    flag: str | None = None
+    metavar: str | None = None
+    parse: Callable[[Any], Any] = lambda value: value
+
+
+_TEXTS = list[str] | None
+_FORMS = {
+    "metric": _Form(str, parse=load_metric),
+    "precisions": _Form(_TEXTS, flag="precision"),
+    "must_have": _Form(_TEXTS, metavar="NAME", parse=lambda names: names or []),
+    "never_together": _Form(_TEXTS, metavar="NAME,NAME", parse=lambda texts: parse_groups(texts or [])),
+    "limits": _Form(_TEXTS, flag="limit", metavar="FIGURE=MOST", parse=lambda texts: parse_limits(texts or [])),
+    "max_members": _Form(int | None),
+    "workers": _Form(int | None, parse=all_cores),
+}
+"""Options that are not typed as the plain values that they are."""
+
+TIME_LIMIT = Annotated[float | None, typer.Option(metavar="SECONDS", help="Then take the best so far.")]
+ADDRESS = Annotated[str | None, typer.Option(help="A Ray cluster that evaluates (for example auto).")]
+
+
+def search_options(names: Sequence[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of a search in place of its parameter `asked`.
+
+    Args:
+        names: of fields of `Options`; they come in the order that these have there.
+
+    Raises:
+        TypeError: a name that is no option (when the command is made).
+    """
+    chosen = [each for each in fields(Options) if each.name in names]
+    if len(chosen) != len(names):
+        raise TypeError(f"expected options of a search, got {sorted(set(names) - {each.name for each in chosen})}")
+    typed = [_parameter(each.name, each.default, rule_of(each)) for each in chosen]
+    place = next((number for number, each in enumerate(chosen) if each.name == "workers"), len(chosen))
+    typed.insert(place, _keyword("time_limit", TIME_LIMIT, None))
+    typed.append(_keyword("address", ADDRESS, None))
+
+    def give(command: Callable[..., None]) -> Callable[..., None]:
+        own = get_type_hints(command, include_extras=True)
+        parameters: list[inspect.Parameter] = []
+        for parameter in inspect.signature(command).parameters.values():
+            parameters += (
+                typed if parameter.name == "asked" else [parameter.replace(annotation=own.get(parameter.name, Any))]
+            )
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            options = {each.name: _form(each.name).parse(given.pop(_flag(each.name))) for each in chosen}
+            command(asked=Asked(options, given.pop("time_limit"), given.pop("address")), **given)
+
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return give
+
+
+def _parameter(name: str, default: Any, rule: Rule) -> inspect.Parameter:
+    """An option as a parameter that Typer reads."""
+    form = _form(name)
+    kind = form.kind or (Literal[rule.choices] if rule.choices else type(default))
+    # A bool is a flag that is given or not, without its opposite.
+    flags = [f"--{name.replace('_', '-')}"] if kind is bool else []
+    told = typer.Option(*flags, help=rule.help, metavar=form.metavar, min=rule.least)
+    unset = form.kind in (_TEXTS, int | None)
+    return _keyword(_flag(name), Annotated[kind, told], None if unset else default)
+
+
+def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _form(name: str) -> _Form:
+    return _FORMS.get(name, _Form(None))
+
+
+def _flag(name: str) -> str:
+    return _form(name).flag or name
