@@ -28,9 +28,10 @@ from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.search import search_ensemble
 from gapsack.sweep.data.batch import RawBatch
 from gapsack.sweep.data.files import expand
-from gapsack.sweep.graphs.choosing import Reserve, write_ensemble
+from gapsack.sweep.graphs.choosing import write_ensemble
 from gapsack.sweep.graphs.formats import Writing, write_graph
 from gapsack.sweep.graphs.packing import read_packing
+from gapsack.sweep.graphs.reserve import Reserve
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.runs.folder import RunFolder
 

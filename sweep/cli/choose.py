@@ -127,7 +127,10 @@ def ensemble(
     from gapsack.selection.pool import CandidatePool
     from gapsack.selection.search import search_ensemble
     from gapsack.sweep.cli.show.ensemble import print_ensemble
-    from gapsack.sweep.graphs.choosing import Reserve, Search, budget_bytes, default_output, write_ensemble
+    from gapsack.sweep.cli.show.searching import search_control
+    from gapsack.sweep.cluster.executor import ray_executor
+    from gapsack.sweep.graphs.choosing import Search, budget_bytes, default_output, write_ensemble
+    from gapsack.sweep.graphs.reserve import Reserve
     from gapsack.sweep.runs.sources import find_pool
 
     search = Search(
@@ -144,7 +147,8 @@ def ensemble(
     )
     budget, source = budget_bytes(budget_mb), find_pool(pool)
     candidates = CandidatePool.read(source.path)
-    with search.running(time_limit, address) as options:
+    options = search.options()
+    with ray_executor(address) as executor, search_control(time_limit) as control:
         found = search_ensemble(
             candidates,
             budget_bytes=budget,
@@ -154,6 +158,8 @@ def ensemble(
             confidence=confidence,
             **Reserve.of(candidates).options(),
             **options,
+            **control,
+            executor=executor,
         )
     path = default_output(source, out)
     record = write_ensemble(found.to_dict(), path, source.path)
@@ -189,7 +195,10 @@ def frontier(
     from gapsack.selection.frontier import frontier as search_frontier
     from gapsack.selection.pool import CandidatePool
     from gapsack.sweep.cli.show.frontier import print_frontier, write_frontier, write_plot
-    from gapsack.sweep.graphs.choosing import Reserve, Search
+    from gapsack.sweep.cli.show.searching import search_control
+    from gapsack.sweep.cluster.executor import ray_executor
+    from gapsack.sweep.graphs.choosing import Search
+    from gapsack.sweep.graphs.reserve import Reserve
     from gapsack.sweep.runs.sources import find_pool
 
     search = Search(
@@ -206,8 +215,9 @@ def frontier(
     )
     source = find_pool(pool)
     candidates = CandidatePool.read(source.path)
-    with search.running(time_limit, address) as options:
-        found = search_frontier(candidates, **Reserve.of(candidates).options(), **options)
+    options = search.options()
+    with ray_executor(address) as executor, search_control(time_limit) as control:
+        found = search_frontier(candidates, **Reserve.of(candidates).options(), **options, **control, executor=executor)
     path = out or source.beside("frontier_file", "frontier.json")
     record = write_frontier(found, path)
     if plot is not None:

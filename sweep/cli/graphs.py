@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gapsack.sweep.cli.app import JsonOption, output, print_json, progress_bar
+from gapsack.sweep.cli.app import JsonOption, messages, output, print_json, progress_bar
 
 GraphArgument = Annotated[
     Path | None,
@@ -85,6 +85,8 @@ def build(
     folder = out or default_folder(found, writing.format)
     with progress_bar("Writing members", None) as advance:
         built = build_and_track(found, folder, writing, track=track, advance=advance)
+    if built.untracked is not None:
+        messages().print(f"The graph is built, but MLflow did not take it: {built.untracked}")
     if json:
         print_json(built.to_dict())
     else:

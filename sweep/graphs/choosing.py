@@ -1,29 +1,19 @@
-"""`select ensemble` and `select frontier`: a pool and options into a search, with progress, a time limit and Ctrl-C."""
+"""`select ensemble` and `select frontier`: what a person types into options of a search, and where its result goes."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-
-from gapsack.models.graph.size import reserve_bytes
-from gapsack.selection.blend.runner import Progress as SearchProgress
 from gapsack.selection.errors import InputError
-from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.atomic import replace_json
-from gapsack.sweep.cli.app import messages
-from gapsack.sweep.cli.show.sizes import MIB
-from gapsack.sweep.cluster.executor import ray_executor
-from gapsack.sweep.cluster.signals import stop_on_signals
-from gapsack.sweep.graphs.packing import is_buildable
 from gapsack.sweep.runs.sources import Source
+
+MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -54,14 +44,13 @@ class Search:
     seed: int
     workers: int | None
 
-    @contextmanager
-    def running(self, time_limit_seconds: float | None, address: str | None) -> Iterator[dict[str, Any]]:
-        """Options for `selection`, within a display that shows progress and may stop the search.
+    def options(self) -> dict[str, Any]:
+        """As `search_ensemble` and `frontier` take them.
 
         Raises:
-            InputError: an option that says nothing sensible, or no cluster at `address`.
+            InputError: an option that says nothing sensible.
         """
-        options = {
+        return {
             "metric": load_metric(self.metric),
             "blend": self.blend,
             "precisions": self.precisions,
@@ -73,31 +62,6 @@ class Search:
             "seed": self.seed,
             "workers": self.workers or os.cpu_count() or 1,
         }
-        with ray_executor(address) as executor, search_control(time_limit_seconds) as control:
-            yield {**options, **control, "executor": executor}
-
-
-@dataclass(frozen=True)
-class Reserve:
-    """Bytes of the budget kept free for the graph around the members; all zero when no graph can be built."""
-
-    fixed_bytes: int
-    member_bytes: int
-
-    @classmethod
-    def of(cls, pool: CandidatePool) -> Reserve:
-        """What graphs of the pool's candidates need at most beside their weights."""
-        buildable = [c for c in pool.candidates if is_buildable(c.origin)]
-        if not buildable:
-            return cls(0, 0)
-        fixed = reserve_bytes([])
-        # A SavedModel's size counts its own structure; what is added to it is no more than a float32 member's.
-        used = {precision for c in buildable if "family" in c.origin for precision in c.size_bytes} or {"float32"}
-        return cls(fixed, max(reserve_bytes([precision]) - fixed for precision in used))
-
-    def options(self) -> dict[str, int]:
-        """As `search_ensemble` and `frontier` take them."""
-        return {"reserve_bytes": self.fixed_bytes, "member_reserve_bytes": self.member_bytes}
 
 
 def budget_bytes(budget_mb: float) -> int:
@@ -145,37 +109,6 @@ def load_metric(text: str) -> Any:
     if not callable(function):
         raise InputError(f"expected a function {name} in {file}, got none")
     return function
-
-
-@contextmanager
-def search_control(time_limit_seconds: float | None) -> Iterator[Mapping[str, Any]]:
-    """Options that let a search be watched and stopped: a line of progress, the time limit, Ctrl-C and SIGTERM.
-
-    The first signal makes the search return the best so far; a second one ends at once.
-    """
-    console = messages()
-    deadline = None if time_limit_seconds is None else time.monotonic() + time_limit_seconds
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[best]}"),
-    )
-    with (
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
-        stop_on_signals(lambda: console.print("Stopping with the best so far (again to end at once).")) as stop,
-    ):
-        task = bar.add_task("Searching", total=None, best="")
-
-        def show(progress: SearchProgress) -> None:
-            best = "" if progress.score is None else f"{progress.score:.5f} {' + '.join(progress.members)}"
-            bar.update(task, description=progress.stage, completed=progress.done, total=progress.total, best=best)
-
-        def should_stop() -> bool:
-            return stop.requested or (deadline is not None and time.monotonic() >= deadline)
-
-        yield {"progress": show, "should_stop": should_stop}
 
 
 def write_ensemble(record: dict[str, Any], path: Path, pool: Path) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def test_wrong_input_is_one_sentence_and_code_2(folder: Path, arguments: tuple[s
     "arguments", [("pareto", "pool", "--json"), ("pareto", "pool"), ("ensemble", "pool", "--budget-mb", "3")]
 )
 def test_the_program_says_the_same(folder: Path, arguments: tuple[str, ...]) -> None:
-    command = [sys.executable, "-c", "from gapsack.sweep.cli.choose import main; main()", *arguments]
+    command = [sys.executable, "-c", "from gapsack.sweep.cli import select; select()", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     here = select(folder, *arguments)
     assert (done.returncode, done.stdout, done.stderr) == (here.exit_code, here.stdout, here.stderr)

@@ -20,7 +20,7 @@ from gapsack.sweep.atomic import replace_json
 from gapsack.sweep.cli.choose import app
 from gapsack.sweep.data.tfrecord import encode
 from gapsack.sweep.data.tfrecord.framing import frame_record
-from gapsack.sweep.graphs.choosing import Reserve
+from gapsack.sweep.graphs.reserve import Reserve
 
 VIDEOS, FRAMES, CLASSES = 40, 12, 30
 COMMON = ("--sample-frames", "12", "--batch-size", "16")

@@ -1,0 +1,45 @@
+"""A search that a person watches and may stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from gapsack.selection.blend.runner import Progress as SearchProgress
+from gapsack.sweep.cli.app import messages
+from gapsack.sweep.cluster.signals import stop_on_signals
+
+
+@contextmanager
+def search_control(time_limit_seconds: float | None) -> Iterator[Mapping[str, Any]]:
+    """Options that let a search be watched and stopped: a line of progress, the time limit, Ctrl-C and SIGTERM.
+
+    The first signal makes the search return the best so far; a second one ends at once.
+    """
+    console = messages()
+    deadline = None if time_limit_seconds is None else time.monotonic() + time_limit_seconds
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[best]}"),
+    )
+    with (
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+        stop_on_signals(lambda: console.print("Stopping with the best so far (again to end at once).")) as stop,
+    ):
+        task = bar.add_task("Searching", total=None, best="")
+
+        def show(progress: SearchProgress) -> None:
+            best = "" if progress.score is None else f"{progress.score:.5f} {' + '.join(progress.members)}"
+            bar.update(task, description=progress.stage, completed=progress.done, total=progress.total, best=best)
+
+        def should_stop() -> bool:
+            return stop.requested or (deadline is not None and time.monotonic() >= deadline)
+
+        yield {"progress": show, "should_stop": should_stop}
