@@ -20,6 +20,13 @@ from gapsack.sweep.measure.lists import LabelledLists
 
 GAP_K = 20
 
+Tick = Callable[[], None]
+"""Called before each batch; what it raises ends the measuring."""
+
+
+def no_tick() -> None:
+    """Lets a measurement run to its end."""
+
 
 class Predictor(Protocol):
     """What predicts: a `models.training.Trainer`."""
@@ -44,16 +51,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Holdout:
-    """The held-out files, read in the same order with the same frames each time."""
+    """The held-out files, read in the same order with the same frames each time; `tick` is called each batch."""
 
     files: Sequence[str]
     features: Features
     batch_size: int
     sample_frames: int
     max_bad_share: float
+    tick: Tick = no_tick
 
-    def measure(self, predictor: Predictor, k: int = GAP_K, *, tick: Callable[[], None] = lambda: None) -> Measured:
-        """Predict every video's `k` best classes (all of them where there are fewer); `tick` is called each batch.
+    def measure(self, predictor: Predictor, k: int = GAP_K) -> Measured:
+        """Predict every video's `k` best classes (all of them where there are fewer).
 
         Raises:
             TrainingError: a score is not finite.
@@ -67,14 +75,12 @@ class Holdout:
             sample_frames=self.sample_frames,
             faults=faults,
         ) as batches:
-            seen = measured(batches, predictor, min(k, self.features.classes), self.features, tick)
+            seen = measured(batches, predictor, min(k, self.features.classes), self.features, self.tick)
         faults.check(complete=True)
         return replace(seen, faults=faults.summary())
 
 
-def measured(
-    batches: Iterable[Batch], predictor: Predictor, k: int, features: Features, tick: Callable[[], None]
-) -> Measured:
+def measured(batches: Iterable[Batch], predictor: Predictor, k: int, features: Features, tick: Tick) -> Measured:
     """Predict the `k` best classes of every video of `batches`; `tick` is called each batch.
 
     Raises:

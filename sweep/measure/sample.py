@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.reader import evaluation_batches
-from gapsack.sweep.measure.holdout import GAP_K, Measured, Predictor, measured
+from gapsack.sweep.measure.holdout import GAP_K, Measured, Predictor, Tick, measured, no_tick
 from gapsack.sweep.runs.spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ CALIBRATION_BATCH = 16
 class TrainingSample:
     """The first `videos` of the training files in an order drawn by `seed`; the same frames each time.
 
-    It is read again for each pass, so that memory stays that of the reader whatever its size.
+    It is read again for each pass, so that memory stays that of the reader whatever its size; `tick` is called each
+    batch.
     """
 
     files: tuple[str, ...]
@@ -35,12 +36,13 @@ class TrainingSample:
     videos: int
     sample_frames: int
     seed: int
+    tick: Tick = no_tick
 
     @classmethod
-    def of(cls, spec: TrialSpec, videos: int) -> TrainingSample:
+    def of(cls, spec: TrialSpec, videos: int, tick: Tick = no_tick) -> TrainingSample:
         """A sample of a trial's training files."""
         training = spec.grid.training
-        return cls(spec.train_files, spec.grid.data.features, videos, training.sample_frames, training.seed)
+        return cls(spec.train_files, spec.grid.data.features, videos, training.sample_frames, training.seed, tick)
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """The videos in batches of `batch_size`, the last one smaller; all there are where there are fewer."""
@@ -57,17 +59,19 @@ class TrainingSample:
                 yield Batch(batch.video_ids[:left], batch.frames[:left], batch.labels[:left], None)
                 left -= len(batch.video_ids)
 
-    def measure(self, predictor: Predictor, batch_size: int, *, tick: Callable[[], None]) -> Measured:
+    def measure(self, predictor: Predictor, batch_size: int) -> Measured:
         """The sample as a model sees it; as `Holdout.measure`."""
-        return measured(self.batches(batch_size), predictor, min(GAP_K, self.features.classes), self.features, tick)
+        return measured(
+            self.batches(batch_size), predictor, min(GAP_K, self.features.classes), self.features, self.tick
+        )
 
-    def calibrate(self, trainer: Trainer, *, tick: Callable[[], None]) -> Calibration:
+    def calibrate(self, trainer: Trainer) -> Calibration:
         """Moments of the inputs of every matrix, by the weights that `trainer` has loaded."""
         from gapsack.models.calibration import calibrate
 
         def frames() -> Iterator[np.ndarray]:
             for batch in self.batches(CALIBRATION_BATCH):
-                tick()
+                self.tick()
                 yield batch.frames
 
         return calibrate(trainer.model, frames())
