@@ -78,10 +78,12 @@ def run(
     # Read and checked before anything heavy is imported: a mistake in the file is told at once.
     loaded = load_grid(grid, data_folder=data, overrides=overrides)
 
+    from gapsack.sweep.cli.show.live import SweepView
     from gapsack.sweep.cli.show.summary import print_summary, summary_values
     from gapsack.sweep.cluster.launch import launch
 
-    launched = launch(loaded, grid.read_text(encoding="utf-8"), address=address)
+    with SweepView(messages(), precision=loaded.budget.precision) as view:
+        launched = launch(loaded, grid.read_text(encoding="utf-8"), Path.cwd(), address=address, events=view)
     if json:
         print_json(summary_values(launched))
     else:

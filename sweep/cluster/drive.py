@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.cluster.events import SweepProgress
+from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.cluster.ray import ray_session
 from gapsack.sweep.cluster.resources import TrialResources
 from gapsack.sweep.cluster.signals import stop_on_signals
@@ -36,7 +36,7 @@ def run_sweep(
     *,
     trial: TrialFunction,
     address: str | None = None,
-    progress: SweepProgress | None = None,
+    events: SweepEvents | None = None,
 ) -> SweepResult:
     """Run the trials of a sweep that are not done, each to its end; the caller holds the run (`RunFolder.held`).
 
@@ -46,17 +46,17 @@ def run_sweep(
         InputError: a trial needs more than there is, or no cluster answers at `address`.
         KeyboardInterrupt: the second signal.
     """
-    watcher = progress or SweepProgress()
+    events = events or SweepEvents()
     standing = Standing(sweep)
 
     def ask_to_stop() -> None:
         sweep.run.stop_file.touch()
-        watcher.stopping()
+        events.stopping()
 
     with stop_on_signals(ask_to_stop) as stop:
         standing.delete_leftovers()
         done, wanted = len(standing.done()), standing.wanted
-        watcher.sweep_started(total=wanted, done=done)
+        events.sweep_started(total=wanted, done=done)
         if done < wanted:
             resources = TrialResources(sweep.grid)
             largest = resources.largest(spec.point.axes for spec in standing.waiting())
@@ -65,7 +65,7 @@ def run_sweep(
                     from gapsack.sweep.cluster.outcomes import Outcomes
 
                     searcher = _searcher(sweep, standing, resources, lambda: stop.requested)
-                    _fit(sweep, searcher, trainable(trial, sweep), resources, Outcomes(sweep, tracker, watcher))
+                    _fit(sweep, searcher, trainable(trial, sweep), resources, Outcomes(sweep, tracker, events))
             finally:
                 shutil.rmtree(sweep.run.tune, ignore_errors=True)
         return standing.result(interrupted=stop.requested)

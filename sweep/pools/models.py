@@ -18,11 +18,11 @@ from gapsack.models.graph import AnyMember, Member, SavedModelMember, Shared
 from gapsack.models.graph.foreign.saved_model import open_saved_model
 from gapsack.selection.errors import InputError, PoolError
 from gapsack.selection.pool import Candidate, CandidatePool
-from gapsack.sweep.cli.show.sizes import mib, path_bytes
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.measure.graphs import DataSet
 from gapsack.sweep.measure.holdout import Measured
 from gapsack.sweep.pools.predictions import split_named
+from gapsack.sweep.pools.sizes import MIB, path_bytes
 from gapsack.sweep.pools.staging import WEIGHTS_FOLDER, Staged, staging
 
 EXACT = "float32"
@@ -170,7 +170,7 @@ class _Work:
             if classes is None:
                 raise InputError(f"expected the classes of {folder} from its signature or --classes, got neither")
             shared = Shared(self.options.rgb, self.options.audio, classes)
-            self.say(f"{name}: the SavedModel {folder}, {mib(path_bytes(folder)):.2f} MiB")
+            self.say(f"{name}: the SavedModel {folder}, {path_bytes(folder) / MIB:.2f} MiB")
             member = SavedModelMember(name, folder, precision, 1.0, self.options.sampled, shared)
             measured[precision] = self._measure(member, shared)
         size_bytes = {precision: path_bytes(folder) for precision, folder in folders.items()}
