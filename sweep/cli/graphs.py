@@ -111,7 +111,7 @@ def evaluate(
         find_graph(graph), files or [], batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
     )
     with progress_bar("Evaluating videos", None) as advance:
-        evaluation = job.evaluate(advance)
+        evaluation = job.evaluate(advance).to_dict()
     if json:
         print_json(evaluation | job.facts())
     else:

@@ -97,7 +97,7 @@ def run(
 @app.command(epilog="Example: `sweep status runs/paper_grid`")
 def status(run: RunArgument = None, storage: StorageOption = RUNS, json: JsonOption = False) -> None:
     """Show a run's trials: how far each has come, its loss, GAP and size, and why it failed."""
-    from gapsack.sweep.cli.show.plan import print_status, status_values
+    from gapsack.sweep.cli.show.status import print_status, status_values
     from gapsack.sweep.runs.folder import find_run
     from gapsack.sweep.runs.status import run_state
 
@@ -111,7 +111,7 @@ def status(run: RunArgument = None, storage: StorageOption = RUNS, json: JsonOpt
 @app.command("list", epilog="Example: `sweep list --storage runs`")
 def list_runs(storage: StorageOption = RUNS, json: JsonOption = False) -> None:
     """Show all runs, newest first."""
-    from gapsack.sweep.cli.show.plan import print_runs, run_values
+    from gapsack.sweep.cli.show.status import print_runs, run_values
     from gapsack.sweep.runs.folder import runs_in
     from gapsack.sweep.runs.status import readable_states
 

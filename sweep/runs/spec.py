@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.grid.points import TrialPoint, trial_point
+from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
 
 WITHOUT_EFFECT = ("name", "search", "budget", "resources", "tracking", "storage")

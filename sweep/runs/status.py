@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from gapsack.selection.errors import ConfigError
 from gapsack.sweep.atomic import read_json
-from gapsack.sweep.runs.curve import CurveRow
-from gapsack.sweep.grid.schema import Grid
-from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.plan import PlannedTrial, planned
 from gapsack.sweep.grid.points import TrialPoint, trial_point, trial_points
+from gapsack.sweep.grid.read import load_config
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.runs.curve import CurveRow
 from gapsack.sweep.runs.folder import RunFolder, TrialStatus
 
 RunStatus = Literal["running", "done", "failed", "incomplete"]

@@ -11,9 +11,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from gapsack.sweep.cli.show.sizes import mib
 from gapsack.sweep.cluster.events import SweepEvents
 
-MIB = 2**20
 BAR_CHARACTERS = 24
 
 
@@ -75,7 +75,7 @@ class SweepView(SweepEvents):
         self._running.pop(name, None)
         self._done += 1
         size = record["size_bytes"].get(self._precision)
-        at = "" if size is None else f", {size / MIB:.2f} MiB in {self._precision}"
+        at = "" if size is None else f", {mib(size):.2f} MiB in {self._precision}"
         self._say(f"{name} done: GAP {record['gap']:.4f}{at} ({self._done} of {self._total})", "green")
 
     def trial_failed(self, name: str, reason: str) -> None:

@@ -3,11 +3,11 @@ import json
 import pytest
 
 from gapsack.dashboards.records import FrontierPoint
+from gapsack.sweep.cli.show.status import run_values, status_values
 from gapsack.sweep.grid.schema import Grid
-from gapsack.sweep.runs.report import frontier_points, inferior_trials, sweep_records
 from gapsack.sweep.runs.folder import RunFolder, runs_in
+from gapsack.sweep.runs.report import frontier_points, inferior_trials, sweep_records
 from gapsack.sweep.runs.status import curve_rows, readable_states, run_state
-from gapsack.sweep.cli.show.plan import run_values, status_values
 
 GRID = {
     "name": "run",
