@@ -16,7 +16,7 @@ from gapsack.sweep.data.files import expand
 from gapsack.sweep.data.reader import RawBatch, raw_batches
 from gapsack.sweep.graphs.packing import graph_features
 from gapsack.sweep.graphs.quiet import load_tensorflow
-from gapsack.sweep.measure.lists import evaluate_graph, write_predictions
+from gapsack.sweep.measure.lists import Evaluation, evaluate_graph, write_predictions
 from gapsack.sweep.runs.sources import Source
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ class Job:
         faults = Faults(max_bad_share)
         return cls(source.path, tuple(files), graph_features(source.path), batch_size, faults, decode_once)
 
-    def evaluate(self, advance: Callable[[int], object]) -> dict[str, Any]:
+    def evaluate(self, advance: Callable[[int], object]) -> Evaluation:
         """The graph's metrics on the files; `advance` gets the videos of each batch."""
         with self._batches() as batches:
-            return evaluate_graph(self._load(), batches, self.features.classes, advance).to_dict()
+            return evaluate_graph(self._load(), batches, self.features.classes, advance)
 
     def predict(self, out: Path, advance: Callable[[int], object]) -> int:
         """Write the prediction CSV; the number of videos."""
