@@ -32,6 +32,7 @@ from gapsack.sweep.data.files import expand
 from gapsack.sweep.graphs.build import write_graph
 from gapsack.sweep.graphs.choosing import Reserve, write_ensemble
 from gapsack.sweep.cli.choose import write_ensemble
+from gapsack.sweep.graphs.choosing import write_ensemble
 from gapsack.sweep.graphs.formats import Writing, write_graph
 from gapsack.sweep.graphs.packing import read_packing
 from gapsack.sweep.graphs.reserve import Reserve

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gapsack.sweep.cli.app import JsonOption, output, print_json, progress_bar
+from gapsack.sweep.cli.app import JsonOption, messages, output, print_json, progress_bar
 
 GraphArgument = Annotated[
     Path | None,
@@ -93,6 +93,8 @@ def build(
     folder = out or default_folder(found, format)
     with progress_bar("Writing members", None) as advance:
         built = build_and_track(found, folder, writing, track=track, advance=advance)
+    if built.untracked is not None:
+        messages().print(f"The graph is built, but MLflow did not take it: {built.untracked}")
     if json:
         print_json(built.to_dict())
     else:
@@ -117,7 +119,7 @@ def evaluate(
         find_graph(graph), files or [], batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
     )
     with progress_bar("Evaluating videos", None) as advance:
-        evaluation = job.evaluate(advance)
+        evaluation = job.evaluate(advance).to_dict()
     if json:
         print_json(evaluation | job.facts())
     else:

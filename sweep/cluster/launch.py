@@ -9,7 +9,9 @@ from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_json, replace_text
 from gapsack.sweep.cli.app import messages
 from gapsack.sweep.cli.show.live import SweepView
+from gapsack.sweep.atomic import read_json, replace_json, replace_text
 from gapsack.sweep.cluster.drive import SweepResult, run_sweep
+from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.data.files import Split, expand, split_holdout
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.read import load_config
@@ -34,8 +36,17 @@ class Launched:
     losses: Losses | None
 
 
-def launch(grid: Grid, grid_text: str, *, address: str | None = None) -> Launched:
-    """Train what is missing of a grid's trials; progress goes to standard error.
+def launch(
+    grid: Grid, grid_text: str, folder: Path, *, address: str | None = None, events: SweepEvents | None = None
+) -> Launched:
+    """Train what is missing of a grid's trials.
+
+    Args:
+        grid: the resolved grid.
+        grid_text: the grid file, which is kept with the run.
+        folder: where `storage` lies if it is relative, and MLflow's database if nothing else is set.
+        address: a Ray cluster; Ray on this machine otherwise.
+        events: is told of all that happens.
 
     Raises:
         InputError: data files are missing, the run was made with another grid, another process drives it, MLflow does
@@ -43,25 +54,25 @@ def launch(grid: Grid, grid_text: str, *, address: str | None = None) -> Launche
         KeyboardInterrupt: stopped at once, by a second Ctrl-C.
     """
     split = find_files(grid)
-    run = RunFolder(Path(grid.storage) / grid.name)
-    console = messages()
+    run = RunFolder(folder / grid.storage / grid.name)
+    events = events or SweepEvents()
     with run.held():
         prepare(run, grid, grid_text, split)
-        with console.status("Checking data files"):
-            checksums.keep(run.checksums_file, checksums.take([*split.train, *split.holdout]))
-        uri = tracking_uri(grid.tracking, Path.cwd())
-        with console.status("Opening MLflow"):
-            tracker = Tracker(MlflowStore(uri, grid.tracking.experiment, Path.cwd() / "mlruns"), run, grid)
-            tracker.start_sweep()
+        events.checking_data()
+        checksums.keep(run.checksums_file, checksums.take([*split.train, *split.holdout]))
+        events.opening_tracking()
+        uri = tracking_uri(grid.tracking, folder)
+        tracker = Tracker(MlflowStore(uri, grid.tracking.experiment, folder / "mlruns"), run, grid)
+        tracker.start_sweep()
         result, losses = None, None
         try:
-            with SweepView(console, precision=grid.budget.precision) as view:
-                spec = SweepSpec(str(run.path), grid, split.train, split.holdout)
-                result = run_sweep(spec, tracker, trial=run_trial, address=address, progress=view)
+            spec = SweepSpec(str(run.path), grid, split.train, split.holdout)
+            result = run_sweep(spec, tracker, trial=run_trial, address=address, events=events)
         except KeyboardInterrupt:
-            console.print("Ended at once; the same command goes on from the last checkpoints.")
+            events.ended_at_once()
             raise
         finally:
+            events.sweep_ended()
             losses = tracker.close(_outcome(result))
     return Launched(run, grid, uri, result, losses)
 

@@ -15,6 +15,9 @@ from gapsack.selection.errors import GapsackError
 from gapsack.selection.files import read_json
 from gapsack.sweep.cli.app import messages
 from gapsack.sweep.graphs.packing import Packing, extra_files, read_packing
+from gapsack.sweep.atomic import read_json
+from gapsack.sweep.graphs.formats import Writing, write_graph
+from gapsack.sweep.graphs.packing import read_packing
 from gapsack.sweep.graphs.quiet import load_tensorflow
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.runs.folder import RunFolder
@@ -48,6 +51,8 @@ class Built:
     reserve_bytes: int
     budget_bytes: int
     tracked: EnsembleRun | None
+    untracked: str | None = None
+    """Why MLflow, which was to have the ensemble, does not."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -72,7 +77,7 @@ def build_and_track(
     """Build the ensemble of `source` in `directory`; `advance` is called for each member written.
 
     With `track`, an ensemble that belongs to a run becomes an MLflow run where the sweep's own runs are, with the graph
-    as its model if that is a SavedModel. MLflow being away is said on standard error and does not undo the graph.
+    as its model if that is a SavedModel. MLflow being away is said in the result and does not undo the graph.
 
     Raises:
         InputError: see `sweep.graphs.packing.read_packing`.
@@ -87,7 +92,12 @@ def build_and_track(
 
     info = write_graph(packing, directory, writing, progress)
     graph = directory if (directory / SAVED_MODEL_FILE).is_file() else None
-    tracked = _track(source.run, packing.ensemble, graph) if track and source.run is not None else None
+    tracked, untracked = None, None
+    if track and source.run is not None:
+        try:
+            tracked = _track(source.run, packing.ensemble, graph)
+        except GapsackError as error:
+            untracked = str(error)
     return Built(
         format=writing.format,
         info=info,
@@ -95,6 +105,7 @@ def build_and_track(
         reserve_bytes=packing.ensemble.get("reserve_bytes", 0),
         budget_bytes=packing.ensemble["budget_bytes"],
         tracked=tracked,
+        untracked=untracked,
     )
 
 
@@ -132,10 +143,6 @@ def _track(run: RunFolder, ensemble: dict[str, Any], graph: Path | None) -> Ense
     if not run.tracking_file.exists():
         return None
     uri = str(read_json(run.tracking_file)["uri"])
-    try:
-        # The experiment exists since the sweep, so where a new one would keep its files does not matter.
-        store = MlflowStore(uri, load_config(run.config_file).tracking.experiment, run.path / "mlruns")
-        return ensemble_run(store, ensemble, graph=graph, run=run)
-    except GapsackError as error:
-        messages().print(f"The graph is built, but MLflow did not take it: {error}")
-        return None
+    # The experiment exists since the sweep, so where a new one would keep its files does not matter.
+    store = MlflowStore(uri, load_config(run.config_file).tracking.experiment, run.path / "mlruns")
+    return ensemble_run(store, ensemble, graph=graph, run=run)

@@ -1,4 +1,4 @@
-"""What a graph takes of the budget beside its members' weights."""
+"""What a search keeps free of its budget, so that the graph around the members still fits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gapsack.models.graph.size import reserve_bytes
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.pool.origin import Buildable, WeightsOrigin, read_origin
+from gapsack.sweep.graphs.packing import is_buildable
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,14 @@ class Reserve:
         origins = {c.name: read_origin(c.origin, c.hyperparameters, f"candidate {c.name}") for c in pool.candidates}
         if not any(isinstance(origin, Buildable) for origin in origins.values()):
             return cls(0, 0)
-        fixed = reserve_bytes([])
-        # A SavedModel's size counts its own structure; what is added to it is no more than a float32 member's.
-        ours = [c for c in pool.candidates if isinstance(origins[c.name], WeightsOrigin)]
-        used = {precision for c in ours for precision in c.size_bytes} or {"float32"}
+        members = [
+            member_reserve_bytes(origin.family, candidate.hyperparameters, precision)
+            for candidate in pool.candidates
+            if isinstance(origin := origins[candidate.name], WeightsOrigin)
+            for precision in candidate.size_bytes
+        ]
+        # A SavedModel's size counts its own structure; what is added to it is no more than a member takes.
+        return cls(fixed_reserve_bytes(), max(members, default=MEMBER_BYTES))
         return cls(fixed, max(reserve_bytes([precision]) - fixed for precision in used))
 
     def options(self) -> dict[str, int]:

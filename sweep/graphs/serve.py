@@ -17,6 +17,7 @@ from gapsack.sweep.graphs.packing import graph_task
 from gapsack.sweep.graphs.predict import write_predictions
 from gapsack.sweep.graphs.quiet import load_tensorflow
 from gapsack.sweep.measure.lists import evaluate_graph
+from gapsack.sweep.measure.lists import Evaluation, evaluate_graph, write_predictions
 from gapsack.sweep.runs.sources import Source
 
 if TYPE_CHECKING:
@@ -57,10 +58,10 @@ class Job:
             source.path, tuple(files), dataset_of(graph_task(source.path).to_dict()), batch_size, faults, decode_once
         )
 
-    def evaluate(self, advance: Callable[[int], object]) -> dict[str, Any]:
+    def evaluate(self, advance: Callable[[int], object]) -> Evaluation:
         """The graph's metrics on the files; `advance` gets the videos of each batch."""
         with self._batches() as batches:
-            return evaluate_graph(self._load(), batches, self.dataset.classes, advance).to_dict()
+            return evaluate_graph(self._load(), batches, self.dataset.classes, advance)
 
     def predict(self, out: Path, advance: Callable[[int], object]) -> int:
         """Write the prediction CSV; the number of videos."""

@@ -19,6 +19,13 @@ from gapsack.sweep.measure.lists import LabelledLists
 
 GAP_K = 20
 
+Tick = Callable[[], None]
+"""Called before each batch; what it raises ends the measuring."""
+
+
+def no_tick() -> None:
+    """Lets a measurement run to its end."""
+
 
 class Predictor(Protocol):
     """What predicts: a `models.training.Trainer`."""
@@ -43,16 +50,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Holdout:
-    """The held-out files, read in the same order with the same frames each time."""
+    """The held-out files, read in the same order with the same frames each time; `tick` is called each batch."""
 
     files: Sequence[str]
     dataset: Dataset
     batch_size: int
     view: View
     max_bad_share: float
+    tick: Tick = no_tick
 
-    def measure(self, predictor: Predictor, k: int = GAP_K, *, tick: Callable[[], None] = lambda: None) -> Measured:
-        """Predict every video's `k` best classes (all of them where there are fewer); `tick` is called each batch.
+    def measure(self, predictor: Predictor, k: int = GAP_K) -> Measured:
+        """Predict every video's `k` best classes (all of them where there are fewer).
 
         Raises:
             TrainingError: a score is not finite.
@@ -66,13 +74,13 @@ class Holdout:
             whole=self.view.whole,
             faults=faults,
         ) as batches:
-            seen = measured(batches, predictor, k, self.dataset.classes, tick)
+            seen = measured(batches, predictor, k, self.dataset.classes, self.tick)
         faults.check(complete=True)
         return replace(seen, faults=faults.summary())
 
 
 def measured(
-    batches: Iterable[Examples], predictor: Predictor, k: int, classes: int, tick: Callable[[], None]
+    batches: Iterable[Examples], predictor: Predictor, k: int, classes: int, tick: Tick
 ) -> Measured:
     """Predict the `k` best of `classes` classes, or all, of every video of `batches`; `tick` is called each batch.
 

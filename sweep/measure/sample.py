@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +14,9 @@ from gapsack.models.tasks import View
 from gapsack.sweep.data.dataset import Dataset, Examples
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.measure.holdout import GAP_K, Measured, Predictor, measured
+from gapsack.sweep.data.features import Features
+from gapsack.sweep.data.reader import evaluation_batches
+from gapsack.sweep.measure.holdout import GAP_K, Measured, Predictor, Tick, measured, no_tick
 from gapsack.sweep.runs.spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -36,7 +40,8 @@ class _First(NamedTuple):
 class TrainingSample:
     """The first `videos` of the training files in an order drawn by `seed`; the same frames each time.
 
-    It is read again for each pass, so that memory stays that of the reader whatever its size.
+    It is read again for each pass, so that memory stays that of the reader whatever its size; `tick` is called each
+    batch.
     """
 
     files: tuple[str, ...]
@@ -44,11 +49,12 @@ class TrainingSample:
     videos: int
     view: View
     seed: int
+    tick: Tick = no_tick
 
     @classmethod
-    def of(cls, spec: TrialSpec, videos: int) -> TrainingSample:
+    def of(cls, spec: TrialSpec, videos: int, tick: Tick = no_tick) -> TrainingSample:
         """A sample of a trial's training files."""
-        return cls(spec.train_files, spec.grid.data.dataset, videos, spec.view, spec.grid.training.seed)
+        return cls(spec.train_files, spec.grid.data.dataset, videos, spec.view, spec.grid.training.seed, tick)
 
     def batches(self, batch_size: int) -> Iterator[Examples]:
         """The videos in batches of `batch_size`, the last one smaller; all there are where there are fewer."""
@@ -69,17 +75,17 @@ class TrainingSample:
                 )
                 left -= len(batch.video_ids)
 
-    def measure(self, predictor: Predictor, batch_size: int, *, tick: Callable[[], None]) -> Measured:
+    def measure(self, predictor: Predictor, batch_size: int) -> Measured:
         """The sample as a model sees it; as `Holdout.measure`."""
-        return measured(self.batches(batch_size), predictor, GAP_K, self.dataset.classes, tick)
+        return measured(self.batches(batch_size), predictor, GAP_K, self.dataset.classes, self.tick)
 
-    def calibrate(self, trainer: Trainer, *, tick: Callable[[], None]) -> Calibration:
+    def calibrate(self, trainer: Trainer) -> Calibration:
         """Moments of the inputs of every matrix, by the weights that `trainer` has loaded."""
         from gapsack.models.calibration import calibrate
 
         def inputs() -> Iterator[Mapping[str, NDArray[Any]]]:
             for batch in self.batches(CALIBRATION_BATCH):
-                tick()
+                self.tick()
                 yield batch.inputs
 
         return calibrate(trainer.model, inputs())

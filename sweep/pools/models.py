@@ -27,6 +27,7 @@ from gapsack.sweep.data.features import Features
 from gapsack.sweep.measure.graphs import DataSet
 from gapsack.sweep.measure.holdout import Measured
 from gapsack.sweep.pools.predictions import split_named
+from gapsack.sweep.pools.sizes import MIB, path_bytes
 from gapsack.sweep.pools.staging import WEIGHTS_FOLDER, Staged, staging
 
 EXACT = "float32"

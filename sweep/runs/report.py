@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from gapsack.dashboards.records import CurvePoint, DataFacts, FrontierPoint, Status, SweepRecords, TrialRecord
-from gapsack.selection.pool.lists import Predictions
 from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import Candidate
 from gapsack.selection.files import read_json
+from gapsack.selection.pool.lists import Predictions
+from gapsack.sweep.atomic import read_json
 from gapsack.sweep.runs.curve import CurveRow
 from gapsack.sweep.runs.provenance import versions
 from gapsack.sweep.runs.folder import RunFolder

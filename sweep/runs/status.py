@@ -13,13 +13,14 @@ from gapsack.sweep.errors import ConfigError
 from gapsack.selection.files import read_json
 from gapsack.selection.errors import InputError
 from gapsack.sweep.atomic import read_json
-from gapsack.sweep.runs.curve import CurveRow
-from gapsack.sweep.grid.schema import Grid
-from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.plan import PlannedTrial, planned
 from gapsack.sweep.grid.points import TrialPoint, trial_point, trial_points
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder, TrialStatus
 from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.grid.read import load_config
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.runs.curve import CurveRow
+from gapsack.sweep.runs.folder import RunFolder, TrialStatus
 
 RunStatus = Literal["running", "done", "failed", "incomplete"]
 

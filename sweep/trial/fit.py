@@ -18,6 +18,7 @@ from gapsack.sweep.grid.schema import Training
 from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.runs.curve import CurveFile, CurveRow
 from gapsack.sweep.trial.checkpoints import Checkpoints, Progress
+from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.pace import Lap, Pace
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ class Fit:
     holdout: Holdout
     checkpoints: Checkpoints
     curve: CurveFile
-    report: Report
-    should_stop: ShouldStop
+    control: Control
 
     def __post_init__(self) -> None:
         self.progress = Progress()
@@ -63,10 +63,11 @@ class Fit:
         """
         self._restore()
         self._since = time.perf_counter() - self.progress.fit_seconds
-        if not self.progress.settled:
-            self._settle()
-        if self.progress.step < self.training.steps:
-            self._train()
+        with self.control.saving(self._write_state):
+            if not self.progress.settled:
+                self._settle()
+            if self.progress.step < self.training.steps:
+                self._train()
         return self.progress
 
     def _restore(self) -> None:
@@ -90,7 +91,7 @@ class Fit:
             resume=self.progress.reader,
         ) as batches:
             while self.progress.step < self.training.steps:
-                self._stop_if_asked()
+                self.control.tick()
                 waited = batches.wait_seconds
                 batch = next(batches)
                 self.trainer.train_step(batch.inputs, batch.labels)
@@ -109,7 +110,7 @@ class Fit:
         row = self._row()
         with self._pace.paused():
             if evaluates:
-                row["gap"] = self.holdout.measure(self.trainer, tick=self._stop_if_asked).gap
+                row["gap"] = self.holdout.measure(self.trainer).gap
             self.progress.settled = True
             self.curve.append(row)
             self._tell(row)
@@ -145,7 +146,9 @@ class Fit:
         stall = {"data_wait_share": lap.wait_seconds / lap.seconds} if lap.steps else {}
         pruning = self.trainer.recipe.pruning_schedule
         sparse = {} if pruning is None else {"sparsity": pruning.sparsity_at(self.progress.step)}
-        self.report({"status": "running", "phase": "training", "steps": self.training.steps, **row, **stall, **sparse})
+        self.control.report(
+            {"status": "running", "phase": "training", "steps": self.training.steps, **row, **stall, **sparse}
+        )
 
     def _save_checkpoint(self) -> None:
         self.checkpoints.write_weights(self.progress.step, self.trainer.weights())
@@ -157,8 +160,3 @@ class Fit:
         self.progress.fit_seconds = time.perf_counter() - self._since
         self.progress.faults = self.faults.state()
         self.checkpoints.write_state(self.progress, self.trainer.state())
-
-    def _stop_if_asked(self) -> None:
-        if self.should_stop():
-            self._write_state()
-            raise TrialInterruptedError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from gapsack.sweep.grid.schema import AUTO
 from gapsack.sweep.measure.holdout import Holdout, Measured
 from gapsack.sweep.measure.sample import TrainingSample
 from gapsack.sweep.runs.spec import TrialSpec
+from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.sensitivity import Sensitivity, choose_recipe
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def publish(
     holdout: Holdout,
     scores: Mapping[str, float | None],
     *,
-    tick: Callable[[], None],
+    control: Control,
 ) -> Published:
     """Write the final weights, and the trial as a candidate of the pool in each of the grid's precisions.
 
@@ -65,8 +66,8 @@ def publish(
     write_weights(spec.folder.weights, weights)
     k = spec.grid.training.predictions_top_k
     trainer.load_weights(weights)
-    plain = holdout.measure(trainer, k, tick=tick)
-    storing = _Storing(spec, trainer, weights, _calibration(spec, trainer, tick), tick)
+    plain = holdout.measure(trainer, k)
+    storing = _Storing(spec, trainer, weights, _calibration(spec, trainer, control), control)
     wanted = dict.fromkeys(name for name in spec.grid.training.precisions if name not in (EXACT, AUTO))
     gaps, own, left_out, sensitivity = {EXACT: plain.gap}, {}, {}, None
     if AUTO in spec.grid.training.precisions:
@@ -81,7 +82,7 @@ def publish(
         except InputError as error:
             left_out[precision] = str(error)
             continue
-        measured = holdout.measure(trainer, k, tick=tick)
+        measured = holdout.measure(trainer, k)
         gaps[precision], own[precision] = measured.gap, measured.predictions
     metrics: dict[str, Any] = {"gap": plain.gap, **scores, "gap_by_precision": gaps}
     if sensitivity is not None:
@@ -98,7 +99,7 @@ class _Storing:
     trainer: Trainer
     weights: Weights
     calibration: Calibration | None
-    tick: Callable[[], None]
+    control: Control
 
     def load(self, precision: str) -> None:
         """Load what a graph computes with in `precision`; InputError where that cannot hold the weights."""
@@ -108,11 +109,11 @@ class _Storing:
     def sensitivity(self) -> Sensitivity:
         """The mixed precision that training videos suggest; InputError where none is good enough."""
         training, point = self.spec.grid.training, self.spec.point
-        sample = TrainingSample.of(self.spec, training.sensitivity.videos)
+        sample = TrainingSample.of(self.spec, training.sensitivity.videos, self.control.tick)
 
         def gap(precision: str) -> float:
             self.load(precision)
-            return sample.measure(self.trainer, training.batch_size, tick=self.tick).gap
+            return sample.measure(self.trainer, training.batch_size).gap
 
         def size_bytes(precision: str) -> int:
             return sizes.size_bytes(point.family, point.hyperparameters, precision)
@@ -121,7 +122,7 @@ class _Storing:
         return choose_recipe(groups, gap, size_bytes, training.sensitivity.gap_loss)
 
 
-def _calibration(spec: TrialSpec, trainer: Trainer, tick: Callable[[], None]) -> Calibration | None:
+def _calibration(spec: TrialSpec, trainer: Trainer, control: Control) -> Calibration | None:
     """Moments of the final weights' inputs, which `trainer` has loaded, kept for whoever stores the same integers.
 
     None where the grid has no integer precision, or wants none calibrated.
@@ -131,7 +132,7 @@ def _calibration(spec: TrialSpec, trainer: Trainer, tick: Callable[[], None]) ->
     integers = any(name == AUTO or precisions.uses_moments(name) for name in training.precisions)
     if not integers or not training.calibration_videos:
         return None
-    calibration = TrainingSample.of(spec, training.calibration_videos).calibrate(trainer, tick=tick)
+    calibration = TrainingSample.of(spec, training.calibration_videos, control.tick).calibrate(trainer)
     write_weights(spec.folder.calibration, calibration)
     return calibration
 

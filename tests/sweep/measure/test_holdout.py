@@ -1,5 +1,6 @@
 """The hold-out measured in batches, against all of it at once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_a_stop_between_batches_leaves_at_once(small_files):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        holdout(small_files["holdout"]).measure(FrameMean(), tick=tick)
+        replace(holdout(small_files["holdout"]), tick=tick).measure(FrameMean())
     assert len(batches) == 2
 
 
