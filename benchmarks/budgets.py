@@ -27,13 +27,10 @@ from gapsack.selection.pool import CandidatePool
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.search import search_ensemble
 from gapsack.selection.units import MIB
-from gapsack.sweep.data.batch import RawBatch
+from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.graphs.build import write_graph
-from gapsack.sweep.graphs.choosing import Reserve, write_ensemble
-from gapsack.sweep.cli.choose import write_ensemble
-from gapsack.sweep.graphs.choosing import write_ensemble
-from gapsack.sweep.graphs.formats import Writing, write_graph
+from gapsack.sweep.graphs.ensembles import write_ensemble
 from gapsack.sweep.graphs.packing import read_packing
 from gapsack.sweep.graphs.reserve import Reserve
 from gapsack.sweep.grid.read import load_config
@@ -76,7 +73,7 @@ class Contest:
 
     run: RunFolder
     pool: CandidatePool
-    batches: Sequence[RawBatch]
+    batches: Sequence[Batch]
     splits: int
 
 
@@ -94,8 +91,8 @@ def row(contest: Contest, share: int, budget_bytes: int, choice: str) -> Row | N
         info = write_graph(read_packing(path), Path(folder) / "graph")
         graph = Graph(info.directory)
         graph.decode()
-        one = RawBatch(*(column[:1] for column in batches[0]))
-        some = RawBatch(*(column[:64] for column in batches[0]))
+        one = Batch(*(column[:1] for column in batches[0]))
+        some = Batch(*(column[:64] for column in batches[0]))
         times = milliseconds(graph, one), milliseconds(graph, some)
     return Row(
         share=share,

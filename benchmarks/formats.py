@@ -19,7 +19,7 @@ from benchmarks.precisions import held_out, milliseconds
 from benchmarks.report import RESULTS, save, table
 from gapsack.models.graph.formats import format_names, load_graph
 from gapsack.selection.pool import CandidatePool
-from gapsack.sweep.data.batch import RawBatch
+from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.graphs.build import Writing, write_graph
 from gapsack.sweep.graphs.packing import Packing, read_packing
@@ -27,10 +27,10 @@ from gapsack.sweep.graphs.packing import Packing, read_packing
 BATCH = 64
 
 
-def rows(packing: Packing, batches: list[RawBatch], folder: Path) -> Iterator[list[str]]:
+def rows(packing: Packing, batches: list[Batch], folder: Path) -> Iterator[list[str]]:
     """A row of the table for each format."""
     first = batches[0]
-    one, some = (RawBatch(*(column[:count] for column in first)) for count in (1, BATCH))
+    one, some = (Batch(*(column[:count] for column in first)) for count in (1, BATCH))
     reference = None
     for name in format_names():
         info = write_graph(packing, folder / name, Writing(name))

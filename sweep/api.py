@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 from gapsack.selection.errors import InputError
 
 if TYPE_CHECKING:
-    from gapsack.models.graph.formats.loading import Format
     from gapsack.selection.frontier import Frontier
     from gapsack.selection.pool import CandidatePool
     from gapsack.selection.report.ensemble import Ensemble
@@ -111,7 +110,7 @@ def ensemble(
         InputError: there is no pool, nothing fits the budget, or an option says nothing sensible.
     """
     from gapsack.selection.search import search_ensemble
-    from gapsack.sweep.graphs.choosing import budget_bytes, write_ensemble
+    from gapsack.sweep.graphs.ensembles import budget_bytes, write_ensemble
 
     budget = budget_bytes(budget_mib)
     with _search(source, address, options) as (found, candidates, settings):
@@ -134,8 +133,8 @@ def frontier(source: PathLike, *, out: PathLike | None = None, address: str | No
     Raises:
         InputError: as for `ensemble`.
     """
+    from gapsack.selection.files import replace_json
     from gapsack.selection.frontier import frontier as search_frontier
-    from gapsack.sweep.atomic import replace_json
 
     with _search(source, address, options) as (found, candidates, settings):
         points = search_frontier(candidates, **settings)
@@ -149,8 +148,8 @@ def build(
     source: PathLike,
     folder: PathLike | None = None,
     *,
-    format: Format = "savedmodel",
-    lite_float16: bool = True,
+    format: str = "savedmodel",
+    settings: Mapping[str, str] | None = None,
     saturate: bool = False,
     track: bool = True,
     advance: Advance = lambda _members: None,
@@ -160,8 +159,8 @@ def build(
     Args:
         source: a run, or an ensemble.json.
         folder: the graph's; in the run if omitted.
-        format: `savedmodel`, `metagraph` or `litert`.
-        lite_float16: whether LiteRT stores floating-point weights as float16.
+        format: `savedmodel`, `metagraph`, `litert`, or another that is found (`models.graph.formats`).
+        settings: those of the format's own that are not to be its defaults, such as {"weights": "float32"} of LiteRT.
         saturate: clip weights beyond their precision's range and count them, rather than refuse them.
         track: record the ensemble of a run, and a SavedModel of it, in the run's MLflow (`untracked` of the result says
             why MLflow did not take it).
@@ -171,14 +170,13 @@ def build(
         InputError: there is no ensemble, it belongs to no run and `folder` is omitted, or a member has no weights.
         GraphError: the graph would not fit the budget, or the format cannot hold it.
     """
-    from gapsack.sweep.graphs.build import build_and_track
-    from gapsack.sweep.graphs.formats import Writing, default_folder
+    from gapsack.sweep.graphs.build import Writing, build_and_track, default_folder
     from gapsack.sweep.runs.sources import find_ensemble
 
     found = find_ensemble(_absolute(source))
     if folder is None and found.run is None:
         raise InputError(f"expected a folder for the graph of {found.path}, which belongs to no run, got none")
-    writing = Writing(format, lite_float16=lite_float16, saturate=saturate)
+    writing = Writing(format, settings or {}, saturate=saturate)
     place = default_folder(found, format) if folder is None else _absolute(folder)
     return build_and_track(found, place, writing, track=track, advance=advance)
 
@@ -205,7 +203,7 @@ def evaluate(
     Raises:
         InputError: there is no graph or there are no files, or the files are faulty or without labels.
     """
-    from gapsack.sweep.graphs.serving import Job
+    from gapsack.sweep.graphs.serve import Job
 
     job = Job.prepare(
         *_graph_and_files(graph, files), batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
@@ -230,7 +228,7 @@ def predict(
     Raises:
         InputError: there is no graph or there are no files, or too many records are faulty.
     """
-    from gapsack.sweep.graphs.serving import Job
+    from gapsack.sweep.graphs.serve import Job
 
     job = Job.prepare(
         *_graph_and_files(graph, files), batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once

@@ -17,6 +17,7 @@ from gapsack.models.graph.files import file_sizes, write_extra_files
 from gapsack.models.graph.foreign import saved_model as foreign
 from gapsack.models.graph.members import AnyMember, Member, encoded_parts
 from gapsack.models.tasks import Task
+from gapsack.selection.files import whole_folder
 
 Progress = Callable[[int, int, str], None]
 

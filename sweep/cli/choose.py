@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from gapsack.selection.errors import InputError
-from gapsack.sweep.atomic import replace_json
 from gapsack.sweep.cli import graphs as graph_cli
 from gapsack.sweep.cli import pools as import_cli
 from gapsack.sweep.cli.app import JsonOption, make_app, print_json
@@ -73,6 +70,7 @@ def ensemble(
     from gapsack.selection.search import search_ensemble
     from gapsack.sweep.cli.show.ensemble import print_ensemble
     from gapsack.sweep.cli.show.searching import searching
+    from gapsack.sweep.graphs.ensembles import budget_bytes, write_ensemble
     from gapsack.sweep.graphs.reserve import Reserve
     from gapsack.sweep.runs.sources import find_pool
 
@@ -120,24 +118,6 @@ def frontier(
         print_json(record)
     else:
         print_frontier(record, path)
-
-
-def budget_bytes(budget_mb: float) -> int:
-    """A budget in MB, which are MiB, in bytes.
-
-    Raises:
-        InputError: not above zero.
-    """
-    if not budget_mb > 0:
-        raise InputError(f"expected a budget above 0 MB, got {budget_mb:g}")
-    return int(budget_mb * 2**20)
-
-
-def write_ensemble(record: dict[str, Any], path: Path, pool: Path) -> dict[str, Any]:
-    """Write `ensemble.json` with the way to its pool, so that `select build` finds the members."""
-    record = {**record, "pool": os.path.relpath(pool, path.absolute().parent)}
-    replace_json(path, record)
-    return record
 
 
 app.command(epilog="Example: `sweep select build runs/paper_grid --format litert`")(graph_cli.build)

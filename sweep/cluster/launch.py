@@ -7,9 +7,6 @@ from pathlib import Path, PurePath
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_json, replace_text
-from gapsack.sweep.cli.app import messages
-from gapsack.sweep.cli.show.live import SweepView
-from gapsack.sweep.atomic import read_json, replace_json, replace_text
 from gapsack.sweep.cluster.drive import SweepResult, run_sweep
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.data.files import Split, expand, split_holdout

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from gapsack.selection.errors import GapsackError
 from gapsack.sweep.runs.record import TrialResult
+
+from gapsack.selection.errors import GapsackError
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
 from gapsack.sweep.trial.control import Control, Report, ShouldStop, TrialInterruptedError
 

@@ -13,11 +13,7 @@ from gapsack.models.graph.names import SAVED_MODEL_FILE
 from gapsack.models.graph.writing import Progress
 from gapsack.selection.errors import GapsackError
 from gapsack.selection.files import read_json
-from gapsack.sweep.cli.app import messages
 from gapsack.sweep.graphs.packing import Packing, extra_files, read_packing
-from gapsack.sweep.atomic import read_json
-from gapsack.sweep.graphs.formats import Writing, write_graph
-from gapsack.sweep.graphs.packing import read_packing
 from gapsack.sweep.graphs.quiet import load_tensorflow
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.runs.folder import RunFolder

@@ -10,11 +10,11 @@ from typing import Any
 
 from gapsack.models.graph import AnyMember, Member, SavedModelMember
 from gapsack.models.graph.files import EXTRA_FOLDER
+from gapsack.models.tasks import Task, task_from_dict
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json
 from gapsack.selection.pool.origin import Buildable, SavedModelOrigin, read_origin
-from gapsack.models.tasks import Task, task_from_dict
-from gapsack.models.tasks.youtube8m import YouTube8M
 
 DATA_FILE = f"{EXTRA_FOLDER}/data.json"
 """Inside the graph's folder: its task, so that it can be run without its run."""
@@ -53,7 +53,10 @@ def read_packing(ensemble_file: Path) -> Packing:
 
 def extra_files(packing: Packing) -> dict[str, bytes]:
     """What lies beside every graph, whatever its format: its task, and its ensemble."""
-    return {Path(DATA_FILE).name: _json_bytes(packing.task.to_dict()), Path(ENSEMBLE_FILE).name: _json_bytes(packing.ensemble)}
+    return {
+        Path(DATA_FILE).name: _json_bytes(packing.task.to_dict()),
+        Path(ENSEMBLE_FILE).name: _json_bytes(packing.ensemble),
+    }
 
 
 def graph_task(graph: Path) -> Task:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gapsack.models.graph.size import reserve_bytes
+from gapsack.models.graph.size import MEMBER_BYTES, fixed_reserve_bytes, member_reserve_bytes
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.pool.origin import Buildable, WeightsOrigin, read_origin
-from gapsack.sweep.graphs.packing import is_buildable
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class Reserve:
         ]
         # A SavedModel's size counts its own structure; what is added to it is no more than a member takes.
         return cls(fixed_reserve_bytes(), max(members, default=MEMBER_BYTES))
-        return cls(fixed, max(reserve_bytes([precision]) - fixed for precision in used))
 
     def options(self) -> dict[str, int]:
         """As `search_ensemble` and `frontier` take them."""

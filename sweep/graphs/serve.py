@@ -16,8 +16,7 @@ from gapsack.sweep.data.files import expand
 from gapsack.sweep.graphs.packing import graph_task
 from gapsack.sweep.graphs.predict import write_predictions
 from gapsack.sweep.graphs.quiet import load_tensorflow
-from gapsack.sweep.measure.lists import evaluate_graph
-from gapsack.sweep.measure.lists import Evaluation, evaluate_graph, write_predictions
+from gapsack.sweep.measure.lists import Evaluation, evaluate_graph
 from gapsack.sweep.runs.sources import Source
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from gapsack.models import precisions, registry, sizes
-from gapsack.models.family import Family, Hyperparameter
+from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Hyperparameter
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError

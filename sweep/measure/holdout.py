@@ -79,9 +79,7 @@ class Holdout:
         return replace(seen, faults=faults.summary())
 
 
-def measured(
-    batches: Iterable[Examples], predictor: Predictor, k: int, classes: int, tick: Tick
-) -> Measured:
+def measured(batches: Iterable[Examples], predictor: Predictor, k: int, classes: int, tick: Tick) -> Measured:
     """Predict the `k` best of `classes` classes, or all, of every video of `batches`; `tick` is called each batch.
 
     Raises:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,9 +12,6 @@ from numpy.typing import NDArray
 from gapsack.models.tasks import View
 from gapsack.sweep.data.dataset import Dataset, Examples
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.measure.holdout import GAP_K, Measured, Predictor, measured
-from gapsack.sweep.data.features import Features
-from gapsack.sweep.data.reader import evaluation_batches
 from gapsack.sweep.measure.holdout import GAP_K, Measured, Predictor, Tick, measured, no_tick
 from gapsack.sweep.runs.spec import TrialSpec
 

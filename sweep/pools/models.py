@@ -19,15 +19,12 @@ from gapsack.models.graph.foreign.saved_model import open_saved_model
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError, PoolError
 from gapsack.selection.pool import Candidate, CandidatePool
-from gapsack.selection.units import mib
-from gapsack.sweep.cli.show.sizes import path_bytes
 from gapsack.selection.pool.origin import Buildable, CheckpointOrigin, SavedModelOrigin
-from gapsack.sweep.cli.show.sizes import mib, path_bytes
-from gapsack.sweep.data.features import Features
+from gapsack.selection.units import mib
 from gapsack.sweep.measure.graphs import DataSet
 from gapsack.sweep.measure.holdout import Measured
 from gapsack.sweep.pools.predictions import split_named
-from gapsack.sweep.pools.sizes import MIB, path_bytes
+from gapsack.sweep.pools.sizes import path_bytes
 from gapsack.sweep.pools.staging import WEIGHTS_FOLDER, Staged, staging
 
 EXACT = "float32"

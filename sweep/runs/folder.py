@@ -21,11 +21,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from gapsack.selection.errors import InputError
-from gapsack.selection.files import read_json, replace_json
-from gapsack.sweep.atomic import read_json, replace_json
 from gapsack.sweep.runs.lock import is_locked, locked
 from gapsack.sweep.runs.record import TrialResult
+
+from gapsack.selection.errors import InputError
+from gapsack.selection.files import read_json, replace_json
 
 TrialStatus = Literal["done", "running", "failed", "interrupted", "pending"]
 

@@ -50,7 +50,7 @@ def find_ensemble(given: Path | None) -> Source:
 
 
 def find_graph(given: Path | None) -> Source:
-    """A built graph: its folder in any format, a file that is a graph (.tflite), or a run's SavedModel. Errors as for `find_pool`."""
+    """A built graph: its folder, a file that is a graph (.tflite), or a run's SavedModel. Errors as for `find_pool`."""
     if given is not None and given.is_file():
         return Source(given.absolute(), _run_around(given.absolute().parent.parent))
     markers = [each.marker for each in graph_formats()]

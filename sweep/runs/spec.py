@@ -10,7 +10,6 @@ from typing import Any
 
 from gapsack.models import registry
 from gapsack.models.tasks import View
-from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.grid.points import TrialPoint, trial_point
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder

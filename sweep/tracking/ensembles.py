@@ -16,8 +16,6 @@ import numpy as np
 from gapsack.selection.errors import GapsackError
 from gapsack.selection.files import read_json
 from gapsack.selection.units import mib
-from gapsack.sweep.runs.environment import environment
-from gapsack.sweep.atomic import read_json
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import run_environment
 from gapsack.sweep.tracking.mlflow import MlflowStore, first_line

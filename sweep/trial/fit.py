@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gapsack.models.tasks import View
-from gapsack.sweep.cluster.worker import Report, ShouldStop, TrialInterruptedError
 from gapsack.sweep.data.dataset import Dataset
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.grid.schema import Training

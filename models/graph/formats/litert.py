@@ -13,12 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gapsack.models.graph.formats.litert_served import LiteGraph
-from gapsack.models.graph.formats.savedmodel_served import Graph
 from numpy.typing import NDArray
 
 from gapsack.models.errors import GraphError
-from gapsack.models.graph.build import GraphInfo
 from gapsack.models.graph.formats import Format, savedmodel
 from gapsack.models.graph.formats.savedmodel import Graph
 from gapsack.models.graph.members import AnyMember

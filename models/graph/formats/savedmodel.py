@@ -102,8 +102,8 @@ class Graph:
         return _output(self._predict(**{name: tf.constant(values) for name, values in given.items()}))
 
     def predict_serialized(self, records: list[bytes]) -> GraphOutput:
-        """Predictions for serialized records of the task: of YouTube-8M, `SequenceExample`s at frame level, `Example`s at
-        video level.
+        """Predictions for serialized records of the task: of YouTube-8M, `SequenceExample`s at frame level,
+        `Example`s at video level.
 
         Raises:
             InputError: The task has no records.

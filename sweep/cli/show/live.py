@@ -12,10 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gapsack.selection.units import mib
-from gapsack.sweep.cluster.events import SweepProgress
-from gapsack.sweep.runs.record import TrialResult
-from gapsack.sweep.cli.show.sizes import mib
 from gapsack.sweep.cluster.events import SweepEvents
+from gapsack.sweep.runs.record import TrialResult
 
 BAR_CHARACTERS = 24
 

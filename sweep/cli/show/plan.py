@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gapsack.selection.units import mib
-from gapsack.sweep.cli.app import Column, output, print_table
+from gapsack.sweep.cli.app import Column, output, print_reasons, print_table
 from gapsack.sweep.grid.plan import PlannedTrial
 from gapsack.sweep.grid.schema import Grid, Sampler, Space
-from gapsack.sweep.runs.folder import RunFolder
-from gapsack.sweep.runs.status import RunState, TrialState
-from gapsack.sweep.cli.app import Column, output, print_reasons, print_table
-from gapsack.sweep.cli.show.sizes import mib
 
 
 def print_plan(grid: Grid, trials: Sequence[PlannedTrial]) -> None:

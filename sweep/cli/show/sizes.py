@@ -1,4 +1,3 @@
 """Sizes as tables show them."""
 
 from __future__ import annotations
-

@@ -3,8 +3,6 @@
 import pytest
 
 from gapsack.models.errors import TrainingError
-from gapsack.sweep.cluster.worker import TrialInterruptedError, run_in_worker, stop_polling
-from gapsack.selection.errors import TrainingError
 from gapsack.sweep.cluster.worker import run_in_worker, stop_polling
 from gapsack.sweep.trial.control import TrialInterruptedError
 

@@ -3,10 +3,8 @@ import os
 
 import pytest
 
-from gapsack.models.training import Pruning
-from gapsack.sweep.errors import ConfigError
 from gapsack.models.training import PruningSchedule
-from gapsack.selection.errors import ConfigError
+from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.read import load_config, load_grid
 from gapsack.sweep.grid.schema import Grid
 

@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gapsack.models.graph.formats.litert_served import LiteGraph
 from numpy.testing import assert_allclose
 
 from gapsack.models.errors import GraphError
