@@ -26,6 +26,7 @@ from gapsack.models.errors import GraphError
 from gapsack.models.graph import GraphInfo, Member, Predictor
 from gapsack.models.graph.formats import Format, format_names, graph_format
 from gapsack.models.graph.writing import WriteOptions
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 
 FEATURES = {"rgb": 8, "audio": 4, "classes": 30, "mixtures": 2}
@@ -52,6 +53,11 @@ def write_members(folder: Path) -> list[Member]:
             Member(f"m{index}", "gated_netvlad", hyperparameters, precision, weight, folder / f"m{index}.npz", frames)
         )
     return members
+
+
+def task(level: str) -> YouTube8M:
+    """What the members are for."""
+    return YouTube8M(level, FEATURES["classes"], FEATURES["rgb"], FEATURES["audio"])
 
 
 def video_inputs(level: str) -> dict[str, np.ndarray]:
@@ -109,7 +115,7 @@ class GraphFormatContract:
     @classmethod
     def options(cls, graph_format: Format) -> WriteOptions:
         defaults = {key: choices[0] for key, choices in graph_format.settings.items()}
-        return WriteOptions("frame", top_k=TOP_K, settings=defaults)
+        return WriteOptions(task("frame"), top_k=TOP_K, settings=defaults)
 
     @pytest.fixture(scope="class", params=["frame", "video"])
     @classmethod
@@ -124,7 +130,7 @@ class GraphFormatContract:
         told: list[tuple[int, int, str]] = []
         options = replace(
             options,
-            level=request.param,
+            task=task(request.param),
             extra_files={"data.json": b"{}", "notes.txt": b"of the ensemble"},
             progress=lambda *step: told.append(step),
         )
@@ -198,7 +204,9 @@ class GraphFormatContract:
     ) -> None:
         # A little below what all files take, the extra ones too: some formats differ by a few bytes between builds.
         budget_bytes = written.info.size_bytes - 100
-        options = replace(options, level=written.level, budget_bytes=budget_bytes, extra_files={"more": bytes(100)})
+        options = replace(
+            options, task=task(written.level), budget_bytes=budget_bytes, extra_files={"more": bytes(100)}
+        )
         with pytest.raises(GraphError, match=f"at most {budget_bytes} bytes"):
             graph_format.write(members, tmp_path / "graph", options)
         assert names_in(tmp_path) == []

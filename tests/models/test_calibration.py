@@ -7,6 +7,9 @@ from numpy.testing import assert_allclose
 from gapsack.models import checkpoints, precisions, registry
 from gapsack.models.calibration import calibrate, group_moments
 from gapsack.models.graph import Graph, build_graph
+from gapsack.models.tasks.youtube8m import YouTube8M
+
+TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,7 @@ def test_the_graph_holds_the_calibrated_weights(calibrated, videos, tmp_path):
     member, _, calibration = calibrated
     checkpoints.write_weights(tmp_path / "calibration.npz", calibration)
     member = replace(member, calibration=tmp_path / "calibration.npz", weight=1.0)
-    build_graph([member], tmp_path / "graph", level="video")
+    build_graph([member], tmp_path / "graph", task=TASKS["video"])
     output = Graph(tmp_path / "graph").predict({"frames": videos.vectors, "num_frames": np.ones(10)}).probabilities
     weights = checkpoints.read_weights(member.weights)
     plain = precisions.roundtrip(weights, "int4", member.tensors)

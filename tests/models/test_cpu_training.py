@@ -33,9 +33,9 @@ def trained(recipe, large, monkeypatch):
     trainer = Trainer(registry.build("gated_netvlad", seed=1, **HYPERPARAMETERS), recipe)
     losses, batches = [], make_batches(8)
     for frames, labels in batches:
-        trainer.train_step(frames, labels)
+        trainer.train_step({"frames": frames}, labels)
         losses.append(trainer.take_loss())
-    return losses, trainer.state(), trainer.predict(batches[0][0])
+    return losses, trainer.state(), trainer.predict({"frames": batches[0][0]})
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,6 @@ def test_float_frames_of_video_level(monkeypatch):
         monkeypatch.setattr(tensorflow_kernels, "LARGE", large)
         trainer = Trainer(registry.build("gated_netvlad", seed=1, **HYPERPARAMETERS), RECIPE)
         for _ in range(3):
-            trainer.train_step(frames, labels)
+            trainer.train_step({"frames": frames}, labels)
         found.append(trainer.take_loss())
     assert_allclose(*found, rtol=1e-4)

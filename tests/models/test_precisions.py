@@ -35,7 +35,7 @@ SHAPES = st.one_of(
     st.tuples(st.integers(1, 23), st.integers(1, 9)),
     st.tuples(st.just(1), st.integers(1, 12), st.integers(1, 5)),
 )
-LARGE = Tensor("tower/gates/weights", (40, 30), large=True)
+LARGE = Tensor("tower/gates/weights", (40, 30), group="gates")
 MATRIX = Tensor("tower/gating_weights/gating_weights", (6, 6))
 VECTOR = Tensor("tower/experts/biases", (30,))
 
@@ -180,7 +180,7 @@ def test_the_largest_magnitudes_are_those_of_a_stable_sort(values, data):
 def test_bytes_an_element_are_as_documented() -> None:
     count = 1_000 * 640
     bits = {
-        name: precisions.precision(name).tensor_bytes(Tensor("t", (640, 1_000), large=True)) * 8 / count
+        name: precisions.precision(name).tensor_bytes(Tensor("t", (640, 1_000), group="g")) * 8 / count
         for name in ("float32", "float16", "int8", "int4", "pruned75_float16", "pruned90_int8")
     }
     expected = {"float32": 32, "float16": 16, "int8": 8.25, "int4": 4.25, "pruned75_float16": 5, "pruned90_int8": 1.8}

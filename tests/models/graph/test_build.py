@@ -11,8 +11,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from gapsack.models.errors import GraphError
 from gapsack.models.graph import Graph, build_graph
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 from gapsack.selection.gap import gap_at_k
+
+TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
 
 
 def blended(members, predictions, blend):
@@ -27,7 +30,7 @@ def blended(members, predictions, blend):
 def float32_graph(ensemble, tmp_path_factory):
     members = ensemble("float32", "float32", "float32")
     directory = tmp_path_factory.mktemp("graph") / "graph"
-    return members, build_graph(members, directory, level="frame")
+    return members, build_graph(members, directory, task=TASKS["frame"])
 
 
 def test_it_predicts_the_blend_of_its_members(float32_graph, own_predictions, videos):
@@ -67,7 +70,7 @@ def test_frames_beyond_the_end_do_not_matter(float32_graph, videos):
 )
 def test_every_precision_is_decoded_to_its_own_predictions(request, ensemble, videos, tmp_path, level, blend, names):  # noqa: PLR0917
     members, own_predictions = ensemble(*names), request.getfixturevalue("own_predictions")
-    build_graph(members, tmp_path / "graph", level=level, blend=blend)
+    build_graph(members, tmp_path / "graph", task=TASKS[level], blend=blend)
     frames, counts = (videos.frames, videos.num_frames) if level == "frame" else (videos.vectors, np.ones(10))
     output = Graph(tmp_path / "graph").predict({"frames": frames, "num_frames": counts})
     assert_allclose(output.probabilities, blended(members, own_predictions(members, level), blend), atol=1e-6)
@@ -76,7 +79,7 @@ def test_every_precision_is_decoded_to_its_own_predictions(request, ensemble, vi
 def test_the_fingerprint_tells_graphs_apart(float32_graph, ensemble, tmp_path):
     import tensorflow as tf
 
-    build_graph(ensemble("float32"), tmp_path / "one", level="frame")
+    build_graph(ensemble("float32"), tmp_path / "one", task=TASKS["frame"])
     read = tf.saved_model.experimental.read_fingerprint
     one, three = read(str(tmp_path / "one")), read(str(float32_graph[1].directory))
     assert one.saved_model_checksum != three.saved_model_checksum
@@ -93,7 +96,7 @@ def test_the_fingerprint_tells_graphs_apart(float32_graph, ensemble, tmp_path):
     ],
 )
 def test_weights_decoded_once_predict_the_same(ensemble, videos, tmp_path, names):
-    build_graph(ensemble(*names), tmp_path / "graph", level="frame")
+    build_graph(ensemble(*names), tmp_path / "graph", task=TASKS["frame"])
     graph = Graph(tmp_path / "graph")
     expected = graph.predict({"frames": videos.frames, "num_frames": videos.num_frames})
     graph.decode()
@@ -110,7 +113,7 @@ def test_the_float16_graph_has_the_gap_of_float32(ensemble, tmp_path, float32_gr
     frames, counts = rng.integers(0, 256, (2_000, 4, 12), dtype=np.uint8), np.full(2_000, 4, np.int32)
     exact = Graph(float32_graph[1].directory).predict({"frames": frames, "num_frames": counts}).probabilities
     labels = rng.random(exact.shape) < exact / exact.max() * 0.5
-    build_graph(ensemble("float16", "float16", "float16"), tmp_path / "half", level="frame")
+    build_graph(ensemble("float16", "float16", "float16"), tmp_path / "half", task=TASKS["frame"])
     half = Graph(tmp_path / "half").predict({"frames": frames, "num_frames": counts}).probabilities
     assert np.abs(half - exact).max() > 1e-6, "the weights were not stored as float16"
     assert gap_at_k(half, labels) == pytest.approx(gap_at_k(exact, labels), abs=1e-4)
@@ -141,7 +144,7 @@ def test_a_fresh_process_loads_it_with_tensorflow_alone(float32_graph, videos, t
 def test_variables_bear_the_authors_names_and_their_stored_types(ensemble, tmp_path):
     import tensorflow as tf
 
-    info = build_graph(ensemble("float16", "float32", "int8"), tmp_path / "graph", level="frame")
+    info = build_graph(ensemble("float16", "float32", "int8"), tmp_path / "graph", task=TASKS["frame"])
     reader = tf.train.load_checkpoint(str(info.directory / "variables" / "variables"))
     dtypes = {name: dtype.name for name, dtype in reader.get_variable_to_dtype_map().items()}
     assert dtypes["tower/gates/weights"] == "float16"
@@ -163,14 +166,14 @@ def test_what_is_beyond_float16_stops_the_build_or_saturates(ensemble, tmp_path)
     write_weights(tmp_path / "large.npz", weights)
     member = replace(member, weights=tmp_path / "large.npz")
     with pytest.raises(InputError, match=r"member m0: .*3 beyond it in tower/experts/weights"):
-        build_graph([member], tmp_path / "graph", level="frame")
-    info = build_graph([member], tmp_path / "graph", level="frame", saturate=True)
+        build_graph([member], tmp_path / "graph", task=TASKS["frame"])
+    info = build_graph([member], tmp_path / "graph", task=TASKS["frame"], saturate=True)
     assert info.saturated == {"m0 tower/experts/weights": 3}
 
 
 def test_nothing_is_left_of_a_graph_beyond_its_budget(ensemble, tmp_path):
     members = ensemble("float32", "float16")
-    build = partial(build_graph, members, level="frame", extra_files={"ensemble.json": b"{}"})
+    build = partial(build_graph, members, task=TASKS["frame"], extra_files={"ensemble.json": b"{}"})
     info = build(tmp_path / "graph")
     assert info.files["assets.extra/ensemble.json"] == 2
     assert info.size_bytes == sum(file.stat().st_size for file in info.directory.rglob("*") if file.is_file())
@@ -183,7 +186,7 @@ def test_nothing_is_left_of_a_graph_beyond_its_budget(ensemble, tmp_path):
         pytest.fail("no graph that takes just its budget was accepted")
     limit = info.size_bytes - 20
     with pytest.raises(GraphError, match=f"at most {limit} bytes") as caught:
-        build_graph(members, tmp_path / "other", level="frame", budget_bytes=limit)
+        build_graph(members, tmp_path / "other", task=TASKS["frame"], budget_bytes=limit)
     got = int(str(caught.value).partition("got ")[2].split()[0])
     assert abs(got - (info.size_bytes - 2)) < 16  # no extra file of two bytes this time
     assert sorted(path.name for path in tmp_path.iterdir()) == ["exact", "graph"]
@@ -193,14 +196,14 @@ def test_a_build_that_fails_leaves_the_earlier_graph_alone(ensemble, tmp_path):
     from dataclasses import replace
 
     members = ensemble("float32", "float16")
-    build_graph(members[:1], tmp_path / "graph", level="frame")
+    build_graph(members[:1], tmp_path / "graph", task=TASKS["frame"])
     before = (tmp_path / "graph" / "saved_model.pb").read_bytes()
     broken = replace(members[1], weights=tmp_path / "missing.npz")
     with pytest.raises(InputError, match=r"weights of member m1 in .*missing\.npz"):
-        build_graph([members[0], broken], tmp_path / "graph", level="frame")
+        build_graph([members[0], broken], tmp_path / "graph", task=TASKS["frame"])
     assert (tmp_path / "graph" / "saved_model.pb").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["graph"]
-    build_graph(members, tmp_path / "graph", level="frame")
+    build_graph(members, tmp_path / "graph", task=TASKS["frame"])
     assert (tmp_path / "graph" / "saved_model.pb").read_bytes() != before
     assert [path.name for path in tmp_path.iterdir()] == ["graph"]
 
@@ -223,9 +226,9 @@ def test_members_that_do_not_fit_together_are_refused(ensemble, tmp_path):
     ]
     for members, message in cases:
         with pytest.raises(InputError, match=message):
-            build_graph(members, tmp_path / "graph", level="frame")
+            build_graph(members, tmp_path / "graph", task=TASKS["frame"])
     with pytest.raises(InputError, match=r"blend probability or logit, got .*'mean'"):
-        build_graph([first], tmp_path / "graph", level="frame", blend="mean")
+        build_graph([first], tmp_path / "graph", task=TASKS["frame"], blend="mean")
     with pytest.raises(InputError, match="expected a SavedModel"):
         Graph(tmp_path / "graph")
 
@@ -233,6 +236,6 @@ def test_members_that_do_not_fit_together_are_refused(ensemble, tmp_path):
 def test_progress_names_each_member_before_it_is_written(ensemble, tmp_path):
     told = []
     build_graph(
-        ensemble("float32", "int8"), tmp_path / "graph", level="video", progress=lambda *step: told.append(step)
+        ensemble("float32", "int8"), tmp_path / "graph", task=TASKS["video"], progress=lambda *step: told.append(step)
     )
     assert told == [(0, 2, "m0"), (1, 2, "m1"), (2, 2, "")]

@@ -7,6 +7,9 @@ from numpy.testing import assert_allclose
 
 from gapsack.models.checkpoints import write_weights
 from gapsack.models.graph import Graph, Member, build_graph
+from gapsack.models.tasks.youtube8m import YouTube8M
+
+TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
 
 
 def bytes_list(rows):
@@ -30,7 +33,7 @@ def video_record(vector, rgb):
 
 
 def test_serialized_frame_records_give_what_their_frames_give(ensemble, videos, tmp_path):
-    build_graph(ensemble("float32", "int8"), tmp_path / "graph", level="frame")
+    build_graph(ensemble("float32", "int8"), tmp_path / "graph", task=TASKS["frame"])
     graph = Graph(tmp_path / "graph")
     records = [
         frame_record(frames[: max(1, count)], rgb=8)
@@ -43,7 +46,7 @@ def test_serialized_frame_records_give_what_their_frames_give(ensemble, videos, 
 
 
 def test_serialized_video_records_give_what_their_vectors_give(ensemble, videos, tmp_path):
-    build_graph(ensemble("float32", "int8"), tmp_path / "graph", level="video")
+    build_graph(ensemble("float32", "int8"), tmp_path / "graph", task=TASKS["video"])
     graph = Graph(tmp_path / "graph")
     expected = graph.predict({"frames": videos.vectors, "num_frames": np.ones(10)}).probabilities
     output = graph.predict_serialized([video_record(vector[0], rgb=8) for vector in videos.vectors])
@@ -58,7 +61,7 @@ def test_real_records_go_through_the_graph(random_weights, tmp_path, request, le
     hyperparameters = {"clusters": 2, "hidden": 4, "classes": 20}
     write_weights(tmp_path / "w.npz", random_weights(hyperparameters, 0))
     member = Member("m", "gated_netvlad", hyperparameters, "float16", 1.0, tmp_path / "w.npz", 30)
-    build_graph([member], tmp_path / "graph", level=level)
+    build_graph([member], tmp_path / "graph", task=TASKS[level])
     graph = Graph(tmp_path / "graph")
     if level == "frame":
         lists = tf.train.SequenceExample.FromString(records[0]).feature_lists.feature_list

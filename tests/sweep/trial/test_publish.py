@@ -9,9 +9,9 @@ from gapsack.models import sizes
 from gapsack.models.checkpoints import read_weights
 from gapsack.models.graph import Graph, Member, build_graph
 from gapsack.models.precisions import roundtrip
+from gapsack.models.tasks import View, task_from_dict
 from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.data.reader import raw_batches
 from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.measure.sample import TrainingSample
 from gapsack.sweep.trial.control import Control
@@ -21,20 +21,20 @@ from gapsack.sweep.trial.run import new_trainer
 
 def published(spec):
     """Publish the initial weights of a spec, made large enough for integers to matter."""
-    features = TrainingSample.of(spec, 1).features
-    holdout = Holdout(spec.holdout_files, features, batch_size=8, sample_frames=4, max_bad_share=0)
+    dataset = spec.grid.data.dataset
+    holdout = Holdout(spec.holdout_files, dataset, batch_size=8, view=View(4), max_bad_share=0)
     trainer = new_trainer(spec)
     weights = {name: values * 3 for name, values in trainer.weights().items()}
     spec.folder.begin(spec.to_dict())
     result = publish(spec, trainer, weights, holdout, {}, control=Control(lambda metrics: None, lambda: False))
-    return result, CandidatePool.read(spec.run.pool)["K2-H8"], trainer, weights, features
+    return result, CandidatePool.read(spec.run.pool)["K2-H8"], trainer, weights, dataset
 
 
-def built_scores(member, spec, candidate, features, folder):
+def built_scores(member, spec, candidate, dataset, folder):
     """Scores of a graph of `member` where the candidate's int4 predictions list classes."""
-    build_graph([member], folder, level="frame", max_frames=candidate.origin["task"]["max_frames"])
+    build_graph([member], folder, task=task_from_dict(candidate.origin["task"]))
     graph, rows = Graph(folder), {}
-    with raw_batches(spec.holdout_files, features, batch_size=100, faults=Faults(0)) as batches:
+    with dataset.raw(spec.holdout_files, batch_size=100, faults=Faults(0)) as batches:
         for batch in batches:
             probabilities = graph.predict(batch.inputs).probabilities
             rows |= zip(batch.video_ids.tolist(), probabilities, strict=True)

@@ -12,12 +12,14 @@ import tensorflow as tf
 from numpy.testing import assert_allclose
 
 from gapsack.models.errors import GraphError
-from gapsack.models.graph import Graph, SavedModelMember, Shared, build_graph, reserve_bytes
+from gapsack.models.graph import Graph, SavedModelMember, build_graph, reserve_bytes
 from gapsack.models.graph.formats import load_graph
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 
+TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
+
 WIDTH, CLASSES = 12, 30
-SHARED = Shared(8, 4, CLASSES)
 
 
 class Pooling(tf.Module):
@@ -57,7 +59,7 @@ def save_keras(folder: Path, shape: tuple[int | None, ...]) -> Path:
 
 
 def member(folder: Path, weight: float = 1.0, sample_frames: int = 5) -> SavedModelMember:
-    return SavedModelMember(folder.name, folder, "float32", weight, sample_frames, SHARED)
+    return SavedModelMember(folder.name, folder, "float32", weight, sample_frames)
 
 
 def features_of(frames: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -80,7 +82,7 @@ def test_models_of_frames_blend_with_members_of_a_family(
     raw, features = save_pooling(tmp_path / "raw"), save_pooling(tmp_path / "features", tf.float32)
     sampling = save_keras(tmp_path / "sampling", (None, WIDTH))
     members = [member(raw, 0.2), registry[0], member(features, 0.1), registry[1], member(sampling, 0.3)]
-    info = build_graph(members, tmp_path / "graph", level="frame")
+    info = build_graph(members, tmp_path / "graph", task=TASKS["frame"])
     frames, counts = videos.frames[:, :300], np.minimum(videos.num_frames, 300).astype(np.int64)
     index = (2 * np.arange(5) + 1) * np.maximum(counts, 1)[:, None] // 10
     sampled = np.take_along_axis(frames, index[..., None], axis=1)
@@ -102,7 +104,7 @@ def test_models_of_frames_blend_with_members_of_a_family(
     names = {name for name, _ in tf.train.list_variables(str(tmp_path / "graph" / "variables" / "variables"))}
     assert {"tower/saved_model/kernel", "tower/saved_model/kernel_", "tower/model2/saved_model/kernel"} < names
     weights = sum(each.size_bytes for each in members)
-    assert info.size_bytes < weights + reserve_bytes(["float32", "int8", "float32", "float16", "float32"])
+    assert info.size_bytes < weights + reserve_bytes(members)
 
 
 def keras_input(folder: Path) -> str:
@@ -112,7 +114,7 @@ def keras_input(folder: Path) -> str:
 
 def test_the_same_saved_model_twice_and_a_fixed_number_of_frames(videos: SimpleNamespace, tmp_path: Path) -> None:
     fixed = save_pooling(tmp_path / "fixed", tf.uint8, 20)
-    build_graph([member(fixed, 0.5), member(fixed, 0.25)], tmp_path / "graph", level="frame", blend="logit")
+    build_graph([member(fixed, 0.5), member(fixed, 0.25)], tmp_path / "graph", task=TASKS["frame"], blend="logit")
     counts = np.minimum(videos.num_frames, 20).astype(np.int64)
     own = answer(fixed, frames=videos.frames[:, :20], n=counts).astype(np.float64)
     logits = np.log(own / (1 - own))
@@ -129,9 +131,9 @@ def test_models_of_vectors_and_graphs_of_ours_at_video_level(
 ) -> None:
     vectors = save_keras(tmp_path / "vectors", (WIDTH,))
     registry = ensemble("float32", "pruned75_int8")
-    build_graph(registry[1:], tmp_path / "ours", level="video")
+    build_graph(registry[1:], tmp_path / "ours", task=TASKS["video"])
     members = [registry[0], member(vectors, 0.4), member(tmp_path / "ours", 2.0)]
-    build_graph(members, tmp_path / "graph", level="video")
+    build_graph(members, tmp_path / "graph", task=TASKS["video"])
     own = own_predictions(registry, "video")
     expected = (
         registry[0].weight * own[0]
@@ -144,19 +146,20 @@ def test_models_of_vectors_and_graphs_of_ours_at_video_level(
 
 def test_litert_takes_them_and_a_metagraph_says_that_it_does_not(videos: SimpleNamespace, tmp_path: Path) -> None:
     vectors = member(save_keras(tmp_path / "vectors", (WIDTH,)), 0.4)
-    info = build_graph([vectors], tmp_path / "lite", level="video", format="litert", settings={"weights": "float32"})
+    info = build_graph(
+        [vectors], tmp_path / "lite", task=TASKS["video"], format="litert", settings={"weights": "float32"}
+    )
     output = load_graph(tmp_path / "lite").predict({"frames": videos.vectors, "num_frames": np.ones(10)})
     expected = 0.4 * answer(vectors.directory, **{keras_input(vectors.directory): videos.vectors[:, 0]})
     assert_allclose(output.probabilities, expected, atol=1e-6)
     assert info.largest_difference is not None
     with pytest.raises(GraphError, match="got SavedModels from elsewhere: vectors"):
-        build_graph([vectors], tmp_path / "meta", level="video", format="metagraph")
+        build_graph([vectors], tmp_path / "meta", task=TASKS["video"], format="metagraph")
 
 
 def test_signatures_that_do_not_fit_are_named(tmp_path: Path) -> None:
     vectors, raw = save_keras(tmp_path / "vectors", (WIDTH,)), save_pooling(tmp_path / "raw")
-    narrow = SavedModelMember("m", raw, "float32", 1.0, 5, Shared(8, 3, CLASSES))
-    few = SavedModelMember("m", raw, "float32", 1.0, 5, Shared(8, 4, 7))
+    narrow, few = YouTube8M("frame", CLASSES, 8, 3), YouTube8M("frame", 7, 8, 4)
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, WIDTH], tf.string)])
     def text(frames: Any) -> Any:
@@ -181,11 +184,11 @@ def test_signatures_that_do_not_fit_are_named(tmp_path: Path) -> None:
     tf.saved_model.save(tf.Module(), str(tmp_path / "signatures"), signatures=two_signatures)
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "saved_model.pb").write_bytes(b"no protocol buffer")
-    cases: list[tuple[SavedModelMember, Any, str]] = [
+    cases: list[tuple[SavedModelMember, str | YouTube8M, str]] = [
         (member(vectors), "frame", "takes a vector a video"),
         (member(raw), "video", "takes uint8 frames"),
-        (narrow, "frame", r"expected frames of 8 \+ 3 values in the SavedModel .*raw, got 12"),
-        (few, "frame", "expected 7 classes in .*raw, got 30"),
+        (member(raw), narrow, r"expected frames of 8 \+ 3 values in the SavedModel .*raw, got 12"),
+        (member(raw), few, "expected 7 classes in .*raw, got 30"),
         (member(tmp_path / "text"), "frame", r"as inputs of the SavedModel .*got string"),
         (member(tmp_path / "two"), "video", r"one named predictions or probabilities.*got float32"),
         (member(tmp_path / "table"), "video", "such as a lookup table"),
@@ -193,7 +196,7 @@ def test_signatures_that_do_not_fit_are_named(tmp_path: Path) -> None:
         (member(tmp_path / "damaged"), "video", "which cannot be loaded"),
         (member(tmp_path / "missing"), "video", "got no saved_model.pb there"),
     ]
-    for case, level, message in cases:
+    for case, task, message in cases:
         with pytest.raises(InputError, match=message):
-            build_graph([case], tmp_path / "graph", level=level)
+            build_graph([case], tmp_path / "graph", task=TASKS[task] if isinstance(task, str) else task)
     assert not (tmp_path / "graph").exists()

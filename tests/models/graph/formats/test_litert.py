@@ -10,7 +10,10 @@ from gapsack.models.errors import GraphError
 from gapsack.models.graph import Graph, build_graph
 from gapsack.models.graph.formats import litert as lite_module
 from gapsack.models.graph.formats.litert import LiteGraph, write_lite
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
+
+TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
 
 
 @pytest.mark.parametrize(
@@ -19,7 +22,7 @@ from gapsack.selection.errors import InputError
 )
 def test_the_interpreter_predicts_what_the_graph_predicts(ensemble, videos, tmp_path, names, float16, tolerance):  # noqa: PLR0917
     members = ensemble(*names)
-    build_graph(members, tmp_path / "graph", level="frame")
+    build_graph(members, tmp_path / "graph", task=TASKS["frame"])
     info = write_lite(tmp_path / "graph", tmp_path / "graph.tflite", float16=float16)
     assert info.size_bytes == (tmp_path / "graph.tflite").stat().st_size
     assert info.largest_difference < tolerance
@@ -45,7 +48,7 @@ def test_weights_keep_their_stored_size(random_weights, tmp_path):
     write_weights(tmp_path / "w.npz", random_weights(hyperparameters, 0))
     for name in ("float16", "int8", "int4", "pruned75_float16"):
         member = Member("m", "gated_netvlad", hyperparameters, name, 1.0, tmp_path / "w.npz", 30)
-        build_graph([member], tmp_path / "graph", level="video")
+        build_graph([member], tmp_path / "graph", task=TASKS["video"])
         info = write_lite(tmp_path / "graph", tmp_path / f"{name}.tflite")
         assert info.size_bytes < 1.05 * member.size_bytes + 30_000, name
 
@@ -56,7 +59,7 @@ def test_what_the_converter_does_not_take_is_one_sentence(ensemble, tmp_path, mo
     def fail() -> bytes:
         raise RuntimeError("an operation is not known\nmodule {\n  func.func @main()")
 
-    build_graph(ensemble("float32"), tmp_path / "graph", level="video")
+    build_graph(ensemble("float32"), tmp_path / "graph", task=TASKS["video"])
     monkeypatch.setattr(tf.lite.TFLiteConverter, "from_concrete_functions", lambda *_: SimpleNamespace(convert=fail))
     with pytest.raises(GraphError, match=r"got an operation is not known$"):
         write_lite(tmp_path / "graph", tmp_path / "graph.tflite", float16=False)
@@ -64,7 +67,7 @@ def test_what_the_converter_does_not_take_is_one_sentence(ensemble, tmp_path, mo
 
 
 def test_a_conversion_that_predicts_something_else_is_refused(ensemble, tmp_path, monkeypatch):
-    build_graph(ensemble("float32"), tmp_path / "graph", level="video")
+    build_graph(ensemble("float32"), tmp_path / "graph", task=TASKS["video"])
     monkeypatch.setattr(lite_module, "_largest_difference", lambda *_: np.nan)
     with pytest.raises(GraphError, match="got a difference of nan"):
         write_lite(tmp_path / "graph", tmp_path / "graph.tflite")

@@ -14,6 +14,10 @@ from gapsack.models.graph import Graph, build_graph
 # What the challenge's inference code does, in TensorFlow 1's terms and with nothing of ours.
 INFERENCE = """
 import sys, numpy as np, tensorflow.compat.v1 as tf
+
+TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
+
+TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
 prefix, given, answer = sys.argv[1:]
 given = np.load(given)
 with tf.Graph().as_default(), tf.Session() as session:
@@ -32,7 +36,9 @@ assert not any(name.split(".")[0] == "models" for name in sys.modules)
 @pytest.fixture(scope="module")
 def meta_graph(ensemble, tmp_path_factory):
     members = ensemble("float16", "float32", "float16")
-    return members, build_graph(members, tmp_path_factory.mktemp("meta") / "graph", level="frame", format="metagraph")
+    return members, build_graph(
+        members, tmp_path_factory.mktemp("meta") / "graph", task=TASKS["frame"], format="metagraph"
+    )
 
 
 def test_the_challenges_inference_restores_it_and_predicts_the_same(meta_graph, videos, tmp_path):
@@ -44,7 +50,7 @@ def test_the_challenges_inference_restores_it_and_predicts_the_same(meta_graph, 
     arguments = [str(info.directory / "inference_model"), str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
     subprocess.run([sys.executable, "-c", INFERENCE, *arguments], check=True, cwd=tmp_path, capture_output=True)
     output = np.load(tmp_path / "out.npz")
-    build_graph(members, tmp_path / "graph", level="frame")
+    build_graph(members, tmp_path / "graph", task=TASKS["frame"])
     expected = (
         Graph(tmp_path / "graph").predict({"frames": videos.frames, "num_frames": videos.num_frames}).probabilities
     )

@@ -19,6 +19,10 @@ from dataclasses import dataclass, replace
 from gapsack.models.graph.formats.savedmodel import SavedModelFormat
 from gapsack.models.graph.writing import GraphInfo
 
+TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
+
+TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
+
 
 class SignedFormat(SavedModelFormat):
     def write(self, members, directory, options):
@@ -51,10 +55,10 @@ def test_those_of_the_project_are_its_files():
 @pytest.mark.usefixtures("plug_in")
 def test_a_package_brings_a_format_by_an_entry_point(ensemble, videos, tmp_path):
     assert format_names() == ("savedmodel", "litert", "metagraph", "odd", "signed")
-    info = build_graph(ensemble("int8"), tmp_path / "graph", level="frame", format="signed")
+    info = build_graph(ensemble("int8"), tmp_path / "graph", task=TASKS["frame"], format="signed")
     assert info.files["assets.extra/signed"] == len("by another project")
     inputs = {"frames": videos.frames, "num_frames": videos.num_frames}
-    build_graph(ensemble("int8"), tmp_path / "plain", level="frame")
+    build_graph(ensemble("int8"), tmp_path / "plain", task=TASKS["frame"])
     expected = load_graph(tmp_path / "plain").predict(inputs).probabilities
     assert (graph_format("signed").load(tmp_path / "graph").predict(inputs).probabilities == expected).all()
 
@@ -84,7 +88,7 @@ def test_a_folder_is_told_by_its_marker_and_a_file_by_its_ending(tmp_path):
 def test_only_a_graph_that_can_is_decoded_once(ensemble, videos, tmp_path):
     inputs = {"frames": videos.frames, "num_frames": videos.num_frames}
     for name in ("savedmodel", "metagraph"):
-        build_graph(ensemble("int8"), tmp_path / name, level="frame", format=name)
+        build_graph(ensemble("int8"), tmp_path / name, task=TASKS["frame"], format=name)
     plain, once = (load_graph(tmp_path / "savedmodel", decode_once=once).predict(inputs) for once in (False, True))
     assert abs(plain.probabilities - once.probabilities).max() < 1e-6
     with pytest.raises(InputError, match="expected a SavedModel to decode once, got a metagraph"):
@@ -98,11 +102,13 @@ def test_settings_are_the_formats_own(ensemble, tmp_path):
         ("litert", {"quantize": "yes"}, r"litert has \(weights\), got quantize=yes"),
     ):
         with pytest.raises(InputError, match=message):
-            build_graph(ensemble("int8"), tmp_path / "graph", level="frame", format=format_name, settings=settings)
+            build_graph(
+                ensemble("int8"), tmp_path / "graph", task=TASKS["frame"], format=format_name, settings=settings
+            )
     assert list(tmp_path.iterdir()) == []
     sizes = [
         build_graph(
-            ensemble("float32"), tmp_path / weights, level="frame", format="litert", settings={"weights": weights}
+            ensemble("float32"), tmp_path / weights, task=TASKS["frame"], format="litert", settings={"weights": weights}
         ).size_bytes
         for weights in ("float16", "float32")
     ]
