@@ -190,8 +190,8 @@ def test_bytes_an_element_are_as_documented() -> None:
 def test_which_tensors_a_precision_touches() -> None:
     dtypes = {
         name: tuple(next(iter(stored.codec(tensor).layout(tensor.shape).values())).dtype for tensor in _KINDS)
-        for name in (*precisions.names(), "mixed_8_4_16_32_b16", "pruned75_int8")
-        for stored in [precisions.precision(name)]
+        for name in (*precisions.names(), "mixed_4_b16", "pruned75_int8")
+        for stored in [precisions.precision(name, _KINDS)]
     }
     assert dtypes == {
         "float32": ("float32", "float32", "float32"),
@@ -199,7 +199,7 @@ def test_which_tensors_a_precision_touches() -> None:
         "bfloat16": ("bfloat16", "float32", "float32"),
         "int8": ("int8", "int8", "float32"),
         "int4": ("uint8", "int8", "float32"),
-        "mixed_8_4_16_32_b16": ("uint8", "bfloat16", "float32"),
+        "mixed_4_b16": ("uint8", "bfloat16", "float32"),
         "pruned75_int8": ("int8", "int8", "float32"),
     }
 
@@ -216,11 +216,18 @@ def test_roundtrip_gives_the_weights_that_the_graph_computes_with() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["float8", "", "pruned100_float16", "pruned0_int8", "pruned75_int4", "mixed_8_8", "mixed_7_4_4_4_4"]
+    "name", ["float8", "", "pruned100_float16", "pruned0_int8", "pruned75_int4", "mixed_", "mixed_7_4_4_4_4"]
 )
 def test_unknown_names_are_errors_that_list_the_known(name: str) -> None:
-    with pytest.raises(InputError, match=r"float32, float16, bfloat16, int8, int4.*got"):
-        precisions.precision(name)
+    for look_up in (precisions.precision, precisions.check_name, precisions.uses_moments):
+        with pytest.raises(InputError, match=r"float32, float16, bfloat16, int8, int4.*got"):
+            look_up(name)
+
+
+def test_a_mixed_precision_has_a_letter_for_each_group_of_the_family() -> None:
+    with pytest.raises(InputError, match="2 letters, one for each of gates, the other matrices, got 'mixed_8_4_8'"):
+        precisions.precision("mixed_8_4_8", _KINDS)
+    precisions.check_name("mixed_8_4_8")
 
 
 def test_importing_precisions_imports_no_backend() -> None:

@@ -67,7 +67,7 @@ def test_where_losses_add_up_no_recipe_within_the_allowance_is_smaller(allowed, 
 def test_sensitive_tensors_stay_larger():
     chosen = choose_recipe(NETVLAD_GROUPS, Model().gap, size_bytes, 5e-4)
     assert chosen.recipe == "mixed_8_8_4_16_8"
-    assert chosen.by_group["tower/gating_prob_weights"]["8"] == pytest.approx(4e-4)
+    assert chosen.by_group["gating_prob"]["8"] == pytest.approx(4e-4)
     assert chosen.by_group[OTHERS].keys() == {"16", "8"}
     assert chosen.to_dict()["recipe"] == chosen.recipe
 

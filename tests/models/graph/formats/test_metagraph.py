@@ -10,14 +10,13 @@ from numpy.testing import assert_allclose
 from gapsack.models.checkpoints import read_weights
 from gapsack.models.families.gated_netvlad.authors import read_authors_checkpoint
 from gapsack.models.graph import Graph, build_graph
+from gapsack.models.tasks.youtube8m import YouTube8M
 
 # What the challenge's inference code does, in TensorFlow 1's terms and with nothing of ours.
+TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
+
 INFERENCE = """
 import sys, numpy as np, tensorflow.compat.v1 as tf
-
-TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
-
-TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
 prefix, given, answer = sys.argv[1:]
 given = np.load(given)
 with tf.Graph().as_default(), tf.Session() as session:

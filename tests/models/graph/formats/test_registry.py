@@ -10,18 +10,17 @@ import pytest
 
 from gapsack.models.graph import build_graph
 from gapsack.models.graph.formats import format_names, format_of, graph_format, load_graph
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 
 # A format of another project: a SavedModel in a folder that says whose it is.
+TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
+
 PLUG_IN = """
 from dataclasses import dataclass, replace
 
 from gapsack.models.graph.formats.savedmodel import SavedModelFormat
 from gapsack.models.graph.writing import GraphInfo
-
-TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
-
-TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
 
 
 class SignedFormat(SavedModelFormat):
