@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,6 @@ from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.search import search_ensemble
-from gapsack.sweep.cli.choose import write_ensemble
 from gapsack.sweep.data.batch import RawBatch
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.graphs.formats import Writing, write_graph
@@ -87,7 +86,7 @@ def row(contest: Contest, share: int, budget_bytes: int, choice: str) -> Row | N
     first = ensembles[0]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ensemble.json"
-        write_ensemble(first.to_dict(), path, contest.run.pool)
+        replace(first, pool=str(contest.run.pool)).write(path)
         info = write_graph(read_packing(path), Path(folder) / "graph", Writing())
         graph = Graph(info.directory)
         graph.decode()

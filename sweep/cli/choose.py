@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.atomic import replace_json
 from gapsack.sweep.cli import graphs as graph_cli
 from gapsack.sweep.cli import pools as import_cli
 from gapsack.sweep.cli.app import JsonOption, make_app, print_json
@@ -81,11 +81,12 @@ def ensemble(
     with searching(asked) as options:
         found = search_ensemble(candidates, budget_bytes=budget, **Reserve.of(candidates).options(), **options)
     path = out or source.beside("ensemble_file", "ensemble.json")
-    record = write_ensemble(found.to_dict(), path, source.path)
+    chosen = replace(found, pool=os.path.relpath(source.path, path.absolute().parent))
+    chosen.write(path)
     if json:
-        print_json(record)
+        print_json(chosen.to_dict())
     else:
-        print_ensemble(record, path)
+        print_ensemble(chosen.to_dict(), path)
 
 
 @app.command(epilog="Example: `sweep select frontier runs/paper_grid --plot frontier.html`")
@@ -131,13 +132,6 @@ def budget_bytes(budget_mb: float) -> int:
     if not budget_mb > 0:
         raise InputError(f"expected a budget above 0 MB, got {budget_mb:g}")
     return int(budget_mb * 2**20)
-
-
-def write_ensemble(record: dict[str, Any], path: Path, pool: Path) -> dict[str, Any]:
-    """Write `ensemble.json` with the way to its pool, so that `select build` finds the members."""
-    record = {**record, "pool": os.path.relpath(pool, path.absolute().parent)}
-    replace_json(path, record)
-    return record
 
 
 app.command(epilog="Example: `sweep select build runs/paper_grid --format litert`")(graph_cli.build)

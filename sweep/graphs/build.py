@@ -9,6 +9,7 @@ from typing import Any
 
 from gapsack.models.graph import GraphInfo
 from gapsack.selection.errors import GapsackError
+from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.atomic import read_json
 from gapsack.sweep.cli.app import messages
 from gapsack.sweep.graphs.formats import Writing, write_graph
@@ -74,14 +75,14 @@ def build_and_track(
     return Built(
         format=writing.format,
         info=info,
-        searched_bytes=packing.ensemble["total_bytes"],
-        reserve_bytes=packing.ensemble.get("reserve_bytes", 0),
-        budget_bytes=packing.ensemble["budget_bytes"],
+        searched_bytes=packing.ensemble.total_bytes,
+        reserve_bytes=packing.ensemble.reserve_bytes,
+        budget_bytes=packing.ensemble.budget_bytes,
         tracked=tracked,
     )
 
 
-def _track(run: RunFolder, ensemble: dict[str, Any], graph: Path | None) -> EnsembleRun | None:
+def _track(run: RunFolder, ensemble: Ensemble, graph: Path | None) -> EnsembleRun | None:
     if not run.tracking_file.exists():
         return None
     uri = str(read_json(run.tracking_file)["uri"])

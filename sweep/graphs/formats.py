@@ -38,8 +38,8 @@ def write_graph(packing: Packing, directory: Path, writing: Writing, progress: P
         GraphError: The graph is larger than the budget, or the format cannot hold it.
     """
     options: dict[str, Any] = {
-        "blend": packing.ensemble.get("blend", "probability"),
-        "budget_bytes": packing.ensemble["budget_bytes"],
+        "blend": packing.ensemble.blend,
+        "budget_bytes": packing.ensemble.budget_bytes,
         "max_frames": packing.features.max_frames,
         "saturate": writing.saturate,
         "extra_files": extra_files(packing),

@@ -12,6 +12,8 @@ from gapsack.models.graph import AnyMember, Member, SavedModelMember, Shared
 from gapsack.models.graph.files import EXTRA_FOLDER
 from gapsack.selection.errors import InputError
 from gapsack.selection.pool.origin import YOUTUBE8M, Buildable, SavedModelOrigin, read_origin
+from gapsack.selection.report.ensemble import Ensemble
+from gapsack.selection.report.ensemble import Member as Chosen
 from gapsack.sweep.atomic import read_json
 from gapsack.sweep.data.features import Features
 
@@ -22,9 +24,10 @@ ENSEMBLE_FILE = f"{EXTRA_FOLDER}/ensemble.json"
 
 @dataclass(frozen=True)
 class Packing:
-    """An ensemble, ready to be built."""
+    """An ensemble, ready to be built; `content` is that of its file, of which each graph keeps a copy."""
 
-    ensemble: dict[str, Any]
+    ensemble: Ensemble
+    content: bytes
     members: tuple[AnyMember, ...]
     features: Features
 
@@ -43,17 +46,17 @@ def read_packing(ensemble_file: Path) -> Packing:
     Raises:
         InputError: the file is no ensemble, its pool is not where it says, or a member has no weights to build from.
     """
-    ensemble = _read_ensemble(ensemble_file)
-    pool = ensemble_file.parent / ensemble.get("pool", "pool")
-    records = _read_candidates(pool, [member["name"] for member in ensemble["members"]])
-    members = tuple(_member(pool, member, records[member["name"]]) for member in ensemble["members"])
-    return Packing(ensemble, members, _shared_features(records))
+    ensemble = Ensemble.read(ensemble_file)
+    pool = ensemble_file.parent / (ensemble.pool or "pool")
+    records = _read_candidates(pool, [member.name for member in ensemble.members])
+    members = tuple(_member(pool, member, records[member.name]) for member in ensemble.members)
+    return Packing(ensemble, _json_bytes(read_json(ensemble_file)), members, _shared_features(records))
 
 
 def extra_files(packing: Packing) -> dict[str, bytes]:
     """What lies beside every graph, whatever its format: the features that it reads, and its ensemble."""
     features = {key: getattr(packing.features, key) for key in ("level", "classes", "rgb", "audio", "max_frames")}
-    return {Path(DATA_FILE).name: _json_bytes(features), Path(ENSEMBLE_FILE).name: _json_bytes(packing.ensemble)}
+    return {Path(DATA_FILE).name: _json_bytes(features), Path(ENSEMBLE_FILE).name: packing.content}
 
 
 def graph_features(graph: Path) -> Features:
@@ -81,32 +84,32 @@ def task_features(task: Mapping[str, Any]) -> Features:
     return Features(level, **sizes)  # type: ignore[arg-type]  # Features checks the level
 
 
-def _member(pool: Path, chosen: Mapping[str, Any], record: _Record) -> AnyMember:
+def _member(pool: Path, chosen: Chosen, record: _Record) -> AnyMember:
     origin = record.origin
     if isinstance(origin, SavedModelOrigin):
         return _saved_model(pool, chosen, origin)
     return Member(
-        name=chosen["name"],
+        name=chosen.name,
         family=origin.family,
         hyperparameters=record.hyperparameters,
-        precision=chosen["precision"],
-        weight=chosen["weight"],
+        precision=chosen.precision,
+        weight=chosen.weight,
         weights=pool / origin.weights,
         sample_frames=origin.sample_frames,
         calibration=None if origin.calibration is None else pool / origin.calibration,
     )
 
 
-def _saved_model(pool: Path, chosen: Mapping[str, Any], origin: SavedModelOrigin) -> SavedModelMember:
-    if chosen["precision"] not in origin.saved_models:
+def _saved_model(pool: Path, chosen: Chosen, origin: SavedModelOrigin) -> SavedModelMember:
+    if chosen.precision not in origin.saved_models:
         known = ", ".join(origin.saved_models)
-        raise InputError(f"expected {chosen['name']} in a precision that it has ({known}), got {chosen['precision']}")
+        raise InputError(f"expected {chosen.name} in a precision that it has ({known}), got {chosen.precision}")
     features = task_features(origin.task)
     return SavedModelMember(
-        name=chosen["name"],
-        directory=pool / origin.saved_models[chosen["precision"]],
-        precision=chosen["precision"],
-        weight=chosen["weight"],
+        name=chosen.name,
+        directory=pool / origin.saved_models[chosen.precision],
+        precision=chosen.precision,
+        weight=chosen.weight,
         sample_frames=origin.sample_frames,
         shared=Shared(features.rgb, features.audio, features.classes),
     )
@@ -118,16 +121,6 @@ def _shared_features(records: Mapping[str, _Record]) -> Features:
     if len(set(found.values())) != 1:
         raise InputError(f"expected members that read the same data, got {'; '.join(different)}")
     return next(iter(found.values()))
-
-
-def _read_ensemble(path: Path) -> dict[str, Any]:
-    try:
-        ensemble = read_json(path)
-    except ValueError as error:
-        raise InputError(f"expected an ensemble as JSON in {path}, got: {error}") from error
-    if not isinstance(ensemble, dict) or not ensemble.get("members"):
-        raise InputError(f"expected an ensemble with members in {path}, got none (select ensemble makes one)")
-    return ensemble
 
 
 def _read_candidates(pool: Path, names: Iterable[str]) -> dict[str, _Record]:

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from gapsack.dashboards.records import FrontierPoint
+from gapsack.selection.report.ensemble import Ensemble, Member
 from gapsack.sweep.cluster.drive import run_sweep
 from gapsack.sweep.cluster.events import SweepProgress
 from gapsack.sweep.grid.schema import Grid
@@ -178,7 +179,8 @@ def test_a_run_in_one_line(run):
 
 def test_a_reports_records_are_the_runs_files(run):
     run.files_file.write_text('{"train": ["a", "b"], "holdout": ["c"]}')
-    run.ensemble_file.write_text('{"members": []}')
+    ensemble = Ensemble((Member("K4-H8", "int8", 1.0, 5),), total_bytes=5, budget_bytes=9)
+    ensemble.write(run.ensemble_file)
     records = sweep_records(run)
     trials = {trial.name: trial for trial in records.trials}
     assert {name: trial.status for name, trial in trials.items()} == {
@@ -195,7 +197,7 @@ def test_a_reports_records_are_the_runs_files(run):
     assert trials["K4-H16"].reason == "the loss is not finite"
     assert (records.data.train_files, records.data.held_out_files, records.data.held_out_videos) == (2, 1, 7)
     assert records.budget_bytes == 2 * 2**20
-    assert records.ensembles == ({"members": []},)
+    assert records.ensembles == (ensemble,)
 
 
 def test_the_frontier_of_a_report_counts_on_videos_that_did_not_tune_it():
