@@ -11,7 +11,7 @@ import typer
 
 from gapsack.selection.errors import InputError
 from gapsack.sweep.cli import graphs as graph_cli
-from gapsack.sweep.cli import pools as import_cli
+from gapsack.sweep.cli import pools as pool_cli
 from gapsack.sweep.cli.app import JsonOption, make_app, print_json
 from gapsack.sweep.cli.options import ENSEMBLE, FRONTIER, Asked, search_options
 
@@ -29,11 +29,12 @@ PoolArgument = Annotated[
 ]
 
 
+app.add_typer(pool_cli.app, name="pool")
 app.command(
     "import",
     epilog="Example: `sweep select import pool --labels truth.npz --predictions a=a.npz --size a=120MiB` or "
     "`... import pool --data 'validate*.tfrecord' --checkpoint old=train/model.ckpt-200000`",
-)(import_cli.import_pool)
+)(pool_cli.import_pool)
 
 
 @app.command(epilog="Example: `sweep select pareto runs/paper_grid`")
