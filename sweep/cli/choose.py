@@ -130,9 +130,11 @@ def budget_bytes(budget_mb: float) -> int:
     Raises:
         InputError: not above zero.
     """
+    from gapsack.sweep.cli.show.sizes import MIB
+
     if not budget_mb > 0:
         raise InputError(f"expected a budget above 0 MB, got {budget_mb:g}")
-    return int(budget_mb * 2**20)
+    return int(budget_mb * MIB)
 
 
 app.command(epilog="Example: `sweep select build runs/paper_grid --format litert`")(graph_cli.build)

@@ -39,7 +39,7 @@ PROGRAMS = {"synth", "run"}
 def sweep(folder: Path, *arguments: str) -> str:
     """Give a command in `folder`; what it prints on standard output."""
     if arguments[0] in PROGRAMS:
-        command = [sys.executable, "-c", "from gapsack.sweep.cli.runs import main; main()", *arguments]
+        command = [sys.executable, "-c", "from gapsack.sweep.cli import main; main()", *arguments]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
