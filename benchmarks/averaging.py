@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from benchmarks.report import RESULTS, peak_mib, save, table
 from gapsack.models import sizes
 from gapsack.models.checkpoints import read_weights
+from gapsack.selection.units import MIB
 from gapsack.sweep.trial.averaging import RangeSearch
 from gapsack.sweep.trial.checkpoints import Checkpoints
 
-MIB = 2**20
 SCORED = "tower/hidden1_bn/beta"  # the tensor that the score looks at
 STEPS_A_CHECKPOINT = 2000
 Weights = Mapping[str, NDArray[Any]]

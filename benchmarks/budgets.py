@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +26,16 @@ from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.search import search_ensemble
-from gapsack.sweep.data.batch import RawBatch
+from gapsack.selection.units import MIB
+from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.files import expand
-from gapsack.sweep.graphs.formats import Writing, write_graph
+from gapsack.sweep.graphs.build import write_graph
+from gapsack.sweep.graphs.ensembles import write_ensemble
 from gapsack.sweep.graphs.packing import read_packing
 from gapsack.sweep.graphs.reserve import Reserve
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.runs.folder import RunFolder
 
-MIB = 2**20
 CHOICES: dict[str, list[str] | None] = {"float16": ["float16"], "any": None}
 
 
@@ -72,7 +73,7 @@ class Contest:
 
     run: RunFolder
     pool: CandidatePool
-    batches: Sequence[RawBatch]
+    batches: Sequence[Batch]
     splits: int
 
 
@@ -86,12 +87,12 @@ def row(contest: Contest, share: int, budget_bytes: int, choice: str) -> Row | N
     first = ensembles[0]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ensemble.json"
-        replace(first, pool=str(contest.run.pool)).write(path)
-        info = write_graph(read_packing(path), Path(folder) / "graph", Writing())
+        write_ensemble(first, path, contest.run.pool)
+        info = write_graph(read_packing(path), Path(folder) / "graph")
         graph = Graph(info.directory)
         graph.decode()
-        one = RawBatch(*(column[:1] for column in batches[0]))
-        some = RawBatch(*(column[:64] for column in batches[0]))
+        one = Batch(*(column[:1] for column in batches[0]))
+        some = Batch(*(column[:64] for column in batches[0]))
         times = milliseconds(graph, one), milliseconds(graph, some)
     return Row(
         share=share,

@@ -12,37 +12,30 @@ import argparse
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks.precisions import held_out, milliseconds
 from benchmarks.report import RESULTS, save, table
+from gapsack.models.graph.formats import format_names, load_graph
 from gapsack.selection.pool import CandidatePool
-from gapsack.sweep.data.batch import RawBatch
+from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.files import expand
-from gapsack.sweep.graphs.formats import Writing, write_graph
+from gapsack.sweep.graphs.build import Writing, write_graph
 from gapsack.sweep.graphs.packing import Packing, read_packing
 
 BATCH = 64
-WRITINGS: dict[str, dict[str, Any]] = {
-    "savedmodel": {},
-    "metagraph": {"format": "metagraph"},
-    "litert": {"format": "litert"},
-}
 
 
-def rows(packing: Packing, batches: list[RawBatch], folder: Path) -> Iterator[list[str]]:
+def rows(packing: Packing, batches: list[Batch], folder: Path) -> Iterator[list[str]]:
     """A row of the table for each format."""
-    from gapsack.models.graph.formats.loading import load_graph
-
     first = batches[0]
-    one, some = (RawBatch(*(column[:count] for column in first)) for count in (1, BATCH))
+    one, some = (Batch(*(column[:count] for column in first)) for count in (1, BATCH))
     reference = None
-    for index, name in enumerate(WRITINGS):
-        info = write_graph(packing, folder / str(index), Writing(**WRITINGS[name]))
-        graph = load_graph(folder / str(index))
-        scores = graph.predict(first.frames, first.num_frames).probabilities
+    for name in format_names():
+        info = write_graph(packing, folder / name, Writing(name))
+        graph = load_graph(folder / name)
+        scores = graph.predict(first.inputs).probabilities
         reference = scores if reference is None else reference
         yield [
             name,

@@ -15,10 +15,10 @@ import numpy as np
 
 from benchmarks.baselines import Problem, greedy_masked
 from benchmarks.contest import halves, our_search
-from benchmarks.paper import MIB
 from benchmarks.report import RESULTS, save, table
 from benchmarks.twin import Twin, TwinSpec, default_cache
 from gapsack.selection.frontier import Frontier, frontier
+from gapsack.selection.units import MIB
 
 BUDGETS_MIB = (100.0, 150.0, 200.0, 300.0, 400.0, 550.0, 698.9, 812.5, 1024.0, 1250.0, 1500.0, 2000.0)
 

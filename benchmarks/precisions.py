@@ -26,7 +26,7 @@ from gapsack.models.graph import Graph, Member, build_graph
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.pool.origin import WeightsOrigin, read_origin
-from gapsack.sweep.data.batch import RawBatch
+from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.files import expand
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def print_table(
-    member: Member, names: Sequence[str], batches: Sequence[RawBatch], features: Features, folder: Path
+    member: Member, names: Sequence[str], batches: Sequence[Batch], features: Features, folder: Path
 ) -> None:
     labels = np.concatenate([batch.labels for batch in batches])
     print(f"{member.name}: {len(labels)} held-out videos")
@@ -82,7 +82,7 @@ def print_table(
     for name in names:
         info = build_graph([replace(member, precision=name)], folder / "graph", level=features.level)
         graph = Graph(info.directory)
-        scores = np.concatenate([graph.predict(batch.frames, batch.num_frames).probabilities for batch in batches])
+        scores = np.concatenate([graph.predict(batch.inputs).probabilities for batch in batches])
         gap = gap_at_k(scores, labels)
         exact = exact or (info.size_bytes, gap)
         each_call = milliseconds(graph, batches[0])
@@ -94,14 +94,14 @@ def print_table(
         )
 
 
-def held_out(files: Sequence[str], features: Features, wanted: set[str]) -> list[RawBatch]:
+def held_out(files: Sequence[str], features: Features, wanted: set[str]) -> list[Batch]:
     """The pool's videos, in batches."""
     kept = []
     with raw_batches(files, features, batch_size=256, faults=Faults(0.001)) as stream:
         for batch in stream:
             rows = [row for row, video in enumerate(batch.video_ids.tolist()) if video in wanted]
             if rows:
-                kept.append(RawBatch(*(np.array(column[rows]) for column in batch)))
+                kept.append(Batch(*(np.array(column[rows]) for column in batch)))
     return kept
 
 
@@ -128,12 +128,12 @@ def other_videos(
                 return
 
 
-def milliseconds(graph: Graph, batch: RawBatch) -> float:
+def milliseconds(graph: Graph, batch: Batch) -> float:
     """Of the fastest of five calls."""
     seconds = []
     for _ in range(5):
         start = time.perf_counter()
-        graph.predict(batch.frames, batch.num_frames)
+        graph.predict(batch.inputs)
         seconds.append(time.perf_counter() - start)
     return min(seconds) * 1e3
 

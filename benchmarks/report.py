@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from gapsack.selection.files import replace_text
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -26,16 +28,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def save(name: str, results: dict[str, Any], text: str, folder: Path = RESULTS) -> None:
-    """Write ``name``.json and ``name``.txt, each first under a temporary name."""
+    """Write ``name``.json and ``name``.txt, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     document = {"machine": machine(), **results}
     for path, content in (
         (folder / f"{name}.json", json.dumps(document, indent=1) + "\n"),
         (folder / f"{name}.txt", text + "\n"),
     ):
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(content)
-        temporary.replace(path)
+        replace_text(path, content)
 
 
 def peak_mib() -> float:

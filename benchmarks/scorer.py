@@ -7,9 +7,9 @@ come from here, so a slip in the product's kernel cannot flatter the product.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from gapsack.selection.compiled import jit
 from gapsack.selection.pool import CandidatePool
 
 K = 20
@@ -69,7 +69,7 @@ class BlendScorer:
         return np.array([self.gap(row) for row in np.eye(len(self.names))])
 
 
-@njit(cache=True)
+@jit()
 def _top(  # noqa: PLR0917 - compiled functions take arrays one by one
     starts: NDArray[np.int64],
     upper: NDArray[np.float32],
@@ -110,19 +110,19 @@ def _top(  # noqa: PLR0917 - compiled functions take arrays one by one
     return best[:filled], true[:filled]
 
 
-@njit(cache=True)
+@jit()
 def _stands_before(score: float, correct: bool, other_score: float, other_correct: bool) -> bool:
     """The tie rule of `selection.gap`: among equal scores the incorrect one first."""
     return score > other_score or (score == other_score and other_correct and not correct)
 
 
-@njit(cache=True)
+@jit()
 def _bucket(score: float) -> int:
     """A number that does not fall when the score rises: exponent and first 11 bits of the fraction, 0 below 2^-31."""
     return max(0, (np.float32(score).view(np.int32) >> 12) - (96 << 11))
 
 
-@njit(cache=True)
+@jit()
 def _gap_of_pairs(scores: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
     """Sum over the true pairs of (true pairs so far / rank), ranks by descending score.
 

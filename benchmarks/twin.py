@@ -33,6 +33,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from benchmarks.paper import TABLE_1, PaperModel
+from gapsack.selection.files import replace_text
 from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
 
 LARGEST_HIDDEN = 1440
@@ -183,10 +184,7 @@ class Twin:
             return Solution(stored["shared"], tuple(stored["own"]))
         solution = self._solve()
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_text(json.dumps(asdict(solution)))
-            temporary.replace(path)
+            replace_text(path, json.dumps(asdict(solution)))
         return solution
 
     def _solve(self) -> Solution:

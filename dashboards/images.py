@@ -12,6 +12,7 @@ from gapsack.dashboards.figures.catalogue import FIGURES, build_figures
 from gapsack.dashboards.figures.theme import LIGHT, Theme
 from gapsack.dashboards.records import SweepRecords
 from gapsack.selection.errors import InputError
+from gapsack.selection.files import move_whole
 
 WIDTH = 960
 PIXELS_A_POINT = 2  # PNG files are drawn at twice their size, sharp on dense screens and in print
@@ -65,7 +66,10 @@ def write_images(
                 for key, figure in drawn.items()
             ]
         )
-        return [Path(temporary, f"{key}.{format}").replace(target / f"{key}.{format}") for key in drawn]
+        paths = [target / f"{key}.{format}" for key in drawn]
+        for path in paths:
+            move_whole(Path(temporary, path.name), path)
+        return paths
 
 
 def _render(jobs: list[dict[str, Any]]) -> None:

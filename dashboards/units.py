@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-MIB = 2**20
+from gapsack.selection.units import mib
+
 MINUS = "−"  # as wide as "+", so that columns of differences align
 
 
@@ -16,11 +17,6 @@ def finite(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if math.isfinite(value) else None
-
-
-def mib(size_bytes: float) -> float:
-    """Bytes as MiB (2^20 bytes)."""
-    return size_bytes / MIB
 
 
 def mib_digits(sizes_bytes: Iterable[float]) -> int:

@@ -8,7 +8,7 @@ each other. Second moments of the inputs say both. They are kept within groups o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,11 +22,11 @@ Calibration = dict[str, NDArray[np.float32]]
 """Moments [groups, GROUP_ROWS, GROUP_ROWS] by tensor name; a last group of fewer rows is filled up with zeros."""
 
 
-def calibrate(model: Any, batches: Iterable[NDArray[Any]]) -> Calibration:
+def calibrate(model: Any, batches: Iterable[Mapping[str, NDArray[Any]]]) -> Calibration:
     """Mean second moments of what every matrix of a model from `registry.build` is multiplied by.
 
-    `batches` are frames as the model takes them; a few hundred videos of the training files are enough. Matrices that
-    enter no product, such as NetVLAD's centres, are left out. Write it with `checkpoints.write_weights`.
+    `batches` are inputs by name as the model takes them; a few hundred examples of the training files are enough.
+    Matrices that enter no product, such as NetVLAD's centres, are left out. Write it with `checkpoints.write_weights`.
     """
     names = {id(variable): name for name, variable in model.tensor_variables.items()}
     sums: dict[str, NDArray[np.float32]] = {}
@@ -40,8 +40,8 @@ def calibrate(model: Any, batches: Iterable[NDArray[Any]]) -> Calibration:
             counts[name] = counts.get(name, 0) + len(inputs)
 
     with _observed_products(model, observe):
-        for frames in batches:
-            model({"frames": frames}, training=False)
+        for inputs in batches:
+            model(inputs, training=False)
     return {name: total / np.float32(counts[name]) for name, total in sums.items()}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapsack.selection.errors import InputError
+from gapsack.selection.files import whole_file
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -50,16 +51,8 @@ def reference_weights(model: Any) -> Weights:
 
 def write_weights(path: str | os.PathLike[str], weights: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays by name to one uncompressed .npz; the file appears whole or not at all."""
-    target = Path(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in weights.items()})
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in weights.items()})
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:

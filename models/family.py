@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-import numbers
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from gapsack.models.hyperparameters import Hyperparameter
+from gapsack.models.tasks.task import View
 from gapsack.models.tensors import Tensor
 from gapsack.selection.errors import InputError
 
-Value = int | float
+if TYPE_CHECKING:
+    from gapsack.models.layers.base import Network
 
-
-@dataclass(frozen=True)
-class Hyperparameter:
-    """One number that a family is built from, with its range.
-
-    Attributes:
-        name: Keyword of `registry.build`.
-        description: One line for people.
-        minimum: Smallest valid value.
-        below: Values must be smaller than this; None sets no limit.
-        default: Value when none is given; None makes the hyperparameter required.
-        integer: Whether only integers are valid.
-    """
-
-    name: str
-    description: str
-    minimum: Value = 1
-    below: Value | None = None
-    default: Value | None = None
-    integer: bool = True
-
-    def problem(self, value: Any) -> str | None:
-        """What is wrong with `value`, or None."""
-        if self._is_number(value) and self.minimum <= value and (self.below is None or value < self.below):
-            return None
-        limit = "" if self.below is None else f" and below {self.below}"
-        wanted = "an integer" if self.integer else "a number"
-        return f"{self.name} must be {wanted} of at least {self.minimum}{limit}, got {value!r}"
-
-    def _is_number(self, value: Any) -> bool:
-        kind = numbers.Integral if self.integer else numbers.Real
-        return isinstance(value, kind) and not isinstance(value, bool)
+Hyperparameters = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -52,23 +23,51 @@ class Family:
 
     Attributes:
         name: Name in grid files and pools.
-        hyperparameters: All of them; anything else is refused.
-        tensors: Complete hyperparameters -> every stored tensor, in a fixed order. Must import no backend.
-        network: (tensors, complete hyperparameters, seed) -> a `models.layers.base.Network`. Imports Keras inside.
+        tasks: Names of the tasks that its models can do.
+        hyperparameters: All of them; anything else is refused, unless `more` knows it.
+        tensors: Complete hyperparameters -> every stored tensor, in a fixed order. Imports no backend, unless the
+        family
+            cannot know its tensors otherwise.
+        network: (tensors, complete hyperparameters, seed) -> the model. Imports Keras inside.
+        more: Hyperparameters that follow from the others, such as the parameters of a function that one of them names.
+        short_names: Letters by hyperparameter, in this order, for names of trials: K16-H512. Those are always named.
+        scope: What the names of all tensors begin with, the variable scope of a reference implementation; "" for none.
+        whole_frames: Whether models take each frame once with a mask (`View.whole`), by complete hyperparameters.
+        graph_bytes: Complete hyperparameters -> upper bound of what a model's operations and its float32 variables
+        take in
+            the one graph beside the weights; None for what a gated NetVLAD takes, 26 KiB.
+        activations: (complete hyperparameters, view) -> values that one example's layers give in training, for the
+            prediction of GPU memory; None takes rows and columns of every matrix.
     """
 
     name: str
+    tasks: tuple[str, ...]
     hyperparameters: tuple[Hyperparameter, ...]
-    tensors: Callable[[Mapping[str, Any]], tuple[Tensor, ...]]
-    network: Callable[[tuple[Tensor, ...], Mapping[str, Any], int], Any]
+    tensors: Callable[[Hyperparameters], tuple[Tensor, ...]]
+    network: Callable[[tuple[Tensor, ...], Hyperparameters, int], Network]
+    more: Callable[[Hyperparameters], tuple[Hyperparameter, ...]] | None = None
+    short_names: Mapping[str, str] = field(default_factory=dict)
+    scope: str = ""
+    whole_frames: Callable[[Hyperparameters], bool] = lambda _: False
+    graph_bytes: Callable[[Hyperparameters], int] | None = None
+    activations: Callable[[Hyperparameters, View], int] | None = None
 
-    def validate(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    def parameters(self, hyperparameters: Hyperparameters) -> dict[str, Hyperparameter]:
+        """All hyperparameters by name, given the values of some.
+
+        Raises:
+            InputError: `more` cannot say which follow from these values.
+        """
+        further = () if self.more is None else self.more(hyperparameters)
+        return {parameter.name: parameter for parameter in (*self.hyperparameters, *further)}
+
+    def validate(self, hyperparameters: Hyperparameters) -> dict[str, Any]:
         """Return the hyperparameters with defaults filled in, in the family's order.
 
         Raises:
             InputError: Naming every unknown, missing and out-of-range hyperparameter at once.
         """
-        known = {parameter.name: parameter for parameter in self.hyperparameters}
+        known = self.parameters(hyperparameters)
         problems = [
             f"{name!r} is not one of its hyperparameters ({', '.join(known)})"
             for name in hyperparameters
@@ -84,7 +83,35 @@ class Family:
             if problem:
                 problems.append(problem)
                 continue
-            complete[name] = int(value) if parameter.integer else float(value)
+            complete[name] = parameter.stored(value)
         if problems:
             raise InputError(f"model family {self.name}: {'; '.join(problems)}")
         return complete
+
+    def from_data(self, dimensions: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of a task's dimensions that are hyperparameters of the family."""
+        own = {parameter.name for parameter in self.hyperparameters}
+        return {name: value for name, value in dimensions.items() if name in own}
+
+    def view(self, hyperparameters: Hyperparameters, sample_frames: int) -> View:
+        """How a model with these (complete) hyperparameters sees its inputs."""
+        return View(sample_frames, self.whole_frames(hyperparameters))
+
+    def activation_count(self, hyperparameters: Hyperparameters, view: View) -> int:
+        """Values that one example's layers give in training, roughly; see `activations`."""
+        if self.activations is not None:
+            return self.activations(hyperparameters, view)
+        return activations_of(self.tensors(hyperparameters))
+
+
+def activations_of(tensors: tuple[Tensor, ...], *, frames: int = 1, framewise: Collection[str] = ()) -> int:
+    """Values that matrices take in and give for one example.
+
+    Those named `framewise` multiply each of `frames` frames, whose own values the caller counts; others one vector.
+    """
+    count = 0
+    for tensor in tensors:
+        if len(tensor.shape) > 1:
+            rows, columns = tensor.shape[-2:]
+            count += frames * columns if tensor.name in framewise else rows + columns
+    return count

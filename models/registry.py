@@ -1,42 +1,49 @@
 """Model families by name: the place where an architecture is plugged in.
 
-A new family is a `models.family.Family` passed to `register`; grids, sizes, training and the one graph then know it.
+A family is a `models.family.Family`, found by name: the `FAMILY` of the package `gapsack.models.families.<name>`,
+what an entry point `<name>` of the group `gapsack.families` names, or what was passed to `register`. Grids, sizes,
+training and the one graph then know it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from gapsack.models.families import gated_netvlad
 from gapsack.models.family import Family
+from gapsack.models.plugins import found, found_names
 from gapsack.selection.errors import InputError
 
-_FAMILIES: dict[str, Family] = {}
+PACKAGE, GROUP, ATTRIBUTE = "gapsack.models.families", "gapsack.families", "FAMILY"
+
+_registered: dict[str, Family] = {}
 
 
 def register(family: Family) -> Family:
-    """Add a family.
+    """Add a family, in this process alone; an entry point adds it in the workers of a sweep as well.
 
     Raises:
-        InputError: Another family of that name is registered; replacing one silently would change what a grid trains.
+        InputError: Another family of that name is known; replacing one silently would change what a grid trains.
     """
-    if _FAMILIES.get(family.name, family) is not family:
+    known = _registered.get(family.name) or found(family.name, PACKAGE, GROUP, ATTRIBUTE)
+    if known is not None and known is not family:
         raise InputError(f"expected a new name for the model family, got {family.name!r}, which is already registered")
-    _FAMILIES[family.name] = family
+    _registered[family.name] = family
     return family
 
 
 def families() -> tuple[str, ...]:
-    """Names of all registered families, sorted."""
-    return tuple(sorted(_FAMILIES))
+    """Names of all known families, sorted."""
+    return tuple(sorted({*_registered, *found_names(PACKAGE, GROUP)}))
 
 
 def family(name: str) -> Family:
     """The family of that name; InputError names the known ones when there is none."""
-    try:
-        return _FAMILIES[name]
-    except KeyError:
-        raise InputError(f"expected one of the model families {', '.join(families())}, got {name!r}") from None
+    known = _registered.get(name) or found(name, PACKAGE, GROUP, ATTRIBUTE)
+    if known is None:
+        raise InputError(f"expected one of the model families {', '.join(families())}, got {name!r}")
+    if not isinstance(known, Family) or known.name != name:
+        raise InputError(f"expected a gapsack.models.family.Family of the name {name}, got {known!r}")
+    return known
 
 
 def build(family_name: str, /, *, seed: int = 0, **hyperparameters: Any) -> Any:
@@ -48,8 +55,9 @@ def build(family_name: str, /, *, seed: int = 0, **hyperparameters: Any) -> Any:
         **hyperparameters: As the family lists them.
 
     Returns:
-        A model: `model({"frames": x}, training=False)` -> float32 probabilities [batch, classes], for x [batch, frames,
-        rgb + audio], uint8 (dequantized inside) or float32 (features as they are). Every frame is L2-normalised inside.
+        A model: `model(inputs, training=False)` -> float32 probabilities [batch, classes], with the inputs of its
+        task by name. For YouTube-8M those are `frames` [batch, frames, rgb + audio], uint8 (dequantized inside) or
+        float32 (features as they are), and `num_frames` int32 [batch], which models of sampled frames do without.
 
     Raises:
         InputError: As `Family.validate`.
@@ -57,6 +65,3 @@ def build(family_name: str, /, *, seed: int = 0, **hyperparameters: Any) -> Any:
     chosen = family(family_name)
     complete = chosen.validate(hyperparameters)
     return chosen.network(chosen.tensors(complete), complete, seed)
-
-
-register(gated_netvlad.FAMILY)

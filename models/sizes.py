@@ -23,8 +23,9 @@ def tensors(family: str, hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ..
 
 def size_bytes(family: str, hyperparameters: Mapping[str, Any], precision: str) -> int:
     """Bytes of all tensors of the model, stored at `precision` (one of `PRECISIONS`)."""
-    rule = precisions.precision(precision)
-    return sum(rule.tensor_bytes(tensor) for tensor in tensors(family, hyperparameters))
+    stored = tensors(family, hyperparameters)
+    rule = precisions.precision(precision, stored)
+    return sum(rule.tensor_bytes(tensor) for tensor in stored)
 
 
 def parameter_count(family: str, hyperparameters: Mapping[str, Any]) -> int:

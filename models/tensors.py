@@ -7,6 +7,7 @@ and graphs are checked against it; so a shape is written down in one place.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -15,14 +16,15 @@ class Tensor:
     """One stored tensor.
 
     Attributes:
-        name: The TensorFlow 1 variable name of the reference implementation, without ":0".
+        name: Name in checkpoints and in the graph: where there is a reference implementation, that of its variable,
+            without ":0".
         shape: All dimensions, in storage order.
         mean: Initial value, or the mean of the initial values.
         deviation: Standard deviation of normal initial values; 0 makes them all equal to `mean`.
         trainable: False for moving statistics.
-        large: One of the matrices that hold nearly all bytes; precisions shrink these and leave the rest float32.
+        group: Of the matrices that hold nearly all bytes; precisions shrink these, each group in its own way where they
+            are mixed. None leaves a tensor among the others, of which a precision may shrink matrices.
         decayed: The training loss has an L2 term on it.
-        framewise: A matrix that multiplies every frame, not once a video: what it gives takes memory for each frame.
     """
 
     name: str
@@ -30,14 +32,28 @@ class Tensor:
     mean: float = 0.0
     deviation: float = 0.0
     trainable: bool = True
-    large: bool = False
+    group: str | None = None
     decayed: bool = False
-    framewise: bool = False
 
     @property
     def count(self) -> int:
         """Number of values."""
         return math.prod(self.shape)
+
+    @property
+    def large(self) -> bool:
+        """Whether it is one of those that hold nearly all bytes."""
+        return self.group is not None
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether it has rows and columns, as biases, norms and their statistics have not."""
+        return len(self.shape) > 1
+
+
+def groups_of(tensors: Iterable[Tensor]) -> tuple[str, ...]:
+    """The groups of a model's large tensors, in the order of the tensors: what the name of a mixed precision lists."""
+    return tuple(dict.fromkeys(tensor.group for tensor in tensors if tensor.group is not None))
 
 
 def batch_norm(scope: str, width: int) -> list[Tensor]:
@@ -54,7 +70,7 @@ def netvlad(scope: str, features: int, clusters: int) -> list[Tensor]:
     """The tensors of a NetVLAD: assignment weights, their batch norm, and centres of their own."""
     deviation = 1 / math.sqrt(features)
     return [
-        Tensor(f"{scope}/conv2/cluster_weights", (features, clusters), deviation=deviation, framewise=True),
+        Tensor(f"{scope}/conv2/cluster_weights", (features, clusters), deviation=deviation),
         *batch_norm(f"{scope}/cluster_bn", clusters),
         Tensor(f"{scope}/cluster_weights2/cluster_weights2", (1, features, clusters), deviation=deviation),
     ]

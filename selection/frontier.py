@@ -27,6 +27,7 @@ from gapsack.selection.subsets.board import Board, Entry
 from gapsack.selection.subsets.options import Options
 from gapsack.selection.subsets.preference import without_idle
 from gapsack.selection.subsets.space import Space
+from gapsack.selection.units import mib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -246,7 +247,7 @@ def _points(
         budget = space.room_bytes(entry.subset) + reserve_bytes
         gain = None
         if points:
-            gain = (entry.score - points[-1].tuning_score) / ((budget - points[-1].budget_bytes) / 2**20)
+            gain = (entry.score - points[-1].tuning_score) / mib(budget - points[-1].budget_bytes)
         ordered = tuple(sorted(members, key=lambda m: (-m.weight, m.name)))
         points.append(Point(budget, ordered, entry.scored.blend, entry.score, held_out, gain))
     return tuple(points)

@@ -12,16 +12,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
-KERNELS = ("models/training/backends/cpu", "sweep/data", "selection")
-
-
-def pytest_configure() -> None:
-    """Throw compiled functions away that are older than a source: numba looks at the file of each function alone."""
-    newest = max(source.stat().st_mtime for folder in KERNELS for source in (ROOT / folder).rglob("*.py"))
-    for folder in KERNELS:
-        for compiled in (ROOT / folder).rglob("__pycache__/*.nb[ci]"):
-            if compiled.stat().st_mtime < newest:
-                compiled.unlink(missing_ok=True)
 
 
 def pytest_collection_finish() -> None:

@@ -25,6 +25,7 @@ def test_imports_point_one_way() -> None:
         "import gapsack, gapsack.models, gapsack.models.sizes, gapsack.models.precisions, gapsack.models.registry",
         "import gapsack.selection.search, gapsack.selection.pool, gapsack.selection.gap, gapsack.selection.pareto",
         "import gapsack.dashboards.report",
+        "import gapsack.sweep.api; from gapsack import *",
     ],
 )
 def test_light_imports_load_nothing_heavy(statement: str, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from gapsack.dashboards.figures.theme import Theme
-from gapsack.dashboards.units import budget_text, mib
+from gapsack.dashboards.units import budget_text
+from gapsack.selection.units import mib
 
 # Multiples of each power of ten, and how many ticks of them an axis can carry; the first that fit are taken.
 TICK_PLANS = (((1, 1.5, 2, 3, 5, 7), 7), ((1, 2, 5), 10), ((1,), math.inf))

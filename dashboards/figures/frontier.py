@@ -11,7 +11,8 @@ from gapsack.dashboards.figures.axes import draw_budget_line, score_axis, size_a
 from gapsack.dashboards.figures.plane import plane_info
 from gapsack.dashboards.figures.theme import LIGHT, Theme, new_figure
 from gapsack.dashboards.records import FrontierPoint, SweepRecords
-from gapsack.dashboards.units import gap_text, mib, mib_text, plain
+from gapsack.dashboards.units import gap_text, mib_text, plain
+from gapsack.selection.units import mib
 
 HEIGHT = 420
 

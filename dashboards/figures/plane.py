@@ -13,7 +13,8 @@ from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble
 from gapsack.dashboards.figures.axes import draw_budget_line, score_axis, size_axis
 from gapsack.dashboards.figures.theme import LIGHT, Theme, member_colour, new_figure
 from gapsack.dashboards.records import SweepRecords, TrialRecord
-from gapsack.dashboards.units import difference_text, gap_text, mib, mib_text, plain
+from gapsack.dashboards.units import difference_text, gap_text, mib_text, plain
+from gapsack.selection.units import mib
 
 HEIGHT = 520
 MOST_LABELS = 6

@@ -8,7 +8,8 @@ from gapsack.dashboards.page.markup import Markup, join, tag
 from gapsack.dashboards.page.search_facts import search_facts
 from gapsack.dashboards.page.tables import Cell, Column, Row, number, table, without_empty, words
 from gapsack.dashboards.records import SweepRecords, TrialRecord
-from gapsack.dashboards.units import difference_text, gap_text, mib, mib_digits, share_text, short_count_text, step_text
+from gapsack.dashboards.units import difference_text, gap_text, mib_digits, share_text, short_count_text, step_text
+from gapsack.selection.units import mib
 
 PRECISION_ORDER = ("float32", "bfloat16", "float16")
 

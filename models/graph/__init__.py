@@ -3,13 +3,13 @@
 Importing this package imports neither TensorFlow nor Keras; building and loading do.
 """
 
-from gapsack.models.graph.build import GraphInfo, build_graph
+from gapsack.models.graph.build import build_graph
 from gapsack.models.graph.foreign.saved_model import SavedModelMember
-from gapsack.models.graph.formats.savedmodel_served import Graph
+from gapsack.models.graph.formats.savedmodel import Graph
 from gapsack.models.graph.members import AnyMember, Member
 from gapsack.models.graph.output import GraphOutput, Predictor
-from gapsack.models.graph.shared import Shared
-from gapsack.models.graph.size import reserve_bytes
+from gapsack.models.graph.size import fixed_reserve_bytes, member_reserve_bytes, reserve_bytes
+from gapsack.models.graph.writing import GraphInfo
 
 __all__ = [
     "AnyMember",
@@ -19,7 +19,8 @@ __all__ = [
     "Member",
     "Predictor",
     "SavedModelMember",
-    "Shared",
     "build_graph",
+    "fixed_reserve_bytes",
+    "member_reserve_bytes",
     "reserve_bytes",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from gapsack.selection.errors import GraphError
+from gapsack.models.errors import GraphError
 
 SHARD_BYTES = 64 * 2**20
 """Arrays are held until they are this many bytes, then written to a data file of their own."""

@@ -32,7 +32,7 @@ def graph_definition(network: Network) -> Any:
 
 def _outer_names(network: Network) -> set[str]:
     """Operations that a signature, the checkpoint or a person looks up by name."""
-    tensors = [network.frames, network.num_frames, network.predictions, network.top_indices, network.top_scores]
+    tensors = [*network.inputs.values(), network.predictions, network.top_indices, network.top_scores]
     tensors.extend(network.decoded)
     if network.serialized is not None:
         tensors.append(network.serialized)

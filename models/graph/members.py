@@ -17,9 +17,9 @@ from gapsack.models import precisions, registry
 from gapsack.models.checkpoints import read_weights
 from gapsack.models.graph.foreign.saved_model import SavedModelMember
 from gapsack.models.graph.names import scope
-from gapsack.models.graph.shared import Shared
 from gapsack.models.precisions import Precision
 from gapsack.models.precisions.codec import part_name
+from gapsack.models.tasks import Task, View
 from gapsack.models.tensors import Tensor
 from gapsack.selection.errors import InputError
 
@@ -35,7 +35,7 @@ class Member:
         precision: Name of the precision that its weights are stored in.
         weight: Its share in the blend.
         weights: The .npz of its float32 weights (`checkpoints.write_weights`).
-        sample_frames: Frames of each video that it sees; of no effect at video level.
+        sample_frames: Frames of each video that it sees; of no effect where there are none to choose.
         calibration: The .npz of `calibration.calibrate`, by which integers are chosen; None rounds to nearest.
     """
 
@@ -45,7 +45,7 @@ class Member:
     precision: str
     weight: float
     weights: Path
-    sample_frames: int
+    sample_frames: int = 1
     calibration: Path | None = None
 
     @property
@@ -54,10 +54,9 @@ class Member:
         return registry.family(self.family).validate(self.hyperparameters)
 
     @property
-    def shared(self) -> Shared:
-        """Features a frame, and classes."""
-        complete = self.complete
-        return Shared(*(int(complete[key]) for key in ("rgb", "audio", "classes")))
+    def view(self) -> View:
+        """How it sees its inputs."""
+        return registry.family(self.family).view(self.complete, self.sample_frames)
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -67,7 +66,7 @@ class Member:
     @property
     def stored(self) -> Precision:
         """The precision that its weights are stored in."""
-        return precisions.precision(self.precision)
+        return precisions.precision(self.precision, self.tensors)
 
     @property
     def size_bytes(self) -> int:
@@ -78,37 +77,42 @@ class Member:
 AnyMember = Member | SavedModelMember
 
 
-def shared_features(members: Sequence[AnyMember]) -> Shared:
-    """What the members share.
+def check_members(members: Sequence[AnyMember], task: Task) -> None:
+    """Check that members can be blended.
 
     Raises:
-        InputError: No members; members that differ in it; a blend weight that is not finite; `sample_frames` below 1.
-            Hyperparameters and precisions are checked as well.
+        InputError: No members; one of another task, or with other features or classes; a blend weight that is not
+        finite;
+            `sample_frames` below 1. Hyperparameters and precisions are checked as well.
     """
     if not members:
         raise InputError("expected at least one member to build a graph of, got none")
-    found: Shared | None = None
     for member in members:
-        shared = member.shared
-        found = found or shared
-        if shared != found:
-            raise InputError(
-                f"expected members over the same features and classes, got {found} in {members[0].name} and "
-                f"{shared} in {member.name}"
-            )
         if not math.isfinite(member.weight):
             raise InputError(f"expected a finite blend weight, got {member.weight} for {member.name}")
         if member.sample_frames < 1:
             raise InputError(f"expected at least 1 sampled frame, got {member.sample_frames} for {member.name}")
         if isinstance(member, Member):
-            precisions.precision(member.precision)
-    assert found is not None
-    return found
+            _check_task(member, task)
+            _ = member.stored
 
 
-def variable_name(index: int, tensor: str, part: str) -> str:
-    """Name in the graph of a stored part of member `index`'s tensor, which is named `tower/…` in the model."""
-    return part_name(scope(index) + tensor.removeprefix("tower"), part)
+def _check_task(member: Member, task: Task) -> None:
+    family = registry.family(member.family)
+    if task.name not in family.tasks:
+        raise InputError(f"expected members for {task.name}, got {member.name} of {family.name}, which is for others")
+    wanted, complete = family.from_data(task.dimensions), member.complete
+    found = {name: complete[name] for name in wanted}
+    if found != wanted:
+        raise InputError(
+            f"expected members over the same features and classes, here {wanted}, got {found} in {member.name}"
+        )
+
+
+def variable_name(index: int, member: Member, tensor: str, part: str) -> str:
+    """Name in the graph of a stored part of a tensor of member `index`: its scope in the place of the family's."""
+    own = tensor.removeprefix(f"{registry.family(member.family).scope}/")
+    return part_name(f"{scope(index)}/{own}", part)
 
 
 def encoded_parts(
@@ -126,7 +130,7 @@ def encoded_parts(
             parts = _encode(member, tensor, archive, moments.get(tensor.name), saturated)
             while parts:  # an array is let go before the next one is asked for
                 part, array = parts.popitem()
-                yield variable_name(index, tensor.name, part), array
+                yield variable_name(index, member, tensor.name, part), array
 
 
 def _open(member: Member) -> Any:

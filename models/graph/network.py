@@ -11,23 +11,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from gapsack.models import registry
+from gapsack.models.errors import GraphError
 from gapsack.models.graph.blending import Blend, blended
 from gapsack.models.graph.foreign import call as foreign_call
 from gapsack.models.graph.foreign import saved_model as foreign
 from gapsack.models.graph.foreign.saved_model import Opened, SavedModelMember
-from gapsack.models.graph.inputs import parse_frame_level, parse_video_level, sample
-from gapsack.models.graph.members import AnyMember, Member, shared_features, variable_name
+from gapsack.models.graph.members import AnyMember, Member, check_members, variable_name
 from gapsack.models.graph.names import scope
-from gapsack.models.graph.shared import Shared
 from gapsack.models.graph.variables import Restore, Variable, add_restore, declare
 from gapsack.models.precisions import Part
 from gapsack.models.precisions.codec import MAIN
-from gapsack.selection.errors import GraphError, InputError
-
-Level = Literal["frame", "video"]
+from gapsack.models.tasks import Task, View
+from gapsack.selection.errors import InputError
 
 DECODED = "/decoded"
 """Ends the names of operations that hold decoded weights."""
@@ -43,10 +41,8 @@ class Network:
     Attributes:
         graph: The `tf.Graph`.
         restore: What fills the variables.
-        serialized: Records, string [batch]; None in a graph that takes features.
-        frames: uint8 [batch, longest, width] at frame level, float32 [batch, 1, width] at video level; float32 features
-            [batch, longest, width] in a graph that takes those.
-        num_frames: int32 [batch].
+        serialized: Records, string [batch]; None in a graph that takes features, and where the task has no records.
+        inputs: What the task's examples are made of, by name; features where the graph takes those.
         decoded: Float32 tensors that stored weights are decoded to, `<variable>/decoded`; none for float32 ones.
         predictions: float32 [batch, classes].
         top_indices: int32 [batch, k], classes by descending score, ties by lower class.
@@ -56,8 +52,7 @@ class Network:
     graph: Any
     restore: Restore
     serialized: Any
-    frames: Any
-    num_frames: Any
+    inputs: dict[str, Any]
     decoded: list[Any]
     predictions: Any
     top_indices: Any
@@ -67,91 +62,63 @@ class Network:
 def build_network(
     members: Sequence[AnyMember],
     *,
-    level: Level,
+    task: Task,
     blend: Blend = "probability",
     top_k: int = 20,
-    max_frames: int = 300,
     takes_features: bool = False,
 ) -> Network:
     """Lay down the whole ensemble; arguments as for `build_graph`.
 
-    With `takes_features` the graph takes dequantized frames, float32, in the place of bytes and records.
+    With `takes_features` the graph takes float32 features in the place of bytes and records.
 
     Raises:
-        InputError: As `shared_features`, or for an unknown level or blend.
+        InputError: As `check_members`, or for an unknown blend.
         GraphError: Keras runs on another backend than TensorFlow.
     """
     import tensorflow as tf
 
-    shared = shared_features(members)
-    if level not in ("frame", "video") or blend not in ("probability", "logit"):
-        raise InputError(f"expected level frame or video and blend probability or logit, got {level!r} and {blend!r}")
+    check_members(members, task)
+    if blend not in ("probability", "logit"):
+        raise InputError(f"expected the blend probability or logit, got {blend!r}")
     if takes_features and (others := [m.name for m in members if isinstance(m, SavedModelMember)]):
         raise GraphError(
             "expected models of known families in a graph that takes features (a MetaGraph), got SavedModels from "
             f"elsewhere: {', '.join(others)}; a SavedModel can hold them"
         )
-    opened = {index: _open(member) for index, member in enumerate(members) if isinstance(member, SavedModelMember)}
+    opened = {
+        index: foreign.open_saved_model(member.directory)
+        for index, member in enumerate(members)
+        if isinstance(member, SavedModelMember)
+    }
     graph = tf.Graph()
     with graph.as_default():
-        serialized, frames, num_frames = _features(shared) if takes_features else _records(level, shared)
-        inputs = _Inputs(frames, num_frames, level, max_frames)
+        received = task.receive(as_features=takes_features)
         variables = _variables(members, opened)
         decoded: list[Any] = []
-        outputs = _member_outputs(members, opened, variables, inputs, decoded)
+        outputs = _member_outputs(members, opened, variables, _Inputs(task, received.inputs), decoded)
         predictions = tf.identity(blended(outputs, [member.weight for member in members], blend), name="predictions")
-        scores, indices = tf.math.top_k(predictions, min(top_k, shared.classes), name="top")
+        scores, indices = tf.math.top_k(predictions, min(top_k, task.classes), name="top")
         restore = add_restore(list(variables.values()))
-    return Network(graph, restore, serialized, frames, num_frames, decoded, predictions, indices, scores)
-
-
-def _features(shared: Shared) -> tuple[None, Any, Any]:
-    import tensorflow as tf
-
-    v1 = tf.compat.v1
-    frames = v1.placeholder(tf.float32, [None, None, shared.rgb + shared.audio], name="input_batch_raw")
-    return None, frames, v1.placeholder(tf.int32, [None], name="num_frames")
-
-
-def _records(level: Level, shared: Shared) -> tuple[Any, Any, Any]:
-    """Records are parsed into frames and counts; a caller that has those feeds them in the place of records."""
-    import tensorflow as tf
-
-    serialized = tf.compat.v1.placeholder(tf.string, [None], name="serialized")
-    width = shared.rgb + shared.audio
-    with tf.name_scope("parse"):
-        parse = parse_frame_level if level == "frame" else parse_video_level
-        frames, num_frames = parse(serialized, shared)
-    frames = tf.identity(tf.ensure_shape(frames, [None, None if level == "frame" else 1, width]), name="frames")
-    return serialized, frames, tf.identity(num_frames, name="num_frames")
+    return Network(graph, restore, received.serialized, received.inputs, decoded, predictions, indices, scores)
 
 
 @dataclass(frozen=True)
 class _Inputs:
     """What members see."""
 
-    frames: Any
-    num_frames: Any
-    level: Level
-    max_frames: int
+    task: Task
+    inputs: dict[str, Any]
 
-    def sampled(self, members: Sequence[AnyMember]) -> dict[int, Any]:
-        """Frames by how many a member samples; members that sample as many see the same tensor."""
+    def seen(self, members: Sequence[AnyMember]) -> dict[View, Any]:
+        """Inputs by view; members that see alike see the same tensors."""
         import tensorflow as tf
 
-        if self.level == "video":
-            return dict.fromkeys((member.sample_frames for member in members), self.frames)
-        seen: dict[int, Any] = {}
-        for count in sorted({member.sample_frames for member in members if isinstance(member, Member)}):
-            with tf.name_scope(f"sample{count}"):
-                seen[count] = sample(self.frames, self.num_frames, count, self.max_frames)
+        seen: dict[View, Any] = {}
+        views = {member.view for member in members if isinstance(member, Member)}
+        for view in sorted(views, key=lambda view: (view.sample_frames, view.whole)):
+            with tf.name_scope(f"{'whole' if view.whole else 'sample'}{view.sample_frames}"):
+                seen[view] = self.task.seen(self.inputs, view)
         return seen
-
-
-def _open(member: SavedModelMember) -> Opened:
-    opened = foreign.open_saved_model(member.directory)
-    foreign.check_shared(opened, member)
-    return opened
 
 
 def _variables(members: Sequence[AnyMember], opened: dict[int, Opened]) -> dict[str, Variable]:
@@ -164,7 +131,7 @@ def _variables(members: Sequence[AnyMember], opened: dict[int, Opened]) -> dict[
 
 def _layouts(index: int, member: Member) -> dict[str, Part]:
     return {
-        variable_name(index, tensor.name, part): layout
+        variable_name(index, member, tensor.name, part): layout
         for tensor in member.tensors
         for part, layout in member.stored.codec(tensor).layout(tensor.shape).items()
     }
@@ -181,7 +148,7 @@ def _member_outputs(
     import tensorflow as tf
 
     outputs: list[Any] = []
-    seen = inputs.sampled(members)
+    seen = inputs.seen(members)
     for index, member in enumerate(members):
         with tf.name_scope(f"{scope(index)}/"):
             if not isinstance(member, Member):
@@ -189,7 +156,7 @@ def _member_outputs(
                 continue
             weights = _decoded_weights(index, member, variables, after=outputs[-1:])
             decoded.extend(value for value in weights.values() if value.op.name.endswith(DECODED))
-            outputs.append(_member_output(member, weights, seen[member.sample_frames]))
+            outputs.append(_member_output(member, weights, seen[member.view]))
     return outputs
 
 
@@ -199,15 +166,8 @@ def _foreign_output(
     own = {placeholder: variables[name] for placeholder, name in opened.names(index).items()}
     for variable in own.values():
         variable.read(())  # the model reads by itself; a variable's definition names a read of its own
-    return foreign_call.member_output(
-        opened,
-        member,
-        own,
-        inputs.frames,
-        inputs.num_frames,
-        level=inputs.level,
-        max_frames=inputs.max_frames,
-    )
+    task = foreign.check_task(opened, member, inputs.task)
+    return foreign_call.member_output(opened, member, own, inputs.inputs, task)
 
 
 def _decoded_weights(
@@ -218,7 +178,7 @@ def _decoded_weights(
     weights = {}
     for tensor in member.tensors:
         codec = member.stored.codec(tensor)
-        names = {part: variable_name(index, tensor.name, part) for part in codec.layout(tensor.shape)}
+        names = {part: variable_name(index, member, tensor.name, part) for part in codec.layout(tensor.shape)}
         parts = {part: variables[name].read(after) for part, name in names.items()}
         value = codec.decode_in_graph(parts, tensor.shape)
         if value is not parts[MAIN]:
@@ -228,7 +188,7 @@ def _decoded_weights(
     return weights
 
 
-def _member_output(member: Member, weights: dict[str, Any], frames: Any) -> Any:
+def _member_output(member: Member, weights: dict[str, Any], inputs: dict[str, Any]) -> Any:
     """The operations of the member's Keras model, with `weights` in the place of its variables."""
     import keras
     import tensorflow as tf
@@ -246,4 +206,4 @@ def _member_output(member: Member, weights: dict[str, Any], frames: Any) -> Any:
     with keras.StatelessScope(mapping, initialize_variables=False), warnings.catch_warnings():
         # Of a model with a single cluster, which is what its hyperparameters ask for.
         warnings.filterwarnings("ignore", "You are using a softmax over axis", UserWarning)
-        return model({"frames": frames}, training=False)
+        return model(inputs, training=False)

@@ -5,9 +5,11 @@ The bounds are measured ones with room to spare; a test builds every family at e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from gapsack.models import precisions
+from gapsack.models import precisions, registry
+from gapsack.models.graph.members import AnyMember, Member
 
 FIXED_BYTES = 12 * 1024
 """Inputs, parsing, blend, the top classes, and what every SavedModel says of itself."""
@@ -18,20 +20,29 @@ MEMBER_BYTES = 26 * 1024
 EXTRA_FILES_BYTES = 8 * 1024
 """Left for `extra_files`, such as the ensemble's own description."""
 
-LARGE_TENSORS, OTHER_MATRICES = 4, 6
-"""Tensors of a member that a precision may store in its own way."""
+
+def fixed_reserve_bytes() -> int:
+    """Upper bound of what a graph takes on disk beside its members, whatever they are."""
+    return FIXED_BYTES + EXTRA_FILES_BYTES
 
 
-def reserve_bytes(members: int | Sequence[str]) -> int:
-    """Upper bound of what a graph takes on disk beside its weights.
+def member_reserve_bytes(family: str, hyperparameters: Mapping[str, Any], precision: str) -> int:
+    """Upper bound of what a model of a family takes in a graph beside its weights."""
+    chosen = registry.family(family)
+    complete = chosen.validate(hyperparameters)
+    tensors = chosen.tensors(complete)
+    operations = MEMBER_BYTES if chosen.graph_bytes is None else chosen.graph_bytes(complete)
+    return operations + precisions.precision(precision, tensors).graph_bytes(tensors)
 
-    `members` lists the precision of each member; a number of members stands for so many of the worst precision.
+
+def reserve_bytes(members: Sequence[AnyMember]) -> int:
+    """Upper bound of what a graph of these members takes on disk beside their weights.
+
+    Of a SavedModel the operations are weights in this sense: its size counts its own structure.
     """
-    if isinstance(members, int):
-        worst = max(_member_bytes(name) for name in (*precisions.names(), "pruned50_int8"))
-        return FIXED_BYTES + EXTRA_FILES_BYTES + members * worst
-    return FIXED_BYTES + EXTRA_FILES_BYTES + sum(_member_bytes(name) for name in members)
-
-
-def _member_bytes(name: str) -> int:
-    return MEMBER_BYTES + precisions.precision(name).graph_bytes(LARGE_TENSORS, OTHER_MATRICES)
+    return fixed_reserve_bytes() + sum(
+        member_reserve_bytes(member.family, member.hyperparameters, member.precision)
+        if isinstance(member, Member)
+        else MEMBER_BYTES
+        for member in members
+    )

@@ -55,5 +55,28 @@ def split_frames(frames: Any, rgb: int, dtype: str) -> tuple[Frames, Frames]:
     return Frames(codes[0], gain, shift), Frames(codes[1], gain, shift)
 
 
+def dequantized(frames: Any, num_frames: Any = None) -> Any:
+    """Float32 features of frames [batch, frames, width]: bytes q become q 4/255 + 4/512 - 2, others stay as they are.
+
+    With `num_frames` int32 [batch], frames from there on are zeros, as in the YouTube-8M reader.
+    """
+    features = ops.cast(frames, "float32")
+    if str(ops.dtype(frames)) == "uint8":
+        features = features * STEP + (4 / 512 - 2)
+    return features if num_frames is None else features * real_frames(frames, num_frames)
+
+
+def real_frames(frames: Any, num_frames: Any) -> Any:
+    """1 for frames that are a video's own and 0 for those beyond its end, float32 [batch, frames, 1]."""
+    places = ops.arange(frames.shape[1], dtype="int32")
+    return ops.cast(ops.expand_dims(places, 0) < ops.expand_dims(num_frames, 1), "float32")[..., None]
+
+
+def unit_frames(frames: Any, num_frames: Any = None) -> Any:
+    """`dequantized`, each frame's whole vector L2-normalised; a frame of zeros stays zeros."""
+    features = dequantized(frames, num_frames)
+    return features * _inverse_norm(ops.sum(ops.square(features), -1, keepdims=True))
+
+
 def _inverse_norm(square: Any) -> Any:
     return ops.rsqrt(ops.maximum(square, SMALLEST_SQUARE))

@@ -8,6 +8,6 @@ Importing this package imports neither TensorFlow nor Keras.
 """
 
 from gapsack.models.precisions.codec import Codec, Part
-from gapsack.models.precisions.precision import MIXED_ORDER, Precision, mixed, names, precision, roundtrip
+from gapsack.models.precisions.precision import Precision, check_name, mixed, names, precision, roundtrip, uses_moments
 
-__all__ = ["MIXED_ORDER", "Codec", "Part", "Precision", "mixed", "names", "precision", "roundtrip"]
+__all__ = ["Codec", "Part", "Precision", "check_name", "mixed", "names", "precision", "roundtrip", "uses_moments"]

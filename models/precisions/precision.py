@@ -15,16 +15,8 @@ from gapsack.models.precisions.codec import GROUP_ROWS, Codec
 from gapsack.models.precisions.floats import FloatCodec
 from gapsack.models.precisions.integers import IntegerCodec
 from gapsack.models.precisions.pruned import PrunedCodec
-from gapsack.models.tensors import Tensor
+from gapsack.models.tensors import Tensor, groups_of
 from gapsack.selection.errors import InputError
-
-MIXED_ORDER: tuple[str, ...] = (
-    "tower/hidden1_weights/hidden1_weights",
-    "tower/gates/weights",
-    "tower/experts/weights",
-    "tower/gating_prob_weights",
-)
-"""Large tensors whose precisions the name of a mixed precision lists, in this order."""
 
 _FLOAT32 = FloatCodec("float32")
 _CODECS: dict[str, Codec] = {
@@ -46,33 +38,33 @@ class Precision:
         large: Codec of the large tensors.
         matrices: Codec of the other matrices, a few percent of the bytes: float32 where the large ones are float16, as
             in the paper; but they would weigh a sixth of an int8 member, so there they are int8 as well.
-        by_tensor: Codecs of single tensors, by name, that come before `large`; empty unless the precision is mixed.
+        by_group: Codecs of single groups of large tensors that come before `large`; empty unless the precision is
+        mixed.
     """
 
     name: str
     large: Codec
     matrices: Codec = _FLOAT32
-    by_tensor: Mapping[str, Codec] = field(default_factory=dict)
+    by_group: Mapping[str, Codec] = field(default_factory=dict)
 
     @property
     def uses_moments(self) -> bool:
         """Whether `models.calibration` changes what is stored: whether there are integers to choose."""
-        return any(codec.uses_moments for codec in (self.large, self.matrices, *self.by_tensor.values()))
+        return any(codec.uses_moments for codec in (self.large, self.matrices, *self.by_group.values()))
 
     def codec(self, tensor: Tensor) -> Codec:
         """The codec that stores a tensor."""
-        if tensor.large:
-            return self.by_tensor.get(tensor.name, self.large)
-        return self.matrices if len(tensor.shape) > 1 else _FLOAT32
+        if tensor.group is not None:
+            return self.by_group.get(tensor.group, self.large)
+        return self.matrices if tensor.is_matrix else _FLOAT32
 
     def tensor_bytes(self, tensor: Tensor) -> int:
         """Exact stored bytes of a tensor: what the graph's variables hold, scales and masks included."""
         return self.codec(tensor).size_bytes(tensor.shape)
 
-    def graph_bytes(self, large: int, matrices: int) -> int:
-        """Upper bound of what storing so many large tensors and other matrices adds to the definition of a graph."""
-        worst = max([self.large, *self.by_tensor.values()], key=lambda codec: codec.graph_bytes)
-        return large * worst.graph_bytes + matrices * self.matrices.graph_bytes
+    def graph_bytes(self, tensors: Iterable[Tensor]) -> int:
+        """Upper bound of what storing these tensors adds to the definition of a graph."""
+        return sum(self.codec(tensor).graph_bytes for tensor in tensors if tensor.large or tensor.is_matrix)
 
     def encode(
         self,
@@ -126,31 +118,64 @@ def names() -> tuple[str, ...]:
     """Precisions that any trained member can be stored in, the most exact first.
 
     `precision` knows more: `pruned<percent>_float16` and `pruned<percent>_int8` for members trained with pruning, and
-    `mixed_<hidden1>_<gates>_<experts>_<gating_prob>_<other matrices>` with 32, 16, b16, 8 or 4 for each.
+    `mixed_<letters>_<letter>` with 32, 16, b16, 8 or 4 for each group of the family's large tensors, in order, and
+    then for the other matrices: `mixed_<hidden1>_<gates>_<experts>_<gating_prob>_<other matrices>` of a gated NetVLAD.
     """
     return tuple(_PLAIN)
 
 
 def mixed(letters: Sequence[str]) -> str:
-    """Name of the mixed precision with a letter (32, 16, b16, 8 or 4) for each of `MIXED_ORDER`, then the others."""
+    """Name of the mixed precision with a letter (32, 16, b16, 8 or 4) for each group of a family, then the others."""
     return "_".join(("mixed", *letters))
 
 
-def precision(name: str) -> Precision:
-    """The precision of that name; InputError names the known ones when there is none."""
+def precision(name: str, tensors: Iterable[Tensor] = ()) -> Precision:
+    """The precision of that name, for a model of these tensors.
+
+    Raises:
+        InputError: There is none, with the known ones named; or a mixed one has not a letter for each group of the
+            tensors.
+    """
     if name in _PLAIN:
         return _PLAIN[name]
     pruned = re.fullmatch(r"pruned([1-9][0-9]?)_(float16|int8)", name)
     if pruned:
         return Precision(name, PrunedCodec(int(pruned[1]), pruned[2]), _CODECS[pruned[2]])
+    letters = _letters(name)
+    groups = groups_of(tensors)
+    if len(letters) != len(groups) + 1:
+        raise InputError(
+            f"expected a mixed precision with {len(groups) + 1} letters, one for each of "
+            f"{', '.join((*groups, 'the other matrices'))}, got {name!r}"
+        )
+    *large, matrices = (_CODECS[_MIXED_LETTERS[letter]] for letter in letters)
+    return Precision(name, _FLOAT32, matrices, dict(zip(groups, large, strict=True)))
+
+
+def check_name(name: str) -> None:
+    """Raise InputError, naming the known ones, when no model has a precision of that name."""
+    if name not in _PLAIN and not name.startswith("mixed_"):
+        precision(name)
+    elif name not in _PLAIN:
+        _letters(name)
+
+
+def uses_moments(name: str) -> bool:
+    """Whether `models.calibration` changes what this precision stores, of any model; InputError as `check_name`."""
+    if name in _PLAIN or not name.startswith("mixed_"):
+        return precision(name).uses_moments
+    return any(_CODECS[_MIXED_LETTERS[letter]].uses_moments for letter in _letters(name))
+
+
+def _letters(name: str) -> list[str]:
+    """Letters of a mixed precision; InputError for any other name."""
     letters = name.split("_")[1:]
-    if name.startswith("mixed_") and len(letters) == len(MIXED_ORDER) + 1 and set(letters) <= set(_MIXED_LETTERS):
-        *large, matrices = (_CODECS[_MIXED_LETTERS[letter]] for letter in letters)
-        return Precision(name, _FLOAT32, matrices, dict(zip(MIXED_ORDER, large, strict=True)))
-    raise InputError(
-        f"expected one of the precisions {', '.join(names())}, or a name like pruned75_float16, pruned75_int8 or "
-        f"mixed_8_4_4_16_8, got {name!r}"
-    )
+    if not name.startswith("mixed_") or not letters or not set(letters) <= set(_MIXED_LETTERS):
+        raise InputError(
+            f"expected one of the precisions {', '.join(names())}, or a name like pruned75_float16, pruned75_int8 or "
+            f"mixed_8_4_4_16_8, got {name!r}"
+        )
+    return letters
 
 
 def roundtrip(
@@ -167,7 +192,8 @@ def roundtrip(
     `calibration.calibrate` returned, and must then be given to the graph's `Member` as well. Errors and `saturated` as
     for `Precision.encode`.
     """
-    stored, moments = precision(name), calibration or {}
+    tensors = tuple(tensors)
+    stored, moments = precision(name, tensors), calibration or {}
     decoded = {}
     for tensor in tensors:
         parts = stored.encode(tensor, weights[tensor.name], moments=moments.get(tensor.name), saturated=saturated)

@@ -11,16 +11,8 @@ from gapsack.models.training.recipe import Recipe
 
 Values = Mapping[str, Any]
 
-LOG_EPSILON = 1e-5
 BETA1, BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8
 UPDATES_BEFORE_DOUBLING = 2000  # of the loss scale
-
-
-def cross_entropy(probabilities: Any, labels: Any, smoothing: float) -> Any:
-    """Sum over classes, mean over videos; probabilities float32 and labels bool, both [batch, classes]."""
-    y = ops.cast(labels, "float32") * (1 - smoothing) + smoothing / 2
-    terms = y * ops.log(probabilities + LOG_EPSILON) + (1 - y) * ops.log(1 - probabilities + LOG_EPSILON)
-    return -ops.sum(terms) / probabilities.shape[0]
 
 
 def clip_factors(norms: Any, recipe: Recipe) -> Any:

@@ -11,7 +11,7 @@ from gapsack.models.training.slots import Slots
 
 
 class Prediction:
-    """({"weights/…" and "seeds/…" values}, frames) -> probabilities [batch, classes].
+    """({"weights/…" and "seeds/…" values}, inputs) -> probabilities [batch, classes].
 
     Args:
         model: From `registry.build`.
@@ -29,14 +29,14 @@ class Prediction:
         seeds = {name: slots.variables[name] for name in slots.others if name.startswith("seeds/")}
         self.variables = {f"weights/{name}": variable for name, variable in self.weights.items()} | seeds
 
-    def __call__(self, values: Mapping[str, Any], frames: Any) -> Any:
-        """Probabilities of the frames [batch, frames, features] under these values."""
+    def __call__(self, values: Mapping[str, Any], inputs: Mapping[str, Any]) -> Any:
+        """Probabilities [batch, classes] of a batch's inputs under these values."""
         trainable = [values[f"weights/{name}"] for name in self.slots.trainable]
         others = [values[name] for name in self.slots.others]
-        return self.model.stateless_call(trainable, others, {"frames": frames}, training=False)[0]
+        return self.model.stateless_call(trainable, others, inputs, training=False)[0]
 
-    def top(self, values: Mapping[str, Any], frames: Any, k: int) -> tuple[Any, Any]:
-        """The k highest probabilities of each video, or all where there are fewer, and their classes."""
-        probabilities = self(values, frames)
+    def top(self, values: Mapping[str, Any], inputs: Mapping[str, Any], k: int) -> tuple[Any, Any]:
+        """The k highest probabilities of each example, or all where there are fewer, and their classes."""
+        probabilities = self(values, inputs)
         scores, classes = ops.top_k(probabilities, min(k, probabilities.shape[-1]))
         return scores, classes

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from keras import ops
 
 from gapsack.models.layers.kernels import Kernels
-from gapsack.models.training.arithmetic import Values, averaged, clip_factors, counted, cross_entropy, rescaled, updated
+from gapsack.models.training.arithmetic import Values, averaged, clip_factors, counted, rescaled, updated
 from gapsack.models.training.backends.products import ProductGradient
 from gapsack.models.training.recipe import Recipe
 from gapsack.models.training.slots import Slots
 
 Objective = Callable[[list[Any]], tuple[Any, Any]]
 """Trainable values -> (loss, auxiliary values)."""
+
+Inputs = Mapping[str, Any]
+"""A batch's inputs by name, as the model takes them."""
+
+Loss = Callable[[Any, Any, float], Any]
+"""(probabilities, labels, label smoothing) -> mean loss of a batch; see `tasks.Task.loss`."""
 
 
 class Backend(Protocol):
@@ -41,17 +46,18 @@ class Step:
         recipe: What to compute.
         slots: Names of the model's variables.
         backend: Takes gradients and sums of squares.
+        loss: Of a batch's probabilities and labels, with the smoothing of labels.
     """
 
-    def __init__(self, model: Any, recipe: Recipe, slots: Slots, backend: Backend) -> None:
-        self.model, self.recipe, self.slots, self.backend = model, recipe, slots, backend
+    def __init__(self, model: Any, recipe: Recipe, slots: Slots, backend: Backend, loss: Loss) -> None:
+        self.model, self.recipe, self.slots, self.backend, self.loss = model, recipe, slots, backend, loss
         self.penalised = [t.name for t in model.tensors if t.decayed] if recipe.l2 else []
         self.pruned = [t.name for t in model.tensors if t.large]
         self.scaled = recipe.compute == "float16"
 
-    def __call__(self, values: Values, frames: Any, labels: Any, learning_rate: Any, step: Any) -> dict[str, Any]:
+    def __call__(self, values: Values, inputs: Inputs, labels: Any, learning_rate: Any, step: Any) -> dict[str, Any]:
         """Every value that the step changes. `step` is its number, for the record of a loss that is not finite."""
-        gradients, changed = self.gradients(values, frames, labels, step)
+        gradients, changed = self.gradients(values, inputs, labels, step)
         finite = changed.pop("finite")
         new = updated(values, gradients, learning_rate, self.recipe)
         if self.scaled:
@@ -59,9 +65,11 @@ class Step:
         changed |= new
         return changed | averaged(values, changed, self.recipe)
 
-    def gradients(self, values: Values, frames: Any, labels: Any, step: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def gradients(
+        self, values: Values, inputs: Inputs, labels: Any, step: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Gradients ready for Adam by tensor name, and what else changes; "finite" says whether to use them."""
-        loss, others, gradients = self._accumulated(values, frames, labels)
+        loss, others, gradients = self._accumulated(values, inputs, labels)
         scale = values["loss_scale"] if self.scaled else 1.0
         add_penalty = self.model.kernels.fused(_with_penalty)
         for name in self.penalised:
@@ -86,20 +94,20 @@ class Step:
         changed = others | counted(values, loss, step) | {"finite": finite}
         return gradients, changed | (rescaled(values, finite) if self.scaled else {})
 
-    def _accumulated(self, values: Values, frames: Any, labels: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    def _accumulated(self, values: Values, inputs: Inputs, labels: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
         """Mean loss, new values of non-trainable variables, and mean gradients (times the loss scale) of a batch."""
         weights = [values[f"weights/{name}"] for name in self.slots.trainable]
         others = [values[name] for name in self.slots.others]
         parts, size = self.recipe.accumulate, labels.shape[0] // self.recipe.accumulate
         if parts == 1:
             kernels = None if self.scaled or self.recipe.pruning is not None else self.model.kernels
-            loss, others, gradients = self._part(values, weights, others, (frames, labels), kernels)
+            loss, others, gradients = self._part(values, weights, others, (inputs, labels), kernels)
         else:
 
             def body(index: Any, so_far: Any) -> Any:
                 sum_loss, others, sums = so_far
-                rows = ops.slice(frames, (index * size, 0, 0), (size, *frames.shape[1:]))
-                truth = ops.slice(labels, (index * size, 0), (size, labels.shape[1]))
+                rows = {name: _rows(array, index, size) for name, array in inputs.items()}
+                truth = _rows(labels, index, size)
                 loss, others, gradients = self._part(values, weights, others, (rows, truth), None)
                 return sum_loss + loss, others, [a + b for a, b in zip(sums, gradients, strict=True)]
 
@@ -112,19 +120,26 @@ class Step:
             dict(zip(self.slots.trainable, gradients, strict=True)),
         )
 
+    def _loss_of_batch(self, probabilities: Any, labels: Any) -> Any:
+        return self.loss(probabilities, labels, self.recipe.label_smoothing)
+
     def _part(
-        self, values: Values, weights: list[Any], others: list[Any], batch: tuple[Any, Any], kernels: Kernels | None
+        self, values: Values, weights: list[Any], others: list[Any], batch: tuple[Inputs, Any], kernels: Kernels | None
     ) -> Any:
-        frames, labels = batch
+        inputs, labels = batch
 
         def objective(trainable: list[Any]) -> tuple[Any, Any]:
-            probabilities, new = self.model.stateless_call(trainable, others, {"frames": frames}, training=True)
-            entropy = self.model.kernels.fused(partial(cross_entropy, smoothing=self.recipe.label_smoothing))
-            loss = entropy(probabilities, labels)
+            probabilities, new = self.model.stateless_call(trainable, others, inputs, training=True)
+            loss = self.model.kernels.fused(self._loss_of_batch)(probabilities, labels)
             return (loss * values["loss_scale"] if self.scaled else loss), (loss, new)
 
         (_, (loss, new)), gradients = self.backend.differentiate(objective, weights, kernels)
         return loss, new, gradients
+
+
+def _rows(array: Any, part: Any, size: int) -> Any:
+    """Rows of part number `part`, of `size` rows each."""
+    return ops.slice(array, (part * size, *[0] * (len(array.shape) - 1)), (size, *array.shape[1:]))
 
 
 def _scaled(gradient: Any, factor: Any) -> Any:

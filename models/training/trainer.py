@@ -5,17 +5,22 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gapsack.models.checkpoints import Weights, load_reference_weights
+from gapsack.models.errors import TrainingError
 from gapsack.models.training.pruning import prune
 from gapsack.models.training.recipe import Recipe
-from gapsack.selection.errors import InputError, TrainingError
+from gapsack.selection.errors import InputError
+
+if TYPE_CHECKING:
+    from gapsack.models.training.step import Loss
 
 State = dict[str, NDArray[Any]]
+Inputs = Mapping[str, NDArray[Any]]
 
 
 class Trainer:
@@ -27,12 +32,14 @@ class Trainer:
     Args:
         model: Its weights are changed in place.
         recipe: What a step computes.
+        loss: Of a batch; `Task.loss` of the model's task. None is that of multi-label tasks, YouTube-8M among them.
 
     Attributes:
         step: Steps done so far.
     """
 
-    def __init__(self, model: Any, recipe: Recipe) -> None:
+    def __init__(self, model: Any, recipe: Recipe, loss: Loss | None = None) -> None:
+        from gapsack.models.tasks.losses import cross_entropy
         from gapsack.models.training.prediction import Prediction
         from gapsack.models.training.slots import Slots
         from gapsack.models.training.step import Step
@@ -44,28 +51,29 @@ class Trainer:
         model.remember_statistics(recipe.batch_norm_decay)
         slots = Slots(model, recipe)
         self._variables = slots.variables
-        step = Step(model, recipe, slots, self._backend)
+        step = Step(model, recipe, slots, self._backend, loss or cross_entropy)
         self._run_step = self._backend.compile_step(step, slots.variables)
         self._prediction = Prediction(model, slots, averaged=recipe.ema_decay is not None)
         self._run_prediction = self._compile(self._prediction)
         self._run_top: dict[int, Callable[..., Any]] = {}
-        self._rows = 0  # of the largest batch predicted so far
+        self._most_rows = 0  # of the largest batch predicted so far
 
-    def train_step(self, frames: NDArray[Any], labels: NDArray[np.bool_]) -> None:
+    def train_step(self, inputs: Inputs, labels: NDArray[np.bool_]) -> None:
         """Train on one batch; returns before the device is done where the backend allows, and nothing is to be pruned.
 
         Args:
-            frames: [batch_size, frames, rgb + audio], uint8 or float32.
+            inputs: By name, [batch_size, ...] each, as the model's task says.
             labels: [batch_size, classes], bool.
 
         Raises:
             InputError: A batch of another size than the recipe's.
         """
-        if len(frames) != self.recipe.batch_size or len(labels) != self.recipe.batch_size:
-            got = f"frames of {len(frames)} and labels of {len(labels)}"
-            raise InputError(f"expected a batch of {self.recipe.batch_size} videos, got {got}")
+        sizes = {name: len(array) for name, array in (*inputs.items(), ("labels", labels))}
+        if set(sizes.values()) != {self.recipe.batch_size}:
+            got = " and ".join(f"{name} of {size}" for name, size in sizes.items())
+            raise InputError(f"expected a batch of {self.recipe.batch_size} examples, got {got}")
         rate = np.float32(self.recipe.learning_rate_at(self.step))
-        self._run_step(frames, labels, rate, np.int32(self.step))
+        self._run_step(dict(inputs), labels, rate, np.int32(self.step))
         self.step += 1
         pruning = self.recipe.pruning_schedule
         if pruning is not None and pruning.is_due(self.step):
@@ -84,19 +92,20 @@ class Trainer:
             self._variables[name].assign(np.zeros_like(taken[name]))
         return float(taken["loss_sum"] / taken["loss_count"]) if taken["loss_count"] else float("nan")
 
-    def predict(self, frames: NDArray[Any]) -> NDArray[np.float32]:
+    def predict(self, inputs: Inputs) -> NDArray[np.float32]:
         """Probabilities [batch, classes] in inference mode, of the averaged weights where the recipe averages."""
-        return np.asarray(self._run_prediction(self._padded(frames)))[: len(frames)]
+        return np.asarray(self._run_prediction(self._padded(inputs)))[: _rows(inputs)]
 
-    def predict_top(self, frames: NDArray[Any], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The k likeliest classes of each video and their probabilities, both [batch, k], cut on the device.
+    def predict_top(self, inputs: Inputs, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The k likeliest classes of each example and their probabilities, both [batch, k], cut on the device.
 
         In descending order, ties by lower class. With fewer than k classes, all of them.
         """
         if k not in self._run_top:
             self._run_top[k] = self._compile(partial(self._prediction.top, k=k))
-        scores, classes = self._run_top[k](self._padded(frames))
-        return np.asarray(classes, np.int32)[: len(frames)], np.asarray(scores)[: len(frames)]
+        scores, classes = self._run_top[k](self._padded(inputs))
+        rows = _rows(inputs)
+        return np.asarray(classes, np.int32)[:rows], np.asarray(scores)[:rows]
 
     def weights(self) -> Weights:
         """The weights that `predict` uses, by reference tensor name, copied to the host."""
@@ -150,14 +159,24 @@ class Trainer:
         )
         return compiled
 
-    def _padded(self, frames: NDArray[Any]) -> NDArray[Any]:
-        """Frames with rows of zeros up to the largest batch so far: a smaller last batch is not worth compiling for."""
-        self._rows = max(self._rows, len(frames))
-        missing = self._rows - len(frames)
-        return np.pad(frames, ((0, missing), (0, 0), (0, 0))) if missing else frames
+    def _padded(self, inputs: Inputs) -> dict[str, NDArray[Any]]:
+        """Inputs with rows of zeros up to the largest batch so far: a smaller last batch is not worth compiling for."""
+        rows = _rows(inputs)
+        self._most_rows = max(self._most_rows, rows)
+        missing = self._most_rows - rows
+        if not missing:
+            return dict(inputs)
+        return {
+            name: np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)])
+            for name, array in inputs.items()
+        }
 
     def _read(self, name: str) -> NDArray[Any]:
         return _to_host(self._variables[name])
+
+
+def _rows(inputs: Inputs) -> int:
+    return len(next(iter(inputs.values())))
 
 
 def _to_host(variable: Any) -> NDArray[Any]:

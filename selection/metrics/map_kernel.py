@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numba import njit
+
+from gapsack.selection.compiled import jit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
-@njit(cache=True, nogil=True)
-def precision_sums_by_class(scores, correct, bounds, positives, videos):  # type: ignore[no-untyped-def]
+@jit()
+def precision_sums_by_class(
+    scores: NDArray[np.float64],
+    correct: NDArray[np.bool_],
+    bounds: NDArray[np.integer],
+    positives: NDArray[np.integer],
+    videos: int,
+) -> NDArray[np.float64]:
     """[classes] sum over a class's correct videos of (correct so far / rank).
 
     Args:

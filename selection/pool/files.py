@@ -8,8 +8,6 @@ that predicts otherwise, ``<name>.<precision>.npz``. The JSON is written last: a
 from __future__ import annotations
 
 import json
-import os
-import threading
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,13 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from gapsack.selection.errors import PoolError
+from gapsack.selection.files import read_json, replace_text, whole_file
 from gapsack.selection.pool.candidates import Candidate, CandidatePool
 from gapsack.selection.pool.lists import Labels, Predictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from os import PathLike
-    from typing import BinaryIO
 
     from numpy.typing import NDArray
 
@@ -70,21 +68,7 @@ def write_candidate(path: str | PathLike[str], candidate: Candidate) -> None:
     _write_npz(folder / f"{candidate.name}.npz", _arrays(candidate.predictions))
     record = {"name": candidate.name, "size_bytes": candidate.size_bytes}
     record |= {part: getattr(candidate, part) for part in FREE_FORM}
-    text = json.dumps(record, indent=2, allow_nan=False) + "\n"
-    write_atomically(folder / f"{candidate.name}.json", lambda file: file.write(text.encode()))
-
-
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let ``write`` fill a temporary file in the same folder, then move it to ``path``: readers see all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        with temporary.open("wb") as file:
-            write(file)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    replace_text(folder / f"{candidate.name}.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
 def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Candidate:
@@ -120,10 +104,7 @@ def _arrays(lists: Predictions) -> dict[str, NDArray[Any]]:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise PoolError(f"{file}: expected JSON; got {error}.") from error
+    record = read_json(file, error=PoolError)
     if not isinstance(record, dict):
         raise PoolError(f"{file}: expected a JSON object; got {type(record).__name__}.")
     return record
@@ -143,7 +124,8 @@ def _read_npz(file: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
 
 
 def _write_npz(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    write_atomically(file, lambda stream: np.savez(stream, allow_pickle=False, **arrays))
+    with whole_file(file) as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
 
 
 def _named(file: Path, make: Callable[[], T]) -> T:

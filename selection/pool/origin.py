@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from gapsack.selection.errors import PoolError
 
-YOUTUBE8M = "youtube8m_"
 DEFAULT_RGB, DEFAULT_AUDIO, DEFAULT_MAX_FRAMES = 1024, 128, 300
 """What files that do not say were made with."""
 
@@ -116,12 +115,6 @@ def read_origin(origin: Mapping[str, Any], hyperparameters: Mapping[str, Any], f
         raise PoolError(f"{file}: expected an origin that can be packed, got {'; '.join(problems)}") from error
 
 
-def youtube8m_task(level: str, classes: int, rgb: int, audio: int, max_frames: int) -> dict[str, Any]:
-    """The task of a model of YouTube-8M's features, of a level: "frame" or "video"."""
-    name = f"{YOUTUBE8M}{level}"
-    return {"name": name, "classes": classes, "rgb": rgb, "audio": audio, "max_frames": max_frames}
-
-
 def _kind_of(values: Mapping[str, Any]) -> type[Origin]:
     """By its kind; a pool made by hand need not tell one of ours, and its keys say what it is."""
     kind = values.get("kind")
@@ -147,7 +140,7 @@ def _with_task(values: dict[str, Any], hyperparameters: Mapping[str, Any], file:
     for key, size in sizes.items():
         if not isinstance(size, int):
             raise PoolError(f"{file}: expected origin.{key} as a whole number, got {size!r}")
-    task = youtube8m_task(str(values["level"]), **sizes)
+    task = {"name": "youtube8m", "level": str(values["level"]), **sizes}
     return {key: value for key, value in values.items() if key not in ("level", "features", *sizes)} | {"task": task}
 
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
+# ruff: noqa: PLR0917 - compiled functions take their arrays by position
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from gapsack.selection.compiled import jit
 from gapsack.selection.rows.pooled import pooled_pairs
 
-# ruff: noqa: PLR0917 - compiled functions take their arrays by position
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating]
+    Ints = NDArray[np.integer]
+    Bools = NDArray[np.bool_]
 
 
-@njit(cache=True, nogil=True)
-def pooled_with_videos(values, peaks, correct, indptr, columns, weights, k, skip_zero):  # type: ignore[no-untyped-def]
+@jit()
+def pooled_with_videos(
+    values: Floats, peaks: Floats, correct: Bools, indptr: Ints, columns: Ints, weights: Floats, k: int, skip_zero: bool
+) -> tuple[NDArray[np.float64], Bools, NDArray[np.int32]]:
     """Like ``pooled_pairs`` over all videos: (scores, correct, video) of each pooled pair, video by video."""
     videos = len(indptr) - 1
     scores = np.empty(videos * k, np.float64)
@@ -27,8 +37,8 @@ def pooled_with_videos(values, peaks, correct, indptr, columns, weights, k, skip
     return scores[:size], right[:size], owners[:size]
 
 
-@njit(cache=True, nogil=True)
-def resampled_precision_sum(correct, owners, times):  # type: ignore[no-untyped-def]
+@jit()
+def resampled_precision_sum(correct: Bools, owners: Ints, times: Ints) -> float:
     """Sum over the correct pairs of (correct so far / rank) when video v counts ``times[v]`` times.
 
     ``correct`` and ``owners`` are of the pool in its order. The copies of a pair follow one another.

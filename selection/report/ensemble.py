@@ -6,13 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.pool.files import write_atomically
+from gapsack.selection.files import read_json, replace_text
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -119,25 +118,18 @@ class Ensemble:
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write ``ensemble.json``."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
-        write_atomically(Path(path), lambda file: file.write(text.encode()))
+        replace_text(path, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Ensemble:
         """Read what ``write`` or a person wrote. Raises an InputError that names the file."""
-        file = Path(path)
-        try:
-            record = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise InputError(f"{file}: expected an ensemble file; it is not there.") from error
-        except ValueError as error:
-            raise InputError(f"{file}: expected an ensemble as JSON; got {error}.") from error
+        record = read_json(path)
         if not isinstance(record, dict):
-            raise InputError(f"{file}: expected an ensemble as a JSON object; got {type(record).__name__}.")
+            raise InputError(f"{path}: expected an ensemble as a JSON object; got {type(record).__name__}.")
         try:
             return cls.from_dict(record)
         except InputError as error:
-            raise InputError(f"{file}: {error}") from error
+            raise InputError(f"{path}: {error}") from error
 
 
 @cache

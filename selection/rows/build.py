@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 # ruff: noqa: PLR0917 - compiled functions take their arrays by position
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numba import njit
+
+from gapsack.selection.compiled import jit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating]
+    Ints = NDArray[np.integer]
+    Bools = NDArray[np.bool_]
 
 ROUNDING = 1e-12  # relative, of a weighted mean
 SHORT_ROW = 128  # entries up to which counting comparisons beats a selection algorithm
 
 
-@njit(cache=True, nogil=True)
-def _kth_largest(values, count, k):  # type: ignore[no-untyped-def]
+@jit()
+def _kth_largest(values: Floats, count: int, k: int) -> float:
     """The k-th largest of the first ``count`` values, or -inf when there are fewer."""
     if count < k:
         return -np.inf
     if count > SHORT_ROW:
-        return np.partition(values[:count], count - k)[count - k]
+        found: float = np.partition(values[:count], count - k)[count - k]
+        return found
     for i in range(count):
-        value = values[i]
+        value: float = values[i]
         above, at_least = 0, 0
         for j in range(count):
             above += values[j] > value
@@ -28,8 +39,19 @@ def _kth_largest(values, count, k):  # type: ignore[no-untyped-def]
     return -np.inf
 
 
-@njit(cache=True, nogil=True)
-def _union(indices, scores, video, class_count, complete, place, classes, peaks, floors, listed):  # type: ignore[no-untyped-def]
+@jit()
+def _union(
+    indices: Ints,
+    scores: Floats,
+    video: int,
+    class_count: int,
+    complete: bool,
+    place: Ints,
+    classes: Ints,
+    peaks: Floats,
+    floors: Floats,
+    listed: Ints,
+) -> int:
     """Union of one video's lists: classes, largest and smallest score of each; returns how many.
 
     ``place`` [class_count] is scratch, -1 everywhere before and after; ``listed`` is scratch too.
@@ -63,20 +85,20 @@ def _union(indices, scores, video, class_count, complete, place, classes, peaks,
     return count
 
 
-@njit(cache=True, nogil=True)
-def _scratch(indices, class_count):  # type: ignore[no-untyped-def]
-    room = class_count
+@jit()
+def _scratch(class_count: int) -> tuple[Ints, Ints, Floats, Floats, Ints]:
+    """``place``, ``classes``, ``peaks``, ``floors`` and ``listed`` of ``_union``."""
     return (
         np.full(class_count, -1, np.int32),
-        np.empty(room, np.int32),
-        np.empty(room, np.float32),
-        np.empty(room, np.float32),
-        np.empty(room, np.int32),
+        np.empty(class_count, np.int32),
+        np.empty(class_count, np.float32),
+        np.empty(class_count, np.float32),
+        np.empty(class_count, np.int32),
     )
 
 
-@njit(cache=True, nogil=True)
-def union_counts(indices, scores, class_count, complete, k):  # type: ignore[no-untyped-def]
+@jit()
+def union_counts(indices: Ints, scores: Floats, class_count: int, complete: bool, k: int) -> NDArray[np.int64]:
     """[videos] entries of each row.
 
     Args:
@@ -86,7 +108,7 @@ def union_counts(indices, scores, class_count, complete, k):  # type: ignore[no-
         complete: count every class.
         k: count only entries that may be among a row's best k under some blend; 0 counts all.
     """
-    place, classes, peaks, floors, listed = _scratch(indices, class_count)
+    place, classes, peaks, floors, listed = _scratch(class_count)
     counts = np.empty(indices.shape[1], np.int64)
     for video in range(indices.shape[1]):
         count = _union(indices, scores, video, class_count, complete, place, classes, peaks, floors, listed)
@@ -101,8 +123,17 @@ def union_counts(indices, scores, class_count, complete, k):  # type: ignore[no-
     return counts
 
 
-@njit(cache=True, nogil=True)
-def union_fill(indices, scores, class_count, complete, indptr, out_classes, out_peaks, values):  # type: ignore[no-untyped-def]
+@jit()
+def union_fill(
+    indices: Ints,
+    scores: Floats,
+    class_count: int,
+    complete: bool,
+    indptr: Ints,
+    out_classes: Ints,
+    out_peaks: Floats,
+    values: Floats,
+) -> None:
     """Write rows: the entries of highest peak, as many as the row bounds have room for, by descending peak.
 
     Args:
@@ -115,7 +146,7 @@ def union_fill(indices, scores, class_count, complete, indptr, out_classes, out_
         out_peaks: [entries] float32.
         values: [columns, entries] float32, zeros before.
     """
-    place, classes, peaks, floors, listed = _scratch(indices, class_count)
+    place, classes, peaks, floors, listed = _scratch(class_count)
     for video in range(indices.shape[1]):
         count = _union(indices, scores, video, class_count, complete, place, classes, peaks, floors, listed)
         order = np.argsort(-peaks[:count], kind="mergesort")
@@ -136,8 +167,10 @@ def union_fill(indices, scores, class_count, complete, indptr, out_classes, out_
             place[out_classes[base + i]] = -1
 
 
-@njit(cache=True, nogil=True)
-def _extremes(values, columns, tails, video, start, count, low, high):  # type: ignore[no-untyped-def]
+@jit()
+def _extremes(
+    values: Floats, columns: Ints, tails: Floats, video: int, start: int, count: int, low: Floats, high: Floats
+) -> None:
     """Smallest and largest value of each entry of a row over some columns, into ``low`` and ``high``."""
     for i in range(count):
         value = values[columns[0], start + i]
@@ -151,8 +184,10 @@ def _extremes(values, columns, tails, video, start, count, low, high):  # type: 
             high[i] = max(high[i], value if value > 0.0 else tail)
 
 
-@njit(cache=True, nogil=True)
-def _range_near(values, weights, radius, start, count, low, high):  # type: ignore[no-untyped-def]
+@jit()
+def _range_near(
+    values: Floats, weights: Floats, radius: float, start: int, count: int, low: Floats, high: Floats
+) -> None:
     """Bounds of each entry's blend when no weight is further than ``radius`` from ``weights`` and the sum stays one.
 
     With d the change of the weights, the blend changes by sum(d_m (v_m - c)) for any c, as the d_m sum to zero; c is
@@ -168,8 +203,8 @@ def _range_near(values, weights, radius, start, count, low, high):  # type: igno
         low[i], high[i] = blend - slack, blend + slack
 
 
-@njit(cache=True, nogil=True)
-def _keep(low, high, start, count, k, kept, peaks, total):  # type: ignore[no-untyped-def]
+@jit()
+def _keep(low: Floats, high: Floats, start: int, count: int, k: int, kept: Ints, peaks: Floats, total: int) -> int:
     """Append the entries of a row whose ``high`` reaches the k-th best ``low``, by descending ``high``."""
     threshold = _kth_largest(low, count, k)
     first = total
@@ -188,8 +223,10 @@ def _keep(low, high, start, count, k, kept, peaks, total):  # type: ignore[no-un
     return total
 
 
-@njit(cache=True, nogil=True)
-def compact_rows(values, columns, indptr, k, tails):  # type: ignore[no-untyped-def]
+@jit()
+def compact_rows(
+    values: Floats, columns: Ints, indptr: Ints, k: int, tails: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Entries that some blend of some columns can put among a row's best k.
 
     Args:
@@ -220,8 +257,10 @@ def compact_rows(values, columns, indptr, k, tails):  # type: ignore[no-untyped-
     return out_indptr, kept[:total].copy(), peaks[:total].copy()
 
 
-@njit(cache=True, nogil=True)
-def near_rows(values, weights, radius, indptr, k):  # type: ignore[no-untyped-def]
+@jit()
+def near_rows(
+    values: Floats, weights: Floats, radius: float, indptr: Ints, k: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Entries that a blend of all columns can put among a row's best k while its weights stay near given ones.
 
     Args:
@@ -250,8 +289,8 @@ def near_rows(values, weights, radius, indptr, k):  # type: ignore[no-untyped-de
     return out_indptr, kept[:total].copy(), peaks[:total].copy()
 
 
-@njit(cache=True, nogil=True)
-def kth_largest_of_rows(values, indptr, k):  # type: ignore[no-untyped-def]
+@jit()
+def kth_largest_of_rows(values: Floats, indptr: Ints, k: int) -> NDArray[np.float64]:
     """[rows] the k-th largest value of each row, -inf where it has fewer."""
     found = np.empty(len(indptr) - 1, np.float64)
     for row in range(len(found)):

@@ -15,8 +15,18 @@ Ties follow ``selection.gap``: an incorrect pair comes before a correct one of t
 from __future__ import annotations
 
 # ruff: noqa: PLR0917 - compiled functions take their arrays by position
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numba import njit
+
+from gapsack.selection.compiled import jit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating]
+    Ints = NDArray[np.integer]
+    Bools = NDArray[np.bool_]
 
 BLOCK = 16  # entries blended at a time; a few vector registers
 SPARE = 12  # entries beyond k from which on a row's best are narrowed down to k
@@ -30,15 +40,15 @@ STRIDE = 1 << 53  # first step of the bisection, in bits: a factor of four
 MAX_STEPS = 60  # of the bisection; only ties need more
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _bucket(score):  # type: ignore[no-untyped-def]
+@jit(inline="always")
+def _bucket(score: np.floating | float) -> int:
     """Bucket of a score, not decreasing in it."""
-    place = (np.float64(score).view(np.int64) >> MANTISSA_SHIFT) - LOWEST_KEY
+    place = int(np.float64(score).view(np.int64) >> MANTISSA_SHIFT) - LOWEST_KEY
     return min(max(place, 0), BUCKETS - 1)
 
 
-@njit(cache=True, nogil=True)
-def _sort_descending(values):  # type: ignore[no-untyped-def]
+@jit()
+def _sort_descending(values: Floats) -> None:
     """Sort in place."""
     if len(values) > SMALL_BUCKET:
         values[:] = np.sort(values)[::-1].copy()
@@ -52,8 +62,8 @@ def _sort_descending(values):  # type: ignore[no-untyped-def]
         values[j + 1] = value
 
 
-@njit(cache=True, nogil=True)
-def _sorted_by_bucket(scores):  # type: ignore[no-untyped-def]
+@jit()
+def _sorted_by_bucket(scores: Floats) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """(scores in descending order, starts [BUCKETS + 1]); bucket b is ``ordered[starts[b + 1]:starts[b]]``."""
     starts = np.zeros(BUCKETS + 1, np.int32)
     for i in range(len(scores)):
@@ -76,8 +86,8 @@ def _sorted_by_bucket(scores):  # type: ignore[no-untyped-def]
     return ordered, starts
 
 
-@njit(cache=True, nogil=True)
-def precision_sum(correct_scores, incorrect_scores):  # type: ignore[no-untyped-def]
+@jit()
+def precision_sum(correct_scores: Floats, incorrect_scores: Floats) -> float:
     """Sum over the correct pairs of (correct pairs so far / rank).
 
     Args:
@@ -113,16 +123,16 @@ def precision_sum(correct_scores, incorrect_scores):  # type: ignore[no-untyped-
     return total
 
 
-@njit(cache=True, nogil=True)
-def _count_above(scores, size, bound):  # type: ignore[no-untyped-def]
+@jit()
+def _count_above(scores: Floats, size: int, bound: np.floating | float) -> int:
     count = 0
     for i in range(size):
         count += scores[i] > bound
     return count
 
 
-@njit(cache=True, nogil=True)
-def _separator(scores, size, k, guess):  # type: ignore[no-untyped-def]
+@jit()
+def _separator(scores: Floats, size: int, k: int, guess: float) -> float:
     """A value that exactly k < size of the scores exceed, or -1.0 when ties leave none.
 
     ``guess`` (0 or more) is where the search starts: a neighbouring video's separator is near.
@@ -154,10 +164,10 @@ def _separator(scores, size, k, guess):  # type: ignore[no-untyped-def]
     return -1.0
 
 
-@njit(cache=True, nogil=True)
-def _narrow_ties(scores, right, size, k):  # type: ignore[no-untyped-def]
+@jit()
+def _narrow_ties(scores: Floats, right: Bools, size: int, k: int) -> float:
     """``_narrow`` where a tie meets the cut: of the tied entries, the correct ones go first."""
-    cut = np.sort(scores[:size])[size - k]
+    cut: float = np.sort(scores[:size])[size - k]
     room = k - _count_above(scores, size, cut)
     for i in range(size):
         if scores[i] == cut and not right[i]:
@@ -181,8 +191,8 @@ def _narrow_ties(scores, right, size, k):  # type: ignore[no-untyped-def]
     return cut
 
 
-@njit(cache=True, nogil=True)
-def _narrow(scores, right, size, k, guess):  # type: ignore[no-untyped-def]
+@jit()
+def _narrow(scores: Floats, right: Bools, size: int, k: int, guess: float) -> float:
     """Move the best k of the first ``size`` > k entries to the front; returns a value that no other one exceeds."""
     bound = _separator(scores, size, k, guess)
     if bound < 0.0:
@@ -196,8 +206,18 @@ def _narrow(scores, right, size, k, guess):  # type: ignore[no-untyped-def]
     return bound
 
 
-@njit(cache=True, nogil=True)
-def pooled_pairs(values, peaks, correct, indptr, columns, weights, videos, k, skip_zero):  # type: ignore[no-untyped-def]
+@jit()
+def pooled_pairs(
+    values: Floats,
+    peaks: Floats,
+    correct: Bools,
+    indptr: Ints,
+    columns: Ints,
+    weights: Floats,
+    videos: int,
+    k: int,
+    skip_zero: bool,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Blend each video's row and keep its best k entries.
 
     Args:
@@ -258,10 +278,18 @@ def pooled_pairs(values, peaks, correct, indptr, columns, weights, videos, k, sk
     return pairs[:found], pairs[others:]
 
 
-@njit(cache=True, nogil=True)
-def blended_precision_sum(  # type: ignore[no-untyped-def]
-    values, peaks, correct, indptr, columns, weights, videos, k, skip_zero
-):
+@jit()
+def blended_precision_sum(
+    values: Floats,
+    peaks: Floats,
+    correct: Bools,
+    indptr: Ints,
+    columns: Ints,
+    weights: Floats,
+    videos: int,
+    k: int,
+    skip_zero: bool,
+) -> float:
     """``precision_sum`` of ``pooled_pairs``."""
     right, wrong = pooled_pairs(values, peaks, correct, indptr, columns, weights, videos, k, skip_zero)
     return precision_sum(right, wrong)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, NamedTuple
 
@@ -93,6 +93,13 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, 
     if not console.is_terminal:
         console.width = PIPE_CHARACTERS
     console.print(table, soft_wrap=False)
+
+
+def print_reasons(reasons: Mapping[str, str | None]) -> None:
+    """Print reasons by name, below their table, where there is room for sentences."""
+    for name, reason in reasons.items():
+        if reason is not None:
+            output().print(f"{name}: {reason}")
 
 
 @contextmanager

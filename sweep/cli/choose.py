@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gapsack.selection.errors import InputError
 from gapsack.sweep.cli import graphs as graph_cli
 from gapsack.sweep.cli import pools as pool_cli
 from gapsack.sweep.cli.app import JsonOption, make_app, print_json
@@ -74,6 +71,7 @@ def ensemble(
     from gapsack.selection.search import search_ensemble
     from gapsack.sweep.cli.show.ensemble import print_ensemble
     from gapsack.sweep.cli.show.searching import searching
+    from gapsack.sweep.graphs.ensembles import budget_bytes, write_ensemble
     from gapsack.sweep.graphs.reserve import Reserve
     from gapsack.sweep.runs.sources import find_pool
 
@@ -82,12 +80,11 @@ def ensemble(
     with searching(asked) as options:
         found = search_ensemble(candidates, budget_bytes=budget, **Reserve.of(candidates).options(), **options)
     path = out or source.beside("ensemble_file", "ensemble.json")
-    chosen = replace(found, pool=os.path.relpath(source.path, path.absolute().parent))
-    chosen.write(path)
+    record = write_ensemble(found, path, source.path).to_dict()
     if json:
-        print_json(chosen.to_dict())
+        print_json(record)
     else:
-        print_ensemble(chosen.to_dict(), path)
+        print_ensemble(record, path)
 
 
 @app.command(epilog="Example: `sweep select frontier runs/paper_grid --plot frontier.html`")
@@ -122,19 +119,6 @@ def frontier(
         print_json(record)
     else:
         print_frontier(record, path)
-
-
-def budget_bytes(budget_mb: float) -> int:
-    """A budget in MB, which are MiB, in bytes.
-
-    Raises:
-        InputError: not above zero.
-    """
-    from gapsack.sweep.cli.show.sizes import MIB
-
-    if not budget_mb > 0:
-        raise InputError(f"expected a budget above 0 MB, got {budget_mb:g}")
-    return int(budget_mb * MIB)
 
 
 app.command(epilog="Example: `sweep select build runs/paper_grid --format litert`")(graph_cli.build)

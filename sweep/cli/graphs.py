@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gapsack.sweep.cli.app import JsonOption, output, print_json, progress_bar
+from gapsack.sweep.cli.app import JsonOption, messages, output, print_json, progress_bar
 
 GraphArgument = Annotated[
     Path | None,
@@ -34,12 +34,11 @@ DecodeOnceOption = Annotated[
 ]
 
 
-class FormatName(StrEnum):
-    """Formats of the one graph."""
+def _format_names() -> list[str]:
+    """For the shell's completion; listed when it is asked for, because packages may bring formats."""
+    from gapsack.models.graph.formats import format_names
 
-    savedmodel = "savedmodel"
-    metagraph = "metagraph"
-    litert = "litert"
+    return list(format_names())
 
 
 class LiteWeights(StrEnum):
@@ -61,11 +60,20 @@ def build(
         Path | None, typer.Option(help="The graph's folder; if omitted graph, metagraph or litert in the run.")
     ] = None,
     format: Annotated[
-        FormatName, typer.Option(help="SavedModel, the challenge's MetaGraph, or LiteRT for phones.")
-    ] = FormatName.savedmodel,
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="SavedModel, the challenge's MetaGraph (metagraph), LiteRT for phones (litert), or a package's own.",
+            autocompletion=_format_names,
+        ),
+    ] = "savedmodel",
     lite_weights: Annotated[
-        LiteWeights, typer.Option(help="What LiteRT stores float weights as; integers stay what they are.")
-    ] = LiteWeights.float16,
+        LiteWeights | None,
+        typer.Option(
+            help="What LiteRT stores float weights as, float16 if omitted; integers stay what they are.",
+            show_default=False,
+        ),
+    ] = None,
     saturate: Annotated[
         bool, typer.Option("--saturate", help="Clip weights beyond their precision's range, and say how many.")
     ] = False,
@@ -76,15 +84,17 @@ def build(
 ) -> None:
     """Build the ensemble as one TensorFlow graph, weights inside, within the budget on disk."""
     from gapsack.sweep.cli.show.pools import print_graph
-    from gapsack.sweep.graphs.build import build_and_track
-    from gapsack.sweep.graphs.formats import Writing, default_folder
+    from gapsack.sweep.graphs.build import Writing, build_and_track, default_folder
     from gapsack.sweep.runs.sources import find_ensemble
 
     found = find_ensemble(ensemble)
-    writing = Writing(format.value, lite_float16=lite_weights is LiteWeights.float16, saturate=saturate)
-    folder = out or default_folder(found, writing.format)
+    settings = {} if lite_weights is None else {"weights": lite_weights.value}
+    writing = Writing(format, settings, saturate)
+    folder = out or default_folder(found, format)
     with progress_bar("Writing members", None) as advance:
         built = build_and_track(found, folder, writing, track=track, advance=advance)
+    if built.untracked is not None:
+        messages().print(f"The graph is built, but MLflow did not take it: {built.untracked}")
     if json:
         print_json(built.to_dict())
     else:
@@ -102,14 +112,14 @@ def evaluate(
 ) -> None:
     """Run a built graph on labelled data files and print GAP, mean average precision and hit@1."""
     from gapsack.sweep.cli.show.pools import print_evaluation
-    from gapsack.sweep.graphs.serving import Job
+    from gapsack.sweep.graphs.serve import Job
     from gapsack.sweep.runs.sources import find_graph
 
     job = Job.prepare(
         find_graph(graph), files or [], batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
     )
     with progress_bar("Evaluating videos", None) as advance:
-        evaluation = job.evaluate(advance)
+        evaluation = job.evaluate(advance).to_dict()
     if json:
         print_json(evaluation | job.facts())
     else:
@@ -127,7 +137,7 @@ def predict(
     json: JsonOption = False,
 ) -> None:
     """Run a built graph on data files and write the challenge's CSV: VideoId,LabelConfidencePairs, 20 pairs a video."""
-    from gapsack.sweep.graphs.serving import Job
+    from gapsack.sweep.graphs.serve import Job
     from gapsack.sweep.runs.sources import find_graph
 
     job = Job.prepare(

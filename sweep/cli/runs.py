@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import FAILED, INTERRUPTED, JsonOption, make_app, messages, output, print_json, progress_bar
 from gapsack.sweep.cli.choose import app as select_app
 
@@ -78,10 +79,12 @@ def run(
     # Read and checked before anything heavy is imported: a mistake in the file is told at once.
     loaded = load_grid(grid, data_folder=data, overrides=overrides)
 
+    from gapsack.sweep.cli.show.live import SweepView
     from gapsack.sweep.cli.show.summary import print_summary, summary_values
     from gapsack.sweep.cluster.launch import launch
 
-    launched = launch(loaded, grid.read_text(encoding="utf-8"), address=address)
+    with SweepView(messages(), precision=loaded.budget.precision) as view:
+        launched = launch(loaded, grid.read_text(encoding="utf-8"), Path.cwd(), address=address, events=view)
     if json:
         print_json(summary_values(launched))
     else:
@@ -95,7 +98,7 @@ def run(
 @app.command(epilog="Example: `sweep status runs/paper_grid`")
 def status(run: RunArgument = None, storage: StorageOption = RUNS, json: JsonOption = False) -> None:
     """Show a run's trials: how far each has come, its loss, GAP and size, and why it failed."""
-    from gapsack.sweep.cli.show.plan import print_status, status_values
+    from gapsack.sweep.cli.show.status import print_status, status_values
     from gapsack.sweep.runs.folder import find_run
     from gapsack.sweep.runs.status import run_state
 
@@ -109,7 +112,7 @@ def status(run: RunArgument = None, storage: StorageOption = RUNS, json: JsonOpt
 @app.command("list", epilog="Example: `sweep list --storage runs`")
 def list_runs(storage: StorageOption = RUNS, json: JsonOption = False) -> None:
     """Show all runs, newest first."""
-    from gapsack.sweep.cli.show.plan import print_runs, run_values
+    from gapsack.sweep.cli.show.status import print_runs, run_values
     from gapsack.sweep.runs.folder import runs_in
     from gapsack.sweep.runs.status import readable_states
 
@@ -186,4 +189,4 @@ def synth(
     if json:
         print_json({"files": [str(path.absolute()) for path in paths], "bytes": size_bytes})
     else:
-        output().print(f"{len(paths)} files, {size_bytes / 2**20:.1f} MiB, in {directory}")
+        output().print(f"{len(paths)} files, {mib(size_bytes):.1f} MiB, in {directory}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.cluster.events import SweepProgress
+from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.cluster.ray import ray_session
 from gapsack.sweep.cluster.resources import TrialResources
 from gapsack.sweep.cluster.signals import stop_on_signals
@@ -36,7 +36,7 @@ def run_sweep(
     *,
     trial: TrialFunction,
     address: str | None = None,
-    progress: SweepProgress | None = None,
+    events: SweepEvents | None = None,
 ) -> SweepResult:
     """Run the trials of a sweep that are not done, each to its end; the caller holds the run (`RunFolder.held`).
 
@@ -46,18 +46,18 @@ def run_sweep(
         InputError: a trial needs more than there is, or no cluster answers at `address`.
         KeyboardInterrupt: the second signal.
     """
-    watcher = progress or SweepProgress()
+    events = events or SweepEvents()
     # Nobody's marks are signs of life here: no worker is left of earlier drivers, and none when this one ends.
     state = state_of(sweep.run, sweep.grid, alive=False)
 
     def ask_to_stop() -> None:
         sweep.run.stop_file.touch()
-        watcher.stopping()
+        events.stopping()
 
     with stop_on_signals(ask_to_stop) as stop:
         for done in state.done:  # its worker may have been killed after it wrote the record
             shutil.rmtree(done.folder.checkpoints, ignore_errors=True)
-        watcher.sweep_started(total=state.wanted, done=len(state.done))
+        events.sweep_started(total=state.wanted, done=len(state.done))
         if len(state.done) < state.wanted:
             resources = TrialResources(sweep.grid)
             largest = resources.largest(trial.point.axes for trial in state.waiting)
@@ -66,7 +66,7 @@ def run_sweep(
                     from gapsack.sweep.cluster.outcomes import Outcomes
 
                     searcher = _searcher(sweep, state, resources, lambda: stop.requested)
-                    _fit(sweep, searcher, trainable(trial, sweep), resources, Outcomes(sweep, tracker, watcher))
+                    _fit(sweep, searcher, trainable(trial, sweep), resources, Outcomes(sweep, tracker, events))
             finally:
                 shutil.rmtree(sweep.run.tune, ignore_errors=True)
         return state_of(sweep.run, sweep.grid, alive=False).result(interrupted=stop.requested)

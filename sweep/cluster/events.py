@@ -8,8 +8,14 @@ from typing import Any
 from gapsack.sweep.runs.record import TrialResult
 
 
-class SweepProgress:
+class SweepEvents:
     """Events of a sweep, in the driver's process. This one ignores them: override what is of interest."""
+
+    def checking_data(self) -> None:
+        """The data files are found, and their checksums are taken: of many files, that takes a while."""
+
+    def opening_tracking(self) -> None:
+        """MLflow is opened."""
 
     def sweep_started(self, *, total: int, done: int) -> None:
         """`total` trials are wanted, of which `done` were done in earlier runs. A sampler's total is its budget."""
@@ -34,6 +40,12 @@ class SweepProgress:
 
     def stopping(self) -> None:
         """A stop was asked for; running trials write a checkpoint."""
+
+    def sweep_ended(self) -> None:
+        """No worker is left, whatever the reason; MLflow is told what it does not know yet."""
+
+    def ended_at_once(self) -> None:
+        """The second Ctrl-C: trials that ran go on from their last checkpoints when the sweep is resumed."""
 
     def notice(self, message: str) -> None:
         """Something that a person should know and that stops nothing."""

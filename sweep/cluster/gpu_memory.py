@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-from gapsack.models import sizes
+from gapsack.models import registry
 from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.schema import Data, Training
 
@@ -28,19 +28,14 @@ def training_bytes(family: str, hyperparameters: Mapping[str, Any], data: Data, 
     Without the fixed part it is 1.3 to 1.5 times what XLA's own account of the compiled step says, from K8-H128 to
     K32-H1024 with batches of 80 and 160.
 
-    Weights, gradients and moments are exact. Activations follow from the tensors: a matrix gives a value for each of
-    its columns, of every frame where it is framewise; what goes into the others is counted as well.
+    Weights, gradients and moments are exact. How many values its layers give for a video the family says.
     """
-    tensors = sizes.tensors(family, hyperparameters)
+    chosen = registry.family(family)
+    complete = chosen.validate(hyperparameters)
+    tensors = chosen.tensors(complete)
     weights = sum(tensor.count for tensor in tensors)
     copies = COPIES + (training.ema_decay is not None)
-    frames = training.sample_frames if data.level == "frame" else 1
-    activations = frames * (data.rgb + data.audio)
-    for tensor in tensors:
-        if len(tensor.shape) < 2:
-            continue
-        rows, columns = tensor.shape[-2:]
-        activations += frames * columns if tensor.framewise else rows + columns
+    activations = chosen.activation_count(complete, data.view(chosen, complete, training.sample_frames))
     videos = training.batch_size // training.accumulate
     return FIXED_BYTES + FLOAT_BYTES * (copies * weights + LIVES * activations * videos)
 

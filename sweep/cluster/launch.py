@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.atomic import read_json, replace_json, replace_text
-from gapsack.sweep.cli.app import messages
-from gapsack.sweep.cli.show.live import SweepView
+from gapsack.selection.files import read_json, replace_json, replace_text
 from gapsack.sweep.cluster.drive import SweepResult, run_sweep
+from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.data.files import Split, expand, split_holdout
+from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs import checksums
@@ -34,8 +33,17 @@ class Launched:
     losses: Losses | None
 
 
-def launch(grid: Grid, grid_text: str, *, address: str | None = None) -> Launched:
-    """Train what is missing of a grid's trials; progress goes to standard error.
+def launch(
+    grid: Grid, grid_text: str, folder: Path, *, address: str | None = None, events: SweepEvents | None = None
+) -> Launched:
+    """Train what is missing of a grid's trials.
+
+    Args:
+        grid: the resolved grid.
+        grid_text: the grid file, which is kept with the run.
+        folder: where `storage` lies if it is relative, and MLflow's database if nothing else is set.
+        address: a Ray cluster; Ray on this machine otherwise.
+        events: is told of all that happens.
 
     Raises:
         InputError: data files are missing, the run was made with another grid, another process drives it, MLflow does
@@ -43,25 +51,25 @@ def launch(grid: Grid, grid_text: str, *, address: str | None = None) -> Launche
         KeyboardInterrupt: stopped at once, by a second Ctrl-C.
     """
     split = find_files(grid)
-    run = RunFolder(Path(grid.storage) / grid.name)
-    console = messages()
+    run = RunFolder(folder / grid.storage / grid.name)
+    events = events or SweepEvents()
     with run.held():
         prepare(run, grid, grid_text, split)
-        with console.status("Checking data files"):
-            checksums.keep(run.checksums_file, checksums.take([*split.train, *split.holdout]))
-        uri = tracking_uri(grid.tracking, Path.cwd())
-        with console.status("Opening MLflow"):
-            tracker = Tracker(MlflowStore(uri, grid.tracking.experiment, Path.cwd() / "mlruns"), run, grid)
-            tracker.start_sweep()
+        events.checking_data()
+        checksums.keep(run.checksums_file, checksums.take([*split.train, *split.holdout]))
+        events.opening_tracking()
+        uri = tracking_uri(grid.tracking, folder)
+        tracker = Tracker(MlflowStore(uri, grid.tracking.experiment, folder / "mlruns"), run, grid)
+        tracker.start_sweep()
         result, losses = None, None
         try:
-            with SweepView(console, precision=grid.budget.precision) as view:
-                spec = SweepSpec(str(run.path), grid, split.train, split.holdout)
-                result = run_sweep(spec, tracker, trial=run_trial, address=address, progress=view)
+            spec = SweepSpec(str(run.path), grid, split.train, split.holdout)
+            result = run_sweep(spec, tracker, trial=run_trial, address=address, events=events)
         except KeyboardInterrupt:
-            console.print("Ended at once; the same command goes on from the last checkpoints.")
+            events.ended_at_once()
             raise
         finally:
+            events.sweep_ended()
             losses = tracker.close(_outcome(result))
     return Launched(run, grid, uri, result, losses)
 
@@ -119,7 +127,7 @@ def changes(old: Grid, new: Grid) -> list[str]:
     """What differs between two grids and would make their trials incomparable."""
     found = []
     for section in ("data", "model", "training"):
-        before, after = _flat(old.to_dict()[section], section), _flat(new.to_dict()[section], section)
+        before, after = flat(old.to_dict()[section], section), flat(new.to_dict()[section], section)
         # Where the files lie says nothing about them; their names are compared too.
         keys = [key for key in {**before, **after} if key != "data.folder" and before.get(key) != after.get(key)]
         found += [f"{key} was {before.get(key)} and is {after.get(key)}" for key in keys]
@@ -134,13 +142,3 @@ def file_changes(old: dict[str, list[str]], new: dict[str, list[str]]) -> list[s
         if sorted(before) != sorted(after):
             found.append(f"there were {len(before)} {what} files and now {len(after)}, or others")
     return found
-
-
-def _flat(values: Any, path: str) -> dict[str, Any]:
-    """Nested sections as {dotted key: value}."""
-    if not isinstance(values, dict):
-        return {path: values}
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat.update(_flat(value, f"{path}.{key}"))
-    return flat

@@ -9,7 +9,7 @@ from ray import cloudpickle, tune
 from ray.exceptions import RayActorError, RayTaskError
 from ray.tune.experiment import Trial
 
-from gapsack.sweep.cluster.events import SweepProgress
+from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
 
@@ -23,10 +23,10 @@ TRACKED = ("loss", "gap", "learning_rate", "videos_per_second", "data_wait_share
 class Outcomes(tune.Callback):
     """Told by Tune of every start, report, end and error of a trial."""
 
-    def __init__(self, sweep: SweepSpec, tracker: Tracker, progress: SweepProgress) -> None:
+    def __init__(self, sweep: SweepSpec, tracker: Tracker, events: SweepEvents) -> None:
         self._sweep = sweep
         self._tracker = tracker
-        self._progress = progress
+        self._events = events
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks into a state that is never read; a tracker and a terminal cannot be pickled."""
@@ -38,10 +38,10 @@ class Outcomes(tune.Callback):
         """A report of a running trial."""
         spec = self._sweep.trial(trial.config)
         if result.get("phase") == "start":
-            self._progress.trial_started(spec.name)
+            self._events.trial_started(spec.name)
             self._tracker.trial_started(spec.name, spec.point.hyperparameters)
         elif result.get("status") == "running":
-            self._progress.trial_progress(spec.name, result)
+            self._events.trial_progress(spec.name, result)
             metrics = {key: float(result[key]) for key in TRACKED if result.get(key) is not None}
             if metrics:
                 self._tracker.trial_metrics(spec.name, int(result["step"]), metrics)
@@ -55,11 +55,11 @@ class Outcomes(tune.Callback):
         elif status == "failed":
             self._failed(spec, str(trial.last_result["reason"]))
         else:
-            self._progress.trial_interrupted(spec.name)
+            self._events.trial_interrupted(spec.name)
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
         """An attempt failed and another follows."""
-        self._progress.trial_retried(self._sweep.trial(trial.config).name, failure(trial)[0])
+        self._events.trial_retried(self._sweep.trial(trial.config).name, failure(trial)[0])
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
         """The last attempt failed."""
@@ -70,12 +70,12 @@ class Outcomes(tune.Callback):
 
     def _finished(self, spec: TrialSpec) -> None:
         record = TrialResult.read(spec.folder.record)
-        self._progress.trial_finished(spec.name, record)
+        self._events.trial_finished(spec.name, record)
         artifacts = [spec.folder.config_file, spec.folder.curve, spec.folder.record]
         self._tracker.trial_finished(spec.name, record, artifacts)
 
     def _failed(self, spec: TrialSpec, reason: str) -> None:
-        self._progress.trial_failed(spec.name, reason)
+        self._events.trial_failed(spec.name, reason)
         # A worker that never came up has not been told of; a run that exists is only opened again.
         self._tracker.trial_started(spec.name, spec.point.hyperparameters)
         self._tracker.trial_failed(spec.name, reason)

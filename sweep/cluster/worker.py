@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from gapsack.selection.errors import GapsackError
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
+from gapsack.sweep.trial.control import Control, Report, ShouldStop, TrialInterruptedError
 
 POLL_SECONDS = 1.0
-
-Report = Callable[[Mapping[str, Any]], None]
-ShouldStop = Callable[[], bool]
-
-
-class TrialInterruptedError(Exception):
-    """The trial stopped on request, its state written; it can be continued."""
 
 
 class TrialFunction(Protocol):
     """Runs a trial and returns its record, once that is written.
 
-    It raises TrialInterruptedError after `should_stop` said so, GapsackError for what would only fail again, and
-    anything else for what may pass on another attempt.
+    It raises TrialInterruptedError when `control` says so, GapsackError for what would only fail again, and anything
+    else for what may pass on another attempt.
     """
 
-    def __call__(self, spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> TrialResult:
+    def __call__(self, spec: TrialSpec, control: Control) -> TrialResult:
         """Run the trial at `spec`."""
 
 
@@ -63,7 +57,7 @@ def run_in_worker(trial: TrialFunction, spec: TrialSpec, report: Report) -> dict
     folder.begin(spec.to_dict())
     report({"status": "running", "phase": "start"})
     try:
-        result = trial(spec, report=report, should_stop=should_stop)
+        result = trial(spec, Control(report, should_stop))
     except TrialInterruptedError:
         folder.release()
         return {"status": "interrupted"}

@@ -1,4 +1,4 @@
-"""What the reader hands over."""
+"""What the reader of videos hands over."""
 
 from __future__ import annotations
 
@@ -10,25 +10,21 @@ if TYPE_CHECKING:
 
 
 class Batch(NamedTuple):
-    """`frames` uint8 [videos, S, width], or float32 [videos, 1, width] at video level; `labels` bool [videos, classes].
+    """Videos of YouTube-8M; one of the kinds of `dataset.Examples`.
+
+    `frames` uint8 [videos, places, width], or float32 [videos, 1, width] at video level; `num_frames` int32 [videos],
+    how many of the places hold frames of the video, those beyond being zero; `labels` bool [videos, classes].
 
     `resume`: plain data from which `training_batches` goes on with the batch after this one; None in evaluation.
     """
 
     video_ids: NDArray[np.str_]
     frames: NDArray[np.uint8 | np.float32]
-    labels: NDArray[np.bool_]
-    resume: dict[str, Any] | None
-
-
-class RawBatch(NamedTuple):
-    """All frames of each video, for the built graph.
-
-    `frames` uint8 [videos, longest, width] (float32 [videos, 1, width] at video level), zero beyond a video's end;
-    `num_frames` int32 [videos]; `labels` bool [videos, classes].
-    """
-
-    video_ids: NDArray[np.str_]
-    frames: NDArray[np.uint8 | np.float32]
     num_frames: NDArray[np.int32]
     labels: NDArray[np.bool_]
+    resume: dict[str, Any] | None = None
+
+    @property
+    def inputs(self) -> dict[str, NDArray[Any]]:
+        """As models take them."""
+        return {"frames": self.frames, "num_frames": self.num_frames}

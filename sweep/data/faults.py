@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from typing import Any, NamedTuple
 
-from gapsack.selection.errors import ConfigError, DataError
+from gapsack.sweep.errors import ConfigError, DataError
 
 # Before this many records are seen, a share says little: one bad record among the first ten is not 10 % of a data set.
 _SETTLED_RECORDS = 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gapsack.selection.errors import ConfigError
+from gapsack.sweep.errors import ConfigError
 
 Level = Literal["frame", "video"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gapsack.selection.errors import ConfigError, DataError
 from gapsack.sweep.data.storage import files as storage
+from gapsack.sweep.errors import ConfigError, DataError
 
 
 def expand(patterns: Sequence[str]) -> list[str]:

@@ -17,11 +17,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
-from gapsack.selection.errors import ConfigError, DataError
 from gapsack.sweep.data import sampling
-from gapsack.sweep.data.batch import Batch, RawBatch
+from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.sampling import evaluation_frames
 from gapsack.sweep.data.storage.buffers import Buffers
 from gapsack.sweep.data.stream.gather import count_frames, gather
@@ -29,6 +26,7 @@ from gapsack.sweep.data.stream.order import InOrder
 from gapsack.sweep.data.stream.stream import Stream
 from gapsack.sweep.data.stream.training import TrainingSeries
 from gapsack.sweep.data.stream.windows import Windows
+from gapsack.sweep.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from gapsack.sweep.data.features import Features
     from gapsack.sweep.data.stream.blocks import Cut
 
-__all__ = ["Batch", "RawBatch", "evaluation_batches", "evaluation_frames", "raw_batches", "training_batches"]
+__all__ = ["Batch", "evaluation_batches", "evaluation_frames", "raw_batches", "training_batches"]
 
 TRAINING_BUFFER_BYTES = 128 * 2**20
 EVALUATION_BUFFER_BYTES = 16 * 2**20
@@ -55,6 +53,7 @@ def training_batches(
     sample_frames: int,
     seed: int,
     faults: Faults,
+    whole: bool = False,
     resume: dict[str, Any] | None = None,
     buffer_bytes: int = TRAINING_BUFFER_BYTES,
     threads: int = THREADS,
@@ -64,13 +63,20 @@ def training_batches(
     The same files, sizes and seed give the same batches, and the `resume` of a batch gives exactly those after it,
     reading nothing that lies before that batch's own buffer. Every good record comes once an epoch. Faulty records are
     left out and counted in `faults`, which no other stream should share; too many, or no good record at all, raise
-    `DataError`. A video-level record has one frame, so `sample_frames` says nothing there.
+    `DataError`. A video-level record has one frame, so `sample_frames` says nothing there. With `whole`, each of a
+    video's frames stands once, in its place, and there must be `sample_frames` places for `features.max_frames`.
     """
     _check(files, batch_size=batch_size, sample_frames=sample_frames, threads=threads)
     if seed < 0:
         raise ConfigError(f"The seed of the training data is at least 0, got {seed}.")
     series = TrainingSeries(
-        files, features, batch_size=batch_size, sample_frames=sample_frames, seed=seed, buffer_bytes=buffer_bytes
+        files,
+        features,
+        batch_size=batch_size,
+        sample_frames=sample_frames,
+        whole=whole,
+        seed=seed,
+        buffer_bytes=buffer_bytes,
     )
     return series.stream(faults, resume, threads=threads, depth=PREFETCH)
 
@@ -82,17 +88,21 @@ def evaluation_batches(
     batch_size: int,
     sample_frames: int,
     faults: Faults,
+    whole: bool = False,
     threads: int = THREADS,
 ) -> Stream[Batch]:
-    """One pass in the order of the files, the last batch smaller; `evaluation_frames` of each video."""
+    """One pass in the order of the files, the last batch smaller; `evaluation_frames` of each video, or with `whole`
+    each of its frames in its place."""
     _check(files, batch_size=batch_size, sample_frames=sample_frames, threads=threads)
-    gather_batch = partial(_evaluation_batch, features=features, sample_frames=sample_frames, buffers=Buffers())
+    gather_batch = partial(
+        _evaluation_batch, features=features, sample_frames=sample_frames, whole=whole, buffers=Buffers()
+    )
     return _in_order(files, features, faults, batch_size=batch_size, threads=threads, gather_batch=gather_batch)
 
 
 def raw_batches(
     files: Sequence[str], features: Features, *, batch_size: int, faults: Faults, threads: int = THREADS
-) -> Stream[RawBatch]:
+) -> Stream[Batch]:
     """One pass in the order of the files, the last batch smaller; all frames of each video, up to `max_frames`."""
     _check(files, batch_size=batch_size, threads=threads)
     gather_batch = partial(_raw_batch, features=features, buffers=Buffers())
@@ -119,16 +129,15 @@ def _in_order(
     return Stream(windows, gather_batch, windows.first(), batch_size=batch_size, threads=threads, depth=PREFETCH)
 
 
-def _evaluation_batch(batch: Cut, *, features: Features, sample_frames: int, buffers: Buffers) -> Batch:
+def _evaluation_batch(batch: Cut, *, features: Features, sample_frames: int, whole: bool, buffers: Buffers) -> Batch:
     places = sample_frames if features.level == "frame" else 1
-    choice = sampling.evenly(len(batch), places)
-    return Batch(*gather(batch, features, buffers, choice), None)
+    choice = sampling.all_frames(len(batch), places) if whole else sampling.evenly(len(batch), places)
+    return Batch(*gather(batch, features, buffers, choice))
 
 
-def _raw_batch(batch: Cut, *, features: Features, buffers: Buffers) -> RawBatch:
+def _raw_batch(batch: Cut, *, features: Features, buffers: Buffers) -> Batch:
     counts = count_frames(batch, features)  # which say how large the arrays have to be
-    video_ids, frames, labels = gather(batch, features, buffers, sampling.all_frames(len(batch), int(counts.max())))
-    return RawBatch(video_ids, frames, counts.astype(np.int32), labels)
+    return Batch(*gather(batch, features, buffers, sampling.all_frames(len(batch), int(counts.max()))))
 
 
 def _check(files: Sequence[str], **sizes: int) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from gapsack.selection.compiled import jit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,6 +33,11 @@ class Choice(NamedTuple):
     places: int
     draws: NDArray[np.uint32]
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether each frame fills one place, and places beyond a video's end none."""
+        return self.way == _ALL
+
 
 def at_random(videos: int, places: int, seed: tuple[int, ...]) -> Choice:
     """Drawn with replacement among each video's frames; repeatable."""
@@ -49,7 +55,7 @@ def all_frames(videos: int, places: int) -> Choice:
     return Choice(_ALL, places, np.empty((videos, 0), np.uint32))
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def choose(way: int, places: int, draws: NDArray[np.uint32], frames: int, times: NDArray[np.int64]) -> None:
     """How many of a video's places each of its `frames` fills, into times[:frames]; `draws` uint32 are the video's."""
     times[:frames] = 1 if way == _ALL else 0

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gapsack.models.graph import GraphInfo
+from gapsack.models.graph import GraphInfo, build_graph
+from gapsack.models.graph.formats import DEFAULT_FORMAT
+from gapsack.models.graph.names import SAVED_MODEL_FILE
+from gapsack.models.graph.writing import Progress
 from gapsack.selection.errors import GapsackError
+from gapsack.selection.files import read_json
 from gapsack.selection.report.ensemble import Ensemble
-from gapsack.sweep.atomic import read_json
-from gapsack.sweep.cli.app import messages
-from gapsack.sweep.graphs.formats import Writing, write_graph
-from gapsack.sweep.graphs.packing import read_packing
+from gapsack.sweep.graphs.packing import Packing, extra_files, read_packing
 from gapsack.sweep.graphs.quiet import load_tensorflow
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.sources import Source
 from gapsack.sweep.tracking.ensembles import EnsembleRun, ensemble_run
 from gapsack.sweep.tracking.mlflow import MlflowStore
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a graph is written.
+
+    Attributes:
+        format: Name of the format.
+        settings: Those of the format's own that are not to be its defaults.
+        saturate: Clip weights beyond their precision's range and count them, rather than refuse them.
+    """
+
+    format: str = DEFAULT_FORMAT
+    settings: Mapping[str, str] = field(default_factory=dict)
+    saturate: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,8 @@ class Built:
     reserve_bytes: int
     budget_bytes: int
     tracked: EnsembleRun | None
+    untracked: str | None = None
+    """Why MLflow, which was to have the ensemble, does not."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -56,7 +74,7 @@ def build_and_track(
     """Build the ensemble of `source` in `directory`; `advance` is called for each member written.
 
     With `track`, an ensemble that belongs to a run becomes an MLflow run where the sweep's own runs are, with the graph
-    as its model if that is a SavedModel. MLflow being away is said on standard error and does not undo the graph.
+    as its model if that is a SavedModel. MLflow being away is said in the result and does not undo the graph.
 
     Raises:
         InputError: see `sweep.graphs.packing.read_packing`.
@@ -70,8 +88,13 @@ def build_and_track(
             advance(1)
 
     info = write_graph(packing, directory, writing, progress)
-    graph = directory if writing.format == "savedmodel" else None
-    tracked = _track(source.run, packing.ensemble, graph) if track and source.run is not None else None
+    graph = directory if (directory / SAVED_MODEL_FILE).is_file() else None
+    tracked, untracked = None, None
+    if track and source.run is not None:
+        try:
+            tracked = _track(source.run, packing.ensemble, graph)
+        except GapsackError as error:
+            untracked = str(error)
     return Built(
         format=writing.format,
         info=info,
@@ -79,17 +102,44 @@ def build_and_track(
         reserve_bytes=packing.ensemble.reserve_bytes,
         budget_bytes=packing.ensemble.budget_bytes,
         tracked=tracked,
+        untracked=untracked,
     )
+
+
+def write_graph(
+    packing: Packing, directory: Path, writing: Writing | None = None, progress: Progress | None = None
+) -> GraphInfo:
+    """Write the one graph, as a SavedModel unless told otherwise; within the ensemble's budget on disk or not at all.
+
+    Raises:
+        InputError: Members that do not fit together, weights that are missing or out of range, an unknown format.
+        GraphError: The graph is larger than the budget, or the format cannot hold it.
+    """
+    writing = writing or Writing()
+    return build_graph(
+        packing.members,
+        directory,
+        task=packing.task,
+        format=writing.format,
+        blend=packing.ensemble.blend,
+        budget_bytes=packing.ensemble.budget_bytes,
+        saturate=writing.saturate,
+        extra_files=extra_files(packing),
+        progress=progress,
+        settings=writing.settings,
+    )
+
+
+def default_folder(source: Source, format_name: str) -> Path:
+    """Where a graph goes by default: `graph` in its run (or here); other formats beside it, under their own name."""
+    folder = source.beside("graph", "graph")
+    return folder if format_name == DEFAULT_FORMAT else folder.with_name(format_name)
 
 
 def _track(run: RunFolder, ensemble: Ensemble, graph: Path | None) -> EnsembleRun | None:
     if not run.tracking_file.exists():
         return None
     uri = str(read_json(run.tracking_file)["uri"])
-    try:
-        # The experiment exists since the sweep, so where a new one would keep its files does not matter.
-        store = MlflowStore(uri, load_config(run.config_file).tracking.experiment, run.path / "mlruns")
-        return ensemble_run(store, ensemble, graph=graph, run=run)
-    except GapsackError as error:
-        messages().print(f"The graph is built, but MLflow did not take it: {error}")
-        return None
+    # The experiment exists since the sweep, so where a new one would keep its files does not matter.
+    store = MlflowStore(uri, load_config(run.config_file).tracking.experiment, run.path / "mlruns")
+    return ensemble_run(store, ensemble, graph=graph, run=run)

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gapsack.models.graph import AnyMember, Member, SavedModelMember, Shared
+from gapsack.models.graph import AnyMember, Member, SavedModelMember
 from gapsack.models.graph.files import EXTRA_FOLDER
+from gapsack.models.tasks import Task, task_from_dict
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
-from gapsack.selection.pool.origin import YOUTUBE8M, Buildable, SavedModelOrigin, read_origin
+from gapsack.selection.files import read_json
+from gapsack.selection.pool.origin import Buildable, SavedModelOrigin, read_origin
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.report.ensemble import Member as Chosen
-from gapsack.sweep.atomic import read_json
-from gapsack.sweep.data.features import Features
 
 DATA_FILE = f"{EXTRA_FOLDER}/data.json"
-"""Inside the graph's folder: the features of the records that it reads, so that it can be run without its run."""
+"""Inside the graph's folder: its task, so that it can be run without its run."""
 ENSEMBLE_FILE = f"{EXTRA_FOLDER}/ensemble.json"
 
 
@@ -29,7 +30,7 @@ class Packing:
     ensemble: Ensemble
     content: bytes
     members: tuple[AnyMember, ...]
-    features: Features
+    task: Task
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,19 @@ def read_packing(ensemble_file: Path) -> Packing:
     pool = ensemble_file.parent / (ensemble.pool or "pool")
     records = _read_candidates(pool, [member.name for member in ensemble.members])
     members = tuple(_member(pool, member, records[member.name]) for member in ensemble.members)
-    return Packing(ensemble, _json_bytes(read_json(ensemble_file)), members, _shared_features(records))
+    return Packing(ensemble, _json_bytes(read_json(ensemble_file)), members, _shared_task(records))
 
 
 def extra_files(packing: Packing) -> dict[str, bytes]:
-    """What lies beside every graph, whatever its format: the features that it reads, and its ensemble."""
-    features = {key: getattr(packing.features, key) for key in ("level", "classes", "rgb", "audio", "max_frames")}
-    return {Path(DATA_FILE).name: _json_bytes(features), Path(ENSEMBLE_FILE).name: packing.content}
+    """What lies beside every graph, whatever its format: its task, and its ensemble."""
+    return {
+        Path(DATA_FILE).name: _json_bytes(packing.task.to_dict()),
+        Path(ENSEMBLE_FILE).name: packing.content,
+    }
 
 
-def graph_features(graph: Path) -> Features:
-    """The features of the records that a built graph reads.
+def graph_task(graph: Path) -> Task:
+    """The task of a built graph; one of YouTube-8M where an earlier version built it, which knew no other.
 
     Raises:
         InputError: the graph does not say, because something else built it.
@@ -68,20 +71,7 @@ def graph_features(graph: Path) -> Features:
     path = (graph.parent if graph.is_file() else graph) / DATA_FILE
     if not path.is_file():
         raise InputError(f"expected a graph that select build made (with {DATA_FILE}), got {graph}")
-    return Features(**read_json(path))
-
-
-def task_features(task: Mapping[str, Any]) -> Features:
-    """The features of the records that a model of this task reads.
-
-    Raises:
-        InputError: it is not one of YouTube-8M's, or a key is missing.
-    """
-    level = str(task.get("name", "")).removeprefix(YOUTUBE8M)
-    sizes = {key: task.get(key) for key in ("classes", "rgb", "audio", "max_frames")}
-    if task.get("name") != f"{YOUTUBE8M}{level}" or not all(isinstance(size, int) for size in sizes.values()):
-        raise InputError(f"expected a task of YouTube-8M with {', '.join(sizes)}, got {dict(task)}")
-    return Features(level, **sizes)  # type: ignore[arg-type]  # Features checks the level
+    return task_from_dict({"name": YouTube8M.name, **read_json(path)})
 
 
 def _member(pool: Path, chosen: Chosen, record: _Record) -> AnyMember:
@@ -104,22 +94,20 @@ def _saved_model(pool: Path, chosen: Chosen, origin: SavedModelOrigin) -> SavedM
     if chosen.precision not in origin.saved_models:
         known = ", ".join(origin.saved_models)
         raise InputError(f"expected {chosen.name} in a precision that it has ({known}), got {chosen.precision}")
-    features = task_features(origin.task)
     return SavedModelMember(
         name=chosen.name,
         directory=pool / origin.saved_models[chosen.precision],
         precision=chosen.precision,
         weight=chosen.weight,
         sample_frames=origin.sample_frames,
-        shared=Shared(features.rgb, features.audio, features.classes),
     )
 
 
-def _shared_features(records: Mapping[str, _Record]) -> Features:
-    found = {name: task_features(record.origin.task) for name, record in records.items()}
-    different = [f"{name} {features}" for name, features in found.items()]
+def _shared_task(records: Mapping[str, _Record]) -> Task:
+    found = {name: task_from_dict(record.origin.task) for name, record in records.items()}
     if len(set(found.values())) != 1:
-        raise InputError(f"expected members that read the same data, got {'; '.join(different)}")
+        different = "; ".join(f"{name} {task}" for name, task in found.items())
+        raise InputError(f"expected members of the same task, which read the same data, got {different}")
     return next(iter(found.values()))
 
 

@@ -1,10 +1,10 @@
-"""What a graph takes of the budget beside its members' weights."""
+"""What a search keeps free of its budget, so that the graph around the members still fits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gapsack.models.graph.size import reserve_bytes
+from gapsack.models.graph.size import MEMBER_BYTES, fixed_reserve_bytes, member_reserve_bytes
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.pool.origin import Buildable, WeightsOrigin, read_origin
 
@@ -22,11 +22,14 @@ class Reserve:
         origins = {c.name: read_origin(c.origin, c.hyperparameters, f"candidate {c.name}") for c in pool.candidates}
         if not any(isinstance(origin, Buildable) for origin in origins.values()):
             return cls(0, 0)
-        fixed = reserve_bytes([])
-        # A SavedModel's size counts its own structure; what is added to it is no more than a float32 member's.
-        ours = [c for c in pool.candidates if isinstance(origins[c.name], WeightsOrigin)]
-        used = {precision for c in ours for precision in c.size_bytes} or {"float32"}
-        return cls(fixed, max(reserve_bytes([precision]) - fixed for precision in used))
+        members = [
+            member_reserve_bytes(origin.family, candidate.hyperparameters, precision)
+            for candidate in pool.candidates
+            if isinstance(origin := origins[candidate.name], WeightsOrigin)
+            for precision in candidate.size_bytes
+        ]
+        # A SavedModel's size counts its own structure; what is added to it is no more than a member takes.
+        return cls(fixed_reserve_bytes(), max(members, default=MEMBER_BYTES))
 
     def options(self) -> dict[str, int]:
         """As `search_ensemble` and `frontier` take them."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from gapsack.models import precisions, registry, sizes
-from gapsack.models.family import Family, Hyperparameter
-from gapsack.selection.errors import ConfigError, InputError
+from gapsack.models.family import Family
+from gapsack.models.hyperparameters import Hyperparameter
+from gapsack.models.tasks.youtube8m import YouTube8M
+from gapsack.selection.errors import InputError
+from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.points import axis_points, trial_points
 from gapsack.sweep.grid.problems import Problem, suggestion
 from gapsack.sweep.grid.schema import (
     AUTO,
-    DATA_KEYS,
     KEEP_VARIABLES,
     Data,
     Grid,
@@ -27,6 +30,9 @@ from gapsack.sweep.grid.schema import (
 from gapsack.sweep.grid.yaml12 import Location
 
 S = TypeVar("S", bound=Section)
+
+ANY_TASK = YouTube8M("frame")
+"""Stands in where the data section is wrong: the names of its dimensions are what matters."""
 
 
 def family_problems(content: Any) -> list[Problem]:
@@ -45,15 +51,44 @@ def family_problems(content: Any) -> list[Problem]:
         family = registry.family(model.family)
     except InputError as error:
         return [*problems, Problem(("model", "family"), str(error))]
-    problems += _options(family, model)
+    return [*problems, *_model_problems(content, model, family)]
+
+
+def _model_problems(content: dict[str, Any], model: Model, family: Family) -> list[Problem]:
+    data = _section(content, "data", Data)
+    task = ANY_TASK if data is None else data.task
+    if task.name not in family.tasks:
+        tasks = ", ".join(family.tasks)
+        expected = f"expected a family for data of {task.name}, got {family.name}, which is for {tasks}"
+        return [Problem(("model", "family"), expected)]
+    try:
+        known = _Known(family, family.parameters(model.options), frozenset(task.dimensions))
+    except InputError as error:
+        return [Problem(("model", "options"), str(error))]
+    problems = list(_options(known, model))
     search = _section(content, "search", Search)
     if search is None:
         return problems
-    problems += _varied(family, model, search)
-    data = _section(content, "data", Data)
+    problems += _varied(known, model, search)
     if data is None or problems:
         return problems
-    return list(_points(family, Grid(name="checked", data=data, model=model, search=search)))
+    training = _section(content, "training", Training) or Training()
+    return list(_points(family, Grid(name="checked", data=data, model=model, search=search, training=training)))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A family's hyperparameters.
+
+    Attributes:
+        family: Which family.
+        parameters: All of them by name, given the options of the model.
+        from_data: Names that are the data section's to say.
+    """
+
+    family: Family
+    parameters: Mapping[str, Hyperparameter]
+    from_data: frozenset[str]
 
 
 def _section(content: dict[str, Any], key: str, kind: type[S]) -> S | None:
@@ -76,31 +111,32 @@ def _training_problems(training: Training | None) -> Iterator[Problem]:
         return
     for index, name in enumerate(training.precisions):
         try:
-            _ = name == AUTO or precisions.precision(name)
+            if name != AUTO:
+                precisions.check_name(name)
         except InputError as error:
             yield Problem(("training", "precisions", index), f"{error}; or {AUTO}")
 
 
-def _options(family: Family, model: Model) -> Iterator[Problem]:
+def _options(known: _Known, model: Model) -> Iterator[Problem]:
     for key, value in model.options.items():
-        yield from _value(family, key, value, ("model", "options", key))
+        yield from _value(known, key, value, ("model", "options", key))
 
 
-def _varied(family: Family, model: Model, search: Search) -> Iterator[Problem]:
+def _varied(known: _Known, model: Model, search: Search) -> Iterator[Problem]:
     """Problems of each varied key and each of its values, and of required keys that a point lacks."""
     for location, key in _varied_keys(search):
         if key in model.options:
             yield Problem(location, f"expected {key} either here or in model.options, got both")
     for key, values in search.grid.items():
-        yield from _values(family, key, values, ("search", "grid", key))
+        yield from _values(known, key, values, ("search", "grid", key))
     for index, point in enumerate(search.points):
         for key, value in point.items():
-            yield from _value(family, key, value, ("search", "points", index, key))
+            yield from _value(known, key, value, ("search", "points", index, key))
     for key, space in ({} if search.sampler is None else search.sampler.space).items():
-        yield from _space(family, key, space, ("search", "sampler", "space", key))
+        yield from _space(known, key, space, ("search", "sampler", "space", key))
     for location, keys in _points_keys(search):
-        for parameter in family.hyperparameters:
-            if parameter.default is None and parameter.name not in {*keys, *model.options, *DATA_KEYS}:
+        for parameter in known.parameters.values():
+            if parameter.default is None and parameter.name not in {*keys, *model.options, *known.from_data}:
                 yield Problem(location, f"expected a value for {parameter.name} ({parameter.description}), got none")
 
 
@@ -119,43 +155,39 @@ def _points_keys(search: Search) -> Iterator[tuple[Location, list[str]]]:
         yield ("search", "sampler", "space"), list(search.sampler.space)
 
 
-def _space(family: Family, key: str, space: Space, location: Location) -> Iterator[Problem]:
+def _space(known: _Known, key: str, space: Space, location: Location) -> Iterator[Problem]:
     if space.choices is not None:
-        yield from _values(family, key, space.choices, (*location, "choices"))
+        yield from _values(known, key, space.choices, (*location, "choices"))
         return
-    unknown = list(_value(family, key, space.low, location))
+    unknown = list(_value(known, key, space.low, location))
     yield from unknown
     if not unknown:
-        yield from _value(family, key, space.high, (*location, "high"))
-        parameter = _parameter(family, key)
+        yield from _value(known, key, space.high, (*location, "high"))
+        parameter = known.parameters.get(key)
         if parameter is not None and parameter.integer and not space.is_integer:
             yield Problem(location, f"expected whole numbers for {key}, got step {space.step}")
 
 
-def _values(family: Family, key: str, values: tuple[Any, ...], location: Location) -> Iterator[Problem]:
+def _values(known: _Known, key: str, values: tuple[Any, ...], location: Location) -> Iterator[Problem]:
     """Problems of a key that has several values: one for an unknown key, one for each bad value."""
-    if _parameter(family, key) is None or key in DATA_KEYS:
-        yield from _value(family, key, values[0], location)
+    if key not in known.parameters or key in known.from_data:
+        yield from _value(known, key, values[0], location)
         return
     for index, value in enumerate(values):
-        yield from _value(family, key, value, (*location, index))
+        yield from _value(known, key, value, (*location, index))
         if value in values[:index]:
             yield Problem((*location, index), f"expected each value once, got {value} again")
 
 
-def _value(family: Family, key: str, value: object, location: Location) -> Iterator[Problem]:
-    parameter = _parameter(family, key)
-    if key in DATA_KEYS:
+def _value(known: _Known, key: str, value: object, location: Location) -> Iterator[Problem]:
+    parameter = known.parameters.get(key)
+    if key in known.from_data:
         yield Problem(location, f"expected {key} in the data section, which all trials share")
     elif parameter is None:
-        known = [parameter.name for parameter in family.hyperparameters if parameter.name not in DATA_KEYS]
-        yield Problem(location, f"unknown hyperparameter of {family.name}{suggestion(key, known)}")
+        names = [name for name in known.parameters if name not in known.from_data]
+        yield Problem(location, f"unknown hyperparameter of {known.family.name}{suggestion(key, names)}")
     elif problem := parameter.problem(value):
         yield Problem(location, problem)
-
-
-def _parameter(family: Family, key: str) -> Hyperparameter | None:
-    return next((parameter for parameter in family.hyperparameters if parameter.name == key), None)
 
 
 def _points(family: Family, grid: Grid) -> Iterator[Problem]:
@@ -166,6 +198,18 @@ def _points(family: Family, grid: Grid) -> Iterator[Problem]:
         yield Problem(("search",), str(error))
     for location, axes in axis_points(grid):
         try:
-            family.validate(grid.hyperparameters(axes))
+            complete = family.validate(grid.hyperparameters(axes))
         except InputError as error:
             yield Problem(location, str(error))
+            continue
+        yield from _mixed_precisions(family, complete, grid.training)
+
+
+def _mixed_precisions(family: Family, hyperparameters: Mapping[str, Any], training: Training) -> Iterator[Problem]:
+    """Mixed precisions that have not a letter for each group of the model's tensors."""
+    for index, name in enumerate(training.precisions):
+        if name.startswith("mixed_"):
+            try:
+                precisions.precision(name, family.tensors(hyperparameters))
+            except InputError as error:
+                yield Problem(("training", "precisions", index), str(error))

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from gapsack.models import sizes
+from gapsack.selection.units import mib
 from gapsack.sweep.grid.points import TrialPoint, trial_point, trial_points
 from gapsack.sweep.grid.schema import Grid, Scalar, Space
 
@@ -62,7 +63,7 @@ def skip_reason(grid: Grid, size_bytes: dict[str, int]) -> str | None:
     size, limit = size_bytes[budget.precision], budget.size_bytes
     if not budget.skip or limit is None or size <= limit:
         return None
-    return f"{size / 2**20:.2f} MiB in {budget.precision} can never fit the budget of {limit / 2**20:g} MiB"
+    return f"{mib(size):.2f} MiB in {budget.precision} can never fit the budget of {mib(limit):g} MiB"
 
 
 def corners(grid: Grid) -> list[TrialPoint]:

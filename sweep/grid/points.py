@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gapsack.selection.errors import ConfigError
+from gapsack.models import registry
+from gapsack.models.family import Family
+from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.grid.yaml12 import Location, dotted
 
-SHORT_NAMES = {"clusters": "K", "hidden": "H"}
-"""The paper's letters: a trial of 16 clusters and hidden size 512 is K16-H512."""
+LONGEST_NAME = 100
+"""Characters of a trial's name, which becomes a file name with more behind it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ def axis_points(grid: Grid) -> Iterator[tuple[Location, dict[str, Any]]]:
 def trial_point(grid: Grid, axes: Mapping[str, Any]) -> TrialPoint:
     """The trial at `axes`; also for what a sampler proposes."""
     hyperparameters = grid.hyperparameters(axes)
-    return TrialPoint(trial_name(axes, hyperparameters), grid.model.family, dict(axes), hyperparameters)
+    family = registry.family(grid.model.family)
+    return TrialPoint(trial_name(family, axes, hyperparameters), family.name, dict(axes), hyperparameters)
 
 
 def trial_points(grid: Grid) -> list[TrialPoint]:
@@ -62,14 +66,20 @@ def trial_points(grid: Grid) -> list[TrialPoint]:
     return points
 
 
-def trial_name(axes: Mapping[str, Any], hyperparameters: Mapping[str, Any]) -> str:
+def trial_name(family: Family, axes: Mapping[str, Any], hyperparameters: Mapping[str, Any]) -> str:
     """A file name from the varied hyperparameters, such as `K16-H512` or `K16-H512-mixtures2`.
 
-    Clusters and hidden size are always named where the family has them, since they make the size.
+    Those with a letter in the family are named whether they vary or not, since they make the size; a trial in which
+    nothing varies and nothing has a letter is called by its family. What would be too long ends in a digest of it all.
     """
-    parts = [f"{letter}{_text(hyperparameters[key])}" for key, letter in SHORT_NAMES.items() if key in hyperparameters]
-    parts += [f"{key}{_text(value)}" for key, value in axes.items() if key not in SHORT_NAMES]
-    return "-".join(parts)
+    letters = family.short_names
+    parts = [f"{letter}{_text(hyperparameters[key])}" for key, letter in letters.items() if key in hyperparameters]
+    parts += [f"{key}{_text(value)}" for key, value in axes.items() if key not in letters]
+    name = "-".join(parts) or family.name
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(repr(sorted(axes.items())).encode()).hexdigest()[:8]
+    return f"{name[: LONGEST_NAME - len(digest) - 1]}-{digest}"
 
 
 def _text(value: object) -> str:

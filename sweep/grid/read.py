@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gapsack.selection.errors import ConfigError
-from gapsack.sweep.atomic import read_json
+from gapsack.selection.errors import InputError
+from gapsack.selection.files import read_json
+from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.family import family_problems
 from gapsack.sweep.grid.problems import Problem, schema_problems
 from gapsack.sweep.grid.schema import KEEP_VARIABLES, Data, Grid, is_remote
@@ -69,7 +70,7 @@ def load_config(path: Path) -> Grid:
     """
     try:
         return Grid.model_validate(read_json(path))
-    except ValueError as error:
+    except (InputError, ValueError) as error:
         raise ConfigError(
             f"expected the resolved grid of a run in {path}, got: {' '.join(str(error).split())}"
         ) from error

@@ -27,12 +27,12 @@ from pydantic import (
     model_validator,
 )
 
+from gapsack.models import registry
+from gapsack.models.family import Family
+from gapsack.models.tasks import Task, View
+from gapsack.models.tasks.youtube8m import Level, YouTube8M
 from gapsack.models.training import Recipe
-from gapsack.sweep.data.features import Features, Level
-
-DATA_KEYS = ("classes", "rgb", "audio")
-"""Hyperparameters that a trial takes from the `data` section, so that model and data cannot disagree."""
-
+from gapsack.sweep.data.dataset import Dataset, dataset_of
 
 AUTO = "auto"
 """In `training.precisions`: the mixed precision that each trial's own sensitivity suggests."""
@@ -122,9 +122,18 @@ class Data(Section):
         return tuple(join_path(self.folder, pattern) for pattern in patterns)
 
     @property
-    def features(self) -> Features:
-        """What the records hold."""
-        return Features(self.level, self.classes, rgb=self.rgb, audio=self.audio, max_frames=self.max_frames)
+    def task(self) -> Task:
+        """What models are given and are to say."""
+        return YouTube8M(self.level, self.classes, self.rgb, self.audio, self.max_frames)
+
+    def view(self, family: Family, hyperparameters: Mapping[str, Any], sample_frames: int) -> View:
+        """How a model with these (complete) hyperparameters sees the data; at video level there is one frame."""
+        return family.view(hyperparameters, sample_frames if self.level == "frame" else 1)
+
+    @property
+    def dataset(self) -> Dataset:
+        """What reads the files."""
+        return dataset_of(self.task.to_dict())
 
     @property
     def train_patterns(self) -> tuple[str, ...]:
@@ -296,8 +305,8 @@ class Grid(Section):
 
     def hyperparameters(self, axes: Mapping[str, Any]) -> dict[str, Any]:
         """All hyperparameters of the trial at `axes`: the fixed options, the axes, and the data's shape."""
-        data = {key: getattr(self.data, key) for key in DATA_KEYS}
-        return {**self.model.options, **axes, **data}
+        family = registry.family(self.model.family)
+        return {**self.model.options, **axes, **family.from_data(self.data.task.dimensions)}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `Grid.model_validate` accepts again, with every default written out."""

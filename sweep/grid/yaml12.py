@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from gapsack.selection.errors import ConfigError
+from gapsack.sweep.errors import ConfigError
 
 Location = tuple[str | int, ...]
 """Keys and list positions from the top of the document."""

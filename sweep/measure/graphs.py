@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gapsack.models.graph import AnyMember, Graph, build_graph
+from gapsack.models.tasks import Task
+from gapsack.sweep.data.dataset import dataset_of
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.data.features import Features
-from gapsack.sweep.data.reader import raw_batches
 from gapsack.sweep.measure.holdout import Measured
 from gapsack.sweep.measure.lists import gather_lists
 
@@ -22,14 +22,14 @@ class DataSet:
 
     Attributes:
         files: All that are read, in this order.
-        features: What the records hold.
+        task: What models are given and are to say.
         batch_size: Videos that are predicted at once.
         max_bad_share: Share of faulty records beyond which it fails.
         top_k: Best classes kept of each video.
     """
 
     files: tuple[str, ...]
-    features: Features
+    task: Task
     batch_size: int = 64
     max_bad_share: float = 0.001
     top_k: int = 100
@@ -48,9 +48,8 @@ class DataSet:
             build_graph(
                 [member],
                 Path(folder) / "graph",
-                level=self.features.level,
+                task=self.task,
                 top_k=self.top_k,
-                max_frames=self.features.max_frames,
             )
             graph = Graph(Path(folder) / "graph")
         graph.decode()
@@ -62,7 +61,8 @@ class DataSet:
 
     def _predict(self, graph: Graph, advance: Callable[[int], object]) -> Measured:
         faults = Faults(self.max_bad_share)
-        with raw_batches(self.files, self.features, batch_size=self.batch_size, faults=faults) as batches:
-            lists = gather_lists(graph, batches, self.features.classes, advance)
+        dataset = dataset_of(self.task.to_dict())
+        with dataset.raw(self.files, batch_size=self.batch_size, faults=faults) as batches:
+            lists = gather_lists(graph, batches, dataset.classes, advance)
         faults.check(complete=True)
         return Measured(lists.predictions(), lists.labels())

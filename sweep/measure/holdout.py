@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gapsack.selection.errors import TrainingError
+from gapsack.models.errors import TrainingError
+from gapsack.models.tasks import View
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pool.lists import Labels, Predictions
-from gapsack.sweep.data.batch import Batch
+from gapsack.sweep.data.dataset import Dataset, Examples
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.data.features import Features
-from gapsack.sweep.data.reader import evaluation_batches
 from gapsack.sweep.measure.lists import LabelledLists
 
 GAP_K = 20
+
+Tick = Callable[[], None]
+"""Called before each batch; what it raises ends the measuring."""
+
+
+def no_tick() -> None:
+    """Lets a measurement run to its end."""
 
 
 class Predictor(Protocol):
     """What predicts: a `models.training.Trainer`."""
 
-    def predict_top(self, frames: NDArray[Any], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def predict_top(self, inputs: Mapping[str, NDArray[Any]], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Best classes and their scores, [b, k] each, descending."""
 
 
@@ -44,46 +50,45 @@ class Measured:
 
 @dataclass(frozen=True)
 class Holdout:
-    """The held-out files, read in the same order with the same frames each time."""
+    """The held-out files, read in the same order with the same frames each time; `tick` is called each batch."""
 
     files: Sequence[str]
-    features: Features
+    dataset: Dataset
     batch_size: int
-    sample_frames: int
+    view: View
     max_bad_share: float
+    tick: Tick = no_tick
 
-    def measure(self, predictor: Predictor, k: int = GAP_K, *, tick: Callable[[], None] = lambda: None) -> Measured:
-        """Predict every video's `k` best classes (all of them where there are fewer); `tick` is called each batch.
+    def measure(self, predictor: Predictor, k: int = GAP_K) -> Measured:
+        """Predict every video's `k` best classes (all of them where there are fewer).
 
         Raises:
             TrainingError: a score is not finite.
             DataError: too many records are faulty.
         """
         faults = Faults(self.max_bad_share)
-        with evaluation_batches(
+        with self.dataset.evaluation(
             self.files,
-            self.features,
             batch_size=self.batch_size,
-            sample_frames=self.sample_frames,
+            sample_frames=self.view.sample_frames,
+            whole=self.view.whole,
             faults=faults,
         ) as batches:
-            seen = measured(batches, predictor, min(k, self.features.classes), self.features, tick)
+            seen = measured(batches, predictor, k, self.dataset.classes, self.tick)
         faults.check(complete=True)
         return replace(seen, faults=faults.summary())
 
 
-def measured(
-    batches: Iterable[Batch], predictor: Predictor, k: int, features: Features, tick: Callable[[], None]
-) -> Measured:
-    """Predict the `k` best classes of every video of `batches`; `tick` is called each batch.
+def measured(batches: Iterable[Examples], predictor: Predictor, k: int, classes: int, tick: Tick) -> Measured:
+    """Predict the `k` best of `classes` classes, or all, of every video of `batches`; `tick` is called each batch.
 
     Raises:
         TrainingError: a score is not finite.
     """
-    lists = LabelledLists(features.classes)
+    lists = LabelledLists(classes)
     for batch in batches:
         tick()
-        top_indices, top_scores = predictor.predict_top(batch.frames, k)
+        top_indices, top_scores = predictor.predict_top(batch.inputs, min(k, classes))
         if not np.isfinite(top_scores).all():
             raise TrainingError("expected finite scores of every video that is measured, got some that are not")
         lists.add(batch.video_ids, top_indices, top_scores, batch.labels)

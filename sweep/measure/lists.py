@@ -1,28 +1,22 @@
-"""Running the one graph on data files: metrics, and the challenge's prediction CSV. Both stream in bounded memory."""
+"""Running the one graph on a stream of videos, in bounded memory, and the metrics of its best classes."""
 
 from __future__ import annotations
 
-import csv
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gapsack.selection.errors import DataError
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.metrics.lists import hit_at_one_of_lists, mean_average_precision_of_lists
 from gapsack.selection.pool.lists import Labels, Predictions
-from gapsack.sweep.data.reader import RawBatch
+from gapsack.sweep.data.dataset import Examples
+from gapsack.sweep.errors import DataError
 
 if TYPE_CHECKING:
-    from gapsack.models.graph import Predictor
-
-CSV_COLUMNS = ("VideoId", "LabelConfidencePairs")
+    from gapsack.models.graph import GraphOutput, Predictor
 
 
 @dataclass(frozen=True)
@@ -107,55 +101,26 @@ class LabelledLists:
 
 
 def evaluate_graph(
-    graph: Predictor, batches: Iterable[RawBatch], class_count: int, advance: Callable[[int], object]
+    graph: Predictor, batches: Iterable[Examples], class_count: int, advance: Callable[[int], object]
 ) -> Evaluation:
     """Predict every batch and score all of them; `advance` gets the number of videos of each batch."""
     return gather_lists(graph, batches, class_count, advance).evaluate()
 
 
 def gather_lists(
-    graph: Predictor, batches: Iterable[RawBatch], class_count: int, advance: Callable[[int], object]
+    graph: Predictor, batches: Iterable[Examples], class_count: int, advance: Callable[[int], object]
 ) -> LabelledLists:
     """Predict every batch and keep its best classes beside its labels."""
     lists = LabelledLists(class_count)
-    for batch in batches:
-        output = graph.predict(batch.frames, batch.num_frames)
+    for batch, output in predicted(graph, batches, advance):
         lists.add(batch.video_ids, output.top_indices, output.top_scores, batch.labels)
-        advance(len(batch.video_ids))
     return lists
 
 
-def write_predictions(
-    graph: Predictor, batches: Iterable[RawBatch], path: Path, advance: Callable[[int], object]
-) -> int:
-    """Write the challenge's CSV (`VideoId,LabelConfidencePairs`, 20 pairs a video), whole or not at all.
-
-    Returns:
-        The number of videos.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    videos = 0
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(CSV_COLUMNS)
-            for batch in batches:
-                output = graph.predict(batch.frames, batch.num_frames)
-                writer.writerows(_rows(batch.video_ids, output.top_indices, output.top_scores))
-                videos += len(batch.video_ids)
-                advance(len(batch.video_ids))
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return videos
-
-
-def _rows(
-    video_ids: Sequence[str] | NDArray[np.str_], indices: NDArray[np.int32], scores: NDArray[np.float32]
-) -> Iterator[tuple[str, str]]:
-    for video_id, row_indices, row_scores in zip(video_ids, indices, scores, strict=True):
-        pairs = zip(row_indices.tolist(), row_scores.tolist(), strict=True)
-        yield str(video_id), " ".join(f"{index} {score:.6g}" for index, score in pairs)
+def predicted(
+    graph: Predictor, batches: Iterable[Examples], advance: Callable[[int], object]
+) -> Iterator[tuple[Examples, GraphOutput]]:
+    """Each batch beside what the graph answers; `advance` gets its videos once the caller has taken it in."""
+    for batch in batches:
+        yield batch, graph.predict(batch.inputs)
+        advance(len(batch.video_ids))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gapsack.sweep.data.batch import Batch
+from gapsack.models.tasks import View
+from gapsack.sweep.data.dataset import Dataset, Examples
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.data.features import Features
-from gapsack.sweep.data.reader import evaluation_batches
-from gapsack.sweep.measure.holdout import GAP_K, Measured, Predictor, measured
+from gapsack.sweep.measure.holdout import GAP_K, Measured, Predictor, Tick, measured, no_tick
 from gapsack.sweep.runs.spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -23,51 +23,65 @@ CALIBRATION_BATCH = 16
 """Videos of an eager call, which keeps what every layer gives: a few hundred MB at 300 frames."""
 
 
+class _First(NamedTuple):
+    """The first examples of a batch."""
+
+    video_ids: NDArray[np.str_]
+    inputs: dict[str, NDArray[Any]]
+    labels: NDArray[np.bool_]
+    resume: None = None
+
+
 @dataclass(frozen=True)
 class TrainingSample:
     """The first `videos` of the training files in an order drawn by `seed`; the same frames each time.
 
-    It is read again for each pass, so that memory stays that of the reader whatever its size.
+    It is read again for each pass, so that memory stays that of the reader whatever its size; `tick` is called each
+    batch.
     """
 
     files: tuple[str, ...]
-    features: Features
+    dataset: Dataset
     videos: int
-    sample_frames: int
+    view: View
     seed: int
+    tick: Tick = no_tick
 
     @classmethod
-    def of(cls, spec: TrialSpec, videos: int) -> TrainingSample:
+    def of(cls, spec: TrialSpec, videos: int, tick: Tick = no_tick) -> TrainingSample:
         """A sample of a trial's training files."""
-        training = spec.grid.training
-        return cls(spec.train_files, spec.grid.data.features, videos, training.sample_frames, training.seed)
+        return cls(spec.train_files, spec.grid.data.dataset, videos, spec.view, spec.grid.training.seed, tick)
 
-    def batches(self, batch_size: int) -> Iterator[Batch]:
+    def batches(self, batch_size: int) -> Iterator[Examples]:
         """The videos in batches of `batch_size`, the last one smaller; all there are where there are fewer."""
         order = np.random.default_rng(self.seed).permutation(len(self.files))
         left = self.videos
-        with evaluation_batches(
+        with self.dataset.evaluation(
             [self.files[index] for index in order],
-            self.features,
             batch_size=batch_size,
-            sample_frames=self.sample_frames,
+            sample_frames=self.view.sample_frames,
+            whole=self.view.whole,
             faults=Faults(1.0),  # training has judged these files
         ) as batches:
             while left > 0 and (batch := next(batches, None)) is not None:
-                yield Batch(batch.video_ids[:left], batch.frames[:left], batch.labels[:left], None)
+                yield _First(
+                    batch.video_ids[:left],
+                    {name: array[:left] for name, array in batch.inputs.items()},
+                    batch.labels[:left],
+                )
                 left -= len(batch.video_ids)
 
-    def measure(self, predictor: Predictor, batch_size: int, *, tick: Callable[[], None]) -> Measured:
+    def measure(self, predictor: Predictor, batch_size: int) -> Measured:
         """The sample as a model sees it; as `Holdout.measure`."""
-        return measured(self.batches(batch_size), predictor, min(GAP_K, self.features.classes), self.features, tick)
+        return measured(self.batches(batch_size), predictor, GAP_K, self.dataset.classes, self.tick)
 
-    def calibrate(self, trainer: Trainer, *, tick: Callable[[], None]) -> Calibration:
+    def calibrate(self, trainer: Trainer) -> Calibration:
         """Moments of the inputs of every matrix, by the weights that `trainer` has loaded."""
         from gapsack.models.calibration import calibrate
 
-        def frames() -> Iterator[np.ndarray]:
+        def inputs() -> Iterator[Mapping[str, NDArray[Any]]]:
             for batch in self.batches(CALIBRATION_BATCH):
-                tick()
-                yield batch.frames
+                self.tick()
+                yield batch.inputs
 
-        return calibrate(trainer.model, frames())
+        return calibrate(trainer.model, inputs())

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from gapsack.models import sizes
 from gapsack.models.families.gated_netvlad.authors import FAMILY, AuthorsModel, read_authors_checkpoint
-from gapsack.models.graph import AnyMember, Member, SavedModelMember, Shared
+from gapsack.models.graph import AnyMember, Member, SavedModelMember
 from gapsack.models.graph.foreign.saved_model import open_saved_model
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError, PoolError
 from gapsack.selection.pool import Candidate, CandidatePool
-from gapsack.selection.pool.origin import Buildable, CheckpointOrigin, SavedModelOrigin, youtube8m_task
-from gapsack.sweep.cli.show.sizes import mib, path_bytes
-from gapsack.sweep.data.features import Features
+from gapsack.selection.pool.origin import Buildable, CheckpointOrigin, SavedModelOrigin
+from gapsack.selection.units import mib
 from gapsack.sweep.measure.graphs import DataSet
 from gapsack.sweep.measure.holdout import Measured
 from gapsack.sweep.pools.predictions import split_named
+from gapsack.sweep.pools.sizes import path_bytes
 from gapsack.sweep.pools.staging import WEIGHTS_FOLDER, Staged, staging
 
 EXACT = "float32"
@@ -100,19 +101,18 @@ class ModelImport:
             folders[precision] = Path(path)
         return by_name
 
-    def task(self, shared: Shared) -> dict[str, Any]:
-        """What a candidate's origin says of what goes into the model and comes out."""
-        return youtube8m_task(self.level, shared.classes, shared.rgb, shared.audio, self.max_frames)
+    def task(self, classes: int, rgb: int, audio: int) -> YouTube8M:
+        """The task of a model of these features and classes."""
+        return YouTube8M(self.level, classes, rgb, audio, self.max_frames)
 
     @property
     def sampled(self) -> int:
         """Frames that a model of sampled frames sees: one at video level."""
         return self.sample_frames if self.level == "frame" else 1
 
-    def data(self, shared: Shared) -> DataSet:
-        """The files, as a model of these features and classes reads them."""
-        features = Features(self.level, max_frames=self.max_frames, **asdict(shared))
-        return DataSet(self.files, features, self.batch_size, self.max_bad_share, self.top_k)
+    def data(self, task: YouTube8M) -> DataSet:
+        """The files, as a model of the task reads them."""
+        return DataSet(self.files, task, self.batch_size, self.max_bad_share, self.top_k)
 
 
 @dataclass(frozen=True)
@@ -138,12 +138,12 @@ class _Work:
 
     def _checkpoint(self, name: str, model: AuthorsModel, path: Path) -> None:
         hyperparameters = model.hyperparameters
-        shared = Shared(*(hyperparameters[key] for key in ("rgb", "audio", "classes")))
+        task = self.options.task(*(hyperparameters[key] for key in ("classes", "rgb", "audio")))
         weights = self.staged.weights(name, model.weights)
         measured = {}
         for precision in dict.fromkeys((EXACT, *self.options.stored)):
             member = Member(name, FAMILY, hyperparameters, precision, 1.0, weights, self.options.sampled)
-            measured[precision] = self._measure(member, shared)
+            measured[precision] = self._measure(member, task)
         size_bytes = {precision: sizes.size_bytes(FAMILY, hyperparameters, precision) for precision in measured}
         origin = CheckpointOrigin(
             checkpoint=str(path.absolute()),
@@ -151,7 +151,7 @@ class _Work:
             family=FAMILY,
             weights=f"{WEIGHTS_FOLDER}/{weights.name}",
             sample_frames=self.options.sampled,
-            task=self.options.task(shared),
+            task=task.to_dict(),
         )
         self._stage(name, size_bytes, measured, origin, hyperparameters)
 
@@ -165,18 +165,18 @@ class _Work:
             classes = classes or opened.classes
             if classes is None:
                 raise InputError(f"expected the classes of {folder} from its signature or --classes, got neither")
-            shared = Shared(self.options.rgb, self.options.audio, classes)
+            task = self.options.task(classes, self.options.rgb, self.options.audio)
             self.say(f"{name}: the SavedModel {folder}, {mib(path_bytes(folder)):.2f} MiB")
-            member = SavedModelMember(name, folder, precision, 1.0, self.options.sampled, shared)
-            measured[precision] = self._measure(member, shared)
+            member = SavedModelMember(name, folder, precision, 1.0, self.options.sampled)
+            measured[precision] = self._measure(member, task)
         size_bytes = {precision: path_bytes(folder) for precision, folder in folders.items()}
         places = {precision: os.path.relpath(folder, self.options.pool) for precision, folder in folders.items()}
-        sampled, task = self.options.sampled, self.options.task(shared)
-        origin = SavedModelOrigin(saved_models=places, sample_frames=sampled, task=task)
+        sampled, description = self.options.sampled, task.to_dict()
+        origin = SavedModelOrigin(saved_models=places, sample_frames=sampled, task=description)
         self._stage(name, size_bytes, measured, origin, {})
 
-    def _measure(self, member: AnyMember, shared: Shared) -> Measured:
-        measured = self.options.data(shared).measure(member, self.staged.scratch, self.advance)
+    def _measure(self, member: AnyMember, task: YouTube8M) -> Measured:
+        measured = self.options.data(task).measure(member, self.staged.scratch, self.advance)
         videos = measured.labels.video_count
         self.say(f"{member.name} in {member.precision}: GAP {measured.gap:.5f} on {videos:,} videos")
         return measured

@@ -11,8 +11,8 @@ from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pool import Candidate, CandidatePool, write_candidate, write_labels
 from gapsack.selection.pool.files import LABELS_FILE
 from gapsack.selection.pool.lists import Labels, Predictions
-from gapsack.sweep.cli.show.sizes import parse_size_bytes
 from gapsack.sweep.pools.files import read_labels, read_predictions
+from gapsack.sweep.pools.sizes import parse_size_bytes
 
 
 def import_candidates(

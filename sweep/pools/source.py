@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.atomic import read_json
+from gapsack.selection.files import read_json
 from gapsack.sweep.data.features import Level
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.grid.read import load_config

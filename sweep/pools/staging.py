@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gapsack.models.checkpoints import write_weights
 from gapsack.selection.errors import PoolError
+from gapsack.selection.files import make_folder, move_whole
 from gapsack.selection.pool import Candidate, CandidatePool, write_candidate, write_labels
 from gapsack.selection.pool.files import LABELS_FILE
 from gapsack.selection.pool.lists import Labels
@@ -68,8 +69,8 @@ class Staged:
             weights = self.scratch / f"{candidate.name}.npz"
             if weights.is_file():
                 kept = self.pool / WEIGHTS_FOLDER / weights.name
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                weights.replace(kept)
+                make_folder(kept.parent)
+                move_whole(weights, kept)
             write_candidate(self.pool, candidate)
         return CandidatePool.read(self.pool)
 

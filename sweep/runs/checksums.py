@@ -15,7 +15,7 @@ import google_crc32c
 import numpy as np
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.atomic import replace_text
+from gapsack.selection.files import replace_text
 from gapsack.sweep.data.storage import files as storage
 
 CONTENTS_BYTES = 8 * 2**30

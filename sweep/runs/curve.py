@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from gapsack.sweep.atomic import replace_text
+from gapsack.selection.files import replace_text
 
 COLUMNS = ("step", "loss", "gap", "learning_rate", "videos_per_second", "seconds")
 """Steps done; mean loss since the row before; GAP@20 on the hold-out; and, of this step, the learning rate, the speed

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.atomic import read_json, replace_json
+from gapsack.selection.files import read_json, replace_json
 from gapsack.sweep.runs.lock import is_locked, locked
 from gapsack.sweep.runs.record import TrialResult
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from gapsack.dashboards.records import CurvePoint, DataFacts, FrontierPoint, Status, SweepRecords, TrialRecord
-from gapsack.selection.pool.lists import Predictions
+from gapsack.selection.files import read_json
 from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import Candidate
+from gapsack.selection.pool.lists import Predictions
 from gapsack.selection.report.ensemble import Ensemble
-from gapsack.sweep.atomic import read_json
 from gapsack.sweep.runs.curve import CurveRow
-from gapsack.sweep.runs.provenance import versions
 from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.provenance import versions
 from gapsack.sweep.runs.status import RunState, TrialState, run_state
 
 _NO_LISTS = Predictions(np.array(["any"]), np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gapsack.models.graph.formats.loading import MARKERS
+from gapsack.models.graph.formats import graph_formats
 from gapsack.selection.errors import InputError
 from gapsack.sweep.runs.folder import RunFolder, runs_in
 
@@ -50,10 +50,11 @@ def find_ensemble(given: Path | None) -> Source:
 
 
 def find_graph(given: Path | None) -> Source:
-    """A built graph: its folder in any format, a .tflite file, or a run's SavedModel. Errors as for `find_pool`."""
+    """A built graph: its folder, a file that is a graph (.tflite), or a run's SavedModel. Errors as for `find_pool`."""
     if given is not None and given.is_file():
         return Source(given.absolute(), _run_around(given.absolute().parent.parent))
-    return _find(given, markers=list(MARKERS.values()), attribute="graph", what="a built graph", made_by="select build")
+    markers = [each.marker for each in graph_formats()]
+    return _find(given, markers=markers, attribute="graph", what="a built graph", made_by="select build")
 
 
 def _find(given: Path | None, *, markers: Sequence[str], attribute: str, what: str, made_by: str) -> Source:

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gapsack.sweep.grid.schema import Grid
+from gapsack.models import registry
+from gapsack.models.tasks import View
 from gapsack.sweep.grid.points import TrialPoint, trial_point
+from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
 
 WITHOUT_EFFECT = ("name", "search", "budget", "resources", "tracking", "storage")
@@ -50,6 +52,13 @@ class TrialSpec:
     def name(self) -> str:
         """The trial's name."""
         return self.point.name
+
+    @property
+    def view(self) -> View:
+        """How the trial's model sees its inputs."""
+        family = registry.family(self.point.family)
+        complete = family.validate(self.point.hyperparameters)
+        return self.grid.data.view(family, complete, self.grid.training.sample_frames)
 
     @property
     def run(self) -> RunFolder:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.atomic import read_json
-from gapsack.sweep.runs.curve import CurveRow
-from gapsack.sweep.grid.schema import Grid
-from gapsack.sweep.grid.read import load_config
+from gapsack.selection.files import read_json
 from gapsack.sweep.grid.plan import PlannedTrial, planned
 from gapsack.sweep.grid.points import TrialPoint, trial_point, trial_points
+from gapsack.sweep.grid.read import load_config
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.runs.curve import CurveRow
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder, TrialStatus
 from gapsack.sweep.runs.record import TrialResult
 
@@ -63,8 +63,8 @@ class SweepResult:
 class RunState:
     """A run: its trials in the order of the plan, and whether a driver holds it.
 
-    A listed trial that the budget rules out is skipped, unless it is done: a budget that was lowered afterwards does not
-    undo what was trained. Of a sampler's trials those are known that a worker has begun, whoever drove it.
+    A listed trial that the budget rules out is skipped, unless it is done: a budget that was lowered afterwards does
+    not undo what was trained. Of a sampler's trials those are known that a worker has begun, whoever drove it.
     """
 
     run: RunFolder

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from gapsack.selection.errors import GapsackError
+from gapsack.selection.files import read_json
 from gapsack.selection.report.ensemble import Ensemble
-from gapsack.sweep.atomic import read_json
+from gapsack.selection.units import mib
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import run_environment
 from gapsack.sweep.tracking.mlflow import MlflowStore, first_line
 
-MIB = 2**20
 MODEL_NAME = "graph"
 MODEL_CODE = Path(__file__).with_name("graph_model.py")
 
@@ -99,7 +99,7 @@ def _params(ensemble: Ensemble) -> dict[str, Any]:
 
 def _metrics(ensemble: Ensemble) -> dict[str, float]:
     """The ensemble's figures: size in MiB, GAP, and GAP on the videos that did not tune it."""
-    found = {"size_mib": ensemble.total_bytes / MIB, "members": float(len(ensemble.members))}
+    found = {"size_mib": mib(ensemble.total_bytes), "members": float(len(ensemble.members))}
     held_out, best = ensemble.held_out or {}, ensemble.best_single or {}
     figures = {
         "gap": ensemble.gap,

@@ -16,8 +16,9 @@ from mlflow.pyfunc import PythonModel
 class GraphModel(PythonModel):
     """The graph in `artifacts["graph"]`.
 
-    Input: {"frames": uint8 [batch, longest, width], or float32 [batch, 1, width] at video level; "num_frames": int32
-    [batch]}. Output: {"predictions": [batch, classes], "top_indices" and "top_scores": [batch, k]} as numpy arrays.
+    Input, by the names in the graph's signature: {"frames": uint8 [batch, longest, width], or float32 [batch, 1, width]
+    at video level; "num_frames": int32 [batch]}. Output: {"predictions": [batch, classes], "top_indices" and
+    "top_scores": [batch, k]} as numpy arrays.
     """
 
     def load_context(self, context: Any) -> None:
@@ -31,10 +32,12 @@ class GraphModel(PythonModel):
         """Predictions of a batch of videos."""
         import tensorflow as tf
 
-        outputs = self._loaded.signatures["serving_default"](
-            frames=tf.constant(np.asarray(model_input["frames"])),
-            num_frames=tf.constant(np.asarray(model_input["num_frames"]), tf.int32),
-        )
+        signature = self._loaded.signatures["serving_default"]
+        inputs = {
+            name: tf.constant(np.asarray(model_input[name]).astype(spec.dtype.as_numpy_dtype, casting="same_kind"))
+            for name, spec in signature.structured_input_signature[1].items()
+        }
+        outputs = signature(**inputs)
         return {name: tensor.numpy() for name, tensor in outputs.items()}
 
 

@@ -12,7 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gapsack.sweep.atomic import read_json, replace_json
+from gapsack.selection.files import read_json, replace_json
+from gapsack.selection.units import mib
+from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import run_environment
@@ -60,7 +62,7 @@ class Tracker:
             tags = {"gapsack.run": self._run.name, "gapsack.run_folder": str(self._run.path), "gapsack.kind": "sweep"}
             self._ids = {"parent": self._store.create_run(self._run.name, tags), "trials": {}}
             self._keep_ids()
-            self._store.log(self._parent, params={"family": self._grid.model.family, **_flat(self._grid)})
+            self._store.log(self._parent, params={"family": self._grid.model.family, **_training(self._grid)})
         for run_id in self._store.running_children(self._parent):
             self._store.end(run_id, "KILLED")
         self._store.log(self._parent, tags=run_environment(self._run.path))
@@ -116,7 +118,7 @@ class Tracker:
         tags = {"gapsack.run": self._run.name, "gapsack.kind": "trial"}
         self._ids["trials"][name] = self._store.create_run(name, tags, parent=self._parent)
         self._keep_ids()
-        params = {"family": self._grid.model.family, **hyperparameters, **_flat(self._grid)}
+        params = {"family": self._grid.model.family, **hyperparameters, **_training(self._grid)}
         self._store.log(self._trial(name), params=params)
 
     def _end_trial(self, name: str, outcome: Outcome, artifacts: Iterable[Path]) -> None:
@@ -149,7 +151,7 @@ class Tracker:
 def record_metrics(record: TrialResult) -> dict[str, float]:
     """The metrics that a trial's record holds: scores, speed, parameters, and size and GAP of each precision."""
     numbers = {key: value for key in RECORD_METRICS if (value := getattr(record, key)) is not None}
-    sizes = {f"size_mib_{precision}": size / 2**20 for precision, size in record.size_bytes.items()}
+    sizes = {f"size_mib_{precision}": mib(size) for precision, size in record.size_bytes.items()}
     gaps = {f"gap_{precision}": gap for precision, gap in record.gap_by_precision.items()}
     return {key: float(value) for key, value in {**numbers, **sizes, **gaps}.items()}
 
@@ -163,12 +165,6 @@ def record_tags(record: TrialResult) -> dict[str, str]:
     return tags
 
 
-def _flat(grid: Grid) -> dict[str, Any]:
+def _training(grid: Grid) -> dict[str, Any]:
     """The training section as parameters `training.steps`, `training.averaging.last`, …"""
-    flat: dict[str, Any] = {}
-    for key, value in grid.to_dict()["training"].items():
-        if isinstance(value, dict):
-            flat.update({f"training.{key}.{inner}": setting for inner, setting in value.items()})
-        else:
-            flat[f"training.{key}"] = value
-    return flat
+    return flat(grid.to_dict()["training"], "training")

@@ -1,6 +1,7 @@
 """A trial's checkpoints: weights by step, for averaging, and one state from which training goes on.
 
     checkpoints/
+    ├── fingerprint          of the trial whose files these are
     ├── weights-<step>.npz    float32, by reference names; the last few are kept
     ├── state.npz             what the trainer, the reader and the loop need to go on; always the latest
     └── averaging.json        scores of the averages evaluated so far
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapsack.models.checkpoints import read_weights, write_weights
-from gapsack.sweep.atomic import read_json, replace_json
+from gapsack.selection.files import read_json, remove_temporary_files, replace_json, replace_text
 from gapsack.sweep.runs.curve import CurveRow
 
 _PROGRESS = "progress"
@@ -78,12 +79,14 @@ class Checkpoints:
         self._owner_file = folder / "fingerprint"
         self._state_file = folder / "state.npz"
         self._averaging_file = folder / "averaging.json"
-        if folder.exists() and (not self._owner_file.exists() or self._owner_file.read_text() != fingerprint):
+        if folder.exists() and not self._is_ours(fingerprint):
             self.delete()
-        folder.mkdir(parents=True, exist_ok=True)
-        self._owner_file.write_text(fingerprint)
-        for part in folder.glob(".*.part"):  # an earlier worker was killed while it wrote
-            part.unlink()
+        if not self._is_ours(fingerprint):
+            replace_text(self._owner_file, fingerprint)
+        remove_temporary_files(folder)  # an earlier worker may have been killed while it wrote
+
+    def _is_ours(self, fingerprint: str) -> bool:
+        return self._owner_file.exists() and self._owner_file.read_text() == fingerprint
 
     def write_weights(self, step: int, weights: Mapping[str, NDArray[Any]]) -> None:
         """Keep the weights of a step."""

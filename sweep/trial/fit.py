@@ -10,14 +10,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gapsack.sweep.cluster.worker import Report, ShouldStop, TrialInterruptedError
+from gapsack.models.tasks import View
+from gapsack.sweep.data.dataset import Dataset
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.data.features import Features
-from gapsack.sweep.data.reader import training_batches
 from gapsack.sweep.grid.schema import Training
 from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.runs.curve import CurveFile, CurveRow
 from gapsack.sweep.trial.checkpoints import Checkpoints, Progress
+from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.pace import Lap, Pace
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ class Fit:
     trainer: Trainer
     training: Training
     files: tuple[str, ...]
-    features: Features
+    dataset: Dataset
+    view: View
     faults: Faults
     holdout: Holdout
     checkpoints: Checkpoints
     curve: CurveFile
-    report: Report
-    should_stop: ShouldStop
+    control: Control
 
     def __post_init__(self) -> None:
         self.progress = Progress()
@@ -62,10 +62,11 @@ class Fit:
         """
         self._restore()
         self._since = time.perf_counter() - self.progress.fit_seconds
-        if not self.progress.settled:
-            self._settle()
-        if self.progress.step < self.training.steps:
-            self._train()
+        with self.control.saving(self._write_state):
+            if not self.progress.settled:
+                self._settle()
+            if self.progress.step < self.training.steps:
+                self._train()
         return self.progress
 
     def _restore(self) -> None:
@@ -79,20 +80,20 @@ class Fit:
         self.curve.rewrite(settled)
 
     def _train(self) -> None:
-        with training_batches(
+        with self.dataset.training(
             self.files,
-            self.features,
             batch_size=self.training.batch_size,
-            sample_frames=self.training.sample_frames,
+            sample_frames=self.view.sample_frames,
+            whole=self.view.whole,
             seed=self.training.seed,
             faults=self.faults,
             resume=self.progress.reader,
         ) as batches:
             while self.progress.step < self.training.steps:
-                self._stop_if_asked()
+                self.control.tick()
                 waited = batches.wait_seconds
                 batch = next(batches)
-                self.trainer.train_step(batch.frames, batch.labels)
+                self.trainer.train_step(batch.inputs, batch.labels)
                 self.progress.step += 1
                 self.progress.reader = batch.resume
                 self._pace.step(batches.wait_seconds - waited)
@@ -108,7 +109,7 @@ class Fit:
         row = self._row()
         with self._pace.paused():
             if evaluates:
-                row["gap"] = self.holdout.measure(self.trainer, tick=self._stop_if_asked).gap
+                row["gap"] = self.holdout.measure(self.trainer).gap
             self.progress.settled = True
             self.curve.append(row)
             self._tell(row)
@@ -144,7 +145,9 @@ class Fit:
         stall = {"data_wait_share": lap.wait_seconds / lap.seconds} if lap.steps else {}
         pruning = self.trainer.recipe.pruning_schedule
         sparse = {} if pruning is None else {"sparsity": pruning.sparsity_at(self.progress.step)}
-        self.report({"status": "running", "phase": "training", "steps": self.training.steps, **row, **stall, **sparse})
+        self.control.report(
+            {"status": "running", "phase": "training", "steps": self.training.steps, **row, **stall, **sparse}
+        )
 
     def _save_checkpoint(self) -> None:
         self.checkpoints.write_weights(self.progress.step, self.trainer.weights())
@@ -156,8 +159,3 @@ class Fit:
         self.progress.fit_seconds = time.perf_counter() - self._since
         self.progress.faults = self.faults.state()
         self.checkpoints.write_state(self.progress, self.trainer.state())
-
-    def _stop_if_asked(self) -> None:
-        if self.should_stop():
-            self._write_state()
-            raise TrialInterruptedError

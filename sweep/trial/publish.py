@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from gapsack.models import precisions, sizes
 from gapsack.models.checkpoints import write_weights
+from gapsack.models.tensors import groups_of
 from gapsack.selection.errors import InputError
 from gapsack.selection.pool import Candidate, write_candidate, write_labels
 from gapsack.selection.pool.lists import Predictions
-from gapsack.selection.pool.origin import TrialOrigin, youtube8m_task
+from gapsack.selection.pool.origin import TrialOrigin
 from gapsack.sweep.grid.schema import AUTO
 from gapsack.sweep.measure.holdout import Holdout, Measured
 from gapsack.sweep.measure.sample import TrainingSample
 from gapsack.sweep.runs.spec import TrialSpec
+from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.sensitivity import Sensitivity, choose_recipe
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def publish(
     holdout: Holdout,
     scores: Mapping[str, float | None],
     *,
-    tick: Callable[[], None],
+    control: Control,
 ) -> Published:
     """Write the final weights, and the trial as a candidate of the pool in each of the grid's precisions.
 
@@ -64,8 +66,8 @@ def publish(
     write_weights(spec.folder.weights, weights)
     k = spec.grid.training.predictions_top_k
     trainer.load_weights(weights)
-    plain = holdout.measure(trainer, k, tick=tick)
-    storing = _Storing(spec, trainer, weights, _calibration(spec, trainer, tick), tick)
+    plain = holdout.measure(trainer, k)
+    storing = _Storing(spec, trainer, weights, _calibration(spec, trainer, control), control)
     wanted = dict.fromkeys(name for name in spec.grid.training.precisions if name not in (EXACT, AUTO))
     gaps, own, left_out, sensitivity = {EXACT: plain.gap}, {}, {}, None
     if AUTO in spec.grid.training.precisions:
@@ -80,7 +82,7 @@ def publish(
         except InputError as error:
             left_out[precision] = str(error)
             continue
-        measured = holdout.measure(trainer, k, tick=tick)
+        measured = holdout.measure(trainer, k)
         gaps[precision], own[precision] = measured.gap, measured.predictions
     metrics: dict[str, Any] = {"gap": plain.gap, **scores, "gap_by_precision": gaps}
     if sensitivity is not None:
@@ -97,7 +99,7 @@ class _Storing:
     trainer: Trainer
     weights: Weights
     calibration: Calibration | None
-    tick: Callable[[], None]
+    control: Control
 
     def load(self, precision: str) -> None:
         """Load what a graph computes with in `precision`; InputError where that cannot hold the weights."""
@@ -107,29 +109,30 @@ class _Storing:
     def sensitivity(self) -> Sensitivity:
         """The mixed precision that training videos suggest; InputError where none is good enough."""
         training, point = self.spec.grid.training, self.spec.point
-        sample = TrainingSample.of(self.spec, training.sensitivity.videos)
+        sample = TrainingSample.of(self.spec, training.sensitivity.videos, self.control.tick)
 
         def gap(precision: str) -> float:
             self.load(precision)
-            return sample.measure(self.trainer, training.batch_size, tick=self.tick).gap
+            return sample.measure(self.trainer, training.batch_size).gap
 
         def size_bytes(precision: str) -> int:
             return sizes.size_bytes(point.family, point.hyperparameters, precision)
 
-        return choose_recipe(gap, size_bytes, training.sensitivity.gap_loss)
+        groups = groups_of(sizes.tensors(point.family, point.hyperparameters))
+        return choose_recipe(groups, gap, size_bytes, training.sensitivity.gap_loss)
 
 
-def _calibration(spec: TrialSpec, trainer: Trainer, tick: Callable[[], None]) -> Calibration | None:
+def _calibration(spec: TrialSpec, trainer: Trainer, control: Control) -> Calibration | None:
     """Moments of the final weights' inputs, which `trainer` has loaded, kept for whoever stores the same integers.
 
     None where the grid has no integer precision, or wants none calibrated.
     """
     training = spec.grid.training
     spec.folder.calibration.unlink(missing_ok=True)  # of an earlier attempt
-    integers = any(name == AUTO or precisions.precision(name).uses_moments for name in training.precisions)
+    integers = any(name == AUTO or precisions.uses_moments(name) for name in training.precisions)
     if not integers or not training.calibration_videos:
         return None
-    calibration = TrainingSample.of(spec, training.calibration_videos).calibrate(trainer, tick=tick)
+    calibration = TrainingSample.of(spec, training.calibration_videos, control.tick).calibrate(trainer)
     write_weights(spec.folder.calibration, calibration)
     return calibration
 
@@ -139,7 +142,6 @@ def _write_to_pool(spec: TrialSpec, plain: Measured, own: dict[str, Predictions]
     pool = spec.run.pool
     if not (pool / "labels.npz").exists():
         write_labels(pool, plain.labels)
-    data = spec.grid.data
     calibration = spec.folder.calibration
     origin = TrialOrigin(
         run=spec.run.name,
@@ -147,7 +149,7 @@ def _write_to_pool(spec: TrialSpec, plain: Measured, own: dict[str, Predictions]
         weights=os.path.relpath(spec.folder.weights, pool),
         calibration=os.path.relpath(calibration, pool) if calibration.exists() else None,
         sample_frames=spec.grid.training.sample_frames,
-        task=youtube8m_task(data.level, data.classes, data.rgb, data.audio, data.max_frames),
+        task=spec.grid.data.task.to_dict(),
     )
     candidate = Candidate(
         name=spec.name,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from gapsack.selection.errors import TrainingError
-from gapsack.sweep.cluster.worker import Report, ShouldStop, TrialInterruptedError
+from gapsack.models.errors import TrainingError
+from gapsack.selection.files import remove_temporary_files
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.runs.curve import CurveFile
@@ -14,6 +14,7 @@ from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.trial.averaging import Averaging, Range, RangeSearch, Weights, average
 from gapsack.sweep.trial.checkpoints import Checkpoints, Progress
+from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.fit import Fit
 from gapsack.sweep.trial.publish import publish
 from gapsack.sweep.trial.record import trial_record
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from gapsack.models.training import Trainer
 
 
-def run_trial(spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> TrialResult:
+def run_trial(spec: TrialSpec, control: Control) -> TrialResult:
     """Run a trial, or go on with it from its last checkpoint; returns its record.
 
     The record is written last, so that a trial that has one is done; then its checkpoints are deleted.
@@ -32,13 +33,12 @@ def run_trial(spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> Tr
         DataError: too many records are faulty.
         TrialInterruptedError: stopped on request; it can be continued.
     """
-    for part in spec.folder.path.glob(".*"):  # an earlier worker was killed while it wrote
-        part.unlink()
+    remove_temporary_files(spec.folder.path)  # an earlier worker may have been killed while it wrote
     checkpoints = Checkpoints(spec.folder.checkpoints, spec.fingerprint())
     try:
         # The worker goes on to other trials, with the same memory.
         with closing(new_trainer(spec)) as trainer:
-            record = _Trial(spec, trainer, checkpoints, report, should_stop).run()
+            record = _Trial(spec, trainer, checkpoints, control).run()
     except TrainingError:
         checkpoints.delete()  # going on from them would only fail again
         raise
@@ -50,21 +50,18 @@ def run_trial(spec: TrialSpec, *, report: Report, should_stop: ShouldStop) -> Tr
 class _Trial:
     """The steps of one trial, and what they share."""
 
-    def __init__(
-        self, spec: TrialSpec, trainer: Trainer, checkpoints: Checkpoints, report: Report, should_stop: ShouldStop
-    ) -> None:
+    def __init__(self, spec: TrialSpec, trainer: Trainer, checkpoints: Checkpoints, control: Control) -> None:
         data, training = spec.grid.data, spec.grid.training
         self._spec = spec
         self._checkpoints = checkpoints
-        self._report = report
-        self._should_stop = should_stop
-        self._features = data.features
+        self._control = control
         self._holdout = Holdout(
             spec.holdout_files,
-            self._features,
+            data.dataset,
             batch_size=training.batch_size,
-            sample_frames=training.sample_frames,
+            view=spec.view,
             max_bad_share=data.max_bad_share,
+            tick=control.tick,
         )
         self._faults = Faults(data.max_bad_share)
         self._trainer = trainer
@@ -74,7 +71,7 @@ class _Trial:
         averaging = self._search(progress)
         weights = average(self._checkpoints.steps(), averaging.chosen, self._checkpoints.read_weights)
         scores = {"gap_single": averaging.gap_single, "gap_averaged": averaging.gap_averaged}
-        published = publish(self._spec, self._trainer, weights, self._holdout, scores, tick=self._tick)
+        published = publish(self._spec, self._trainer, weights, self._holdout, scores, control=self._control)
         return trial_record(self._spec, progress, averaging, published, self._faults)
 
     def _fit(self) -> Progress:
@@ -82,13 +79,13 @@ class _Trial:
             trainer=self._trainer,
             training=self._spec.grid.training,
             files=self._spec.train_files,
-            features=self._features,
+            dataset=self._spec.grid.data.dataset,
+            view=self._spec.view,
             faults=self._faults,
             holdout=self._holdout,
             checkpoints=self._checkpoints,
             curve=CurveFile(self._spec.folder.curve),
-            report=self._report,
-            should_stop=self._should_stop,
+            control=self._control,
         ).run()
 
     def _search(self, progress: Progress) -> Averaging:
@@ -109,7 +106,9 @@ class _Trial:
         def remember(steps: Range, gap: float) -> None:
             remembered[steps] = gap
             self._checkpoints.write_scores(remembered)
-            self._report({"status": "running", "phase": "averaging", "evaluations": len(remembered), "averaged": gap})
+            self._control.report(
+                {"status": "running", "phase": "averaging", "evaluations": len(remembered), "averaged": gap}
+            )
 
         return RangeSearch(
             steps,
@@ -123,12 +122,7 @@ class _Trial:
 
     def _score(self, weights: Weights) -> float:
         self._trainer.load_weights(weights)
-        return self._holdout.measure(self._trainer, tick=self._tick).gap
-
-    def _tick(self) -> None:
-        """After training nothing needs to be saved to go on: scores are kept as they come."""
-        if self._should_stop():
-            raise TrialInterruptedError
+        return self._holdout.measure(self._trainer).gap
 
 
 def new_trainer(spec: TrialSpec) -> Trainer:
@@ -138,4 +132,4 @@ def new_trainer(spec: TrialSpec) -> Trainer:
 
     training = spec.grid.training
     model = build(spec.point.family, seed=training.seed, **spec.point.hyperparameters)
-    return Trainer(model, training)
+    return Trainer(model, training, spec.grid.data.task.loss)

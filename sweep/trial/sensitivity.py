@@ -7,23 +7,21 @@ it loses more than is allowed after all, the next one is chosen with half the al
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
-from gapsack.models.precisions import MIXED_ORDER, mixed
+from gapsack.models.precisions import mixed
 from gapsack.selection.errors import InputError
 
 OTHERS = "other matrices"
-GROUPS = (*MIXED_ORDER, OTHERS)
-"""What has a precision of its own, in the order of a mixed precision's name."""
+"""The last of what has a precision of its own, after the groups of the family's large tensors."""
 
 EXACT = "32"
-_LARGE = (EXACT, "16", "8", "4")
-_SMALL = (EXACT, "16", "8")  # a few percent of the bytes: not worth what int4 loses
-OPTIONS = dict.fromkeys(MIXED_ORDER, _LARGE) | {OTHERS: _SMALL}
-"""Letters of a mixed precision's name that are tried, by group."""
+LARGE_OPTIONS = (EXACT, "16", "8", "4")
+OTHERS_OPTIONS = (EXACT, "16", "8")  # a few percent of the bytes: not worth what int4 loses
+"""Letters of a mixed precision's name that are tried."""
 
 ATTEMPTS = 8
 """Recipes measured as a whole before giving up."""
@@ -48,10 +46,13 @@ class Sensitivity:
         return asdict(self)
 
 
-def choose_recipe(gap: Callable[[str], float], size_bytes: Callable[[str], int], max_gap_loss: float) -> Sensitivity:
+def choose_recipe(
+    groups: Sequence[str], gap: Callable[[str], float], size_bytes: Callable[[str], int], max_gap_loss: float
+) -> Sensitivity:
     """The smallest mixed precision that loses at most `max_gap_loss`; ties go to the smaller expected loss.
 
     Args:
+        groups: Those of the family's large tensors (`tensors.groups_of`).
         gap: GAP of the model as a precision stores it; InputError where that cannot hold the weights.
         size_bytes: Exact size of the model in a precision.
         max_gap_loss: What a recipe may lose of the GAP of the float32 weights.
@@ -59,10 +60,11 @@ def choose_recipe(gap: Callable[[str], float], size_bytes: Callable[[str], int],
     Raises:
         InputError: none of the recipes that were tried is within it.
     """
-    exact = gap(mixed([EXACT] * len(GROUPS)))
-    by_group = {group: _losses(gap, exact, place) for place, group in enumerate(GROUPS)}
+    names = (*groups, OTHERS)
+    exact = gap(mixed([EXACT] * len(names)))
+    by_group = {name: _losses(gap, exact, place, len(names)) for place, name in enumerate(names)}
     # A gain is chance: it must not pay for the loss of another tensor.
-    costs = [{EXACT: 0.0} | {option: max(0.0, loss) for option, loss in by_group[group].items()} for group in GROUPS]
+    costs = [{EXACT: 0.0} | {option: max(0.0, loss) for option, loss in by_group[name].items()} for name in names]
     expected = {
         mixed(letters): sum(cost[letter] for cost, letter in zip(costs, letters, strict=True))
         for letters in product(*costs)
@@ -82,12 +84,12 @@ def choose_recipe(gap: Callable[[str], float], size_bytes: Callable[[str], int],
     raise InputError(f"expected a mixed precision that loses at most {max_gap_loss:g} GAP, got losses of {losses}")
 
 
-def _losses(gap: Callable[[str], float], exact: float, place: int) -> dict[str, float]:
-    """What each option of the group at `place` loses by itself."""
+def _losses(gap: Callable[[str], float], exact: float, place: int, count: int) -> dict[str, float]:
+    """What each option of the group at `place` of `count` loses by itself."""
     losses = {}
-    for option in OPTIONS[GROUPS[place]]:
+    for option in OTHERS_OPTIONS if place == count - 1 else LARGE_OPTIONS:
         if option != EXACT:
-            letters = [EXACT] * len(GROUPS)
+            letters = [EXACT] * count
             letters[place] = option
             try:
                 losses[option] = exact - gap(mixed(letters))

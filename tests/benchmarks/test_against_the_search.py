@@ -11,9 +11,10 @@ from benchmarks import frontier as frontier_benchmark
 from benchmarks import paper_twin, scaling
 from benchmarks.contest import BUDGETS, OURS, Halves, contest, halves, our_search
 from benchmarks.frontier import AtBudget
-from benchmarks.paper import MIB, TABLE_1
+from benchmarks.paper import TABLE_1
 from benchmarks.twin import Twin, TwinSpec
 from gapsack.selection.frontier import frontier
+from gapsack.selection.units import MIB
 
 
 @pytest.fixture(scope="module")

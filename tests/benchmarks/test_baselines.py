@@ -7,9 +7,10 @@ import pytest
 
 from benchmarks import baselines
 from benchmarks.baselines import Problem, Weights
-from benchmarks.paper import MIB, TABLE_1, TABLE_2
+from benchmarks.paper import TABLE_1, TABLE_2
 from benchmarks.scorer import BlendScorer
 from benchmarks.twin import Twin, TwinSpec
+from gapsack.selection.units import MIB
 
 SETS = [[[model.code for model in TABLE_1].index(code) for code in ensemble.members] for ensemble in TABLE_2]
 METHODS = {

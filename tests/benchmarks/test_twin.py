@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.paper import MIB, TABLE_1, TABLE_2, PaperModel
+from benchmarks.paper import TABLE_1, TABLE_2, PaperModel
 from benchmarks.scorer import BlendScorer
 from benchmarks.twin import Solution, Twin, TwinSpec
 from benchmarks.twin_check import check
 from gapsack.selection.gap import gap_at_k
+from gapsack.selection.units import MIB
 
 SMALL = TwinSpec(seed=5, videos=1_500, classes=600, slots=60, listed=40)
 SOLVED = Solution(

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from gapsack.dashboards import units
-from gapsack.dashboards.units import MIB
+from gapsack.selection.units import MIB
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_the_graph_holds_the_calibrated_weights(calibrated, videos, tmp_path):
     checkpoints.write_weights(tmp_path / "calibration.npz", calibration)
     member = replace(member, calibration=tmp_path / "calibration.npz", weight=1.0)
     build_graph([member], tmp_path / "graph", level="video")
-    output = Graph(tmp_path / "graph").predict(videos.vectors, np.ones(10)).probabilities
+    output = Graph(tmp_path / "graph").predict({"frames": videos.vectors, "num_frames": np.ones(10)}).probabilities
     weights = checkpoints.read_weights(member.weights)
     plain = precisions.roundtrip(weights, "int4", member.tensors)
     chosen = precisions.roundtrip(weights, "int4", member.tensors, calibration=calibration)

@@ -11,8 +11,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gapsack.models import checkpoints, registry
+from gapsack.models.errors import TrainingError
 from gapsack.models.training import Recipe, Trainer
-from gapsack.selection.errors import InputError, TrainingError
+from gapsack.selection.errors import InputError
 
 SMALL = {"clusters": 4, "hidden": 8, "classes": 12, "mixtures": 3, "rgb": 16, "audio": 4}
 RECIPE = Recipe(batch_size=6, learning_rate=0.01)

@@ -15,10 +15,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from gapsack.selection.errors import TrainingError
+from gapsack.models.errors import TrainingError
 from gapsack.sweep.cluster.drive import run_sweep
-from gapsack.sweep.cluster.events import SweepProgress
-from gapsack.sweep.cluster.worker import TrialInterruptedError
+from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.record import TrialResult
@@ -47,7 +46,7 @@ class LineTracker:
         return write
 
 
-class Shouting(SweepProgress):
+class Shouting(SweepEvents):
     """Says on standard error what a person would see. Like a console, it cannot be pickled."""
 
     def __init__(self):
@@ -61,7 +60,7 @@ class Shouting(SweepProgress):
 
 
 def counting_trial(behaviour):
-    def trial(spec, *, report, should_stop):
+    def trial(spec, control):
         from gapsack import models
         from gapsack.selection import errors
 
@@ -78,13 +77,13 @@ def counting_trial(behaviour):
             time.sleep(behaviour["seconds"])
             step += 1
             state.write_text(str(step))
-            report({"status": "running", "step": step, "loss": 1 / step})
+            control.report({"status": "running", "step": step, "loss": 1 / step})
             if step >= 2 and attempts < behaviour.get("raise", {}).get(spec.name, 0):
                 raise OSError("the disk is full")
             if step >= 2 and attempts < behaviour.get("die", {}).get(spec.name, 0):
                 os.kill(os.getpid(), signal.SIGKILL)
-            if should_stop() and not behaviour.get("deaf"):
-                raise TrialInterruptedError
+            if not behaviour.get("deaf"):
+                control.tick()
         result = TrialResult(
             name=spec.name,
             family=spec.point.family,
@@ -106,5 +105,5 @@ if __name__ == "__main__":
     sweep = SweepSpec(str(run.path), grid, ("train0",), ("validate0",))
     with run.held():
         tracker = LineTracker(run.path.parent / "tracked")
-        result = run_sweep(sweep, tracker, trial=counting_trial(behaviour), progress=Shouting())
+        result = run_sweep(sweep, tracker, trial=counting_trial(behaviour), events=Shouting())
     sys.stdout.write(json.dumps(asdict(result)))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gapsack.sweep.cluster.worker import stop_polling
 from gapsack.sweep.runs.spec import TrialSpec
+from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.run import run_trial
 
 if __name__ == "__main__":
@@ -16,4 +17,4 @@ if __name__ == "__main__":
         sys.stdout.write(f"{metrics.get('step', metrics['phase'])}\n")
         sys.stdout.flush()
 
-    run_trial(spec, report=report, should_stop=stop_polling(spec.run.stop_file, 0))
+    run_trial(spec, Control(report, stop_polling(spec.run.stop_file, 0)))

@@ -8,7 +8,7 @@ import pytest
 from gapsack.models import precisions, sizes
 from gapsack.models.checkpoints import read_weights
 from gapsack.selection.pool import CandidatePool
-from gapsack.sweep.cluster.worker import TrialInterruptedError
+from gapsack.sweep.trial.control import Control, TrialInterruptedError
 from gapsack.sweep.trial.run import run_trial
 
 TRAINING = {
@@ -27,7 +27,7 @@ def run(spec, stop_at=None):
         return stop_at is not None and bool(reports) and reports[-1].get("step", 0) >= stop_at
 
     spec.folder.begin(spec.to_dict())
-    return run_trial(spec, report=lambda metrics: reports.append(dict(metrics)), should_stop=should_stop), reports
+    return run_trial(spec, Control(lambda metrics: reports.append(dict(metrics)), should_stop)), reports
 
 
 def test_a_pruned_trial_is_published_as_it_was_trained(small_trial):

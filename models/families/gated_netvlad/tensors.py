@@ -1,7 +1,7 @@
 """The gated NetVLAD family: hyperparameters and tensors of Liu & Liu 2018 (arXiv 1808.06739), section 3.
 
 Two NetVLADs (frame features of video and audio), a bottleneck, context gating, a mixture of experts and a second
-context gating over the classes: 32 tensors, of which the four marked `large` hold 98 % of the bytes. Names are those of
+context gating over the classes: 32 tensors, of which the four with a `group` hold 98 % of the bytes. Names are those of
 the authors' TensorFlow 1 graph, so that their checkpoints load by name.
 """
 
@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from gapsack.models.family import Family, Hyperparameter
+from gapsack.models.family import Family, activations_of
+from gapsack.models.hyperparameters import Number
+from gapsack.models.tasks.task import View
 from gapsack.models.tensors import Tensor, batch_norm, netvlad
 
 SCOPE = "tower"
@@ -24,26 +27,25 @@ def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
     descriptor = rgb * K + audio * (K // 2)
     width = 2 * H  # of the representation that the classifier sees
 
-    def matrix(name: str, rows: int, columns: int, fan: float, *, large: bool = False, decayed: bool = False) -> Tensor:
-        shape, deviation = (rows, columns), 1 / math.sqrt(fan)
-        return Tensor(f"{SCOPE}/{name}", shape, deviation=deviation, large=large, decayed=decayed)
+    def matrix(name: str, rows: int, columns: int, fan: float, group: str | None = None) -> Tensor:
+        return Tensor(f"{SCOPE}/{name}", (rows, columns), deviation=1 / math.sqrt(fan), group=group)
 
-    def glorot(name: str, columns: int) -> Tensor:
-        return matrix(name, width, columns, (width + columns) / 2, large=True, decayed=True)
+    def glorot(group: str, columns: int) -> Tensor:
+        return replace(matrix(f"{group}/weights", width, columns, (width + columns) / 2, group), decayed=True)
 
     return (
         *netvlad(f"{SCOPE}/video_VLAD", rgb, K),
         *netvlad(f"{SCOPE}/audio_VLAD", audio, K // 2),
-        matrix("hidden1_weights/hidden1_weights", descriptor, H, K, large=True),
+        matrix("hidden1_weights/hidden1_weights", descriptor, H, K, "hidden1"),
         *batch_norm(f"{SCOPE}/hidden1_bn", H),
         matrix("hidden2_weights/hidden2_weights", H, width, H),
         Tensor(f"{SCOPE}/hidden2_biases", (width,), deviation=0.01),
         matrix("gating_weights/gating_weights", width, width, width),
         *batch_norm(f"{SCOPE}/gating_bn", width),
-        glorot("gates/weights", V * (M + 1)),
-        glorot("experts/weights", V * M),
+        glorot("gates", V * (M + 1)),
+        glorot("experts", V * M),
         Tensor(f"{SCOPE}/experts/biases", (V * M,)),
-        matrix("gating_prob_weights", V, V, V, large=True),
+        matrix("gating_prob_weights", V, V, V, "gating_prob"),
         *batch_norm(f"{SCOPE}/gating_prob_bn", V),
     )
 
@@ -54,24 +56,36 @@ def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed
     return GatedNetVLAD(table, hyperparameters, seed)
 
 
+def _activations(hyperparameters: Mapping[str, Any], view: View) -> int:
+    """Frames, what every frame is assigned to, and what goes into and out of the other matrices."""
+    framewise = [f"{SCOPE}/{part}_VLAD/conv2/cluster_weights" for part in ("video", "audio")]
+    width = int(hyperparameters["rgb"]) + int(hyperparameters["audio"])
+    frames = view.sample_frames
+    return frames * width + activations_of(tensors(hyperparameters), frames=frames, framewise=framewise)
+
+
 FAMILY = Family(
     name="gated_netvlad",
+    tasks=("youtube8m",),
     hyperparameters=(
-        Hyperparameter("clusters", "K, clusters of the video NetVLAD; audio has K // 2", minimum=2),
-        Hyperparameter("hidden", "H, width of the bottleneck"),
-        Hyperparameter("classes", "V, classes to predict"),
-        Hyperparameter("mixtures", "M, experts of each class", default=5),
-        Hyperparameter("rgb", "video features of a frame", default=1024),
-        Hyperparameter("audio", "audio features of a frame", default=128),
-        Hyperparameter(
+        Number("clusters", "K, clusters of the video NetVLAD; audio has K // 2", minimum=2),
+        Number("hidden", "H, width of the bottleneck"),
+        Number("classes", "V, classes to predict"),
+        Number("mixtures", "M, experts of each class", default=5),
+        Number("rgb", "video features of a frame", default=1024),
+        Number("audio", "audio features of a frame", default=128),
+        Number(
             "dropout",
             "share of the representation dropped in training, before the experts",
             minimum=0,
             below=1,
             default=0.0,
-            integer=False,
+            whole=False,
         ),
     ),
     tensors=tensors,
     network=_network,
+    short_names={"clusters": "K", "hidden": "H"},  # the paper's letters
+    scope=SCOPE,
+    activations=_activations,
 )

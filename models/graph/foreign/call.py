@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapsack.models.graph.foreign.saved_model import Opened, SavedModelMember
-from gapsack.models.graph.inputs import dequantize, sample
 from gapsack.models.graph.variables import Variable
+from gapsack.models.tasks import View
+from gapsack.models.tasks.youtube8m import YouTube8M
+from gapsack.models.tasks.youtube8m.graph import dequantize, seen_frames
 from gapsack.selection.errors import InputError
 
 COLOCATION = "_class"
@@ -17,11 +19,8 @@ def member_output(
     opened: Opened,
     member: SavedModelMember,
     variables: Mapping[str, Variable],
-    frames: Any,
-    num_frames: Any,
-    *,
-    level: str,
-    max_frames: int,
+    inputs: Mapping[str, Any],
+    task: YouTube8M,
 ) -> Any:
     """Lay down a SavedModel in the current graph; its probabilities [batch, classes].
 
@@ -29,24 +28,23 @@ def member_output(
         opened: Its signature.
         member: What it is.
         variables: Those of the current graph by the name of the placeholder in the signature.
-        frames: uint8 [batch, longest, width] at frame level, float32 [batch, 1, width] at video level.
-        num_frames: int32 [batch].
-        level: "frame" or "video".
-        max_frames: Frames used of a video at most.
+        inputs: Of the graph, as the task says.
+        task: Of the graph.
 
     Raises:
         InputError: It cannot read data of this level.
     """
     import tensorflow as tf
 
-    if level == "video":
+    frames, num_frames = inputs["frames"], inputs["num_frames"]
+    if task.level == "video":
         seen, counts = _video_level(opened, member, frames), num_frames
     elif opened.frames.shape.rank != 3:
         raise InputError(
             f"expected a model of frames for data of frame level, got {member.name}, which takes a vector a video"
         )
     else:
-        seen, counts = _frame_level(opened, member, frames, num_frames, max_frames)
+        seen, counts = _frame_level(opened, member, frames, num_frames, task.max_frames)
     fed = {opened.frames.name: seen}
     if opened.num_frames is not None:
         fed[opened.num_frames.name] = tf.cast(counts, opened.num_frames.dtype)
@@ -59,7 +57,7 @@ def member_output(
     (output,) = tf.graph_util.import_graph_def(
         definition, input_map=fed, return_elements=[opened.predictions.name], name="saved_model"
     )
-    return tf.ensure_shape(output, [None, member.shared.classes])
+    return tf.ensure_shape(output, [None, task.classes])
 
 
 def _video_level(opened: Opened, member: SavedModelMember, frames: Any) -> Any:
@@ -79,9 +77,9 @@ def _frame_level(
 
     length = opened.frames.shape[1]
     if opened.num_frames is None:
-        count = length or member.sample_frames
-        seen = sample(frames, num_frames, count, max_frames)
-        counts = tf.fill(tf.shape(num_frames), count)
+        view = View(length or member.sample_frames)
+        sampled = seen_frames({"frames": frames, "num_frames": num_frames}, view, max_frames)
+        seen, counts = sampled["frames"], sampled["num_frames"]
     else:
         most = min(length or max_frames, max_frames)
         seen, counts = frames[:, :most], tf.minimum(num_frames, most)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from gapsack.models.graph.files import file_sizes
 from gapsack.models.graph.names import SAVED_MODEL_FILE, SIGNATURE, scope
-from gapsack.models.graph.shared import Shared
 from gapsack.models.precisions import Part
+from gapsack.models.tasks import Task
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 
 PREDICTIONS = ("predictions", "probabilities")
@@ -34,7 +35,6 @@ class SavedModelMember:
         precision: What its precision is called; its variables are stored as they are.
         weight: Its share in the blend.
         sample_frames: Frames that it sees of each video when it takes frames alone, any number of them.
-        shared: Features a frame, and classes.
     """
 
     name: str
@@ -42,7 +42,6 @@ class SavedModelMember:
     precision: str
     weight: float
     sample_frames: int
-    shared: Shared
 
     @property
     def size_bytes(self) -> int:
@@ -130,15 +129,20 @@ def stored_arrays(index: int, member: SavedModelMember) -> Iterator[tuple[str, N
         yield name, opened.variables[placeholder].numpy()
 
 
-def check_shared(opened: Opened, member: SavedModelMember) -> None:
-    """Raise InputError when the signature has other features or classes than the member is said to have."""
-    width = member.shared.rgb + member.shared.audio
+def check_task(opened: Opened, member: SavedModelMember, task: Task) -> YouTube8M:
+    """The task, which must be YouTube-8M's; InputError when the signature has other features or classes."""
+    if not isinstance(task, YouTube8M):
+        raise InputError(
+            f"expected members of known families in a graph of {task.name}, got the SavedModel {member.name}, "
+            f"which can be a member of {YouTube8M.name} only"
+        )
     for what, expected, found in (
-        (f"frames of {member.shared.rgb} + {member.shared.audio} values", width, opened.width),
-        (f"{member.shared.classes} classes", member.shared.classes, opened.classes),
+        (f"frames of {task.rgb} + {task.audio} values", task.width, opened.width),
+        (f"{task.classes} classes", task.classes, opened.classes),
     ):
         if found not in (None, expected):
             raise InputError(f"expected {what} in the SavedModel {member.directory}, got {found}")
+    return task
 
 
 def _signature(loaded: Any, directory: Path) -> Any:

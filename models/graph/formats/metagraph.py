@@ -1,4 +1,4 @@
-"""The ensemble as a MetaGraph, the format of the 2018 challenge.
+"""The one graph as a MetaGraph, the format of the 2018 challenge.
 
 Its inference code imports the graph, restores the checkpoint beside it, and looks up three collections:
 `input_batch_raw` (dequantized frames, float32, zeros beyond a video's end), `num_frames` and `predictions`.
@@ -6,52 +6,139 @@ Its inference code imports the graph, restores the checkpoint beside it, and loo
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from gapsack.models.graph.blending import Blend
-from gapsack.models.graph.build import GraphInfo, Progress, check_budget, stored_arrays
-from gapsack.models.graph.checkpoint import write_checkpoint
+import numpy as np
+from numpy.typing import NDArray
+
 from gapsack.models.graph.definition import graph_definition
-from gapsack.models.graph.files import file_sizes, whole_folder, write_extra_files
+from gapsack.models.graph.formats import Format
 from gapsack.models.graph.members import AnyMember
-from gapsack.models.graph.network import build_network
+from gapsack.models.graph.network import Network, build_network
+from gapsack.models.graph.output import GraphOutput, checked_inputs
+from gapsack.models.graph.writing import Filled, GraphInfo, WriteOptions, write_weights, write_whole
+from gapsack.selection.errors import InputError
+from gapsack.selection.pool.lists import top_of_rows
 
 PREFIX = "inference_model"
+META_FILE = f"{PREFIX}.meta"
+PREDICTIONS = "predictions"
+CHALLENGE_FRAMES = "input_batch_raw"
+"""Collection of dequantized frames, which are `frames` everywhere else."""
 
 
-def build_meta_graph(
-    members: Sequence[AnyMember],
-    directory: str | Path,
-    *,
-    blend: Blend = "probability",
-    budget_bytes: int | None = None,
-    max_frames: int = 300,
-    saturate: bool = False,
-    extra_files: Mapping[str, bytes] | None = None,
-    progress: Progress | None = None,
-) -> GraphInfo:
-    """Write `inference_model.meta`, `.index` and `.data-…` into a folder that appears whole or not at all.
+@dataclass(frozen=True)
+class MetaGraphFormat:
+    """`inference_model.meta`, `.index` and `.data-…`; see `Format`.
 
     Restored with TensorFlow alone: `tf.compat.v1.train.import_meta_graph(prefix + ".meta").restore(session, prefix)`.
-    Arguments and errors as for `build_graph`. A video-level graph is fed as frames of one a video.
+    A video-level graph is fed as frames of one a video. The collections hold no best classes, so `top_k` is of no
+    effect on what is written.
     """
-    target = Path(directory)
-    saturated: Counter[str] = Counter()
-    network = build_network(members, level="frame", blend=blend, max_frames=max_frames, takes_features=True)
-    with whole_folder(target, marker=f"{PREFIX}.meta") as part:
-        write_checkpoint(part / PREFIX, stored_arrays(members, saturated if saturate else None, progress))
-        definition = graph_definition(network)
-        collections = {
-            "input_batch_raw": network.frames,
-            "num_frames": network.num_frames,
-            "predictions": network.predictions,
-        }
-        for name, tensor in collections.items():
-            definition.collection_def[name].node_list.value.append(tensor.name)
-        (part / f"{PREFIX}.meta").write_bytes(definition.SerializeToString(deterministic=True))
-        write_extra_files(part, extra_files)
-        info = GraphInfo(target, file_sizes(part), dict(saturated))
-        check_budget(info, members, budget_bytes)
-    return info
+
+    name: str = "metagraph"
+    marker: str = META_FILE
+    suffix: str | None = None
+    tolerance: float = 1e-5
+    settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def write(self, members: Sequence[AnyMember], directory: Path, options: WriteOptions) -> GraphInfo:
+        """See `Format.write`."""
+        network = build_network(members, task=options.task, blend=options.blend, takes_features=True)
+        collections = options.task.collections
+
+        def fill(part: Path) -> Filled:
+            filled = write_weights(part / PREFIX, members, options)
+            _write_definition(part / META_FILE, network, collections)
+            return filled
+
+        return write_whole(members, directory, self.marker, options, fill)
+
+    def load(self, path: Path) -> MetaGraph:
+        """See `Format.load`."""
+        return MetaGraph(path)
+
+
+FORMAT: Format = MetaGraphFormat()
+
+
+class MetaGraph:
+    """A MetaGraph, restored and run as the challenge's inference code does; a `Predictor`.
+
+    Frames are dequantized and cut off at a video's end outside the graph, as the challenge's reader did.
+
+    Attributes:
+        inputs: See `Predictor.inputs`.
+
+    Raises:
+        InputError: There is no MetaGraph, it cannot be restored, or it lacks the challenge's collections.
+    """
+
+    def __init__(self, directory: str | Path, *, top_k: int = 20) -> None:
+        import tensorflow as tf
+        from google.protobuf.message import DecodeError
+
+        v1, prefix = tf.compat.v1, Path(directory) / PREFIX
+        self._top_k = top_k
+        with tf.Graph().as_default() as graph:
+            self._session = v1.Session(graph=graph)
+            try:
+                _restore(self._session, prefix)
+            except (OSError, ValueError, DecodeError, tf.errors.OpError) as error:
+                raise InputError(
+                    f"expected a MetaGraph {META_FILE} and its weights in {directory}, got {error}"
+                ) from error
+            found = {name: v1.get_collection(name)[0] for name in graph.get_all_collection_keys()}
+        names = ", ".join(sorted(found)) or "none"
+        found.pop(v1.GraphKeys.GLOBAL_VARIABLES, None)
+        self._predictions = found.pop(PREDICTIONS, None)
+        if self._predictions is None or not found:
+            raise InputError(f"expected the collections {PREDICTIONS} and inputs in {prefix}.meta, got {names}")
+        self._feeds = {"frames" if name == CHALLENGE_FRAMES else name: tensor for name, tensor in found.items()}
+        self.inputs: tuple[str, ...] = tuple(sorted(self._feeds))
+
+    def predict(self, inputs: Mapping[str, NDArray[Any]]) -> GraphOutput:
+        """See `Predictor.predict`; frames of another type than uint8 are features already."""
+        types = {name: tensor.dtype.as_numpy_dtype for name, tensor in self._feeds.items()}
+        if "frames" in types:
+            types["frames"] = None
+        given = checked_inputs(inputs, types)
+        if "frames" in given:
+            given["frames"] = dequantized(given["frames"], given["num_frames"])
+        feed = {self._feeds[name]: values for name, values in given.items()}
+        probabilities: NDArray[np.float32] = self._session.run(self._predictions, feed)
+        top_indices, top_scores = top_of_rows(probabilities, min(self._top_k, probabilities.shape[1]))
+        return GraphOutput(probabilities, top_indices, top_scores)
+
+
+def _restore(session: Any, prefix: Path) -> None:
+    """Import the graph into the current one, which is the session's, and fill its variables."""
+    import tensorflow as tf
+
+    saver = tf.compat.v1.train.import_meta_graph(f"{prefix}.meta", clear_devices=True)
+    if saver is None:
+        raise ValueError("a graph without variables")
+    saver.restore(session, str(prefix))
+
+
+def dequantized(frames: NDArray[Any], num_frames: NDArray[Any]) -> NDArray[np.float32]:
+    """Features of uint8 frames [batch, longest, width]: q 4/255 + 4/512 - 2, zero beyond `num_frames`.
+
+    Frames of another type are features already.
+    """
+    if frames.dtype != np.uint8:
+        return np.asarray(frames, np.float32)
+    features = frames * np.float32(4 / 255) + np.float32(4 / 512 - 2)
+    features[np.arange(frames.shape[1]) >= np.asarray(num_frames)[:, np.newaxis]] = 0
+    return features
+
+
+def _write_definition(file: Path, network: Network, collections: Mapping[str, str]) -> None:
+    definition = graph_definition(network)
+    tensors = {collections[name]: tensor for name, tensor in network.inputs.items()}
+    for name, tensor in (tensors | {PREDICTIONS: network.predictions}).items():
+        definition.collection_def[name].node_list.value.append(tensor.name)
+    file.write_bytes(definition.SerializeToString(deterministic=True))

@@ -33,7 +33,7 @@ def kernels(recipe: Recipe) -> Kernels:
 
 
 def compile_step(step: Step, variables: dict[str, Any]) -> Callable[..., None]:
-    """(frames, labels, learning rate, step number) -> None: the step, run on the variables."""
+    """(inputs, labels, learning rate, step number) -> None: the step, run on the variables."""
 
     def replace(values: dict[str, Any], *arguments: Any) -> dict[str, Any]:
         return {**values, **step(values, *arguments)}

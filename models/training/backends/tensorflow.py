@@ -30,7 +30,7 @@ from gapsack.models.training.backends.cpu.tensorflow import CpuKernels, on_host
 from gapsack.models.training.backends.cpu.update import AdamStep, SmallUpdate, Update, update
 from gapsack.models.training.backends.products import ProductGradient
 from gapsack.models.training.recipe import Recipe
-from gapsack.models.training.step import Objective, Step
+from gapsack.models.training.step import Inputs, Objective, Step
 from gapsack.selection.memory import begins_on_a_line
 
 
@@ -77,16 +77,16 @@ def kernels(recipe: Recipe) -> Kernels:
 
 
 def compile_step(step: Step, variables: dict[str, Any]) -> Callable[..., None]:
-    """(frames, labels, learning rate, step number) -> None: the step, run on the variables."""
+    """(inputs, labels, learning rate, step number) -> None: the step, run on the variables."""
     xla = uses_xla(step.recipe)
     in_place = not xla and not step.scaled
 
-    def run(frames: Any, labels: Any, learning_rate: Any, number: Any) -> None:
+    def run(inputs: Inputs, labels: Any, learning_rate: Any, number: Any) -> None:
         values = {name: tf.convert_to_tensor(variable.value) for name, variable in variables.items()}
         if not in_place:
-            _assign(variables, step(values, frames, labels, learning_rate, number))
+            _assign(variables, step(values, inputs, labels, learning_rate, number))
             return
-        gradients, changed = step.gradients(values, frames, labels, number)
+        gradients, changed = step.gradients(values, inputs, labels, number)
         products = {name: g for name, g in gradients.items() if isinstance(g, ProductGradient)}
         taken = {name: g for name, g in gradients.items() if name not in products}
         # Whatever reads the old weights comes first: our own updates write to the very memory that reads refer to.
@@ -121,10 +121,10 @@ def _in_one_thread(run: Callable[..., None]) -> Callable[..., None]:
     graphs: dict[tuple[Any, ...], Any] = {}  # TensorFlow's own look-up takes half a millisecond
 
     def call(*operands: Any) -> None:
-        tensors = [_as_tensor(operand) for operand in operands]
+        tensors = [_as_tensor(operand) for operand in tf.nest.flatten(operands)]
         kind = tuple((tensor.dtype, *tensor.shape) for tensor in tensors)
         if kind not in graphs:
-            graph = compiled.get_concrete_function(*tensors)
+            graph = compiled.get_concrete_function(*tf.nest.pack_sequence_as(operands, tensors))
             graphs[kind] = graph, graph.captured_inputs
         graph, captured = graphs[kind]
         # Called inside of another graph it would be inlined there, and the choice of executor be lost.

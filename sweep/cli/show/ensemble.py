@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_table
-from gapsack.sweep.cli.show.sizes import mib
 
 
 def print_ensemble(record: Mapping[str, Any], path: Path) -> None:

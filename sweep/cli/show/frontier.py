@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gapsack.sweep.atomic import replace_json, replace_text
+from gapsack.selection.files import replace_json, replace_text
+from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_table
-from gapsack.sweep.cli.show.sizes import mib
 
 if TYPE_CHECKING:
     from gapsack.selection.frontier import Frontier

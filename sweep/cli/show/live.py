@@ -11,20 +11,20 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from gapsack.sweep.cluster.events import SweepProgress
+from gapsack.selection.units import mib
+from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.runs.record import TrialResult
 
-MIB = 2**20
 BAR_CHARACTERS = 24
 
 
-class SweepView(SweepProgress):
+class SweepView(SweepEvents):
     """Draws a sweep's events on a console.
 
     Use it as a context, so that the terminal is left in order:
 
         with SweepView(messages(), precision="float16") as view:
-            run_sweep(..., progress=view)
+            launch(..., events=view)
     """
 
     def __init__(self, console: Console, *, precision: str) -> None:
@@ -33,18 +33,30 @@ class SweepView(SweepProgress):
         self._running: dict[str, dict[str, Any]] = {}
         self._total = 0
         self._done = 0
+        self._preparing = console.status("")
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> SweepView:
-        if self._console.is_terminal:
-            self._live.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self._preparing.stop()
         self._live.stop()
 
+    def checking_data(self) -> None:
+        """Show that something is done."""
+        self._preparing.update("Checking data files")
+        self._preparing.start()
+
+    def opening_tracking(self) -> None:
+        """Show what is done now."""
+        self._preparing.update("Opening MLflow")
+
     def sweep_started(self, *, total: int, done: int) -> None:
-        """Say how much there is to do."""
+        """Say how much there is to do; on a terminal, begin the table."""
+        self._preparing.stop()
+        if self._console.is_terminal:
+            self._live.start()
         self._total, self._done = total, done
         self._say(f"{total} trials, {done} of them done already" if done else f"{total} trials")
 
@@ -64,7 +76,7 @@ class SweepView(SweepProgress):
         self._running.pop(name, None)
         self._done += 1
         size = record.size_bytes.get(self._precision)
-        at = "" if size is None else f", {size / MIB:.2f} MiB in {self._precision}"
+        at = "" if size is None else f", {mib(size):.2f} MiB in {self._precision}"
         self._say(f"{name} done: GAP {record.gap:.4f}{at} ({self._done} of {self._total})", "green")
 
     def trial_failed(self, name: str, reason: str) -> None:
@@ -84,6 +96,15 @@ class SweepView(SweepProgress):
     def stopping(self) -> None:
         """Say that the stop was heard, and how to hurry."""
         self._say("stopping: running trials write a checkpoint (press Ctrl-C again to end at once)", "yellow")
+
+    def sweep_ended(self) -> None:
+        """End the table."""
+        self._live.stop()
+
+    def ended_at_once(self) -> None:
+        """Say that nothing is lost but the steps since the last checkpoints."""
+        self._live.stop()
+        self._say("Ended at once; the same command goes on from the last checkpoints.")
 
     def notice(self, message: str) -> None:
         """Pass the message on."""

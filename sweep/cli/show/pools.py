@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import Candidate, CandidatePool
+from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, messages, output, print_table
-from gapsack.sweep.cli.show.sizes import mib
 
 if TYPE_CHECKING:
     from gapsack.sweep.graphs.build import Built

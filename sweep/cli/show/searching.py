@@ -1,4 +1,4 @@
-"""A search while it runs: a line of progress, a time limit, Ctrl-C, and the cluster that evaluates."""
+"""A search that a person watches and may stop."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from gapsack.selection.errors import DataError
+from gapsack.sweep.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

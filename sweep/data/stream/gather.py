@@ -12,8 +12,8 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from gapsack.selection.compiled import jit
 from gapsack.sweep.data.sampling import choose
 from gapsack.sweep.data.tfrecord import survey as columns
 from gapsack.sweep.data.tfrecord.copy import LINE_BYTES, bytes_at, copy_bytes, load_byte, stream_bytes
@@ -41,10 +41,12 @@ _ASCII = 0x80  # bytes below are characters of their own in UTF-8
 
 
 class Gathered(NamedTuple):
-    """`video_ids` [videos]; `frames` uint8 or float32 [videos, places, width]; `labels` bool [videos, classes]."""
+    """`video_ids` [videos]; `frames` uint8 or float32 [videos, places, width]; `num_frames` int32 [videos], places that
+    hold frames of the video; `labels` bool [videos, classes]."""
 
     video_ids: NDArray[np.str_]
     frames: NDArray[np.uint8 | np.float32]
+    num_frames: NDArray[np.int32]
     labels: NDArray[np.bool_]
 
 
@@ -73,7 +75,10 @@ def gather(batch: Cut, features: Features, buffers: Buffers, choice: Choice) -> 
         )
     batch.refuse(found[:, STATUS] == GOOD)
     values = frames if features.level == "frame" else frames.view(np.float32)
-    return Gathered(_video_ids(batch, found), values, labels.view(np.bool_))
+    counts = (
+        np.minimum(found[:, FRAMES], features.max_frames) if choice.keeps_all else np.full(len(batch), choice.places)
+    )
+    return Gathered(_video_ids(batch, found), values, counts.astype(np.int32), labels.view(np.bool_))
 
 
 def count_frames(batch: Cut, features: Features) -> NDArray[np.int64]:
@@ -106,7 +111,7 @@ def _video_ids(batch: Cut, found: NDArray[np.int64]) -> NDArray[np.str_]:
     return np.array([video_id.decode("utf-8", "backslashreplace") for video_id in ids], np.str_)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _spell(at: NDArray[np.int64], size_bytes: NDArray[np.int64], letters: NDArray[np.uint32]) -> bool:
     """Write ids letter by letter; whether that is right, since all are ASCII."""
     all_bits = np.uint8(0)
@@ -118,7 +123,7 @@ def _spell(at: NDArray[np.int64], size_bytes: NDArray[np.int64], letters: NDArra
     return bool(all_bits < _ASCII)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _gather(
     at: NDArray[np.int64],
     size_bytes: NDArray[np.int64],
@@ -144,7 +149,7 @@ def _gather(
         _copy_frames(data, rgb_at, audio_at, layout, times[:count], frames[i])
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _copy_frames(
     data: NDArray[np.uint8],
     rgb_at: NDArray[np.int64],

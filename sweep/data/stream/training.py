@@ -6,7 +6,6 @@ import hashlib
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from gapsack.selection.errors import DataError
 from gapsack.sweep.data import sampling
 from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.storage.buffers import Buffers
@@ -15,6 +14,7 @@ from gapsack.sweep.data.stream.order import FRAME_CHOICE, Shuffled
 from gapsack.sweep.data.stream.places import Place
 from gapsack.sweep.data.stream.stream import Stream
 from gapsack.sweep.data.stream.windows import Windows
+from gapsack.sweep.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,10 +40,12 @@ class TrainingSeries:
         sample_frames: int,
         seed: int,
         buffer_bytes: int,
+        whole: bool = False,
     ) -> None:
         self._files, self._features, self._batch_size = files, features, batch_size
         self._sample_frames, self._seed, self._buffer_bytes = sample_frames, seed, buffer_bytes
         self._buffers = Buffers()
+        self._whole = whole
         names = "\n".join(PurePath(file).name for file in files)
         self._identity = {
             "form": FORM,
@@ -53,7 +55,7 @@ class TrainingSeries:
             "sample_frames": sample_frames,
             "seed": seed,
             "buffer_bytes": buffer_bytes,
-        }
+        } | ({"whole": True} if whole else {})
 
     def stream(self, faults: Faults, resume: dict[str, Any] | None, *, threads: int, depth: int) -> Stream[Batch]:
         """The batches from the beginning on, or those after the one whose `resume` this is.
@@ -80,10 +82,11 @@ class TrainingSeries:
             raise DataError(f"Reading resumes only with what it began with, got other {', '.join(changed)}.")
 
     def _gather(self, batch: Cut) -> Batch:
-        if self._features.level == "frame":
+        if self._features.level == "frame" and not self._whole:
             seed = self._seed, FRAME_CHOICE, batch.number
             choice = sampling.at_random(len(batch), self._sample_frames, seed)
         else:
-            choice = sampling.all_frames(len(batch), 1)
+            places = self._sample_frames if self._features.level == "frame" else 1
+            choice = sampling.all_frames(len(batch), places)
         resume = {"series": self._identity, **batch.ends.to_json()}
-        return Batch(*gather(batch, self._features, self._buffers, choice), resume)
+        return Batch(*gather(batch, self._features, self._buffers, choice), resume=resume)

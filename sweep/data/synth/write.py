@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapsack.selection.errors import ConfigError
+from gapsack.selection.files import whole_file
 from gapsack.sweep.data.features import Features, Level
 from gapsack.sweep.data.synth.world import Video, World
 from gapsack.sweep.data.tfrecord import encode
 from gapsack.sweep.data.tfrecord.framing import frame_record
+from gapsack.sweep.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,15 +99,7 @@ def _video_id(number: int) -> str:
 
 
 def _write(path: Path, records: Iterator[bytes]) -> Path:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            for record in records:
-                file.write(frame_record(record))
-            file.flush()
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with whole_file(path) as file:
+        for record in records:
+            file.write(frame_record(record))
     return path

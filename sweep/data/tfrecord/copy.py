@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]  # comes with numba
-from numba import carray, njit, types
+from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from gapsack.models.training.backends.cpu.vectors import prefetch_to_read
+from gapsack.selection.compiled import jit
 
 LINE_BYTES = 64
 _BYTE = ir.IntType(8)
@@ -51,7 +52,7 @@ def _stream_line(_typing: Any, target: Any, target_at: Any, address: Any) -> Any
     return signature, generate
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def stream_bytes(target: NDArray[np.uint8], target_at: int, address: int, count: int) -> None:
     """As `copy_bytes`, for a target that lies on 64-byte lines and is not read soon.
 
@@ -73,7 +74,7 @@ def _pointer(_typing: Any, address: Any) -> Any:
     return signature, generate
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def bytes_at(address: int, count: int) -> NDArray[np.uint8]:
     """The `count` bytes at `address`, as an array; something else has to keep them alive."""
     view: NDArray[np.uint8] = carray(_pointer(address), count)
@@ -105,7 +106,7 @@ def load_word(_typing: Any, source: Any, at: Any) -> Any:
     return signature, generate
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def prefetch(address: int, count: int) -> None:
     """Begin to fetch `count` bytes into the cache; any address will do, and nothing waits.
 

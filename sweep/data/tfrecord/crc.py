@@ -13,10 +13,11 @@ from typing import Any
 import google_crc32c
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]  # comes with numba
-from numba import carray, cfunc, njit, types
+from numba import carray, cfunc, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from gapsack.selection.compiled import jit
 from gapsack.sweep.data.tfrecord import fold
 from gapsack.sweep.data.tfrecord.copy import LINE_BYTES, prefetch
 from gapsack.sweep.data.tfrecord.fold import BLOCK_BYTES, CASTAGNOLI, fold_blocks
@@ -57,7 +58,7 @@ def _plain_crc_function() -> Any:
     return cfunc(types.uint32(types.uint32, types.CPointer(types.uint8), types.uintp))(extend)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _by_library(crc_function: int, data: NDArray[np.uint8], start: int, stop: int) -> np.int64:
     """What follows a piece is fetched while the library works on it."""
     crc, first = np.int64(0), data.ctypes.data
@@ -67,7 +68,7 @@ def _by_library(crc_function: int, data: NDArray[np.uint8], start: int, stop: in
     return np.int64(crc)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _by_folding(crc_function: int, data: NDArray[np.uint8], start: int, stop: int) -> np.int64:
     """Twice as fast on what lies in the cache."""
     first, blocks = data.ctypes.data + start, (stop - start) // BLOCK_BYTES

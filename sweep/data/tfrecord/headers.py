@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from gapsack.selection.compiled import jit
 from gapsack.sweep.data.tfrecord.crc import MASK_DELTA, crc32c
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ HEADER_BYTES, FOOTER_BYTES = 12, 4
 _U32 = 0xFFFFFFFF
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def walk_headers(
     data: NDArray[np.uint8], at: int, filled: int, crc_function: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int, int]:
@@ -50,15 +50,15 @@ def walk_headers(
     return found[0, :count].copy(), found[1, :count].copy(), found[2, :count].copy(), at, needed_bytes
 
 
-@njit(cache=True, nogil=True)
-def _little_endian(data: NDArray[np.uint8], at: int, count: int) -> np.int64:
+@jit()
+def _little_endian(data: NDArray[np.uint8], at: int, count: int) -> int:
     value = np.int64(0)
     for i in range(count):
         value |= np.int64(data[at + i]) << np.int64(8 * i)
-    return value
+    return int(value)
 
 
-@njit(cache=True, nogil=True)
-def _unmask(masked: np.int64) -> np.int64:
+@jit()
+def _unmask(masked: int) -> int:
     rotated = masked - MASK_DELTA & _U32
     return (rotated >> 17 | rotated << 15) & _U32

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from gapsack.selection.compiled import jit
 from gapsack.sweep.data.tfrecord.copy import bytes_at, load_word
 from gapsack.sweep.data.tfrecord.crc import crc32c
 from gapsack.sweep.data.tfrecord.wire import (
@@ -65,7 +65,7 @@ def layout(features: Features) -> Layout:
     )
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def survey_records(
     at: NDArray[np.int64], size_bytes: NDArray[np.int64], crcs: NDArray[np.int64], crc_function: int, layout: Layout
 ) -> NDArray[np.int64]:
@@ -79,7 +79,7 @@ def survey_records(
     return rows
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def room_for_frames(size_bytes: NDArray[np.int64], layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Arrays that hold the places of rgb and of audio values of any record of `size_bytes`.
 
@@ -89,7 +89,7 @@ def room_for_frames(size_bytes: NDArray[np.int64], layout: Layout) -> tuple[NDAr
     return np.empty(most // layout.rgb_bytes + 1, np.int64), np.empty(most // layout.audio_bytes + 1, np.int64)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def survey_record(
     data: NDArray[np.uint8],
     crc: int,
@@ -124,7 +124,7 @@ def survey_record(
         )
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _survey_context(
     data: NDArray[np.uint8], start: int, stop: int, marks: NDArray[np.uint8], row: NDArray[np.int64]
 ) -> int:
@@ -154,7 +154,7 @@ def _survey_context(
     return GOOD if count >= 0 else BROKEN
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _survey_frames(
     data: NDArray[np.uint8],
     start: int,
@@ -185,7 +185,7 @@ def _survey_frames(
     return GOOD if frames > 0 else NO_FRAMES
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _survey_list(
     data: NDArray[np.uint8], at: int, stop: int, frame_bytes: int, places: NDArray[np.int64], row: NDArray[np.int64]
 ) -> int:
@@ -217,7 +217,7 @@ def _survey_list(
     return count
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _alike(data: NDArray[np.uint8], left: int, right: int, count: int) -> bool:
     """Whether `count` bytes are the same at both places: by words, the last one overlapping, since there are four."""
     last = count - 4
@@ -227,7 +227,7 @@ def _alike(data: NDArray[np.uint8], left: int, right: int, count: int) -> bool:
     return bool(different == 0)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _survey_means(
     data: NDArray[np.uint8],
     start: int,
@@ -259,7 +259,7 @@ def _survey_means(
     return GOOD
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _finite(data: NDArray[np.uint8], start: int, stop: int) -> np.bool:
     """Whether no little-endian float32 in the span has all exponent bits set, as NaN and infinities have."""
     largest = np.int32(0)

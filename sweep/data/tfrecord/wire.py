@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
+
+from gapsack.selection.compiled import jit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +23,7 @@ MALFORMED = -2
 VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def read_varint(data: NDArray[np.uint8], at: int, stop: int) -> tuple[np.int64, int]:
     """A base-128 integer (wrapped to int64) and the place after it; (0, MALFORMED) when it does not end in time."""
     value, shift = np.uint64(0), np.uint64(0)
@@ -36,7 +37,7 @@ def read_varint(data: NDArray[np.uint8], at: int, stop: int) -> tuple[np.int64, 
     return np.int64(0), MALFORMED
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def read_field(data: NDArray[np.uint8], at: int, stop: int) -> Any:
     """Number, wire type, and the span of the value of the field at `at`; a negative span end when it is malformed."""
     tag, at = read_varint(data, at, stop)
@@ -61,7 +62,7 @@ def read_field(data: NDArray[np.uint8], at: int, stop: int) -> Any:
     return tag >> 3, wire, start, end
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def find_message(data: NDArray[np.uint8], at: int, stop: int, number: int) -> tuple[int, int]:
     """Span of the length-delimited field `number`, which may come once; ABSENT or MALFORMED otherwise."""
     found, found_stop = ABSENT, ABSENT
@@ -76,7 +77,7 @@ def find_message(data: NDArray[np.uint8], at: int, stop: int, number: int) -> tu
     return found, found_stop
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def find_entry(data: NDArray[np.uint8], at: int, stop: int, key: NDArray[np.uint8]) -> tuple[int, int]:
     """Span of the value of `key` in a map (repeated field 1 of key = 1, value = 2); the last one, should two come."""
     found, found_stop = ABSENT, ABSENT
@@ -95,7 +96,7 @@ def find_entry(data: NDArray[np.uint8], at: int, stop: int, key: NDArray[np.uint
     return found, found_stop
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def _equal(data: NDArray[np.uint8], start: int, stop: int, key: NDArray[np.uint8]) -> bool:
     if stop - start != key.size:
         return False
@@ -105,7 +106,7 @@ def _equal(data: NDArray[np.uint8], start: int, stop: int, key: NDArray[np.uint8
     return True
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def single_value(data: NDArray[np.uint8], start: int, stop: int, kind: int) -> tuple[int, int]:
     """Span of the one value in a `Feature` of the `kind` 1 (bytes) or 2 (packed floats)."""
     start, stop = find_message(data, start, stop, kind)
@@ -115,7 +116,7 @@ def single_value(data: NDArray[np.uint8], start: int, stop: int, kind: int) -> t
     return start, stop
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def read_integers(data: NDArray[np.uint8], at: int, stop: int, out: NDArray[np.int64]) -> int:
     """Values of an `Int64List`, packed or not, into `out` as far as they fit; their number, or MALFORMED."""
     count = 0

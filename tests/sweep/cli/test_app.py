@@ -4,7 +4,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from gapsack.selection.errors import GraphError, PoolError
+from gapsack.models.errors import GraphError
+from gapsack.selection.errors import PoolError
 from gapsack.sweep.cli.app import Column, make_app, print_json, print_table
 
 

@@ -5,12 +5,13 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from gapsack.selection.errors import ConfigError, DataError, InputError
+from gapsack.selection.errors import InputError
 from gapsack.sweep.cli.runs import app
 from gapsack.sweep.cluster import launch as launching
 from gapsack.sweep.cluster.drive import SweepResult
 from gapsack.sweep.cluster.launch import changes, find_files, prepare
 from gapsack.sweep.data.files import Split
+from gapsack.sweep.errors import ConfigError, DataError
 from gapsack.sweep.grid.read import load_grid
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder
@@ -63,16 +64,16 @@ def run_command(folder, monkeypatch, trial_result):
     """Runs `sweep run` with a sweep that ends as told; returns the command's result."""
 
     def command(*options, done=(), failed=None, unfinished=(), interrupted=False):
-        def run_sweep(spec, tracker, *, trial, address, progress):
-            progress.sweep_started(total=2, done=0)
+        def run_sweep(spec, tracker, *, trial, address, events):
+            events.sweep_started(total=2, done=0)
             for name in done:
-                progress.trial_started(name)
+                events.trial_started(name)
                 record = trial_result(name, size_bytes={"float16": 2**20})
                 spec.run.trial(name).finish(record)
-                progress.trial_finished(name, record)
+                events.trial_finished(name, record)
             for name, reason in (failed or {}).items():
                 spec.run.trial(name).fail(reason)
-                progress.trial_failed(name, reason)
+                events.trial_failed(name, reason)
             return SweepResult(tuple(done), dict(failed or {}), tuple(unfinished), interrupted)
 
         monkeypatch.setattr(launching, "run_sweep", run_sweep)

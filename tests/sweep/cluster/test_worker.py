@@ -2,8 +2,9 @@
 
 import pytest
 
-from gapsack.selection.errors import TrainingError
-from gapsack.sweep.cluster.worker import TrialInterruptedError, run_in_worker, stop_polling
+from gapsack.models.errors import TrainingError
+from gapsack.sweep.cluster.worker import run_in_worker, stop_polling
+from gapsack.sweep.trial.control import TrialInterruptedError
 
 
 @pytest.fixture
@@ -17,9 +18,9 @@ def work(spec, trial):
 
 
 def test_a_finished_trial_tells_its_score_and_its_size_in_the_budgets_precision(spec, trial_result):
-    def trial(spec, *, report, should_stop):
+    def trial(spec, control):
         assert spec.folder.status(run_alive=True) == "running"
-        report({"status": "running", "step": 1})
+        control.report({"status": "running", "step": 1})
         result = trial_result(spec.name, size_bytes={"float32": 40, "float16": 20})
         spec.folder.finish(result)
         return result
@@ -31,7 +32,7 @@ def test_a_finished_trial_tells_its_score_and_its_size_in_the_budgets_precision(
 
 
 def test_what_would_only_fail_again_is_an_outcome(spec):
-    def trial(spec, *, report, should_stop):
+    def trial(spec, control):
         raise TrainingError("the loss is not finite")
 
     result, _reports = work(spec, trial)
@@ -41,7 +42,7 @@ def test_what_would_only_fail_again_is_an_outcome(spec):
 
 
 def test_what_may_pass_is_raised_for_another_attempt(spec):
-    def trial(spec, *, report, should_stop):
+    def trial(spec, control):
         raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="disk is full"):
@@ -50,7 +51,7 @@ def test_what_may_pass_is_raised_for_another_attempt(spec):
 
 
 def test_an_interrupted_trial_is_neither_done_nor_failed(spec):
-    def trial(spec, *, report, should_stop):
+    def trial(spec, control):
         spec.run.stop_file.touch()
         raise TrialInterruptedError
 

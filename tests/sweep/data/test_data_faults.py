@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from gapsack.selection.errors import ConfigError, DataError
 from gapsack.sweep.data.faults import Faults
+from gapsack.sweep.errors import ConfigError, DataError
 
 
 def test_counts_by_kind_and_names_the_first() -> None:

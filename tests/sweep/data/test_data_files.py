@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gapsack.selection.errors import ConfigError, DataError
 from gapsack.sweep.data.files import expand, split_holdout
+from gapsack.sweep.errors import ConfigError, DataError
 
 
 def test_expand_sorts_and_drops_doubles(tmp_path: Path) -> None:

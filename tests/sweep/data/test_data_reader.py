@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gapsack.selection.errors import ConfigError, DataError
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.reader import Batch, evaluation_batches, evaluation_frames, raw_batches, training_batches
@@ -19,6 +18,7 @@ from gapsack.sweep.data.storage import files as storage
 from gapsack.sweep.data.storage.mapping import FileMemory
 from gapsack.sweep.data.tfrecord import encode
 from gapsack.sweep.data.tfrecord.framing import frame_record
+from gapsack.sweep.errors import ConfigError, DataError
 
 FEATURES = Features("frame", classes=10, rgb=5, audio=3, max_frames=7)
 SIZES = {"batch_size": 4, "sample_frames": 6}

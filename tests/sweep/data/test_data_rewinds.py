@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gapsack.selection.errors import DataError
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.reader import Batch, RawBatch, evaluation_batches, raw_batches, training_batches
@@ -22,6 +21,7 @@ from gapsack.sweep.data.stream.stream import Stream
 from gapsack.sweep.data.stream.windows import Windows
 from gapsack.sweep.data.tfrecord import encode
 from gapsack.sweep.data.tfrecord.framing import frame_record
+from gapsack.sweep.errors import DataError
 
 FEATURES = Features("frame", classes=10, rgb=5, audio=3, max_frames=7)
 SIZES = (0, 9, 1, 12, 7, 11)  # records of each file

@@ -7,18 +7,19 @@ from typing import Any
 
 import pytest
 
-from gapsack.models.graph import Member, SavedModelMember, Shared
+from gapsack.models.graph import Member, SavedModelMember
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
-from gapsack.selection.pool.origin import SavedModelOrigin, TrialOrigin, youtube8m_task
+from gapsack.selection.files import replace_json
+from gapsack.selection.pool.origin import SavedModelOrigin, TrialOrigin
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.report.ensemble import Member as Chosen
-from gapsack.sweep.atomic import replace_json
-from gapsack.sweep.data.features import Features
-from gapsack.sweep.graphs.packing import read_packing, task_features
+from gapsack.sweep.graphs.packing import read_packing
 
 SIZES = {"classes": 24, "rgb": 16, "audio": 8}
 MODEL = {**SIZES, "clusters": 4, "hidden": 8, "mixtures": 2}
-TASK = youtube8m_task("frame", 24, rgb=16, audio=8, max_frames=8)
+SEEN = YouTube8M("frame", 24, rgb=16, audio=8, max_frames=8)
+TASK = SEEN.to_dict()
 TRIAL = TrialOrigin(
     run="r",
     family="gated_netvlad",
@@ -54,7 +55,7 @@ def pack(folder: Path, **origins: dict[str, Any]) -> Any:
 def test_a_trial_is_packed_by_its_origin(origin: dict[str, Any], tmp_path: Path) -> None:
     packing = pack(tmp_path, a=origin, b=SAVED)
     pool = tmp_path / "pool"
-    assert packing.features == Features("frame", 24, rgb=16, audio=8, max_frames=8)
+    assert packing.task == SEEN
     assert packing.members == (
         Member(
             name="a",
@@ -66,13 +67,13 @@ def test_a_trial_is_packed_by_its_origin(origin: dict[str, Any], tmp_path: Path)
             sample_frames=4,
             calibration=pool / "../trials/a/calibration.npz",
         ),
-        SavedModelMember("b", pool / "../b", "float32", 0.5, 4, Shared(16, 8, 24)),
+        SavedModelMember("b", pool / "../b", "float32", 0.5, 4),
     )
 
 
 def test_members_of_other_data_are_refused_by_name(tmp_path: Path) -> None:
     other = SAVED | {"task": TASK | {"max_frames": 9}}
-    with pytest.raises(InputError, match=r"expected members that read the same data, got a .*max_frames=8.*b .*=9"):
+    with pytest.raises(InputError, match=r"expected members of the same task, .* got a .*max_frames=8.*b .*=9"):
         pack(tmp_path, a=TRIAL, b=other)
 
 
@@ -86,7 +87,6 @@ def test_a_wrong_origin_is_told_with_its_file_and_key(tmp_path: Path) -> None:
         pack(tmp_path, a=TRIAL | {"sample_frames": "four"})
 
 
-@pytest.mark.parametrize("task", [{"name": "dense"}, {"name": "youtube8m_frame", "classes": 3}, {}])
-def test_another_task_than_youtube8ms_has_no_features(task: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="expected a task of YouTube-8M"):
-        task_features(task)
+def test_a_task_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="weather"):
+        pack(tmp_path, a=TRIAL | {"task": {"name": "weather"}})

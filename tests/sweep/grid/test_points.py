@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gapsack.selection.errors import ConfigError
+from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.points import trial_point, trial_points
 from gapsack.sweep.grid.schema import Grid
 

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from gapsack.models.training import PruningSchedule
-from gapsack.selection.errors import ConfigError
+from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.read import load_config, load_grid
 from gapsack.sweep.grid.schema import Grid
 

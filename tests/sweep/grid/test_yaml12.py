@@ -1,6 +1,6 @@
 import pytest
 
-from gapsack.selection.errors import ConfigError
+from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.yaml12 import dotted, read_document
 
 

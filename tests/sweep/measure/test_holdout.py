@@ -1,15 +1,17 @@
 """The hold-out measured in batches, against all of it at once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gapsack.selection.errors import DataError, TrainingError
+from gapsack.models.errors import TrainingError
 from gapsack.selection.gap import gap_at_k
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.reader import evaluation_batches
+from gapsack.sweep.errors import DataError
 from gapsack.sweep.measure.holdout import Holdout
 
 FEATURES = Features("frame", 24, rgb=16, audio=8, max_frames=8)
@@ -60,7 +62,7 @@ def test_a_stop_between_batches_leaves_at_once(small_files):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        holdout(small_files["holdout"]).measure(FrameMean(), tick=tick)
+        replace(holdout(small_files["holdout"]), tick=tick).measure(FrameMean())
     assert len(batches) == 2
 
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from gapsack.models import sizes
 from gapsack.models.checkpoints import read_weights
 from gapsack.models.graph import Graph
+from gapsack.selection.files import replace_json
 from gapsack.selection.pool import CandidatePool
-from gapsack.sweep.atomic import replace_json
 from gapsack.sweep.cli.choose import app
 from gapsack.sweep.data.tfrecord import encode
 from gapsack.sweep.data.tfrecord.framing import frame_record
@@ -129,7 +129,7 @@ def test_checkpoints_and_saved_models_are_packed_into_one_graph(world: dict[str,
                     "--workers", "1", "--out", folder / "ensemble.json")  # fmt: skip
     built = select("build", folder / "ensemble.json", "--out", folder / "graph")
     assert built["size_bytes"] <= record["budget_bytes"]
-    output = Graph(folder / "graph").predict(videos.frames, videos.counts).probabilities
+    output = Graph(folder / "graph").predict({"frames": videos.frames, "num_frames": videos.counts}).probabilities
     expected = np.zeros((VIDEOS, CLASSES))
     for member in record["members"]:
         lists = pool[member["name"]].predictions_at(member["precision"])

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from gapsack.selection.errors import DataError, InputError
-from gapsack.sweep.atomic import replace_json
+from gapsack.selection.errors import InputError
+from gapsack.selection.files import replace_json
+from gapsack.sweep.errors import DataError
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.pools.source import ImportSource, import_source
 from gapsack.sweep.runs.folder import RunFolder

@@ -4,7 +4,8 @@ import google_crc32c
 import numpy as np
 import pytest
 
-from gapsack.selection.errors import DataError, InputError
+from gapsack.selection.errors import InputError
+from gapsack.sweep.errors import DataError
 from gapsack.sweep.runs import checksums
 
 

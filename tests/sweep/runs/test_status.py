@@ -4,15 +4,15 @@ import pytest
 
 from gapsack.dashboards.records import FrontierPoint
 from gapsack.selection.report.ensemble import Ensemble, Member
+from gapsack.sweep.cli.show.status import run_values, status_values
 from gapsack.sweep.cluster.drive import run_sweep
-from gapsack.sweep.cluster.events import SweepProgress
+from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.grid.schema import Grid
-from gapsack.sweep.runs.report import frontier_points, inferior_trials, sweep_records
 from gapsack.sweep.runs.folder import RunFolder, runs_in
 from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.runs.report import frontier_points, inferior_trials, sweep_records
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import curve_rows, readable_states, run_state
-from gapsack.sweep.cli.show.plan import run_values, status_values
 
 GRID = {
     "name": "run",
@@ -128,13 +128,13 @@ def test_a_run_whose_budget_was_lowered_is_as_done_for_its_driver_as_for_whoever
     assert [trial.plan.status for trial in lowered.trials].count("skipped") == 2
     assert (len(lowered.done), lowered.wanted, lowered.waiting, lowered.status) == (4, 4, (), "done")
 
-    class Told(SweepProgress):
+    class Told(SweepEvents):
         def sweep_started(self, *, total, done):
             self.counts = (done, total)
 
     told = Told()
     sweep = SweepSpec(str(run.path), lowered.grid, ("train",), ("holdout",))
-    result = run_sweep(sweep, None, trial=None, progress=told)
+    result = run_sweep(sweep, None, trial=None, events=told)
     assert told.counts == (status_values(lowered)["done"], status_values(lowered)["wanted"]) == (4, 4)
     assert (len(result.done), result.failed, result.unfinished) == (4, {}, ())
 

@@ -1,3 +1,7 @@
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -62,3 +66,21 @@ def test_half_written_files_are_cleared_away(checkpoints, tmp_path):
 def test_scores_by_step_are_those_that_were_measured():
     rows = [{"step": 5, "gap": None}, {"step": 10, "gap": 0.25}]
     assert Progress(curve=rows).scores() == {10: 0.25}
+
+
+def test_a_worker_that_is_killed_while_it_starts_leaves_the_checkpoints(checkpoints, tmp_path):
+    checkpoints.write_weights(5, {"w": np.float32([1])})
+    checkpoints.write_state(Progress(5), {})
+    code = (
+        "import pathlib, resource, signal, sys\n"
+        "from gapsack.sweep.trial.checkpoints import Checkpoints\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # the first byte that is written to a file kills\n"
+        "checkpoints = Checkpoints(pathlib.Path(sys.argv[1]), 'one')\n"
+        "checkpoints.write_weights(6, {})\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / "checkpoints")], check=False)
+    assert killed.returncode == -signal.SIGXFSZ
+    again = Checkpoints(tmp_path / "checkpoints", "one")
+    assert again.steps() == [5]
+    assert again.read_state()[0].step == 5

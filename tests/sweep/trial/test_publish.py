@@ -14,6 +14,7 @@ from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.reader import raw_batches
 from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.measure.sample import TrainingSample
+from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.publish import publish
 from gapsack.sweep.trial.run import new_trainer
 
@@ -25,7 +26,7 @@ def published(spec):
     trainer = new_trainer(spec)
     weights = {name: values * 3 for name, values in trainer.weights().items()}
     spec.folder.begin(spec.to_dict())
-    result = publish(spec, trainer, weights, holdout, {}, tick=lambda: None)
+    result = publish(spec, trainer, weights, holdout, {}, control=Control(lambda metrics: None, lambda: False))
     return result, CandidatePool.read(spec.run.pool)["K2-H8"], trainer, weights, features
 
 
@@ -35,7 +36,7 @@ def built_scores(member, spec, candidate, features, folder):
     graph, rows = Graph(folder), {}
     with raw_batches(spec.holdout_files, features, batch_size=100, faults=Faults(0)) as batches:
         for batch in batches:
-            probabilities = graph.predict(batch.frames, batch.num_frames).probabilities
+            probabilities = graph.predict(batch.inputs).probabilities
             rows |= zip(batch.video_ids.tolist(), probabilities, strict=True)
     listed = candidate.by_precision["int4"]
     return np.stack([rows[video][top] for video, top in zip(listed.video_ids, listed.top_indices, strict=True)])
@@ -107,9 +108,9 @@ def test_auto_publishes_the_mixed_precision_that_it_chose(small_trial):
         candidate.by_precision[recipe].top_scores, holdout.measure(trainer, 22).predictions.top_scores
     )
     sample = TrainingSample.of(spec, 70)
-    stored = sample.measure(trainer, 8, tick=lambda: None).gap
+    stored = sample.measure(trainer, 8).gap
     trainer.load_weights(weights)
-    loss = sample.measure(trainer, 8, tick=lambda: None).gap - stored
+    loss = sample.measure(trainer, 8).gap - stored
     assert result.sensitivity.gap_loss == pytest.approx(loss, abs=1e-12)
     assert loss <= 0.004
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 import gapsack.sweep.trial.run
 from gapsack.models import precisions, sizes
 from gapsack.models.checkpoints import read_weights
+from gapsack.models.errors import TrainingError
 from gapsack.models.training import Recipe
-from gapsack.selection.errors import TrainingError
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pool import CandidatePool
-from gapsack.sweep.cluster.worker import TrialInterruptedError
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.trial.control import Control, TrialInterruptedError
 from gapsack.sweep.trial.run import run_trial
 
 MATRIX = "tower/gating_prob_weights"
@@ -97,7 +97,7 @@ def run(spec, *, stop_after=10**9, kill_after=10**9):
         return calls > stop_after
 
     spec.folder.begin(spec.to_dict())
-    return run_trial(spec, report=lambda metrics: reports.append(dict(metrics)), should_stop=should_stop), reports
+    return run_trial(spec, Control(lambda metrics: reports.append(dict(metrics)), should_stop)), reports
 
 
 def curve(spec):

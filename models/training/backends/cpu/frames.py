@@ -12,13 +12,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from gapsack.models.training.backends.cpu import tiles, workers
 from gapsack.models.training.backends.cpu.lanes import TILING, padded
 from gapsack.models.training.backends.cpu.transpose import turn
 from gapsack.models.training.backends.cpu.vectors import LANES, SIGN_BIT
+from gapsack.selection.compiled import jit
 from gapsack.selection.memory import LINE_BYTES
 
 Floats = NDArray[np.float32]
@@ -60,7 +60,7 @@ def padded_clusters(clusters: int) -> int:
     return padded(clusters, max(_CLUSTERS, _SUM_CLUSTERS))
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def score(part: Part, video: int, turned: Floats, constants: Floats, dots: Floats, out: Floats) -> None:
     """A video's unit frames by the rows of `turned` [padded, at least features], plus a constant each -> [K, T].
 
@@ -80,7 +80,7 @@ def score(part: Part, video: int, turned: Floats, constants: Floats, dots: Float
             row[i] = row[i] * gain[i] + (shift[i] * row_sum + constant)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def add_assigned(part: Part, video: int, weights: Floats, scaled: Floats, totals: Floats) -> None:
     """Add weights [K, T] @ a video's unit frames to `totals` [padded, features]; `scaled` [padded, T] is for use."""
     clusters, length = weights.shape
@@ -108,7 +108,7 @@ def add_assigned(part: Part, video: int, weights: Floats, scaled: Floats, totals
             sums[feature] += moved
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc"})
+@jit(fastmath={"reassoc"})
 def total(row: Floats) -> np.float32:
     """Sum of a row, in an order that makes vectors of it."""
     found = np.float32(0)
@@ -117,7 +117,7 @@ def total(row: Floats) -> np.float32:
     return found
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc"})
+@jit(fastmath={"reassoc"})
 def inner(left: Floats, right: Floats) -> np.float32:
     """Sum of two rows' products, in an order that makes vectors of it."""
     found = np.float32(0)
@@ -126,7 +126,7 @@ def inner(left: Floats, right: Floats) -> np.float32:
     return found
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _dots_of_video(frames: NDArray[np.uint8], first: int, features: int, turned: Floats, dots: Floats) -> None:
     """Codes by `turned` [padded, at least features], all that fill vectors, into `dots` [T, padded]."""
     length, width = frames.shape
@@ -144,7 +144,7 @@ def _dots_of_video(frames: NDArray[np.uint8], first: int, features: int, turned:
                 row += 1
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _code_sums(
     frames: NDArray[np.uint8], first: int, stop: int, sums: NDArray[np.int32], squares: NDArray[np.int32]
 ) -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from gapsack.models.training.backends.cpu import workers
 from gapsack.models.training.backends.cpu.tiles import exponentials
 from gapsack.models.training.backends.cpu.vectors import LANES
+from gapsack.selection.compiled import jit
 
 Floats = NDArray[np.float32]
 
@@ -70,7 +70,7 @@ def gated_gradients(
     return out
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _gate(
     inputs: Floats,
     product: Floats,
@@ -107,7 +107,7 @@ def _gate(
             values[i] = row[i] * shares[i]
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _ungate(
     inputs: Floats,
     product: Floats,
@@ -149,7 +149,7 @@ def _ungate(
         of_gamma[i] *= np.sqrt(inverse[i])
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _scale_and_offset(
     gamma: Floats, beta: Floats, epsilon: np.float32, mean: Floats, variance: Floats
 ) -> tuple[Floats, Floats]:
@@ -157,7 +157,7 @@ def _scale_and_offset(
     return scale, beta - mean * scale
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _sigmoids(row: Floats, scale: Floats, offset: Floats, out: Floats) -> None:
     """Of row * scale + offset, into the first of `out` [whole vectors]."""
     for i in range(len(row)):

@@ -13,12 +13,13 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from gapsack.models.training.backends.cpu import vectors, workers
 from gapsack.models.training.backends.cpu.vectors import LANES, VECTOR_BYTES
+from gapsack.selection.compiled import jit
 
 Floats = NDArray[np.float32]
 
@@ -78,7 +79,7 @@ def _compiled(mixtures: int) -> _Compiled:
     block, block_gradients = _block(mixtures), _block_gradients(mixtures)
     of_gates, of_experts = mixtures + 1, mixtures  # values of a class
 
-    @njit(nogil=True)
+    @jit()
     def mix(gates: Floats, experts: Floats, biases: Floats, out: Floats, first: int, stop: int, spare: Floats) -> None:
         whole = first + (stop - first) // LANES * LANES
         for video in range(len(gates)):
@@ -95,7 +96,7 @@ def _compiled(mixtures: int) -> _Compiled:
                 block(gate.ctypes.data, expert.ctypes.data, bias.ctypes.data, to.ctypes.data)
                 out[video, whole:stop] = to[: stop - whole]
 
-    @njit(nogil=True)
+    @jit()
     def unmix(
         gates: Floats, experts: Floats, biases: Floats, upstream: Floats,
         to_gates: Floats, to_experts: Floats, to_biases: Floats, first: int, stop: int, sums: Floats, spare: Floats,
@@ -132,7 +133,7 @@ def _compiled(mixtures: int) -> _Compiled:
     return _Compiled(mix, unmix)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _fill(buffer: Floats, values: Floats) -> None:
     """The values, and zeros after them."""
     buffer[: len(values)] = values

@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from gapsack.models.training.backends.cpu import workers
@@ -23,6 +22,7 @@ from gapsack.models.training.backends.cpu.lanes import padded
 from gapsack.models.training.backends.cpu.tiles import exponentials
 from gapsack.models.training.backends.cpu.transpose import turn
 from gapsack.models.training.backends.cpu.vectors import LANES
+from gapsack.selection.compiled import jit
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -163,7 +163,7 @@ def gradients(
     return results[0], of_gamma.astype(np.float32), of_beta.astype(np.float32), results[1]
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _score_videos(
     part: Part, start: int, stop: int, turned: Floats, dots: Floats, scores: Floats, sums: Doubles
 ) -> None:
@@ -174,7 +174,7 @@ def _score_videos(
             sums[video, 0, k], sums[video, 1, k] = _sum_and_squares(scores[video, k])
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc"})
+@jit(fastmath={"reassoc"})
 def _sum_and_squares(row: Floats) -> tuple[float, float]:
     found, squares = 0.0, 0.0
     for i in range(len(row)):
@@ -184,7 +184,7 @@ def _sum_and_squares(row: Floats) -> tuple[float, float]:
     return found, squares
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _describe_videos(
     part: Part,
     start: int,
@@ -224,7 +224,7 @@ def _describe_videos(
         turn(residuals[:clusters], found.descriptor[video].reshape(features, clusters))
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _softmax(scores: Floats, scale: Floats, offset: Floats, powers: Floats, share: Floats) -> None:
     """Over the clusters of scores * scale + offset, [K, T]; `powers` has room for as many, in whole vectors."""
     clusters, length = scores.shape
@@ -255,7 +255,7 @@ def _softmax(scores: Floats, scale: Floats, offset: Floats, powers: Floats, shar
             out[i] = row[i] * sums[i]
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _undescribe_videos(
     part: Part,
     start: int,
@@ -302,7 +302,7 @@ def _undescribe_videos(
         _through_softmax(found.share[video], of_scores[video])
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _through_softmax(share: Floats, gradient: Floats) -> None:
     """From the gradient of shares [K, T] to that of what the softmax was taken of, in place."""
     clusters, length = share.shape
@@ -317,7 +317,7 @@ def _through_softmax(share: Floats, gradient: Floats) -> None:
             row[i] = part[i] * (row[i] - along[i])
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc"})
+@jit(fastmath={"reassoc"})
 def _sum_for_batch_norm(
     gradient: Floats, scores: Floats, start: int, stop: int, mean: Floats, deviation: Floats, sums: Doubles
 ) -> None:
@@ -332,7 +332,7 @@ def _sum_for_batch_norm(
             sums[video, 0, k], sums[video, 1, k] = found, with_scores / deviation[k]
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _unscore_videos(
     part: Part,
     start: int,

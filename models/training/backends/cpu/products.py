@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from gapsack.models.training.backends.cpu import tiles, workers
 from gapsack.models.training.backends.cpu.lanes import TILING, padded
 from gapsack.models.training.backends.cpu.transpose import turn
 from gapsack.models.training.backends.cpu.vectors import LANES
+from gapsack.selection.compiled import jit
 
 Floats = NDArray[np.float32]
 
@@ -180,7 +180,7 @@ def squared_norms(gradients: Sequence[Gradient]) -> Floats:
     return found
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _product_block(
     batch: Floats,
     matrix: Floats,
@@ -228,7 +228,7 @@ def _product_block(
     return squares
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _multiply(
     width: int,
     numbers: int,
@@ -260,7 +260,7 @@ def _multiply(
         fetched = min(fetched + (depth >> _PANEL_TURNS), depth)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _pack_padded(matrix: Floats, row: int, first: int, stop: int, panel: Floats, depth: int) -> float:
     """Columns first … stop-1 as a panel that ends with zeros, by themselves; returns the sum of their squares."""
     panel[:] = 0
@@ -273,7 +273,7 @@ def _pack_padded(matrix: Floats, row: int, first: int, stop: int, panel: Floats,
     return squares
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _sum_rows(matrix: Floats, turned: Floats, sums: Floats, first: int, stop: int) -> None:
     """Rows first … stop-1 of the matrix by `turned` [columns, padded] -> `sums` [rows, padded]."""
     columns = len(turned)
@@ -282,7 +282,7 @@ def _sum_rows(matrix: Floats, turned: Floats, sums: Floats, first: int, stop: in
         _add_rows(matrix, start, turned[start : min(start + _SPAN, columns)], sums, first, stop)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _add_rows(matrix: Floats, column: int, turned: Floats, sums: Floats, first: int, stop: int) -> None:
     """Rows first … stop-1 of the matrix, its columns from `column` on, by as many rows of `turned`, added to `sums`."""
     depth, width = turned.shape
@@ -294,7 +294,7 @@ def _add_rows(matrix: Floats, column: int, turned: Floats, sums: Floats, first: 
         row += _add_strip(numbers, row_bytes, stop - row, turned.ctypes.data, to, width // LANES, vector_bytes, depth)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _gram_of_columns(factor: Floats, begin: int, end: int, turned: Floats, sums: Floats) -> None:
     """Columns begin … end-1 turned into the first rows of `turned`, and added to `sums`."""
     for first in range(begin, end, _SPAN // 2):
@@ -304,7 +304,7 @@ def _gram_of_columns(factor: Floats, begin: int, end: int, turned: Floats, sums:
         _add_gram(factor, first, place, sums)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _add_gram(factor: Floats, first: int, turned: Floats, sums: Floats) -> None:
     """Columns from `first` on of the factor by their transpose `turned`, added to `sums`: its upper half alone."""
     depth, width = turned.shape
@@ -319,7 +319,7 @@ def _add_gram(factor: Floats, first: int, turned: Floats, sums: Floats) -> None:
         row += _add_strip(numbers, row_bytes, len(factor) - row, vector, to, left, vector_bytes, depth)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _add_strip(
     numbers: int, row_bytes: int, rows: int, vector: int, to: int, vectors: int, vector_bytes: int, depth: int
 ) -> int:
@@ -339,7 +339,7 @@ def _add_strip(
     return _ROWS if whole else 1
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _tile(
     width: int,
     whole: bool,
@@ -370,7 +370,7 @@ def _tile(
         _single_3(numbers, number_row, 4, vector, vector_step, out, out_row, count, later, later_row, turns)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _pack_and_multiply(
     width: int,
     numbers: int,

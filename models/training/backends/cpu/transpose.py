@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from gapsack.models.training.backends.cpu.tiles import turn_tile
 from gapsack.models.training.backends.cpu.vectors import LANES
+from gapsack.selection.compiled import jit
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def turn(source: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """source [n, m] as out [at least m, at least n], with zeros where `out` is larger; rows without gaps inside.
 

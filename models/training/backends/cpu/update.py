@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from gapsack.models.training.backends.cpu import tiles, workers
 from gapsack.models.training.backends.cpu.lanes import TILING
 from gapsack.models.training.backends.cpu.vectors import LANES
+from gapsack.selection.compiled import jit
 
 Floats = NDArray[np.float32]
 
@@ -137,13 +137,13 @@ def _tasks(one: Update) -> list[_Task]:
     return [_Task(one, *r, *c, panels) for c in by_columns for r in by_rows]
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _update_small(tensor: Floats, m: Floats, v: Floats, gradient: Floats, step: AdamStep) -> None:
     for i in range(len(tensor)):
         tensor[i], m[i], v[i] = _changed(tensor[i], m[i], v[i], step.scale * gradient[i], step)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _changed(weight: Any, m: Any, v: Any, gradient: Any, step: AdamStep) -> tuple[Any, Any, Any]:
     """A weight and its moments after Adam, as `models.training.arithmetic.adam` puts it."""
     new_m = m + (gradient - m) * step.new_m
@@ -151,7 +151,7 @@ def _changed(weight: Any, m: Any, v: Any, gradient: Any, step: AdamStep) -> tupl
     return step.keep * weight - step.rate * new_m / (np.sqrt(new_v) + step.epsilon), new_m, new_v
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _update_block(
     state: _State,
     left: Floats,
@@ -202,7 +202,7 @@ def _update_block(
             strip, panel = strip + 1, 0
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _update_rest(state: _State, waiting: _Waiting, products: Floats, step: AdamStep) -> None:
     """Adam on the last columns, which do not fill a vector."""
     first = waiting.stop - (waiting.stop - waiting.column) % LANES
@@ -214,7 +214,7 @@ def _update_rest(state: _State, waiting: _Waiting, products: Floats, step: AdamS
             w[column], m[column], v[column] = _changed(w[column], m[column], v[column], gradient, step)
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _pack_upstream(upstream: Floats, first: int, stop: int, right: Floats) -> None:
     """Columns first … stop-1 as panels [panels, B, _PANEL], the last one filled with zeros."""
     row_bytes = 4 * upstream.shape[1]
@@ -229,7 +229,7 @@ def _pack_upstream(upstream: Floats, first: int, stop: int, right: Floats) -> No
                 right[panel, video, stop - start :] = 0
 
 
-@njit(nogil=True, cache=True)
+@jit()
 def _pack_left(left: Floats, row: int, last_row: int, numbers: Floats) -> None:
     """The next rows of the matrix from `row` on, columns of the left factor, as [groups, B, _ROWS] and zeros."""
     row_bytes = 4 * left.shape[1]

@@ -11,10 +11,10 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
 
+from gapsack.models.errors import GraphError
 from gapsack.models.graph import Graph, SavedModelMember, Shared, build_graph, reserve_bytes
-from gapsack.models.graph.formats.litert import build_lite
-from gapsack.models.graph.formats.metagraph import build_meta_graph
-from gapsack.selection.errors import GraphError, InputError
+from gapsack.models.graph.formats import load_graph
+from gapsack.selection.errors import InputError
 
 WIDTH, CLASSES = 12, 30
 SHARED = Shared(8, 4, CLASSES)
@@ -93,10 +93,12 @@ def test_models_of_frames_blend_with_members_of_a_family(
         + 0.3 * answer(sampling, **{keras_input(sampling): features_of(sampled, np.full(10, 5))})
     )
     graph = Graph(tmp_path / "graph")
-    output = graph.predict(videos.frames, videos.num_frames)
+    output = graph.predict({"frames": videos.frames, "num_frames": videos.num_frames})
     assert_allclose(output.probabilities, expected, atol=1e-6)
     graph.decode()
-    assert_allclose(graph.predict(videos.frames, videos.num_frames).probabilities, expected, atol=1e-6)
+    assert_allclose(
+        graph.predict({"frames": videos.frames, "num_frames": videos.num_frames}).probabilities, expected, atol=1e-6
+    )
     names = {name for name, _ in tf.train.list_variables(str(tmp_path / "graph" / "variables" / "variables"))}
     assert {"tower/saved_model/kernel", "tower/saved_model/kernel_", "tower/model2/saved_model/kernel"} < names
     weights = sum(each.size_bytes for each in members)
@@ -114,9 +116,11 @@ def test_the_same_saved_model_twice_and_a_fixed_number_of_frames(videos: SimpleN
     counts = np.minimum(videos.num_frames, 20).astype(np.int64)
     own = answer(fixed, frames=videos.frames[:, :20], n=counts).astype(np.float64)
     logits = np.log(own / (1 - own))
-    output = Graph(tmp_path / "graph").predict(videos.frames, videos.num_frames)
+    output = Graph(tmp_path / "graph").predict({"frames": videos.frames, "num_frames": videos.num_frames})
     assert_allclose(output.probabilities, 1 / (1 + np.exp(-0.75 * logits)), atol=1e-6)
-    short = Graph(tmp_path / "graph").predict(videos.frames[:, :8], np.minimum(videos.num_frames, 8))
+    short = Graph(tmp_path / "graph").predict(
+        {"frames": videos.frames[:, :8], "num_frames": np.minimum(videos.num_frames, 8)}
+    )
     assert_allclose(short.probabilities[2], output.probabilities[2], atol=1e-6)
 
 
@@ -134,21 +138,19 @@ def test_models_of_vectors_and_graphs_of_ours_at_video_level(
         + 0.4 * answer(vectors, **{keras_input(vectors): videos.vectors[:, 0]})
         + 2.0 * registry[1].weight * own[1]
     )
-    output = Graph(tmp_path / "graph").predict(videos.vectors, np.ones(10))
+    output = Graph(tmp_path / "graph").predict({"frames": videos.vectors, "num_frames": np.ones(10)})
     assert_allclose(output.probabilities, expected, atol=1e-6)
 
 
 def test_litert_takes_them_and_a_metagraph_says_that_it_does_not(videos: SimpleNamespace, tmp_path: Path) -> None:
-    from gapsack.models.graph.formats.litert_served import LiteGraph
-
     vectors = member(save_keras(tmp_path / "vectors", (WIDTH,)), 0.4)
-    info = build_lite([vectors], tmp_path / "lite", level="video", float16=False)
-    output = LiteGraph(tmp_path / "lite" / "graph.tflite").predict(videos.vectors, np.ones(10))
+    info = build_graph([vectors], tmp_path / "lite", level="video", format="litert", settings={"weights": "float32"})
+    output = load_graph(tmp_path / "lite").predict({"frames": videos.vectors, "num_frames": np.ones(10)})
     expected = 0.4 * answer(vectors.directory, **{keras_input(vectors.directory): videos.vectors[:, 0]})
     assert_allclose(output.probabilities, expected, atol=1e-6)
     assert info.largest_difference is not None
     with pytest.raises(GraphError, match="got SavedModels from elsewhere: vectors"):
-        build_meta_graph([vectors], tmp_path / "meta")
+        build_graph([vectors], tmp_path / "meta", level="video", format="metagraph")
 
 
 def test_signatures_that_do_not_fit_are_named(tmp_path: Path) -> None:

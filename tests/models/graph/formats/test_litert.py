@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from gapsack.models.errors import GraphError
 from gapsack.models.graph import Graph, build_graph
 from gapsack.models.graph.formats import litert as lite_module
-from gapsack.models.graph.formats.litert import write_lite
-from gapsack.models.graph.formats.litert_served import LiteGraph
-from gapsack.selection.errors import GraphError, InputError
+from gapsack.models.graph.formats.litert import LiteGraph, write_lite
+from gapsack.selection.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -23,10 +23,18 @@ def test_the_interpreter_predicts_what_the_graph_predicts(ensemble, videos, tmp_
     info = write_lite(tmp_path / "graph", tmp_path / "graph.tflite", float16=float16)
     assert info.size_bytes == (tmp_path / "graph.tflite").stat().st_size
     assert info.largest_difference < tolerance
-    expected = Graph(tmp_path / "graph").predict(videos.frames, videos.num_frames).probabilities
+    expected = (
+        Graph(tmp_path / "graph").predict({"frames": videos.frames, "num_frames": videos.num_frames}).probabilities
+    )
     lite = LiteGraph(tmp_path / "graph.tflite")
-    assert_allclose(lite.predict(videos.frames, videos.num_frames).probabilities, expected, atol=tolerance)
-    assert_allclose(lite.predict(videos.frames[:1], videos.num_frames[:1]).probabilities, expected[:1], atol=tolerance)
+    assert_allclose(
+        lite.predict({"frames": videos.frames, "num_frames": videos.num_frames}).probabilities, expected, atol=tolerance
+    )
+    assert_allclose(
+        lite.predict({"frames": videos.frames[:1], "num_frames": videos.num_frames[:1]}).probabilities,
+        expected[:1],
+        atol=tolerance,
+    )
 
 
 def test_weights_keep_their_stored_size(random_weights, tmp_path):

@@ -10,8 +10,6 @@ from numpy.testing import assert_allclose
 from gapsack.models.checkpoints import read_weights
 from gapsack.models.families.gated_netvlad.authors import read_authors_checkpoint
 from gapsack.models.graph import Graph, build_graph
-from gapsack.models.graph.formats.metagraph import build_meta_graph
-from gapsack.selection.errors import GraphError
 
 # What the challenge's inference code does, in TensorFlow 1's terms and with nothing of ours.
 INFERENCE = """
@@ -34,7 +32,7 @@ assert not any(name.split(".")[0] == "models" for name in sys.modules)
 @pytest.fixture(scope="module")
 def meta_graph(ensemble, tmp_path_factory):
     members = ensemble("float16", "float32", "float16")
-    return members, build_meta_graph(members, tmp_path_factory.mktemp("meta") / "graph")
+    return members, build_graph(members, tmp_path_factory.mktemp("meta") / "graph", level="frame", format="metagraph")
 
 
 def test_the_challenges_inference_restores_it_and_predicts_the_same(meta_graph, videos, tmp_path):
@@ -47,7 +45,9 @@ def test_the_challenges_inference_restores_it_and_predicts_the_same(meta_graph, 
     subprocess.run([sys.executable, "-c", INFERENCE, *arguments], check=True, cwd=tmp_path, capture_output=True)
     output = np.load(tmp_path / "out.npz")
     build_graph(members, tmp_path / "graph", level="frame")
-    expected = Graph(tmp_path / "graph").predict(videos.frames, videos.num_frames).probabilities
+    expected = (
+        Graph(tmp_path / "graph").predict({"frames": videos.frames, "num_frames": videos.num_frames}).probabilities
+    )
     real = videos.num_frames > 0
     assert_allclose(output["predictions"][real], expected[real], atol=1e-5)
     kinds = dict(zip(output["names"], output["kinds"], strict=True))
@@ -62,10 +62,3 @@ def test_its_members_can_be_read_back_as_the_authors_checkpoints_are(meta_graph)
         assert model.hyperparameters == {k: member.complete[k] for k in model.hyperparameters}
         for name, values in read_weights(member.weights).items():
             assert_allclose(model.weights[name], values, rtol=1e-3)
-
-
-def test_the_budget_holds_for_it_too(meta_graph, tmp_path):
-    members, info = meta_graph
-    with pytest.raises(GraphError, match=f"got {info.size_bytes} "):
-        build_meta_graph(members, tmp_path / "graph", budget_bytes=info.size_bytes - 1)
-    assert not list(tmp_path.iterdir())

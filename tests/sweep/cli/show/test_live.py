@@ -26,6 +26,8 @@ def shown(is_terminal, events):
 
 
 def whole_sweep(view):
+    view.checking_data()
+    view.opening_tracking()
     view.sweep_started(total=3, done=1)
     view.trial_started("K8-H16")
     view.trial_progress("K8-H16", {"phase": "training", "step": 1000, "steps": 2000, "loss": 4.25})
@@ -36,6 +38,8 @@ def whole_sweep(view):
     view.trial_failed("K4-H8", "the loss is not finite")
     view.notice("MLflow could not be written")
     view.stopping()
+    view.ended_at_once()
+    view.sweep_ended()
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])
@@ -48,6 +52,7 @@ def test_every_event_that_matters_is_a_line(is_terminal):
         "K4-H8 failed: the loss is not finite",
         "MLflow could not be written",
         "press Ctrl-C again",
+        "Ended at once",
     ):
         assert line in text
 

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gapsack.selection.errors import ConfigError
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.reader import raw_batches
 from gapsack.sweep.data.synth import world
 from gapsack.sweep.data.synth.world import World
 from gapsack.sweep.data.synth.write import write_synth
+from gapsack.sweep.errors import ConfigError
 
 SIZES = {
     "train_files": 3,

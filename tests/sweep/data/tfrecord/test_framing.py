@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gapsack.selection.errors import DataError
 from gapsack.sweep.data.storage import files as storage
 from gapsack.sweep.data.storage.mapping import FileMemory
 from gapsack.sweep.data.tfrecord import framing
 from gapsack.sweep.data.tfrecord.framing import OVERHEAD_BYTES, Position, Stretch, frame_record
+from gapsack.sweep.errors import DataError
 
 Payloads = list[tuple[int, bytes]]
 Kinds = list[tuple[str, int]]

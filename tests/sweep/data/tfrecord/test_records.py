@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gapsack.selection.errors import DataError
 from gapsack.sweep.data import sampling
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.storage.buffers import Buffers
@@ -27,6 +26,7 @@ from gapsack.sweep.data.stream.places import WindowStart
 from gapsack.sweep.data.tfrecord import encode
 from gapsack.sweep.data.tfrecord.framing import Position, frame_record
 from gapsack.sweep.data.tfrecord.records import Loaded, load
+from gapsack.sweep.errors import DataError
 
 FRAME = Features("frame", classes=10, rgb=3, audio=2)
 VIDEO = Features("video", classes=10, rgb=3, audio=2)
@@ -209,7 +209,7 @@ def test_a_damaged_record_is_a_fault_or_what_protobuf_reads(data: st.DataObject)
 
 FUZZ = """
 import numpy as np
-from gapsack.sweep.data import survey
+from gapsack.sweep.data.tfrecord import survey
 import tests_record
 def load_word(data, at):
     return np.int32(int.from_bytes(bytes(data[at + i] for i in range(4)), "little", signed=True))

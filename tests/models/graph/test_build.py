@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from gapsack.models.errors import GraphError
 from gapsack.models.graph import Graph, build_graph
-from gapsack.selection.errors import GraphError, InputError
+from gapsack.selection.errors import InputError
 from gapsack.selection.gap import gap_at_k
 
 
@@ -33,14 +34,14 @@ def test_it_predicts_the_blend_of_its_members(float32_graph, own_predictions, vi
     members, info = float32_graph
     graph = Graph(info.directory)
     expected = blended(members, own_predictions(members, "frame"), "probability")
-    output = graph.predict(videos.frames, videos.num_frames)
+    output = graph.predict({"frames": videos.frames, "num_frames": videos.num_frames})
     assert output.probabilities.dtype == np.float32
     assert_allclose(output.probabilities, expected, atol=1e-6)
     order = np.argsort(-output.probabilities, axis=1, kind="stable")[:, :20]
     assert_array_equal(output.top_indices, order)
     assert_array_equal(output.top_scores, np.take_along_axis(output.probabilities, order, axis=1))
     for one in (0, 3):
-        single = graph.predict(videos.frames[one : one + 1], videos.num_frames[one : one + 1])
+        single = graph.predict({"frames": videos.frames[one : one + 1], "num_frames": videos.num_frames[one : one + 1]})
         assert_allclose(single.probabilities[0], expected[one], atol=1e-6)
 
 
@@ -48,9 +49,11 @@ def test_frames_beyond_the_end_do_not_matter(float32_graph, videos):
     _, info = float32_graph
     zeroed = videos.frames * (np.arange(videos.frames.shape[1])[None, :, None] < videos.num_frames[:, None, None])
     graph = Graph(info.directory)
-    expected = graph.predict(videos.frames, videos.num_frames).probabilities
+    expected = graph.predict({"frames": videos.frames, "num_frames": videos.num_frames}).probabilities
     real = videos.num_frames > 0
-    assert_array_equal(graph.predict(zeroed, videos.num_frames).probabilities[real], expected[real])
+    assert_array_equal(
+        graph.predict({"frames": zeroed, "num_frames": videos.num_frames}).probabilities[real], expected[real]
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +69,7 @@ def test_every_precision_is_decoded_to_its_own_predictions(request, ensemble, vi
     members, own_predictions = ensemble(*names), request.getfixturevalue("own_predictions")
     build_graph(members, tmp_path / "graph", level=level, blend=blend)
     frames, counts = (videos.frames, videos.num_frames) if level == "frame" else (videos.vectors, np.ones(10))
-    output = Graph(tmp_path / "graph").predict(frames, counts)
+    output = Graph(tmp_path / "graph").predict({"frames": frames, "num_frames": counts})
     assert_allclose(output.probabilities, blended(members, own_predictions(members, level), blend), atol=1e-6)
 
 
@@ -92,9 +95,9 @@ def test_the_fingerprint_tells_graphs_apart(float32_graph, ensemble, tmp_path):
 def test_weights_decoded_once_predict_the_same(ensemble, videos, tmp_path, names):
     build_graph(ensemble(*names), tmp_path / "graph", level="frame")
     graph = Graph(tmp_path / "graph")
-    expected = graph.predict(videos.frames, videos.num_frames)
+    expected = graph.predict({"frames": videos.frames, "num_frames": videos.num_frames})
     graph.decode()
-    output = graph.predict(videos.frames, videos.num_frames)
+    output = graph.predict({"frames": videos.frames, "num_frames": videos.num_frames})
     assert_allclose(output.probabilities, expected.probabilities, atol=1e-6)
     assert_array_equal(output.top_indices, expected.top_indices)
     if names[0] != "float32":
@@ -105,10 +108,10 @@ def test_weights_decoded_once_predict_the_same(ensemble, videos, tmp_path, names
 def test_the_float16_graph_has_the_gap_of_float32(ensemble, tmp_path, float32_graph):
     rng = np.random.default_rng(5)
     frames, counts = rng.integers(0, 256, (2_000, 4, 12), dtype=np.uint8), np.full(2_000, 4, np.int32)
-    exact = Graph(float32_graph[1].directory).predict(frames, counts).probabilities
+    exact = Graph(float32_graph[1].directory).predict({"frames": frames, "num_frames": counts}).probabilities
     labels = rng.random(exact.shape) < exact / exact.max() * 0.5
     build_graph(ensemble("float16", "float16", "float16"), tmp_path / "half", level="frame")
-    half = Graph(tmp_path / "half").predict(frames, counts).probabilities
+    half = Graph(tmp_path / "half").predict({"frames": frames, "num_frames": counts}).probabilities
     assert np.abs(half - exact).max() > 1e-6, "the weights were not stored as float16"
     assert gap_at_k(half, labels) == pytest.approx(gap_at_k(exact, labels), abs=1e-4)
 
@@ -126,7 +129,10 @@ def test_a_fresh_process_loads_it_with_tensorflow_alone(float32_graph, videos, t
     )
     arguments = [str(info.directory), str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, cwd=tmp_path, capture_output=True)
-    output, expected = np.load(tmp_path / "out.npz"), Graph(info.directory).predict(videos.frames, videos.num_frames)
+    output, expected = (
+        np.load(tmp_path / "out.npz"),
+        Graph(info.directory).predict({"frames": videos.frames, "num_frames": videos.num_frames}),
+    )
     assert_allclose(output["predictions"], expected.probabilities, atol=1e-7)
     assert_array_equal(output["top_indices"], expected.top_indices)
     assert_array_equal(output["top_scores"].shape, (10, 20))

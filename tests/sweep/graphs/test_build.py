@@ -15,7 +15,7 @@ from gapsack.models import calibration, registry, sizes
 from gapsack.models.checkpoints import load_reference_weights, write_weights
 from gapsack.models.graph import Graph
 from gapsack.models.precisions import roundtrip
-from gapsack.sweep.atomic import replace_json
+from gapsack.selection.files import replace_json
 from gapsack.sweep.cli.choose import app
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features
@@ -127,7 +127,7 @@ def test_frames_beyond_max_frames_are_not_used(built: dict[str, Path], small_fil
     for features in (everything, cut):
         with raw_batches(small_files["holdout"][:1], features, batch_size=45, faults=Faults(0)) as batches:
             [batch] = batches
-        answers.append(graph.predict(batch.frames, batch.num_frames).probabilities)
+        answers.append(graph.predict(batch.inputs).probabilities)
     assert batch.frames.shape[1] == MAX_FRAMES
     np.testing.assert_array_equal(*answers)
 
@@ -151,7 +151,7 @@ def test_integers_are_chosen_by_the_calibration_of_the_pool(tmp_path: Path) -> N
     for decoded in stored:
         load_reference_weights(model, decoded)
         predicted.append(np.asarray(model({"frames": frames}, training=False)))
-    output = Graph(tmp_path / "graph").predict(frames, np.full(16, 4)).probabilities
+    output = Graph(tmp_path / "graph").predict({"frames": frames, "num_frames": np.full(16, 4)}).probabilities
     np.testing.assert_allclose(output, predicted[0], atol=1e-6)
     assert np.abs(predicted[0] - predicted[1]).max() > 1e-5, "calibration made no difference"
 
@@ -177,6 +177,14 @@ def test_values_beyond_the_range_are_clipped_when_asked_and_counted(tmp_path: Pa
     assert "savedmodel, on disk" in done.stdout
 
 
+def test_an_unknown_format_or_a_setting_that_it_lacks_is_refused(tmp_path: Path) -> None:
+    ensemble = write_pool(tmp_path)
+    given = ("build", ensemble, "--out", tmp_path / "graph")
+    assert "expected a graph format (savedmodel, litert, metagraph), got 'onnx'" in refused(*given, "--format", "onnx")
+    assert "savedmodel has (none), got weights=float32" in refused(*given, "--lite-weights", "float32")
+    assert not (tmp_path / "graph").exists()
+
+
 def test_what_is_no_graph_is_refused(tmp_path: Path, small_files: dict[str, tuple[str, ...]]) -> None:
     (tmp_path / "notes.tflite").write_text("no flatbuffer")
     files = small_files["holdout"]
@@ -186,4 +194,4 @@ def test_what_is_no_graph_is_refused(tmp_path: Path, small_files: dict[str, tupl
     replace_json(tmp_path / "assets.extra" / "data.json", features)
     message = refused("evaluate", tmp_path / "notes.tflite", *files)
     assert "expected a LiteRT graph with the signature serving_default" in message
-    assert "saved_model.pb or inference_model.meta or graph.tflite" in refused("evaluate", tmp_path)
+    assert "saved_model.pb or graph.tflite or inference_model.meta" in refused("evaluate", tmp_path)

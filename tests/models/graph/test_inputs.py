@@ -36,7 +36,7 @@ def test_serialized_frame_records_give_what_their_frames_give(ensemble, videos, 
         frame_record(frames[: max(1, count)], rgb=8)
         for frames, count in zip(videos.frames, videos.num_frames, strict=True)
     ]
-    expected = graph.predict(videos.frames, videos.num_frames)
+    expected = graph.predict({"frames": videos.frames, "num_frames": videos.num_frames})
     output = graph.predict_serialized(records)
     assert_allclose(output.probabilities, expected.probabilities, atol=1e-6)
     assert_allclose(graph.predict_serialized(records[2:3]).probabilities, expected.probabilities[2:3], atol=1e-6)
@@ -45,7 +45,7 @@ def test_serialized_frame_records_give_what_their_frames_give(ensemble, videos, 
 def test_serialized_video_records_give_what_their_vectors_give(ensemble, videos, tmp_path):
     build_graph(ensemble("float32", "int8"), tmp_path / "graph", level="video")
     graph = Graph(tmp_path / "graph")
-    expected = graph.predict(videos.vectors, np.ones(10)).probabilities
+    expected = graph.predict({"frames": videos.vectors, "num_frames": np.ones(10)}).probabilities
     output = graph.predict_serialized([video_record(vector[0], rgb=8) for vector in videos.vectors])
     assert_allclose(output.probabilities, expected, atol=1e-6)
 
@@ -74,5 +74,5 @@ def test_real_records_go_through_the_graph(random_weights, tmp_path, request, le
             [[[*f["mean_rgb"].float_list.value, *f["mean_audio"].float_list.value]] for f in parsed], np.float32
         )
         count = [1] * len(records)
-    expected = graph.predict(frames, np.array(count)).probabilities
+    expected = graph.predict({"frames": frames, "num_frames": np.array(count)}).probabilities
     assert_allclose(graph.predict_serialized(records).probabilities, expected, atol=1e-6)

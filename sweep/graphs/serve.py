@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gapsack.models.graph.formats import load_graph
 from gapsack.selection.errors import InputError
-from gapsack.sweep.atomic import read_json
+from gapsack.selection.files import read_json
+from gapsack.sweep.data.dataset import Batches, Dataset, dataset_of
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.files import expand
-from gapsack.sweep.data.reader import RawBatch, raw_batches
-from gapsack.sweep.graphs.packing import graph_features
+from gapsack.sweep.graphs.packing import graph_task
+from gapsack.sweep.graphs.predict import write_predictions
 from gapsack.sweep.graphs.quiet import load_tensorflow
-from gapsack.sweep.measure.lists import evaluate_graph, write_predictions
+from gapsack.sweep.measure.lists import Evaluation, evaluate_graph
 from gapsack.sweep.runs.sources import Source
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Job:
 
     graph: Path
     files: tuple[str, ...]
-    features: Features
+    dataset: Dataset
     batch_size: int
     faults: Faults
     decode_once: bool = False
@@ -53,12 +53,14 @@ class Job:
         """
         files = expand(patterns) if patterns else _held_out(source)
         faults = Faults(max_bad_share)
-        return cls(source.path, tuple(files), graph_features(source.path), batch_size, faults, decode_once)
+        return cls(
+            source.path, tuple(files), dataset_of(graph_task(source.path).to_dict()), batch_size, faults, decode_once
+        )
 
-    def evaluate(self, advance: Callable[[int], object]) -> dict[str, Any]:
+    def evaluate(self, advance: Callable[[int], object]) -> Evaluation:
         """The graph's metrics on the files; `advance` gets the videos of each batch."""
         with self._batches() as batches:
-            return evaluate_graph(self._load(), batches, self.features.classes, advance).to_dict()
+            return evaluate_graph(self._load(), batches, self.dataset.classes, advance)
 
     def predict(self, out: Path, advance: Callable[[int], object]) -> int:
         """Write the prediction CSV; the number of videos."""
@@ -69,17 +71,10 @@ class Job:
         """What was run on what, and the records that were left out."""
         return {"graph": str(self.graph), "files": len(self.files), "records": self.faults.summary()}
 
-    @contextmanager
-    def _batches(self) -> Iterator[Iterator[RawBatch]]:
-        stream = raw_batches(self.files, self.features, batch_size=self.batch_size, faults=self.faults)
-        try:
-            yield stream
-        finally:
-            stream.close()
+    def _batches(self) -> Batches:
+        return self.dataset.raw(self.files, batch_size=self.batch_size, faults=self.faults)
 
     def _load(self) -> Predictor:
-        from gapsack.models.graph.formats.loading import load_graph
-
         load_tensorflow()
         return load_graph(self.graph, decode_once=self.decode_once)
 

@@ -1,0 +1,5 @@
+"""Arrays of one's own: any named float inputs of fixed shapes, and classes."""
+
+from gapsack.models.tasks.dense.task import TASK, Dense
+
+__all__ = ["TASK", "Dense"]

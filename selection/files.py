@@ -1,0 +1,200 @@
+"""The one way in which a file or a folder appears: whole, or not at all.
+
+It is written under a temporary name in the same folder, synced to the disk and moved to its name; then the folder is
+synced, so that the name too outlives a power cut. A reader, or the next start after a crash, finds what was there
+before or what is there now, never a part.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import re
+import secrets
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gapsack.selection.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from os import PathLike
+    from typing import BinaryIO
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]+\.part")
+_UNSYNCABLE = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
+"""What systems answer that cannot sync a folder, as some network file systems, or for one that we may not list."""
+
+
+@contextmanager
+def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
+    """A file to write to, which gets its name when the block ends well; its folder is made where it is missing.
+
+    The file has the permissions of any new one (0644 under the usual umask). When the block or the disk fails, nothing
+    is left of it; what a killed process leaves, `remove_temporary_files` finds.
+    """
+    target = Path(path)
+    make_folder(target.parent)
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(target.parent)
+
+
+@contextmanager
+def whole_text_file(path: str | PathLike[str]) -> Iterator[TextIO]:
+    """As `whole_file`, for text: UTF-8, with line ends as they are written."""
+    with whole_file(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        yield text
+        text.detach()  # writes what it holds, and leaves the file open
+
+
+def replace_text(path: str | PathLike[str], text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with whole_text_file(path) as file:
+        file.write(text)
+
+
+def replace_json(path: str | PathLike[str], value: Any) -> None:
+    """Write a value as indented JSON, whole or not at all. Raises a ValueError for NaN and infinity."""
+    replace_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | PathLike[str], *, error: type[InputError] = InputError) -> Any:
+    """The value that a JSON file holds.
+
+    Args:
+        path: of the file.
+        error: what to raise.
+
+    Raises:
+        InputError: there is no such file, it cannot be read, or it is no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise error(f"{path}: expected this JSON file; it is not there.") from missing
+    except OSError as unreadable:
+        raise error(f"{path}: expected a JSON file that can be read; got {unreadable.strerror}.") from unreadable
+    except ValueError as broken:
+        raise error(f"{path}: expected JSON; got {broken}.") from broken
+
+
+def move_whole(source: Path, target: Path) -> None:
+    """Move a finished file of the same file system to its name, so that it is there whole, for good, or not at all."""
+    _sync(source, os.O_RDONLY)
+    source.replace(target)
+    sync_folder(target.parent)
+
+
+@contextmanager
+def whole_folder(path: str | PathLike[str], marker: str) -> Iterator[Path]:
+    """A new folder to fill, which gets its name when the block ends well; one of the same kind there is replaced.
+
+    An earlier one is not changed before that. It steps aside first: a process that is killed between these two moves
+    leaves none under the name, and the next one puts the earlier one back. What a killed process was writing is removed
+    by the next one for the same folder.
+
+    Args:
+        path: of the folder; folders above it are made where they are missing.
+        marker: name of a file that folders of this kind have. No other folder is replaced, unless it is empty.
+
+    Raises:
+        InputError: something else is there.
+    """
+    directory = Path(path).absolute()
+    part, earlier = (directory.with_name(f".{directory.name}.{suffix}") for suffix in ("part", "earlier"))
+    if earlier.exists() and not directory.exists():
+        earlier.replace(directory)
+    if directory.exists() and not ((directory / marker).is_file() or _is_empty_folder(directory)):
+        raise InputError(f"expected a new folder, or one of an earlier build, to write to, got {directory}")
+    make_folder(directory.parent)
+    _remove(part)
+    part.mkdir()
+    try:
+        yield part
+        _sync_tree(part)
+        _move_folder(part, directory, earlier)
+        sync_folder(directory.parent)
+    finally:
+        _remove(part)
+        if directory.exists():
+            _remove(earlier)
+
+
+def remove_temporary_files(folder: Path) -> None:
+    """Remove what killed processes left of files that they were writing into a folder; nobody else may be writing.
+
+    Other hidden files stay, such as the ``.nfs…`` of files that are deleted but still open.
+    """
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if _TEMPORARY.fullmatch(path.name) and not path.is_dir():
+            path.unlink()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, where they are missing; they outlive a power cut."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system can."""
+    try:
+        _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        if error.errno not in _UNSYNCABLE:
+            raise
+
+
+def _move_folder(part: Path, directory: Path, earlier: Path) -> None:
+    _remove(earlier)
+    try:
+        if directory.exists():
+            directory.replace(earlier)
+        part.replace(directory)
+    except BaseException:
+        if earlier.exists() and not directory.exists():
+            earlier.replace(directory)
+        raise
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            _sync(path, os.O_RDONLY)
+    sync_folder(folder)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

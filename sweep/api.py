@@ -1,0 +1,271 @@
+"""The stages of the command lines for a notebook or a program: nothing is printed, and no working directory matters.
+
+    from gapsack.sweep import api
+
+    launched = api.run("grid.yaml", data="~/yt8m")
+    chosen = api.ensemble(launched.run.path, budget_mib=1024)
+    built = api.build(launched.run.path)
+    api.evaluate(built.info.directory, ["~/yt8m/validate*.tfrecord"]).gap
+
+Paths mean what they mean in any other call. Where a result has its place in a run, it goes there; where it has none, it
+is written only if a place is given. Progress goes to whom the caller names; errors are exceptions, and bad input is an
+`InputError`. Importing this module loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gapsack.selection.errors import InputError
+
+if TYPE_CHECKING:
+    from gapsack.selection.frontier import Frontier
+    from gapsack.selection.pool import CandidatePool
+    from gapsack.selection.report.ensemble import Ensemble
+    from gapsack.sweep.cluster.events import SweepEvents
+    from gapsack.sweep.cluster.launch import Launched
+    from gapsack.sweep.graphs.build import Built
+    from gapsack.sweep.measure.lists import Evaluation
+    from gapsack.sweep.runs.sources import Source
+    from gapsack.sweep.runs.status import RunState
+
+__all__ = ["build", "ensemble", "evaluate", "frontier", "predict", "run", "status"]
+
+PathLike = Path | str
+Advance = Callable[[int], object]
+"""Gets how much more is done: videos that were read, or members that were written."""
+
+
+def run(
+    grid: PathLike,
+    *,
+    folder: PathLike | None = None,
+    data: PathLike | None = None,
+    name: str | None = None,
+    tracking_uri: str | None = None,
+    address: str | None = None,
+    events: SweepEvents | None = None,
+) -> Launched:
+    """Train a grid's trials, or go on where an earlier run stopped; what is done is never trained again.
+
+    In a main thread the first Ctrl-C stops in order (`result.interrupted`), the second ends at once.
+
+    Args:
+        grid: the grid file.
+        folder: where `storage` lies if it is relative, and MLflow's database if nothing else is set; the grid file's
+            own folder if omitted.
+        data: folder of the data files; else $GAPSACK_DATA, else the grid's own.
+        name: of the run, in place of the grid's own.
+        tracking_uri: MLflow's, in place of the grid's own.
+        address: a Ray cluster (for example "auto"); Ray on this machine otherwise.
+        events: is told of all that happens.
+
+    Raises:
+        InputError: the grid is wrong, data files are missing, the run was made with another grid, another process
+            drives it, MLflow does not answer, or a trial needs more than there is.
+        KeyboardInterrupt: the second Ctrl-C.
+    """
+    from gapsack.sweep.cluster.launch import launch
+    from gapsack.sweep.grid.read import load_grid
+
+    file = _absolute(grid)
+    loaded = load_grid(
+        file,
+        data_folder=None if data is None else os.fspath(data),
+        overrides={("name",): name, ("tracking", "uri"): tracking_uri},
+    )
+    here = file.parent if folder is None else _absolute(folder)
+    return launch(loaded, file.read_text(encoding="utf-8"), here, address=address, events=events)
+
+
+def status(run: PathLike) -> RunState:
+    """How a run and its trials stand, by the files of the run folder.
+
+    Raises:
+        InputError: it is no run.
+    """
+    from gapsack.sweep.runs.folder import RunFolder
+    from gapsack.sweep.runs.status import run_state
+
+    return run_state(RunFolder.open(_absolute(run)))
+
+
+def ensemble(
+    source: PathLike, *, budget_mib: float, out: PathLike | None = None, address: str | None = None, **options: Any
+) -> Ensemble:
+    """Search the best subset, precisions and weights under a size budget.
+
+    Args:
+        source: a run or a pool.
+        budget_mib: the most that the graph may take on disk, in MiB.
+        out: the ensemble's file; ensemble.json in the run if omitted, and none for a pool of no run.
+        address: a Ray cluster that evaluates; threads here otherwise.
+        options: see `selection.subsets.options.Options`; a search is watched by `progress`, stopped by `should_stop`.
+
+    Raises:
+        InputError: there is no pool, nothing fits the budget, or an option says nothing sensible.
+    """
+    from gapsack.selection.search import search_ensemble
+    from gapsack.sweep.graphs.ensembles import budget_bytes, write_ensemble
+
+    budget = budget_bytes(budget_mib)
+    with _search(source, address, options) as (found, candidates, settings):
+        chosen = search_ensemble(candidates, budget_bytes=budget, **settings)
+    path = _place(found, out, "ensemble_file")
+    if path is not None:
+        write_ensemble(chosen, path, found.path)
+    return chosen
+
+
+def frontier(source: PathLike, *, out: PathLike | None = None, address: str | None = None, **options: Any) -> Frontier:
+    """Search the best ensemble of every budget at once.
+
+    Args:
+        source: a run or a pool.
+        out: the frontier's file; frontier.json in the run if omitted, and none for a pool of no run.
+        address: as for `ensemble`.
+        options: those of `ensemble` that concern all budgets, and `max_budget_bytes`.
+
+    Raises:
+        InputError: as for `ensemble`.
+    """
+    from gapsack.selection.files import replace_json
+    from gapsack.selection.frontier import frontier as search_frontier
+
+    with _search(source, address, options) as (found, candidates, settings):
+        points = search_frontier(candidates, **settings)
+    path = _place(found, out, "frontier_file")
+    if path is not None:
+        replace_json(path, points.to_dict())
+    return points
+
+
+def build(
+    source: PathLike,
+    folder: PathLike | None = None,
+    *,
+    format: str = "savedmodel",
+    settings: Mapping[str, str] | None = None,
+    saturate: bool = False,
+    track: bool = True,
+    advance: Advance = lambda _members: None,
+) -> Built:
+    """Build an ensemble as one TensorFlow graph, within its budget on disk.
+
+    Args:
+        source: a run, or an ensemble.json.
+        folder: the graph's; in the run if omitted.
+        format: `savedmodel`, `metagraph`, `litert`, or another that is found (`models.graph.formats`).
+        settings: those of the format's own that are not to be its defaults, such as {"weights": "float32"} of LiteRT.
+        saturate: clip weights beyond their precision's range and count them, rather than refuse them.
+        track: record the ensemble of a run, and a SavedModel of it, in the run's MLflow (`untracked` of the result says
+            why MLflow did not take it).
+        advance: gets 1 for each member that is written.
+
+    Raises:
+        InputError: there is no ensemble, it belongs to no run and `folder` is omitted, or a member has no weights.
+        GraphError: the graph would not fit the budget, or the format cannot hold it.
+    """
+    from gapsack.sweep.graphs.build import Writing, build_and_track, default_folder
+    from gapsack.sweep.runs.sources import find_ensemble
+
+    found = find_ensemble(_absolute(source))
+    if folder is None and found.run is None:
+        raise InputError(f"expected a folder for the graph of {found.path}, which belongs to no run, got none")
+    writing = Writing(format, settings or {}, saturate=saturate)
+    place = default_folder(found, format) if folder is None else _absolute(folder)
+    return build_and_track(found, place, writing, track=track, advance=advance)
+
+
+def evaluate(
+    graph: PathLike,
+    files: Sequence[PathLike] = (),
+    *,
+    batch_size: int = 64,
+    decode_once: bool = False,
+    max_bad_share: float = 0.001,
+    advance: Advance = lambda _videos: None,
+) -> Evaluation:
+    """Run a built graph on labelled data files: GAP, mean average precision and hit@1.
+
+    Args:
+        graph: a built graph of any format, or a run.
+        files: data files, patterns or URLs; the run's held-out files if there are none.
+        batch_size: videos that are predicted at once.
+        decode_once: decode all weights when a SavedModel is loaded: faster, for the memory of float32.
+        max_bad_share: share of faulty records beyond which it fails.
+        advance: gets the videos of each batch.
+
+    Raises:
+        InputError: there is no graph or there are no files, or the files are faulty or without labels.
+    """
+    from gapsack.sweep.graphs.serve import Job
+
+    job = Job.prepare(
+        *_graph_and_files(graph, files), batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
+    )
+    return job.evaluate(advance)
+
+
+def predict(
+    graph: PathLike,
+    files: Sequence[PathLike],
+    out: PathLike,
+    *,
+    batch_size: int = 64,
+    decode_once: bool = False,
+    max_bad_share: float = 0.001,
+    advance: Advance = lambda _videos: None,
+) -> int:
+    """Run a built graph on data files and write the challenge's CSV: VideoId,LabelConfidencePairs, 20 pairs a video.
+
+    The arguments are those of `evaluate`, and `out` is the CSV file. The result is the number of videos.
+
+    Raises:
+        InputError: there is no graph or there are no files, or too many records are faulty.
+    """
+    from gapsack.sweep.graphs.serve import Job
+
+    job = Job.prepare(
+        *_graph_and_files(graph, files), batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
+    )
+    return job.predict(_absolute(out), advance)
+
+
+@contextmanager
+def _search(
+    source: PathLike, address: str | None, options: Mapping[str, Any]
+) -> Iterator[tuple[Source, CandidatePool, dict[str, Any]]]:
+    """What both searches begin with: the pool, and their options with the graph's reserve and who evaluates."""
+    from gapsack.selection.pool import CandidatePool
+    from gapsack.sweep.cluster.executor import ray_executor
+    from gapsack.sweep.graphs.reserve import Reserve
+    from gapsack.sweep.runs.sources import find_pool
+
+    found = find_pool(_absolute(source))
+    candidates = CandidatePool.read(found.path)
+    workers = os.cpu_count() or 1
+    with ray_executor(address) as executor:
+        settings = {"workers": workers, **Reserve.of(candidates).options(), **options, "executor": executor}
+        yield found, candidates, settings
+
+
+def _graph_and_files(graph: PathLike, files: Sequence[PathLike]) -> tuple[Source, list[str]]:
+    from gapsack.sweep.runs.sources import find_graph
+
+    return find_graph(_absolute(graph)), [str(Path(file).expanduser()) for file in files]
+
+
+def _place(source: Source, given: PathLike | None, in_run: str) -> Path | None:
+    """Where a result goes: as given, or to its place in the run."""
+    if given is not None:
+        return _absolute(given)
+    return None if source.run is None else Path(getattr(source.run, in_run))
+
+
+def _absolute(path: PathLike) -> Path:
+    return Path(path).expanduser().absolute()

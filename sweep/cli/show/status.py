@@ -1,0 +1,117 @@
+"""The tables of `sweep status` and `sweep list`, and the same as plain values for `--json`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gapsack.selection.units import mib
+from gapsack.sweep.cli.app import Column, output, print_reasons, print_table
+from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.status import RunState, TrialState
+
+
+def print_status(state: RunState) -> None:
+    """A run's trials, then a line that sums up."""
+    precision = state.grid.budget.precision
+    numbers = [Column(title, True) for title in ("step", "loss", "GAP", f"{precision} MiB", "videos/s")]
+    print_table(
+        [Column("trial"), Column("status"), *numbers], [_status_row(trial, precision) for trial in state.trials]
+    )
+    print_reasons({trial.plan.name: trial.reason for trial in state.trials})
+    best = state.best
+    top = f"; best {best.plan.name} with GAP {best.gap:.4f}" if best is not None else ""
+    output().print(f"\n{state.run.path}: {state.status}, {state.count('done')} of {state.wanted} trials done{top}.")
+
+
+def _status_row(trial: TrialState, precision: str) -> list[object]:
+    step, speed = trial.latest("step"), trial.latest("videos_per_second")
+    return [
+        trial.plan.name,
+        trial.status,
+        None if step is None else int(step),
+        _number(trial.latest("loss"), 4),
+        _number(trial.gap, 4),
+        f"{mib(trial.plan.size_bytes[precision]):.2f}",
+        _number(speed, 1),
+    ]
+
+
+def status_values(state: RunState) -> dict[str, Any]:
+    """A run's state as plain values."""
+    return {
+        "name": state.run.name,
+        "path": str(state.run.path),
+        "status": state.status,
+        "wanted": state.wanted,
+        "done": state.count("done"),
+        "trials": [trial_values(trial) for trial in state.trials],
+    }
+
+
+def trial_values(trial: TrialState) -> dict[str, Any]:
+    """A trial's state as plain values."""
+    step = trial.latest("step")
+    return {
+        "name": trial.plan.name,
+        "status": trial.status,
+        "reason": trial.reason,
+        "step": None if step is None else int(step),
+        "loss": trial.latest("loss"),
+        "gap": trial.gap,
+        "size_bytes": trial.plan.size_bytes,
+        "videos_per_second": trial.latest("videos_per_second"),
+        "hyperparameters": trial.plan.hyperparameters,
+    }
+
+
+def print_runs(states: Sequence[RunState]) -> None:
+    """Runs, newest first."""
+    columns = [
+        Column("run"),
+        Column("status"),
+        Column("done", True),
+        Column("failed", True),
+        Column("best trial"),
+        Column("GAP", True),
+        Column("started"),
+    ]
+    print_table(columns, [_run_row(run_values(state)) for state in states])
+
+
+def _run_row(values: Mapping[str, Any]) -> list[object]:
+    return [
+        values["name"],
+        values["status"],
+        f"{values['done']}/{values['wanted']}",
+        values["failed"],
+        values["best"],
+        _number(values["gap"], 4),
+        values["started"],
+    ]
+
+
+def run_values(state: RunState) -> dict[str, Any]:
+    """A run in one line, as plain values."""
+    best = state.best
+    return {
+        "name": state.run.name,
+        "path": str(state.run.path),
+        "status": state.status,
+        "wanted": state.wanted,
+        "done": state.count("done"),
+        "failed": state.count("failed"),
+        "best": None if best is None else best.plan.name,
+        "gap": None if best is None else best.gap,
+        "started": started(state.run),
+    }
+
+
+def started(run: RunFolder) -> str:
+    """When the run was last started, in local time."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(run.config_file.stat().st_mtime))
+
+
+def _number(value: float | None, digits: int) -> str | None:
+    return None if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,42 @@
+"""Who holds a run: a lock on a file, which the operating system lets go of when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gapsack.selection.errors import InputError
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock now."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock alone.
+
+    Raises:
+        InputError: another process holds it; names the folder that it lies in.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Opened without truncating: the file never changes, only its lock does. Children must not inherit the descriptor,
+    # or a worker that outlives the driver would keep the run held (Python sets close-on-exec).
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"expected a run that nobody drives, but another process is running {path.parent}"
+            ) from error
+        yield

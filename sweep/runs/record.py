@@ -1,0 +1,118 @@
+"""record.json: what a finished trial came to, and what it takes to repeat it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gapsack.selection.errors import InputError
+
+FORMAT: Literal["gapsack.trial/1"] = "gapsack.trial/1"
+
+
+class TrialResult(BaseModel):
+    """The record of a finished trial. What has a default may be missing in a file; keys that are not here are left out.
+
+    Attributes:
+        format: Of the file.
+        name: The trial's.
+        run: The run's name.
+        family: Of models.
+        axes: What the search varied, by name.
+        hyperparameters: All of the model, by name.
+        training: The grid's section, as the trial was trained.
+        parameters: Number of weights.
+        size_bytes: Exact size by precision.
+        gap: GAP@20 on the hold-out of the weights that were kept: the score that counts.
+        gap_single: That of the best checkpoint alone, at `step_single`.
+        gap_averaged: That of the best average of checkpoints; None where averaging was off.
+        averaging_range: First and last step of the checkpoints averaged; None where one was kept as it is.
+        averaging_evaluated: First step, last step and GAP of every average that was measured.
+        gap_by_precision: GAP@20 of the weights as each precision stores them.
+        precisions_left_out: Precisions that cannot store these weights, and why.
+        sensitivity: By what the precision `auto` chose (`sweep.trial.sensitivity`); None without it.
+        videos: In the hold-out.
+        steps: Done in training.
+        videos_per_second: Of training; None where no step was timed.
+        data_wait_share: Share of the timed steps' time that was spent waiting for data.
+        fit_seconds: Wall time of the training, over all attempts.
+        seeds: Of training and of the hold-out's draw.
+        data: The level, and of training and held-out files what `runs.provenance.file_list_summary` tells.
+        faults: Faulty records of both (`sweep.data.faults`).
+        environment: Versions, machine and device.
+        fingerprint: Of the trial's spec.
+        finished: When, in local time.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+
+    format: Literal["gapsack.trial/1"] = FORMAT
+    name: str
+    run: str = ""
+    family: str
+    axes: dict[str, Any]
+    hyperparameters: dict[str, Any]
+    training: dict[str, Any] = {}
+    parameters: int | None = None
+    size_bytes: dict[str, int]
+    gap: float
+    gap_single: float | None = None
+    step_single: int | None = None
+    gap_averaged: float | None = None
+    averaging_range: tuple[int, int] | None = None
+    averaging_evaluated: tuple[tuple[int, int, float], ...] = ()
+    gap_by_precision: dict[str, float] = {}
+    precisions_left_out: dict[str, str] = {}
+    sensitivity: dict[str, Any] | None = None
+    videos: int | None = None
+    steps: int = 0
+    videos_per_second: float | None = None
+    data_wait_share: float | None = None
+    fit_seconds: float | None = None
+    seeds: dict[str, int] = {}
+    data: dict[str, Any] = {}
+    faults: dict[str, Any] = {}
+    environment: dict[str, str] = {}
+    fingerprint: str = ""
+    finished: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as record.json holds them."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The record in a file.
+
+        Raises:
+            InputError: it is none, of another format, or a value is of another type; names the file and the keys.
+        """
+        text = path.read_text(encoding="utf-8")
+        try:
+            record = json.loads(text)
+        except ValueError as error:
+            raise _unreadable(path, f"no JSON ({error})") from error
+        found = record.get("format") if isinstance(record, dict) else None
+        if found != FORMAT:
+            raise _unreadable(path, f"the format {found!r}")
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            problems = [f"{'.'.join(map(str, each['loc']))} {_told(each)}" for each in error.errors(include_url=False)]
+            raise _unreadable(path, "; ".join(problems)) from error
+
+
+def _told(details: Any) -> str:
+    if details["type"] == "missing":
+        return "missing"
+    return f"as {details['input']!r} ({str(details['msg']).replace('Input should be', 'it should be')})"
+
+
+def _unreadable(path: Path, got: str) -> InputError:
+    return InputError(
+        f"expected the record of a finished trial in {path} (format {FORMAT!r}), got {got}: use the version of gapsack "
+        "that wrote it, or delete the file to have the trial trained again"
+    )
