@@ -87,7 +87,7 @@ def row(contest: Contest, share: int, budget_bytes: int, choice: str) -> Row | N
     first = ensembles[0]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ensemble.json"
-        write_ensemble(first.to_dict(), path, contest.run.pool)
+        write_ensemble(first, path, contest.run.pool)
         info = write_graph(read_packing(path), Path(folder) / "graph")
         graph = Graph(info.directory)
         graph.decode()

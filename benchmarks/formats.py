@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for formats.json and .txt")
     arguments = parser.parse_args()
     packing = read_packing(arguments.ensemble)
-    pool = CandidatePool.read(arguments.ensemble.parent / packing.ensemble["pool"])
+    pool = CandidatePool.read(arguments.ensemble.parent / (packing.ensemble.pool or "pool"))
     batches = held_out(expand([arguments.data]), packing.features, set(pool.labels.video_ids.tolist()))
     header = ["format", "bytes on disk", "from SavedModel", "ms 1", f"ms {BATCH}"]
     with tempfile.TemporaryDirectory() as folder:

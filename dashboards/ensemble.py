@@ -1,4 +1,4 @@
-"""An ``ensemble.json`` read into plain data, for every figure and table that shows one."""
+"""What figures and tables show of an ensemble."""
 
 from __future__ import annotations
 
@@ -9,23 +9,7 @@ from typing import Any
 from gapsack.dashboards.records import SweepRecords
 from gapsack.dashboards.units import finite
 from gapsack.selection.errors import InputError
-
-
-@dataclass(frozen=True)
-class MemberInfo:
-    """One member of an ensemble.
-
-    Args:
-        name: the candidate's name.
-        precision: how its weights are stored.
-        weight: its share of the blend, in [0, 1].
-        size_bytes: what it takes of the budget.
-    """
-
-    name: str
-    precision: str
-    weight: float
-    size_bytes: int
+from gapsack.selection.report.ensemble import Ensemble, Member
 
 
 @dataclass(frozen=True)
@@ -74,7 +58,7 @@ class EnsembleInfo:
         gain_interval: its confidence interval.
     """
 
-    members: tuple[MemberInfo, ...]
+    members: tuple[Member, ...]
     blend: str
     metric: str
     gap: float | None
@@ -108,59 +92,40 @@ def chosen_ensemble(records: SweepRecords) -> EnsembleInfo | None:
     return ensemble_info(records.ensembles[-1]) if records.ensembles else None
 
 
-def ensemble_info(content: Mapping[str, Any]) -> EnsembleInfo:
-    """Read the content of an ``ensemble.json``.
-
-    Args:
-        content: as :class:`selection.report.ensemble.Ensemble` writes it. Only members, their weights and sizes, and
-        the
-            budget are required; a score or a rival that is missing is not shown.
+def ensemble_info(content: Ensemble) -> EnsembleInfo:
+    """What a report shows of an ensemble; a score or a rival that is missing is not shown.
 
     Raises:
-        InputError: a required field is missing.
+        InputError: a member has no size.
     """
-    try:
-        members = [
-            MemberInfo(
-                name=str(member["name"]),
-                precision=str(member.get("precision", "")),
-                weight=float(member["weight"]),
-                size_bytes=int(member["size_bytes"]),
-            )
-            for member in content["members"]
-        ]
-        budget_bytes = int(content["budget_bytes"])
-    except KeyError as missing:
-        raise InputError(
-            f"Expected an ensemble with members (name, weight, size_bytes) and a budget_bytes; "
-            f"received one without {missing.args[0]!r}."
-        ) from missing
-    metric = str(content.get("metric", "gap"))
-    gap = finite(content.get("gap"))
-    held_out = section(content, "held_out")
+    if not all(member.size_bytes for member in content.members):
+        raise InputError("expected an ensemble whose members have sizes; received one without 'size_bytes'.")
+    metric = content.metric
+    gap = finite(content.gap)
+    held_out = content.held_out or {}
     score = ScoreInfo(
         label="Ensemble",
-        names=tuple(member.name for member in members),
-        everywhere=finite(content.get("score", gap if is_gap(metric) else None)),
+        names=tuple(member.name for member in content.members),
+        everywhere=gap if content.score is None and is_gap(metric) else finite(content.score),
         held_out=finite(held_out.get("score", held_out.get("gap") if is_gap(metric) else None)),
         interval=interval(held_out.get("interval")),
-        size_bytes=sum(member.size_bytes for member in members),
+        size_bytes=sum(member.size_bytes for member in content.members),
     )
-    best_single = _rival(section(content, "best_single"), "Best single", metric)
+    best_single = _rival(content.best_single or {}, "Best single", metric)
     # One model is its own best single model: there is no blend to gain anything.
-    gain, gain_interval = (None, None) if len(members) == 1 else _gain(content, score, best_single)
+    gain, gain_interval = (None, None) if len(content.members) == 1 else _gain(content, score, best_single)
     return EnsembleInfo(
-        members=tuple(sorted(members, key=lambda member: (-member.weight, member.name))),
-        blend=str(content.get("blend", "probability")),
+        members=tuple(sorted(content.members, key=lambda member: (-member.weight, member.name))),
+        blend=content.blend,
         metric=metric_text(metric),
         gap=gap,
-        reserve_bytes=int(content.get("reserve_bytes") or 0),
-        budget_bytes=budget_bytes,
+        reserve_bytes=content.reserve_bytes,
+        budget_bytes=content.budget_bytes,
         score=score,
         confidence=finite(held_out.get("confidence")),
         held_out_videos=count(held_out.get("videos")),
         best_single=best_single,
-        runner_up=_rival(section(content, "runner_up"), "Runner-up", metric),
+        runner_up=_rival(content.runner_up or {}, "Runner-up", metric),
         gain=gain,
         gain_interval=gain_interval,
     )
@@ -176,12 +141,6 @@ def metric_text(metric: str) -> str:
     if is_gap(metric):
         return "GAP@" + (metric.partition("@")[2] or "20")
     return {"map": "mean AP", "log_loss": "negative log loss"}.get(metric, metric)
-
-
-def section(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A part of the content by name; empty where it is missing or null."""
-    part = content.get(name)
-    return part if isinstance(part, Mapping) else {}
 
 
 def count(value: object) -> int | None:
@@ -215,10 +174,10 @@ def _rival(content: Mapping[str, Any], label: str, metric: str) -> ScoreInfo | N
 
 
 def _gain(
-    content: Mapping[str, Any], score: ScoreInfo, best_single: ScoreInfo | None
+    content: Ensemble, score: ScoreInfo, best_single: ScoreInfo | None
 ) -> tuple[float | None, tuple[float, float] | None]:
     """The gain over the best single model: the held-out one where it is known, never a mix of the two."""
-    difference = section(content, "difference_to_best_single")
+    difference = content.difference_to_best_single or {}
     measured = finite(difference.get("difference"))
     if measured is not None:
         return measured, interval(difference.get("interval"))

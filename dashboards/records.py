@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gapsack.selection.report.ensemble import Ensemble
+
 Status = Literal["done", "failed", "skipped", "running", "pending"]
 
 
@@ -106,7 +108,7 @@ class SweepRecords:
         trials: in the order of the plan.
         precision: the precision at which sizes are compared (`inferior`, size axes).
         inferior: for each dropped trial, the trial that dominates it (no larger, and scores at least as well).
-        ensembles: contents of ``ensemble.json`` files, oldest first; the last one is the report's answer.
+        ensembles: as ``ensemble.json`` files have them, oldest first; the last one is the report's answer.
         frontier: the best ensemble by budget, by increasing budget; empty where it was not searched.
         budget_bytes: the sweep's own budget, shown while there is no ensemble.
         data: what was trained and scored on.
@@ -118,7 +120,7 @@ class SweepRecords:
     trials: tuple[TrialRecord, ...] = ()
     precision: str = "float16"
     inferior: Mapping[str, str] = field(default_factory=dict)
-    ensembles: tuple[Mapping[str, Any], ...] = ()
+    ensembles: tuple[Ensemble, ...] = ()
     frontier: tuple[FrontierPoint, ...] = ()
     budget_bytes: int | None = None
     data: DataFacts = field(default_factory=DataFacts)

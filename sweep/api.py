@@ -117,7 +117,7 @@ def ensemble(
         chosen = search_ensemble(candidates, budget_bytes=budget, **settings)
     path = _place(found, out, "ensemble_file")
     if path is not None:
-        write_ensemble(chosen.to_dict(), path, found.path)
+        write_ensemble(chosen, path, found.path)
     return chosen
 
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gapsack.dashboards.ensemble import count, interval, section
+from gapsack.dashboards.ensemble import count, interval
 from gapsack.dashboards.units import count_text, difference_text, finite, gap_text
+from gapsack.selection.report.ensemble import Ensemble
 
 
-def search_facts(content: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Names and values, as people read them; what the file does not hold is left out.
-
-    Args:
-        content: of an ``ensemble.json``.
-    """
-    search = section(content, "search")
+def search_facts(ensemble: Ensemble) -> list[tuple[str, str]]:
+    """Names and values, as people read them; what is not known is left out."""
+    search = ensemble.search
     facts = [
         ("search", str(search.get("stop_reason") or "")),
-        ("choice", str(content.get("preference") or "")),
-        ("against the runner-up", _difference(section(content, "difference_to_runner_up"))),
-        ("held-out score of other splits", _folds(section(content, "held_out").get("folds"))),
+        ("choice", ensemble.preference),
+        ("against the runner-up", _difference(ensemble.difference_to_runner_up or {})),
+        ("held-out score of other splits", _folds((ensemble.held_out or {}).get("folds"))),
         ("candidates", _count(search.get("candidates"))),
         ("subsets within the budget", _count(search.get("feasible"))),
         ("that nothing more fits into", _count(search.get("maximal"))),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, asdict, dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_text
 
 if TYPE_CHECKING:
     from os import PathLike
-
-    from gapsack.selection.blend.evaluate import Blend
 
 FORMAT = "gapsack.ensemble/1"
 
@@ -29,14 +31,17 @@ class Member:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The best ensemble found.
+    """An ensemble: the best one that a search found, or one that was written by hand.
+
+    By hand, members and a budget are enough: nothing else is then known, and a file need not tell its format, nor its
+    members' precisions (the empty word) and sizes (zero) where nobody asks for them.
 
     Attributes:
         members: heaviest weight first; weights are positive and sum to one.
+        budget_bytes: ``total_bytes + reserve_bytes`` is at most this.
         blend: whether the weighted mean is of probabilities or of their logits.
         total_bytes: of all members.
         reserve_bytes: kept free for what is not a member.
-        budget_bytes: ``total_bytes + reserve_bytes`` is at most this.
         metric: what was maximised: "gap@20", "map", "log_loss" or a callable's name.
         score: the metric on all videos of the pool, higher being better (log loss is negated).
         tuning_score: the same on the tuning videos, on which members and weights were chosen.
@@ -54,56 +59,86 @@ class Ensemble:
         search: what was searched: strategy, counts, and why it stopped.
         seeds: of the split, the bootstrap and the search.
         versions: of what computed it.
+        pool: the way to the pool of the members, from the folder of the file; None where nobody said.
     """
 
     members: tuple[Member, ...]
-    blend: Blend
+    _: KW_ONLY
+    blend: Literal["probability", "logit"] = "probability"
     total_bytes: int
-    reserve_bytes: int
+    reserve_bytes: int = 0
     budget_bytes: int
-    metric: str
-    score: float
-    tuning_score: float
-    gap: float
-    tuning_gap: float
-    gap_interval: tuple[float, float]
-    open_videos: dict[str, Any]
-    held_out: dict[str, Any] | None
-    best_single: dict[str, Any] | None
-    runner_up: dict[str, Any] | None
-    difference_to_best_single: dict[str, Any] | None
-    difference_to_runner_up: dict[str, Any] | None
-    preference: str
-    search: dict[str, Any]
-    seeds: dict[str, int]
+    metric: str = "gap"
+    score: float | None = None
+    tuning_score: float | None = None
+    gap: float | None = None
+    tuning_gap: float | None = None
+    gap_interval: tuple[float, float] | None = None
+    open_videos: dict[str, Any] = field(default_factory=dict)
+    held_out: dict[str, Any] | None = None
+    best_single: dict[str, Any] | None = None
+    runner_up: dict[str, Any] | None = None
+    difference_to_best_single: dict[str, Any] | None = None
+    difference_to_runner_up: dict[str, Any] | None = None
+    preference: str = ""
+    search: dict[str, Any] = field(default_factory=dict)
+    seeds: dict[str, int] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    pool: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in ``ensemble.json``."""
-        return {"format": FORMAT, **json.loads(json.dumps(asdict(self), allow_nan=False))}
+        values = {"format": FORMAT, **json.loads(json.dumps(asdict(self), allow_nan=False))}
+        return values if self.pool is not None else {key: value for key, value in values.items() if key != "pool"}
 
     @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> Ensemble:
-        """The ensemble of plain data; keys that others added (such as "pool") are left aside. Raises InputError."""
-        if record.get("format") != FORMAT:
+    def from_dict(cls, record: Mapping[str, Any]) -> Ensemble:
+        """The ensemble of plain data; keys that are not its own are left aside.
+
+        Raises:
+            InputError: another format, no members, or a key that is missing or of another type; names it.
+        """
+        if record.get("format", FORMAT) != FORMAT:
             raise InputError(f"an ensemble file has the format {FORMAT!r}; got {record.get('format')!r}.")
-        names = [each.name for each in fields(cls)]
-        missing = [name for name in names if name not in record]
-        if missing:
-            raise InputError(f"an ensemble file needs the keys {', '.join(names)}; {', '.join(missing)} not there.")
-        parts = {name: record[name] for name in names}
-        parts["members"] = tuple(Member(**member) for member in record["members"])
-        parts["gap_interval"] = tuple(record["gap_interval"])
-        return cls(**parts)
+        members = record.get("members")
+        if not isinstance(members, list | tuple) or not members:
+            raise InputError("an ensemble needs members (select ensemble chooses some); got none.")
+        complete = [
+            {"precision": "", "size_bytes": 0, **member} if isinstance(member, Mapping) else member
+            for member in members
+        ]
+        sizes = [member.get("size_bytes") for member in complete if isinstance(member, Mapping)]
+        total = sum(size for size in sizes if isinstance(size, int))
+        try:
+            found: Ensemble = _reader().validate_python({"total_bytes": total, **record, "members": complete})
+        except ValidationError as error:
+            problems = "; ".join(_problem(details) for details in error.errors(include_url=False))
+            raise InputError(f"an ensemble needs members (name, weight) and budget_bytes; {problems}.") from error
+        return found
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write ``ensemble.json``."""
-        replace_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
+        replace_text(path, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Ensemble:
-        """Read what ``write`` wrote. Raises an InputError that names the file."""
+        """Read what ``write`` or a person wrote. Raises an InputError that names the file."""
         record = read_json(path)
         if not isinstance(record, dict):
-            raise InputError(f"{path}: expected a JSON object; got {type(record).__name__}.")
-        return cls.from_dict(record)
+            raise InputError(f"{path}: expected an ensemble as a JSON object; got {type(record).__name__}.")
+        try:
+            return cls.from_dict(record)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+
+@cache
+def _reader() -> TypeAdapter[Ensemble]:
+    return TypeAdapter(Ensemble)
+
+
+def _problem(details: Any) -> str:
+    key = ".".join(map(str, details["loc"]))
+    if details["type"] == "missing":
+        return f"{key} is not there"
+    return f"{key} is {details['input']!r} ({str(details['msg']).replace('Input should be', 'it should be')})"

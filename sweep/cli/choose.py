@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gapsack.sweep.cli import graphs as graph_cli
-from gapsack.sweep.cli import pools as import_cli
+from gapsack.sweep.cli import pools as pool_cli
 from gapsack.sweep.cli.app import JsonOption, make_app, print_json
 from gapsack.sweep.cli.options import ENSEMBLE, FRONTIER, Asked, search_options
 
@@ -26,11 +26,12 @@ PoolArgument = Annotated[
 ]
 
 
+app.add_typer(pool_cli.app, name="pool")
 app.command(
     "import",
     epilog="Example: `sweep select import pool --labels truth.npz --predictions a=a.npz --size a=120MiB` or "
     "`... import pool --data 'validate*.tfrecord' --checkpoint old=train/model.ckpt-200000`",
-)(import_cli.import_pool)
+)(pool_cli.import_pool)
 
 
 @app.command(epilog="Example: `sweep select pareto runs/paper_grid`")
@@ -79,7 +80,7 @@ def ensemble(
     with searching(asked) as options:
         found = search_ensemble(candidates, budget_bytes=budget, **Reserve.of(candidates).options(), **options)
     path = out or source.beside("ensemble_file", "ensemble.json")
-    record = write_ensemble(found.to_dict(), path, source.path)
+    record = write_ensemble(found, path, source.path).to_dict()
     if json:
         print_json(record)
     else:

@@ -1,25 +1,31 @@
-"""`select import`: predictions or whole models from elsewhere into a candidate pool."""
+"""`select pool add` and `select pool add-models`: predictions or whole models from elsewhere into a candidate pool."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+import inspect
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from gapsack.sweep.cli.app import JsonOption, messages, print_json, progress_bar
+from gapsack.selection.errors import PoolError
+from gapsack.sweep.cli.app import JsonOption, make_app, messages, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from gapsack.selection.pool import CandidatePool
+
+app = make_app("pool", "Make a candidate pool of predictions or models from elsewhere, or add some to one.")
+
+PoolFolder = Annotated[Path, typer.Argument(metavar="POOL", help="The pool folder; made if missing.")]
+ClassesOption = Annotated[int | None, typer.Option(min=1, help="Number of classes, where nothing else tells.")]
+TopKOption = Annotated[int, typer.Option(min=20, help="Best classes kept of each video.")]
+PrecisionOption = Annotated[str, typer.Option(help="The precision of sizes and SavedModels that name none.")]
+Level = Literal["frame", "video"]
 
 
-class LevelName(StrEnum):
-    """Levels of the data."""
-
-    frame = "frame"
-    video = "video"
-
-
-def import_pool(
-    pool: Annotated[Path, typer.Argument(metavar="POOL", help="The pool folder; made if missing.")],
+@app.command(epilog="Example: `sweep select pool add pool --labels truth.npz --predictions a=a.npz --size a=120MiB`")
+def add(
+    pool: PoolFolder,
     *,
     labels: Annotated[
         Path | None,
@@ -37,6 +43,34 @@ def import_pool(
             metavar="NAME=SIZE", help="Its size: 120MiB, bytes, or the model's path; NAME@PRECISION=SIZE for one."
         ),
     ] = None,
+    classes: ClassesOption = None,
+    top_k: TopKOption = 100,
+    precision: PrecisionOption = "float32",
+    json: JsonOption = False,
+) -> None:
+    """Add models by their predictions and sizes, from any framework."""
+    from gapsack.sweep.pools.predictions import import_candidates
+
+    added = import_candidates(
+        pool,
+        labels_file=labels,
+        predictions=predictions or [],
+        sizes=size or [],
+        class_count=classes,
+        top_k=top_k,
+        default_precision=precision,
+    )
+    _show(added, pool, json)
+
+
+@app.command(
+    "add-models",
+    epilog="Example: `sweep select pool add-models pool --data 'validate*.tfrecord' "
+    "--checkpoint old=train/model.ckpt-200000`",
+)
+def add_models(
+    pool: PoolFolder,
+    *,
     checkpoint: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,7 +91,7 @@ def import_pool(
             help="Labelled data files to run models on (repeatable); a run's held-out files if omitted.",
         ),
     ] = None,
-    level: Annotated[LevelName | None, typer.Option(help="Of the data files; frame, or the run's, if omitted.")] = None,
+    level: Annotated[Level | None, typer.Option(help="Of the data files; frame, or the run's, if omitted.")] = None,
     store: Annotated[
         list[str] | None,
         typer.Option(help="Precision of checkpoints beside float32 (repeatable); float16 if omitted."),
@@ -72,61 +106,76 @@ def import_pool(
     max_bad_share: Annotated[
         float, typer.Option(min=0, max=1, help="Share of faulty records beyond which it fails.")
     ] = 0.001,
-    classes: Annotated[int | None, typer.Option(min=1, help="Number of classes, where nothing else tells.")] = None,
-    top_k: Annotated[int, typer.Option(min=20, help="Best classes kept of each video.")] = 100,
-    precision: Annotated[str, typer.Option(help="The precision of sizes and SavedModels that name none.")] = "float32",
+    classes: ClassesOption = None,
+    top_k: TopKOption = 100,
+    precision: PrecisionOption = "float32",
     json: JsonOption = False,
 ) -> None:
-    """Make a pool of models or predictions from elsewhere, or add some to one."""
-    from gapsack.selection.errors import PoolError
-    from gapsack.selection.pool import CandidatePool
-    from gapsack.sweep.cli.show.pools import pool_values, print_pool
+    """Add whole models, which are run on labelled data: checkpoints of the authors' code and SavedModels."""
+    if not (checkpoint or savedmodel):
+        raise PoolError("expected at least one model (--checkpoint name=prefix, --savedmodel name=folder), got none")
+    from gapsack.sweep.graphs.quiet import load_tensorflow
+    from gapsack.sweep.pools.models import ModelImport
+    from gapsack.sweep.pools.source import import_source
 
-    models = bool(checkpoint or savedmodel)
-    if models and (predictions or labels or size):
+    source = import_source(pool, data or [], level, max_frames)
+    wanted = ModelImport(
+        pool=pool,
+        files=source.files,
+        level=source.level,
+        checkpoints=checkpoint or [],
+        saved_models=savedmodel or [],
+        stored=store or ["float16"],
+        default_precision=precision,
+        sample_frames=sample_frames,
+        max_frames=source.max_frames,
+        rgb=rgb,
+        audio=audio,
+        classes=classes,
+        batch_size=batch_size,
+        max_bad_share=max_bad_share,
+        top_k=top_k,
+    )
+    load_tensorflow()
+    with progress_bar("Predicting videos", None) as advance:
+        added = wanted.run(messages().print, advance)
+    _show(added, pool, json)
+
+
+def import_pool(**given: Any) -> None:
+    """Make a pool of models or predictions from elsewhere, or add some to one."""
+    models = bool(given["checkpoint"] or given["savedmodel"])
+    if models and (given["predictions"] or given["labels"] or given["size"]):
         raise PoolError(
             "expected either models (--checkpoint, --savedmodel with --data) or predictions (--predictions, --size, "
             "--labels), got both: import one after the other"
         )
-    if models:
-        from gapsack.sweep.graphs.quiet import load_tensorflow
-        from gapsack.sweep.pools.models import ModelImport
-        from gapsack.sweep.pools.source import import_source
+    command = add_models if models else add
+    command(**{name: given[name] for name in inspect.signature(command).parameters})
 
-        source = import_source(pool, data or [], None if level is None else level.value, max_frames)
-        wanted = ModelImport(
-            pool=pool,
-            files=source.files,
-            level=source.level,
-            checkpoints=checkpoint or [],
-            saved_models=savedmodel or [],
-            stored=store or ["float16"],
-            default_precision=precision,
-            sample_frames=sample_frames,
-            max_frames=source.max_frames,
-            rgb=rgb,
-            audio=audio,
-            classes=classes,
-            batch_size=batch_size,
-            max_bad_share=max_bad_share,
-            top_k=top_k,
-        )
-        load_tensorflow()
-        with progress_bar("Predicting videos", None) as advance:
-            imported: CandidatePool = wanted.run(messages().print, advance)
-    else:
-        from gapsack.sweep.pools.predictions import import_candidates
 
-        imported = import_candidates(
-            pool,
-            labels_file=labels,
-            predictions=predictions or [],
-            sizes=size or [],
-            class_count=classes,
-            top_k=top_k,
-            default_precision=precision,
-        )
+def _parameters(command: Any) -> dict[str, inspect.Parameter]:
+    """A command's parameters by name, with what Typer is told of them."""
+    hints = get_type_hints(command, include_extras=True)
+    parameters = inspect.signature(command).parameters
+    return {name: parameter.replace(annotation=hints[name]) for name, parameter in parameters.items()}
+
+
+def _both() -> dict[str, inspect.Parameter]:
+    """What `select import`, the older name of both commands, takes: what is theirs alone, then what they share."""
+    first, second = _parameters(add), _parameters(add_models)
+    alone = {name: each for name, each in {**first, **second}.items() if not (name in first and name in second)}
+    return {"pool": first["pool"], **alone, **{name: first[name] for name in first if name not in alone}}
+
+
+import_pool.__signature__ = inspect.Signature(list(_both().values()))  # type: ignore[attr-defined]
+import_pool.__annotations__ = {name: parameter.annotation for name, parameter in _both().items()}
+
+
+def _show(added: CandidatePool, pool: Path, json: bool) -> None:
+    from gapsack.sweep.cli.show.pools import pool_values, print_pool
+
     if json:
-        print_json(pool_values(imported, pool))
+        print_json(pool_values(added, pool))
     else:
-        print_pool(imported, pool)
+        print_pool(added, pool)

@@ -13,6 +13,7 @@ from gapsack.models.graph.names import SAVED_MODEL_FILE
 from gapsack.models.graph.writing import Progress
 from gapsack.selection.errors import GapsackError
 from gapsack.selection.files import read_json
+from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.graphs.packing import Packing, extra_files, read_packing
 from gapsack.sweep.graphs.quiet import load_tensorflow
 from gapsack.sweep.grid.read import load_config
@@ -97,9 +98,9 @@ def build_and_track(
     return Built(
         format=writing.format,
         info=info,
-        searched_bytes=packing.ensemble["total_bytes"],
-        reserve_bytes=packing.ensemble.get("reserve_bytes", 0),
-        budget_bytes=packing.ensemble["budget_bytes"],
+        searched_bytes=packing.ensemble.total_bytes,
+        reserve_bytes=packing.ensemble.reserve_bytes,
+        budget_bytes=packing.ensemble.budget_bytes,
         tracked=tracked,
         untracked=untracked,
     )
@@ -120,8 +121,8 @@ def write_graph(
         directory,
         task=packing.task,
         format=writing.format,
-        blend=packing.ensemble.get("blend", "probability"),
-        budget_bytes=packing.ensemble["budget_bytes"],
+        blend=packing.ensemble.blend,
+        budget_bytes=packing.ensemble.budget_bytes,
         saturate=writing.saturate,
         extra_files=extra_files(packing),
         progress=progress,
@@ -135,7 +136,7 @@ def default_folder(source: Source, format_name: str) -> Path:
     return folder if format_name == DEFAULT_FORMAT else folder.with_name(format_name)
 
 
-def _track(run: RunFolder, ensemble: dict[str, Any], graph: Path | None) -> EnsembleRun | None:
+def _track(run: RunFolder, ensemble: Ensemble, graph: Path | None) -> EnsembleRun | None:
     if not run.tracking_file.exists():
         return None
     uri = str(read_json(run.tracking_file)["uri"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.files import replace_json
+from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.units import MIB
 
 
@@ -22,8 +22,8 @@ def budget_bytes(budget_mb: float) -> int:
     return int(budget_mb * MIB)
 
 
-def write_ensemble(record: dict[str, Any], path: Path, pool: Path) -> dict[str, Any]:
-    """Write `ensemble.json` with the way to its pool, so that `select build` finds the members."""
-    record = {**record, "pool": os.path.relpath(pool, path.absolute().parent)}
-    replace_json(path, record)
-    return record
+def write_ensemble(chosen: Ensemble, path: Path, pool: Path) -> Ensemble:
+    """Write `ensemble.json` with the way to its pool, so that `select build` finds the members; as it was written."""
+    written = replace(chosen, pool=os.path.relpath(pool, path.absolute().parent))
+    written.write(path)
+    return written

@@ -15,6 +15,8 @@ from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json
 from gapsack.selection.pool.origin import Buildable, SavedModelOrigin, read_origin
+from gapsack.selection.report.ensemble import Ensemble
+from gapsack.selection.report.ensemble import Member as Chosen
 
 DATA_FILE = f"{EXTRA_FOLDER}/data.json"
 """Inside the graph's folder: its task, so that it can be run without its run."""
@@ -23,9 +25,10 @@ ENSEMBLE_FILE = f"{EXTRA_FOLDER}/ensemble.json"
 
 @dataclass(frozen=True)
 class Packing:
-    """An ensemble, ready to be built."""
+    """An ensemble, ready to be built; `content` is that of its file, of which each graph keeps a copy."""
 
-    ensemble: dict[str, Any]
+    ensemble: Ensemble
+    content: bytes
     members: tuple[AnyMember, ...]
     task: Task
 
@@ -44,18 +47,18 @@ def read_packing(ensemble_file: Path) -> Packing:
     Raises:
         InputError: the file is no ensemble, its pool is not where it says, or a member has no weights to build from.
     """
-    ensemble = _read_ensemble(ensemble_file)
-    pool = ensemble_file.parent / ensemble.get("pool", "pool")
-    records = _read_candidates(pool, [member["name"] for member in ensemble["members"]])
-    members = tuple(_member(pool, member, records[member["name"]]) for member in ensemble["members"])
-    return Packing(ensemble, members, _shared_task(records))
+    ensemble = Ensemble.read(ensemble_file)
+    pool = ensemble_file.parent / (ensemble.pool or "pool")
+    records = _read_candidates(pool, [member.name for member in ensemble.members])
+    members = tuple(_member(pool, member, records[member.name]) for member in ensemble.members)
+    return Packing(ensemble, _json_bytes(read_json(ensemble_file)), members, _shared_task(records))
 
 
 def extra_files(packing: Packing) -> dict[str, bytes]:
     """What lies beside every graph, whatever its format: its task, and its ensemble."""
     return {
         Path(DATA_FILE).name: _json_bytes(packing.task.to_dict()),
-        Path(ENSEMBLE_FILE).name: _json_bytes(packing.ensemble),
+        Path(ENSEMBLE_FILE).name: packing.content,
     }
 
 
@@ -71,31 +74,31 @@ def graph_task(graph: Path) -> Task:
     return task_from_dict({"name": YouTube8M.name, **read_json(path)})
 
 
-def _member(pool: Path, chosen: Mapping[str, Any], record: _Record) -> AnyMember:
+def _member(pool: Path, chosen: Chosen, record: _Record) -> AnyMember:
     origin = record.origin
     if isinstance(origin, SavedModelOrigin):
         return _saved_model(pool, chosen, origin)
     return Member(
-        name=chosen["name"],
+        name=chosen.name,
         family=origin.family,
         hyperparameters=record.hyperparameters,
-        precision=chosen["precision"],
-        weight=chosen["weight"],
+        precision=chosen.precision,
+        weight=chosen.weight,
         weights=pool / origin.weights,
         sample_frames=origin.sample_frames,
         calibration=None if origin.calibration is None else pool / origin.calibration,
     )
 
 
-def _saved_model(pool: Path, chosen: Mapping[str, Any], origin: SavedModelOrigin) -> SavedModelMember:
-    if chosen["precision"] not in origin.saved_models:
+def _saved_model(pool: Path, chosen: Chosen, origin: SavedModelOrigin) -> SavedModelMember:
+    if chosen.precision not in origin.saved_models:
         known = ", ".join(origin.saved_models)
-        raise InputError(f"expected {chosen['name']} in a precision that it has ({known}), got {chosen['precision']}")
+        raise InputError(f"expected {chosen.name} in a precision that it has ({known}), got {chosen.precision}")
     return SavedModelMember(
-        name=chosen["name"],
-        directory=pool / origin.saved_models[chosen["precision"]],
-        precision=chosen["precision"],
-        weight=chosen["weight"],
+        name=chosen.name,
+        directory=pool / origin.saved_models[chosen.precision],
+        precision=chosen.precision,
+        weight=chosen.weight,
         sample_frames=origin.sample_frames,
     )
 
@@ -106,13 +109,6 @@ def _shared_task(records: Mapping[str, _Record]) -> Task:
         different = "; ".join(f"{name} {task}" for name, task in found.items())
         raise InputError(f"expected members of the same task, which read the same data, got {different}")
     return next(iter(found.values()))
-
-
-def _read_ensemble(path: Path) -> dict[str, Any]:
-    ensemble = read_json(path)
-    if not isinstance(ensemble, dict) or not ensemble.get("members"):
-        raise InputError(f"expected an ensemble with members in {path}, got none (select ensemble makes one)")
-    return ensemble
 
 
 def _read_candidates(pool: Path, names: Iterable[str]) -> dict[str, _Record]:

@@ -54,19 +54,19 @@ class ModelImport:
 
     pool: Path
     files: tuple[str, ...]
-    level: Literal["frame", "video"] = "frame"
-    checkpoints: Sequence[str] = ()
-    saved_models: Sequence[str] = ()
-    stored: Sequence[str] = ("float16",)
-    default_precision: str = EXACT
-    sample_frames: int = 300
-    max_frames: int = 300
-    rgb: int = 1024
-    audio: int = 128
-    classes: int | None = None
-    batch_size: int = 64
-    max_bad_share: float = 0.001
-    top_k: int = 100
+    level: Literal["frame", "video"]
+    checkpoints: Sequence[str]
+    saved_models: Sequence[str]
+    stored: Sequence[str]
+    default_precision: str
+    sample_frames: int
+    max_frames: int
+    rgb: int
+    audio: int
+    classes: int | None
+    batch_size: int
+    max_bad_share: float
+    top_k: int
 
     def run(self, say: Say, advance: Advance) -> CandidatePool:
         """Import all of them, or nothing: an old pool is not spoilt, and a new one is whole.

@@ -13,6 +13,7 @@ from gapsack.selection.files import read_json
 from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import Candidate
 from gapsack.selection.pool.lists import Predictions
+from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.runs.curve import CurveRow
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import versions
@@ -31,7 +32,7 @@ def sweep_records(run: RunFolder) -> SweepRecords:
         trials=tuple(trial_record(trial) for trial in state.trials),
         precision=grid.budget.precision,
         inferior=inferior_trials(state.trials, grid.budget.precision),
-        ensembles=tuple(read_json(path) for path in (run.ensemble_file,) if path.exists()),
+        ensembles=tuple(Ensemble.read(path) for path in (run.ensemble_file,) if path.exists()),
         frontier=frontier_points(read_json(run.frontier_file)) if run.frontier_file.exists() else (),
         budget_bytes=grid.budget.size_bytes,
         data=_data_facts(state),

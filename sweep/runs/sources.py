@@ -36,7 +36,7 @@ def find_pool(given: Path | None) -> Source:
         InputError: there is none.
     """
     return _find(
-        given, markers=["labels.npz"], attribute="pool", what="a candidate pool", made_by="sweep run or select import"
+        given, markers=["labels.npz"], attribute="pool", what="a candidate pool", made_by="sweep run or select pool add"
     )
 
 

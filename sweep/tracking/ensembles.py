@@ -15,6 +15,7 @@ import numpy as np
 
 from gapsack.selection.errors import GapsackError
 from gapsack.selection.files import read_json
+from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.units import mib
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import run_environment
@@ -34,7 +35,7 @@ class EnsembleRun:
 
 def ensemble_run(
     store: MlflowStore,
-    ensemble: Mapping[str, Any],
+    ensemble: Ensemble,
     *,
     graph: Path | None = None,
     metrics: Mapping[str, float] | None = None,
@@ -45,7 +46,7 @@ def ensemble_run(
 
     Args:
         store: the experiment.
-        ensemble: the content of ensemble.json.
+        ensemble: as ensemble.json has it.
         graph: folder of the built graph (a SavedModel), which becomes a logged model.
         metrics: what was measured on the graph, beside the ensemble's own figures.
         report: the HTML report.
@@ -54,13 +55,12 @@ def ensemble_run(
     Raises:
         GapsackError: MLflow could not take it; its run is then FAILED.
     """
-    members = ensemble["members"]
-    name = "ensemble " + " + ".join(member["name"] for member in members)
+    name = "ensemble " + " + ".join(member.name for member in ensemble.members)
     run_id = store.create_run(name, {"gapsack.kind": "ensemble", **_origin(store, run)})
     try:
         store.log(run_id, params=_params(ensemble), metrics={**_metrics(ensemble), **(metrics or {})})
         store.log(run_id, tags=run_environment(Path.cwd() if run is None else run.path))
-        store.dictionary(run_id, dict(ensemble), "ensemble.json")
+        store.dictionary(run_id, ensemble.to_dict(), "ensemble.json")
         if report is not None:
             store.artifact(run_id, report)
         model_uri = None if graph is None else _log_graph(store, run_id, graph)
@@ -87,24 +87,23 @@ def _origin(store: MlflowStore, run: RunFolder | None) -> dict[str, str]:
     return tags
 
 
-def _params(ensemble: Mapping[str, Any]) -> dict[str, Any]:
+def _params(ensemble: Ensemble) -> dict[str, Any]:
     """Members with precision and weight, and the budget."""
     members = {
-        f"member.{place}": f"{member['name']} {member['precision']} x {member['weight']:.6g}"
-        for place, member in enumerate(ensemble["members"], 1)
+        f"member.{place}": f"{member.name} {member.precision} x {member.weight:.6g}"
+        for place, member in enumerate(ensemble.members, 1)
     }
-    settings = {key: ensemble[key] for key in ("blend", "metric", "budget_bytes") if ensemble.get(key) is not None}
+    settings = {"blend": ensemble.blend, "metric": ensemble.metric, "budget_bytes": ensemble.budget_bytes}
     return {**settings, **members}
 
 
-def _metrics(ensemble: Mapping[str, Any]) -> dict[str, float]:
+def _metrics(ensemble: Ensemble) -> dict[str, float]:
     """The ensemble's figures: size in MiB, GAP, and GAP on the videos that did not tune it."""
-    found = {"size_mib": mib(ensemble["total_bytes"]), "members": float(len(ensemble["members"]))}
-    held_out = ensemble.get("held_out") or {}
-    best = ensemble.get("best_single") or {}
+    found = {"size_mib": mib(ensemble.total_bytes), "members": float(len(ensemble.members))}
+    held_out, best = ensemble.held_out or {}, ensemble.best_single or {}
     figures = {
-        "gap": ensemble.get("gap"),
-        "gap_tuning": ensemble.get("tuning_gap"),
+        "gap": ensemble.gap,
+        "gap_tuning": ensemble.tuning_gap,
         "gap_held_out": held_out.get("gap"),
         "gap_best_single": best.get("gap"),
     }

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gapsack.dashboards.records import CurvePoint, DataFacts, FrontierPoint, SweepRecords, TrialRecord
+from gapsack.selection.report.ensemble import Ensemble
 
 MIB = 2**20
 
@@ -77,7 +78,7 @@ def records(trial: Callable[..., TrialRecord], ensemble: dict[str, Any]) -> Swee
             trial(64, 64, 8, None, status="running", curve=curve[:3]),
         ),
         inferior={"K16-H64": "K8-H128"},
-        ensembles=(ensemble,),
+        ensembles=(Ensemble.from_dict(ensemble),),
         frontier=(
             FrontierPoint(4 * MIB, 4 * MIB, 0.865, ("K8-H128",)),
             FrontierPoint(10 * MIB, 9 * MIB, 0.88, ("K8-H64", "K16-H128")),

@@ -25,7 +25,18 @@ COMMANDS = dict(commands_below(get_command(app), ["sweep"]))
 def test_all_commands_of_the_design_are_there():
     expected = {f"sweep {name}" for name in ("plan", "run", "status", "list", "report", "synth")}
     expected |= {
-        f"sweep select {name}" for name in ("import", "pareto", "ensemble", "frontier", "build", "evaluate", "predict")
+        f"sweep select {name}"
+        for name in (
+            "pool add",
+            "pool add-models",
+            "import",
+            "pareto",
+            "ensemble",
+            "frontier",
+            "build",
+            "evaluate",
+            "predict",
+        )
     }
     assert expected <= set(COMMANDS)
 

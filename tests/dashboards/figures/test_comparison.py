@@ -5,6 +5,7 @@ import pytest
 
 from gapsack.dashboards.figures.comparison import comparison_figure, comparison_info
 from gapsack.dashboards.records import SweepRecords
+from gapsack.selection.report.ensemble import Ensemble
 
 
 def test_the_ensemble_stands_beside_its_rivals(records: SweepRecords) -> None:
@@ -31,13 +32,13 @@ def test_intervals_reach_from_low_to_high(records: SweepRecords) -> None:
 
 def test_without_rivals_there_is_nothing_to_compare(records: SweepRecords, ensemble: dict[str, Any]) -> None:
     alone = {key: value for key, value in ensemble.items() if key not in ("best_single", "runner_up")}
-    assert comparison_info(replace(records, ensembles=(alone,))) is None
+    assert comparison_info(replace(records, ensembles=(Ensemble.from_dict(alone),))) is None
     assert comparison_info(SweepRecords("empty")) is None
 
 
 def test_without_held_out_scores_only_rings_are_drawn(records: SweepRecords, ensemble: dict[str, Any]) -> None:
     del ensemble["held_out"], ensemble["best_single"]["held_out_score"]
-    info = comparison_info(replace(records, ensembles=(ensemble,)))
+    info = comparison_info(replace(records, ensembles=(Ensemble.from_dict(ensemble),)))
     assert info is not None
     figure = comparison_figure(info)
     assert len(figure.data) == 1

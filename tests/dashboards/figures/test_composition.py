@@ -5,6 +5,7 @@ import pytest
 
 from gapsack.dashboards.figures.composition import composition_figure, composition_info
 from gapsack.dashboards.records import SweepRecords
+from gapsack.selection.report.ensemble import Ensemble
 
 MIB = 2**20
 
@@ -26,7 +27,7 @@ def test_the_parts_add_up_to_the_budget_and_to_the_vote(records: SweepRecords) -
 
 
 def test_an_ensemble_above_its_budget_fills_the_bar(records: SweepRecords, ensemble: dict[str, Any]) -> None:
-    info = composition_info(replace(records, ensembles=({**ensemble, "budget_bytes": 8 * MIB},)))
+    info = composition_info(replace(records, ensembles=(Ensemble.from_dict({**ensemble, "budget_bytes": 8 * MIB}),)))
     assert info is not None
     assert sum(part.share for part in info.size) == pytest.approx(1)
     assert all(part.kind != "free" for part in info.size)

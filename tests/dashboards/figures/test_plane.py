@@ -6,6 +6,7 @@ import pytest
 
 from gapsack.dashboards.figures.plane import plane_figure, plane_info
 from gapsack.dashboards.records import SweepRecords, TrialRecord
+from gapsack.selection.report.ensemble import Ensemble
 
 MIB = 2**20
 
@@ -41,7 +42,7 @@ def test_members_and_ensemble_are_placed(records: SweepRecords) -> None:
 
 def test_a_member_stands_at_the_size_of_its_own_precision(records: SweepRecords, ensemble: dict[str, Any]) -> None:
     ensemble["members"][0] |= {"precision": "int8", "size_bytes": 2 * MIB}
-    info = plane_info(replace(records, ensembles=(ensemble,)))
+    info = plane_info(replace(records, ensembles=(Ensemble.from_dict(ensemble),)))
     assert info is not None
     member = next(point for point in info.members if point.name == "K8-H64")
     assert (member.precision, member.size_bytes, member.gap) == ("int8", 2 * MIB, 0.86)
@@ -49,7 +50,7 @@ def test_a_member_stands_at_the_size_of_its_own_precision(records: SweepRecords,
 
 def test_the_best_single_model_fits_the_budget(records: SweepRecords, ensemble: dict[str, Any]) -> None:
     ensemble["budget_bytes"] = 5 * MIB
-    info = plane_info(replace(records, ensembles=(ensemble,)))
+    info = plane_info(replace(records, ensembles=(Ensemble.from_dict(ensemble),)))
     assert info is not None
     assert info.ensemble is not None
     assert info.ensemble.single is not None

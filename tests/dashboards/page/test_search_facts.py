@@ -1,24 +1,23 @@
+from typing import Any
+
 from gapsack.dashboards.page.search_facts import search_facts
+from gapsack.selection.report.ensemble import Ensemble, Member
+
+
+def facts(**known: Any) -> list[tuple[str, str]]:
+    return search_facts(Ensemble((Member("a", "int8", 1.0, 5),), total_bytes=5, budget_bytes=9, **known))
 
 
 def test_what_is_missing_is_left_out() -> None:
-    assert search_facts({}) == []
-    assert search_facts({"search": {"feasible": None, "maximal": 4725}, "held_out": {"folds": []}}) == [
+    assert facts() == []
+    assert facts(search={"feasible": None, "maximal": 4725}, held_out={"folds": []}) == [
         ("that nothing more fits into", "4,725")
     ]
 
 
 def test_the_search_tells_how_it_ended_and_how_the_choice_was_made() -> None:
-    content = {
-        "search": {
-            "stop_reason": "Stopped: the time limit.",
-            "candidates": 18,
-            "feasible": 14225,
-            "could_still_win": 3,
-        },
-        "preference": "The smallest within noise.",
-    }
-    assert search_facts(content) == [
+    search = {"stop_reason": "Stopped: the time limit.", "candidates": 18, "feasible": 14225, "could_still_win": 3}
+    assert facts(search=search, preference="The smallest within noise.") == [
         ("search", "Stopped: the time limit."),
         ("choice", "The smallest within noise."),
         ("candidates", "18"),
@@ -29,6 +28,4 @@ def test_the_search_tells_how_it_ended_and_how_the_choice_was_made() -> None:
 
 def test_a_difference_says_whether_it_is_noise() -> None:
     difference = {"difference": 0.002, "interval": [0.001, 0.003], "within_noise": False}
-    assert search_facts({"difference_to_runner_up": difference}) == [
-        ("against the runner-up", "+0.0020, +0.0010 to +0.0030")
-    ]
+    assert facts(difference_to_runner_up=difference) == [("against the runner-up", "+0.0020, +0.0010 to +0.0030")]

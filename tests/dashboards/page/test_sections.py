@@ -15,6 +15,7 @@ from gapsack.dashboards.page.sections import (
     trouble_table,
 )
 from gapsack.dashboards.records import SweepRecords
+from gapsack.selection.report.ensemble import Ensemble
 
 
 def rows(table: Markup | None) -> list[list[str]]:
@@ -26,7 +27,7 @@ def rows(table: Markup | None) -> list[list[str]]:
 
 
 def test_the_ensemble_adds_up(records: SweepRecords, ensemble: dict[str, Any]) -> None:
-    assert rows(ensemble_table(records, ensemble_info(ensemble))) == [
+    assert rows(ensemble_table(records, ensemble_info(Ensemble.from_dict(ensemble)))) == [
         ["Member", "Precision", "Weight", "MiB", "of budget", "GAP, all videos"],
         ["K16-H128", "float16", "0.600", "6.00", "60.0%", "0.8700"],
         ["K8-H64", "float16", "0.400", "3.00", "30.0%", "0.8600"],
@@ -36,7 +37,7 @@ def test_the_ensemble_adds_up(records: SweepRecords, ensemble: dict[str, Any]) -
 
 
 def test_every_trial_has_a_row(records: SweepRecords, ensemble: dict[str, Any]) -> None:
-    titles, first, *others = rows(trials_table(records, ensemble_info(ensemble)))
+    titles, first, *others = rows(trials_table(records, ensemble_info(Ensemble.from_dict(ensemble))))
     hyperparameters, sizes = ["clusters", "hidden"], ["parameters", "float32 MiB", "float16 MiB"]
     assert titles == ["Trial", *hyperparameters, *sizes, "GAP", "by averaging", "averaged steps", "state"]
     assert first == ["K8-H64", "8", "64", "1.6 M", "6.00", "3.00", "0.8600", "+0.0030", "1k–2k", "member"]
@@ -58,7 +59,7 @@ def test_trouble_has_its_reason(records: SweepRecords) -> None:
 
 
 def test_earlier_ensembles_are_listed_newest_first(records: SweepRecords, ensemble: dict[str, Any]) -> None:
-    history = ({**ensemble, "gap": 0.86}, {**ensemble, "gap": 0.87}, ensemble)
+    history = tuple(Ensemble.from_dict({**ensemble, "gap": gap}) for gap in (0.86, 0.87, 0.88))
     assert [row[3] for row in rows(earlier_table(replace(records, ensembles=history)))[1:]] == ["0.8700", "0.8600"]
     assert earlier_table(records) is None
 

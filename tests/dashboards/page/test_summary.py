@@ -4,6 +4,7 @@ from typing import Any
 
 from gapsack.dashboards.page.summary import SummaryInfo, best_trial, summary_info
 from gapsack.dashboards.records import SweepRecords, TrialRecord
+from gapsack.selection.report.ensemble import Ensemble
 
 MIB = 2**20
 
@@ -26,25 +27,30 @@ def test_the_answer_comes_first(records: SweepRecords) -> None:
 
 def test_a_gain_within_noise_is_called_so(records: SweepRecords, ensemble: dict[str, Any]) -> None:
     ensemble["difference_to_best_single"] = {"difference": 0.0001, "interval": [-0.001, 0.0012]}
-    assert "within noise" in summary_info(replace(records, ensembles=(ensemble,))).caution
+    assert "within noise" in summary_info(replace(records, ensembles=(Ensemble.from_dict(ensemble),))).caution
 
 
 def test_an_ensemble_above_its_budget_is_called_so(records: SweepRecords, ensemble: dict[str, Any]) -> None:
     assert (
         "larger than its budget"
-        in summary_info(replace(records, ensembles=({**ensemble, "budget_bytes": 9 * MIB},))).caution
+        in summary_info(
+            replace(records, ensembles=(Ensemble.from_dict({**ensemble, "budget_bytes": 9 * MIB}),))
+        ).caution
     )
 
 
 def test_a_blend_that_loses_says_below(records: SweepRecords, ensemble: dict[str, Any]) -> None:
     ensemble["difference_to_best_single"] = {"difference": -0.002}
-    assert "0.0020 below the best single one" in summary_info(replace(records, ensembles=(ensemble,))).sentence
+    assert (
+        "0.0020 below the best single one"
+        in summary_info(replace(records, ensembles=(Ensemble.from_dict(ensemble),))).sentence
+    )
 
 
 def test_one_member_is_not_compared_with_itself(records: SweepRecords, ensemble: dict[str, Any]) -> None:
     ensemble["members"] = [ensemble["members"][1] | {"weight": 1.0}]
     ensemble["difference_to_best_single"] = {"difference": 0.0, "interval": [0.0, 0.0], "within_noise": True}
-    info = summary_info(replace(records, ensembles=(ensemble,)))
+    info = summary_info(replace(records, ensembles=(Ensemble.from_dict(ensemble),)))
     assert info.sentence == "One model in 6.50 of 10 MiB reaches a held-out GAP@20 of 0.8790."
     assert info.caution == ""
     assert "Gain by blending" not in [tile.label for tile in info.tiles]

@@ -10,10 +10,9 @@ from gapsack.selection.pool.origin import (
     TrialOrigin,
     WeightsOrigin,
     read_origin,
-    youtube8m_task,
 )
 
-TASK = youtube8m_task("frame", 24, rgb=16, audio=8, max_frames=8)
+TASK = {"name": "youtube8m", "level": "frame", "classes": 24, "rgb": 16, "audio": 8, "max_frames": 8}
 SEEN = {"sample_frames": 4, "max_frames": 8, "level": "frame", "features": {"rgb": 16, "audio": 8}}
 WEIGHTS = {"family": "gated_netvlad", "weights": "../w.npz"}
 SIZES = {"classes": 24, "rgb": 16, "audio": 8, "clusters": 4}
@@ -44,7 +43,8 @@ def test_files_of_the_first_version_are_read_as_tasks_of_youtube8m(expected, val
 def test_what_old_files_leave_out_is_what_was_meant():
     found = read_origin({**WEIGHTS, "level": "video"}, {"classes": 24}, "a.json")
     assert isinstance(found, WeightsOrigin)
-    assert found.task == {"name": "youtube8m_video", "classes": 24, "rgb": 1024, "audio": 128, "max_frames": 300}
+    sizes = {"classes": 24, "rgb": 1024, "audio": 128, "max_frames": 300}
+    assert found.task == {"name": "youtube8m", "level": "video", **sizes}
     assert (found.sample_frames, found.calibration) == (1, None)
 
 

@@ -1,14 +1,15 @@
 import json
 
 import pytest
-from gapsack.sweep.runs.record import TrialResult
 
 from gapsack.dashboards.records import FrontierPoint
+from gapsack.selection.report.ensemble import Ensemble, Member
 from gapsack.sweep.cli.show.status import run_values, status_values
 from gapsack.sweep.cluster.drive import run_sweep
-from gapsack.sweep.cluster.events import SweepProgress
+from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder, runs_in
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.report import frontier_points, inferior_trials, sweep_records
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import curve_rows, readable_states, run_state
@@ -127,13 +128,13 @@ def test_a_run_whose_budget_was_lowered_is_as_done_for_its_driver_as_for_whoever
     assert [trial.plan.status for trial in lowered.trials].count("skipped") == 2
     assert (len(lowered.done), lowered.wanted, lowered.waiting, lowered.status) == (4, 4, (), "done")
 
-    class Told(SweepProgress):
+    class Told(SweepEvents):
         def sweep_started(self, *, total, done):
             self.counts = (done, total)
 
     told = Told()
     sweep = SweepSpec(str(run.path), lowered.grid, ("train",), ("holdout",))
-    result = run_sweep(sweep, None, trial=None, progress=told)
+    result = run_sweep(sweep, None, trial=None, events=told)
     assert told.counts == (status_values(lowered)["done"], status_values(lowered)["wanted"]) == (4, 4)
     assert (len(result.done), result.failed, result.unfinished) == (4, {}, ())
 
@@ -178,7 +179,8 @@ def test_a_run_in_one_line(run):
 
 def test_a_reports_records_are_the_runs_files(run):
     run.files_file.write_text('{"train": ["a", "b"], "holdout": ["c"]}')
-    run.ensemble_file.write_text('{"members": []}')
+    ensemble = Ensemble((Member("K4-H8", "int8", 1.0, 5),), total_bytes=5, budget_bytes=9)
+    ensemble.write(run.ensemble_file)
     records = sweep_records(run)
     trials = {trial.name: trial for trial in records.trials}
     assert {name: trial.status for name, trial in trials.items()} == {
@@ -195,7 +197,7 @@ def test_a_reports_records_are_the_runs_files(run):
     assert trials["K4-H16"].reason == "the loss is not finite"
     assert (records.data.train_files, records.data.held_out_files, records.data.held_out_videos) == (2, 1, 7)
     assert records.budget_bytes == 2 * 2**20
-    assert records.ensembles == ({"members": []},)
+    assert records.ensembles == (ensemble,)
 
 
 def test_the_frontier_of_a_report_counts_on_videos_that_did_not_tune_it():

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from gapsack.selection.errors import GapsackError
+from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.tracking.ensembles import ensemble_run
 
-ENSEMBLE = {
+CONTENT = {
     "format": "gapsack.ensemble/1",
     "members": [
         {"name": "K8-H16", "precision": "float16", "weight": 0.4, "size_bytes": 2**20},
@@ -18,6 +19,7 @@ ENSEMBLE = {
     "held_out": {"gap": 0.79},
     "best_single": {"gap": 0.78},
 }
+ENSEMBLE = Ensemble.from_dict(CONTENT)
 
 
 @pytest.fixture(scope="module")

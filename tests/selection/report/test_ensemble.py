@@ -1,0 +1,68 @@
+"""One schema of ensemble.json: what a search writes, and what a person may write by hand."""
+
+import json
+
+import pytest
+
+from gapsack.selection.errors import InputError
+from gapsack.selection.report.ensemble import Ensemble, Member
+
+BY_HAND = {"members": [{"name": "a", "weight": 1}], "budget_bytes": 9}
+SIZED = [Member("a", "int8", 0.75, 5), Member("b", "float16", 0.25, 2)]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "ensemble.json"
+
+
+def write(path, record):
+    path.write_text(json.dumps(record))
+    return path
+
+
+def test_members_weights_and_a_budget_are_enough(path):
+    found = Ensemble.read(write(path, BY_HAND))
+    assert found.members == (Member("a", "", 1.0, 0),)
+    assert (found.budget_bytes, found.total_bytes, found.reserve_bytes) == (9, 0, 0)
+    assert (found.blend, found.metric, found.gap, found.pool) == ("probability", "gap", None, None)
+
+
+def test_the_total_is_that_of_the_members_where_nobody_says(path):
+    record = {"members": [vars(member) for member in SIZED], "budget_bytes": 9}
+    assert Ensemble.read(write(path, record)).total_bytes == 7
+    assert Ensemble.read(write(path, record | {"total_bytes": 8})).total_bytes == 8
+
+
+def test_what_is_written_is_read_again_and_keys_of_others_are_left_aside(path):
+    written = Ensemble(tuple(SIZED), total_bytes=7, budget_bytes=9, pool="../pool", preference="Größe – kleiner")
+    written.write(path)
+    assert Ensemble.read(path) == written
+    assert "Größe – kleiner" in path.read_text(encoding="utf-8")
+    write(path, written.to_dict() | {"weather": "fine"})
+    assert Ensemble.read(path) == written
+
+
+def test_without_a_pool_the_file_has_no_such_key(path):
+    written = Ensemble(tuple(SIZED), total_bytes=7, budget_bytes=9)
+    assert "pool" not in written.to_dict()
+    assert list(written.to_dict())[:5] == ["format", "members", "blend", "total_bytes", "reserve_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        ({"members": BY_HAND["members"]}, "budget_bytes is not there"),
+        (BY_HAND | {"members": []}, "needs members"),
+        (BY_HAND | {"members": ["a"]}, "members.0 is 'a'"),
+        (BY_HAND | {"members": [{"name": "a"}]}, "members.0.weight is not there"),
+        (BY_HAND | {"blend": "mean"}, "blend is 'mean'"),
+        (BY_HAND | {"format": "gapsack.ensemble/2"}, "has the format 'gapsack.ensemble/1'"),
+        ([], "a JSON object; got list"),
+    ],
+)
+def test_what_is_no_ensemble_is_told_with_its_file_and_key(path, record, told):
+    with pytest.raises(InputError) as caught:
+        Ensemble.read(write(path, record))
+    assert str(caught.value).startswith(f"{path}: ")
+    assert told in str(caught.value)
