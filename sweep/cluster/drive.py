@@ -16,7 +16,6 @@ from gapsack.sweep.cluster.ray import ray_session
 from gapsack.sweep.cluster.resources import TrialResources
 from gapsack.sweep.cluster.signals import stop_on_signals
 from gapsack.sweep.cluster.worker import TrialFunction, trainable
-from gapsack.sweep.cluster.worker_reuse import workers_are_reused
 from gapsack.sweep.grid.plan import planned
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import RunState, SweepResult, state_of
@@ -89,7 +88,7 @@ def _fit(
             search_alg=searcher,
             num_samples=-1,  # until the searcher has finished
             max_concurrent_trials=settings.concurrent,
-            reuse_actors=workers_are_reused(sweep.grid),
+            reuse_actors=True,  # TensorFlow takes ten seconds to import, and trials leave little (docs/adr/0012)
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
         run_config=tune.RunConfig(

@@ -177,9 +177,11 @@ def test_a_sampler_spends_what_is_left_of_its_budget(sweep, trial_result):
     known.finish(trial_result("K6-H32", axes={"clusters": 6, "hidden": 32}, gap=0.6, size_bytes={"float16": 6}))
     space = {"clusters": {"choices": [2, 4, 6, 8]}, "hidden": {"low": 8, "high": 64, "step": 8}}
 
-    result = sweep.run(search={"sampler": {"kind": "tpe", "trials": 4, "seed": 5, "space": space}})
+    search = {"sampler": {"kind": "tpe", "trials": 4, "seed": 5, "space": space}}
+    result = sweep.run(search=search, resources={"concurrent": 1})
 
     assert len(result["done"]) == 4
     attempts = [line[0] for line in sweep.attempts()]
     assert len(attempts) == 3
+    assert len({line[1] for line in sweep.attempts()}) == 1, "one process trains one trial after the other"
     assert set(result["done"]) == {"K6-H32", *attempts}
