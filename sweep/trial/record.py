@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 
-from gapsack.sweep.runs.record import TrialResult
-
 from gapsack.models import sizes
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.runs import checksums
 from gapsack.sweep.runs.provenance import file_list_summary, trial_environment
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.trial.averaging import Averaging
 from gapsack.sweep.trial.checkpoints import Progress
@@ -17,7 +16,12 @@ from gapsack.sweep.trial.publish import Published
 
 
 def trial_record(
-    spec: TrialSpec, progress: Progress, averaging: Averaging, published: Published, faults: Faults
+    spec: TrialSpec,
+    progress: Progress,
+    averaging: Averaging,
+    published: Published,
+    faults: Faults,
+    kernels: str,
 ) -> TrialResult:
     """What a trial came to, and what it takes to repeat it."""
     grid, point = spec.grid, spec.point
@@ -57,6 +61,7 @@ def trial_record(
         },
         faults={"train": faults.summary(), "holdout": published.plain.faults},
         environment=trial_environment(),
+        kernels=kernels,
         fingerprint=spec.fingerprint(),
         finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     )

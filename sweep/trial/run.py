@@ -5,13 +5,12 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from gapsack.sweep.runs.record import TrialResult
-
 from gapsack.models.errors import TrainingError
 from gapsack.selection.files import remove_temporary_files
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.runs.curve import CurveFile
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.trial.averaging import Averaging, Range, RangeSearch, Weights, average
 from gapsack.sweep.trial.checkpoints import Checkpoints, Progress
@@ -73,7 +72,7 @@ class _Trial:
         weights = average(self._checkpoints.steps(), averaging.chosen, self._checkpoints.read_weights)
         scores = {"gap_single": averaging.gap_single, "gap_averaged": averaging.gap_averaged}
         published = publish(self._spec, self._trainer, weights, self._holdout, scores, control=self._control)
-        return trial_record(self._spec, progress, averaging, published, self._faults)
+        return trial_record(self._spec, progress, averaging, published, self._faults, self._trainer.kernels)
 
     def _fit(self) -> Progress:
         return Fit(
