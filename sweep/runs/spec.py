@@ -19,8 +19,8 @@ WITHOUT_EFFECT = ("name", "search", "budget", "resources", "tracking", "storage"
 
 
 CAME_LATER = {"kernels": "auto"}
-"""Keys of the training section that earlier versions did not have, with the value that says what those did: a trial that
-one of them began goes on."""
+"""Keys of the training section that earlier versions did not have, with the value that leaves things as they were: a
+trial that one of them began goes on."""
 
 
 @dataclass(frozen=True)

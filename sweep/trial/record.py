@@ -21,6 +21,7 @@ def trial_record(
     averaging: Averaging,
     published: Published,
     faults: Faults,
+    *,
     kernels: str,
 ) -> TrialResult:
     """What a trial came to, and what it takes to repeat it."""

@@ -26,9 +26,9 @@ def test_closed_trainers_leave_no_weights_behind():
     after = []
     for seed in range(4):
         trainer = Trainer(registry.build("gated_netvlad", seed=seed, **LARGE), Recipe(batch_size=2))
-        trainer.train_step(frames, np.zeros((2, 1000), bool))
+        trainer.train_step({"frames": frames}, np.zeros((2, 1000), bool))
         trainer.take_loss()
-        trainer.predict_top(frames, 20)
+        trainer.predict_top({"frames": frames}, 20)
         trainer.close()
         after.append(resident_bytes())
     model_bytes = sizes.size_bytes("gated_netvlad", LARGE, "float32")
