@@ -36,7 +36,7 @@ def train(trainer, steps, seed=0):
     taken = []
     for _ in range(steps):
         frames = generator.integers(0, 256, (6, 5, 20), dtype=np.uint8)
-        trainer.train_step(frames, generator.random((6, 12)) < 0.2)
+        trainer.train_step({"frames": frames}, generator.random((6, 12)) < 0.2)
         taken.append(trainer.take_loss())
     return taken
 
