@@ -3,10 +3,11 @@
     python -m benchmarks.train_step compare                                  # needs TensorFlow
     KERAS_BACKEND=jax python -m benchmarks.train_step roofline --batch 160   # needs Keras, JAX and numpy; a GPU if any
 
-`compare` trains both formulations from the same weights on the same random batches, turn by turn, checks that the
-losses agree to 1e-4 at every step, and prints videos per second, and the ratio by wall time and by CPU time, which says
-more on a machine that others use as well. `roofline` prints videos per second beside the limit given by counted
-operations over the measured rate of matrix products and counted bytes over the measured memory bandwidth.
+`compare` trains both formulations, and ours without its kernels, from the same weights on the same random batches, turn
+by turn, checks that the losses agree to 1e-4 at every step, and prints videos per second, and the ratio by wall time
+and by CPU time, which says more on a machine that others use as well. `roofline` prints videos per second beside the
+limit given by counted operations over the measured rate of matrix products and counted bytes over the measured memory
+bandwidth.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,33 +70,44 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def compare(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Plain and ours in turn, from the same weights on the same batches."""
+    """Plain, ours, and ours without the kernels in turn, from the same weights on the same batches."""
     from benchmarks.plain_step import PlainTrainer
 
     rates = measured_rates("float32")
     print_rates("float32", rates)
     print(
         f"{'model':>10} {'compute':>9} {'plain v/s':>10} {'ours v/s':>9} {'ratio':>6} {'CPU ratio':>9} "
-        f"{'limit v/s':>9} {'loss error':>10}"
+        f"{'ours without the kernels v/s':>28} {'limit v/s':>9} {'loss error':>10}"
     )
     for name, compute in [(name, c) for name in options.models or ["16-512", "32-1024"] for c in options.compute]:
         hyperparameters = parsed(name, options.classes)
-        trainer = Trainer(registry.build("gated_netvlad", **hyperparameters), recipe(options, compute))
-        plain = PlainTrainer(hyperparameters, trainer.weights())
+        ours, without = (
+            Trainer(registry.build("gated_netvlad", **hyperparameters), recipe(options, compute, kernels))
+            for kernels in ("auto", "plain")
+        )
+        plain = PlainTrainer(hyperparameters, ours.weights())
         batches = random_batches(options, 4)
 
-        # On a CPU both are done when they return; a sweep takes its loss once in many steps.
-        clocks = {"plain": Clock(plain.train_step), "ours": Clock(trainer.train_step)}
+        # On a CPU all are done when they return; a sweep takes its loss once in many steps.
+        clocks = {
+            "plain": Clock(plain.train_step),
+            "ours": Clock(partial(step_on_frames, ours)),
+            "without": Clock(partial(step_on_frames, without)),
+        }
         errors = []
         for step in range(options.steps):
-            expected, _ = [clock(*batches[step % len(batches)]) for clock in clocks.values()]
-            errors.append(abs(trainer.take_loss() / expected - 1))
+            expected, *_ = [clock(*batches[step % len(batches)]) for clock in clocks.values()]
+            errors += [abs(trainer.take_loss() / expected - 1) for trainer in (ours, without)]
         cost = step_cost(hyperparameters, batch=options.batch, frames=options.frames)
         row = {
             "model": name,
             "compute": compute,
             "plain_videos_per_second": options.batch / clocks["plain"].wall_seconds,
             "ours_videos_per_second": options.batch / clocks["ours"].wall_seconds,
+            "without_kernels_videos_per_second": options.batch / clocks["without"].wall_seconds,
+            "kernels": ours.kernels,
+            "kernels_ratio": clocks["without"].wall_seconds / clocks["ours"].wall_seconds,
+            "kernels_cpu_ratio": clocks["without"].cpu_seconds / clocks["ours"].cpu_seconds,
             "ratio": clocks["plain"].wall_seconds / clocks["ours"].wall_seconds,
             "cpu_ratio": clocks["plain"].cpu_seconds / clocks["ours"].cpu_seconds,
             "limit_videos_per_second": options.batch / cost.seconds(*rates),
@@ -105,13 +118,14 @@ def compare(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         print(
             f"{'K' + name.replace('-', '-H'):>10} {compute:>9} {row['plain_videos_per_second']:10.1f} "
             f"{row['ours_videos_per_second']:9.1f} {row['ratio']:6.2f} {row['cpu_ratio']:9.2f} "
-            f"{row['limit_videos_per_second']:9.1f} {row['largest_loss_error']:10.1e}",
+            f"{row['without_kernels_videos_per_second']:28.1f} {row['limit_videos_per_second']:9.1f} "
+            f"{row['largest_loss_error']:10.1e}",
             flush=True,
         )
         if compute == "float32" and max(errors) > LOSS_TOLERANCE:
             raise SystemExit(f"expected the same losses to {LOSS_TOLERANCE}, got an error of {max(errors):.1e}")
         yield row
-        del trainer, plain, clocks
+        del ours, without, plain, clocks
         gc.collect()
 
 
@@ -165,11 +179,12 @@ def grid_seconds(options: argparse.Namespace, rates: tuple[float, float], share:
 def step_seconds(trainer: Trainer, batches: list[Any], steps: int) -> float:
     """Mean time of a step in a run of steps that is waited for at its end only."""
     for frames, labels in batches:
-        trainer.train_step(frames, labels)
+        trainer.train_step({"frames": frames}, labels)
     trainer.take_loss()
     started = time.perf_counter()
     for step in range(steps):
-        trainer.train_step(*batches[step % len(batches)])
+        frames, labels = batches[step % len(batches)]
+        trainer.train_step({"frames": frames}, labels)
     trainer.take_loss()
     return (time.perf_counter() - started) / steps
 
@@ -264,8 +279,12 @@ def cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def recipe(options: argparse.Namespace, compute: str) -> Recipe:
-    return Recipe(batch_size=options.batch, compute=compute)  # type: ignore[arg-type]
+def recipe(options: argparse.Namespace, compute: str, kernels: str = "auto") -> Recipe:
+    return Recipe(batch_size=options.batch, compute=compute, kernels=kernels)  # type: ignore[arg-type]
+
+
+def step_on_frames(trainer: Trainer, frames: Any, labels: Any) -> None:
+    trainer.train_step({"frames": frames}, labels)
 
 
 def parsed(name: str, classes: int) -> dict[str, int]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from keras import ops
+
 from gapsack.models.layers.base import Table, TensorLayer
 from gapsack.models.layers.dense import Dense
+from gapsack.models.layers.kernels import Kernels
 
 
 class MixtureOfExperts(TensorLayer):
-    """[batch, width] -> probabilities [batch, classes]; see `Kernels.mixed`."""
+    """[batch, width] -> probabilities [batch, classes]; see `mixed`."""
 
     def __init__(self, table: Table, scope: str, seed: int) -> None:
         super().__init__(table, seed)
@@ -20,4 +23,23 @@ class MixtureOfExperts(TensorLayer):
     def call(self, inputs: Any) -> Any:
         """[batch, width] -> [batch, classes]."""
         # The biases are added in the same loop.
-        return self.kernels.mixed(self.gates(inputs), self.experts(inputs), self.biases.value)
+        run = self.kernels.chosen(mixed)
+        return run(self.kernels, self.gates(inputs), self.experts(inputs), self.biases.value)
+
+
+def mixed(kernels: Kernels, gates: Any, experts: Any, biases: Any) -> Any:
+    """[batch, V * (M + 1)], [batch, V * M] and [V * M] -> probabilities [batch, V].
+
+    For every class a softmax over M + 1 gates, of which the last is a dummy expert that predicts 0, times the
+    sigmoids of experts + biases. Outputs of both products are class-major, [batch, V, gates], so that reading them
+    by class moves no data.
+    """
+    return kernels.fused(_mixed)(gates, experts, biases)
+
+
+def _mixed(gates: Any, experts: Any, biases: Any) -> Any:
+    classes = gates.shape[1] - experts.shape[1]
+    mixtures = experts.shape[1] // classes
+    share = ops.softmax(ops.reshape(gates, (-1, classes, mixtures + 1)))[..., :mixtures]
+    experts = ops.reshape(experts + biases, (-1, classes, mixtures))
+    return ops.sum(share * ops.sigmoid(experts), axis=-1)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from keras import ops
+
 from gapsack.models.layers.base import Table, TensorLayer
 from gapsack.models.layers.batch_norm import BatchNorm
+from gapsack.models.layers.kernels import Kernels
+from gapsack.models.layers.statistics import Normalisation, moments, normalised
 
 
 class ContextGating(TensorLayer):
@@ -19,7 +23,19 @@ class ContextGating(TensorLayer):
     def call(self, inputs: Any, training: bool = False) -> Any:
         """[batch, width] -> [batch, width]."""
         norm = self.batch_norm.parameters(training)
-        gated, statistics = self.kernels.gated(inputs, self.product(inputs, self.matrix), norm)
+        run = self.kernels.chosen(gated)
+        values, statistics = run(self.kernels, inputs, self.product(inputs, self.matrix), norm)
         if training:
             self.batch_norm.remember(statistics)
-        return gated
+        return values
+
+
+def gated(kernels: Kernels, inputs: Any, product: Any, norm: Normalisation) -> tuple[Any, tuple[Any, Any]]:
+    """inputs * sigmoid(batch_norm(product)), all [batch, width], and the norm's statistics."""
+    values, statistics = kernels.fused(_gated)(inputs, product, norm)
+    return values, statistics
+
+
+def _gated(inputs: Any, product: Any, norm: Normalisation) -> tuple[Any, tuple[Any, Any]]:
+    statistics = moments(product) if norm.given is None else norm.given
+    return inputs * ops.sigmoid(normalised(product, norm, statistics)), statistics

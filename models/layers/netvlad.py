@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
+
+from keras import ops
 
 from gapsack.models.layers.base import Table, TensorLayer
 from gapsack.models.layers.batch_norm import BatchNorm
-from gapsack.models.layers.frames import Frames
-from gapsack.models.layers.kernels import Clusters
+from gapsack.models.layers.frames import SMALLEST_SQUARE, Frames
+from gapsack.models.layers.kernels import Kernels
+from gapsack.models.layers.statistics import Normalisation, moments, normalised
 
 
 class NetVLAD(TensorLayer):
-    """Frames -> one descriptor [batch, features * clusters] of norm 1, feature-major; see `Kernels.described`."""
+    """Frames -> one descriptor [batch, features * clusters] of norm 1, feature-major; see `described`."""
 
     def __init__(self, table: Table, scope: str, seed: int) -> None:
         super().__init__(table, seed)
@@ -22,7 +25,62 @@ class NetVLAD(TensorLayer):
     def call(self, frames: Frames, training: bool = False) -> Any:
         """`Frames` [batch, frames, features] -> [batch, features * clusters]."""
         clusters = Clusters(self.assignment, self.batch_norm.parameters(training), self.centres.value)
-        descriptor, statistics = self.kernels.described(frames, clusters, self.compute_dtype)
+        run = self.kernels.chosen(described)
+        descriptor, statistics = run(self.kernels, frames, clusters, self.compute_dtype)
         if training:
             self.batch_norm.remember(statistics)
         return descriptor
+
+
+class Clusters(NamedTuple):
+    """Parameters of a NetVLAD.
+
+    Attributes:
+        assignment: [features, K].
+        norm: Of the scores.
+        centres: [1, features, K].
+    """
+
+    assignment: Any
+    norm: Normalisation
+    centres: Any
+
+
+def described(kernels: Kernels, frames: Frames, clusters: Clusters, narrow: str) -> tuple[Any, tuple[Any, Any]]:
+    """Frames -> descriptors [batch, features * K] of norm 1, feature-major, and the norm's statistics.
+
+    Soft assignment a = softmax(batch_norm(x @ W)); residuals v_k = sum_i a_ik (x_i - c_k) with centres c of their
+    own, each normalised over the features, then all together.
+    """
+    scores = _scores(kernels, frames, clusters.assignment, narrow)
+    norm = clusters.norm
+    statistics = moments(scores) if norm.given is None else norm.given
+    share = ops.softmax(normalised(scores, norm, statistics))
+    assigned = _assigned(kernels, frames, share, narrow)
+    size = ops.sum(share, axis=1, keepdims=True)  # [batch, 1, K]
+    return kernels.fused(_descriptor)(assigned, size, clusters.centres), statistics
+
+
+def _scores(kernels: Kernels, frames: Frames, matrix: Any, narrow: str) -> Any:
+    """Unit frames [batch, frames, features] @ matrix [features, K] -> [batch, frames, K]."""
+    _, length, features = ops.shape(frames.codes)
+    rows = kernels.product(ops.reshape(frames.codes, (-1, features)), matrix, narrow)
+    found = ops.reshape(rows, (-1, length, rows.shape[-1]))
+    return found * frames.gain + frames.shift * ops.sum(matrix, axis=0)
+
+
+def _assigned(kernels: Kernels, frames: Frames, share: Any, narrow: str) -> Any:
+    """Each video's unit frames, transposed, @ share [batch, frames, K] -> [batch, features, K]."""
+    # codes^T @ (share * gain) sums the assigned frames; a shift common to all features comes as one number.
+    found = kernels.product(ops.transpose(frames.codes, (0, 2, 1)), share * frames.gain, narrow)
+    return found + ops.sum(share * frames.shift, axis=1, keepdims=True)
+
+
+def _descriptor(assigned: Any, size: Any, centres: Any) -> Any:
+    residuals = _unit(assigned - size * centres, axis=1)
+    return _unit(ops.reshape(residuals, (-1, residuals.shape[1] * residuals.shape[2])), axis=-1)
+
+
+def _unit(vectors: Any, axis: int) -> Any:
+    square = ops.sum(ops.square(vectors), axis=axis, keepdims=True)
+    return vectors * ops.rsqrt(ops.maximum(square, SMALLEST_SQUARE))

@@ -58,6 +58,8 @@ class Recipe(BaseModel):
         compute: Type of the matrix products; the rest stays float32. "float16" scales the loss, and skips steps whose
             gradients overflow.
         xla: Compile the step with XLA. None does so where it is faster: on GPUs; JAX always does.
+        kernels: What runs the large products and their updates. "cpu" is the plug-in for steps that TensorFlow runs on
+            a CPU without XLA, "plain" the backend by itself, and "auto" the plug-in wherever it can run.
 
     Raises:
         InputError: names every value out of range, or else those that do not go together. Within a grid file pydantic's
@@ -84,6 +86,7 @@ class Recipe(BaseModel):
     pruning: Pruning | None = None
     compute: Literal["float32", "bfloat16", "float16"] = "float32"
     xla: bool | None = None
+    kernels: Literal["auto", "plain", "cpu"] = "auto"
 
     @field_validator("pruning")
     @classmethod
@@ -105,6 +108,8 @@ class Recipe(BaseModel):
                 raise ValueError(f"expected no {' and '.join(staircase)} with schedule: cosine, got a value")
             if self.warmup_steps >= self.steps:
                 raise ValueError(f"expected warmup_steps below steps {self.steps}, got {self.warmup_steps}")
+        if self.kernels == "cpu" and self.xla:
+            raise ValueError("expected kernels: auto or plain with xla: true, got cpu")
         return self
 
     @model_validator(mode="wrap")

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from keras import ops
 
-from gapsack.models.layers.kernels import Kernels
 from gapsack.models.training.arithmetic import Values, averaged, clip_factors, counted, rescaled, updated
+from gapsack.models.training.backends import Backend
 from gapsack.models.training.backends.products import ProductGradient
 from gapsack.models.training.recipe import Recipe
 from gapsack.models.training.slots import Slots
-
-Objective = Callable[[list[Any]], tuple[Any, Any]]
-"""Trainable values -> (loss, auxiliary values)."""
 
 Inputs = Mapping[str, Any]
 """A batch's inputs by name, as the model takes them."""
 
 Loss = Callable[[Any, Any, float], Any]
 """(probabilities, labels, label smoothing) -> mean loss of a batch; see `tasks.Task.loss`."""
-
-
-class Backend(Protocol):
-    """What a step needs from TensorFlow or JAX."""
-
-    def differentiate(
-        self, objective: Objective, values: list[Any], kernels: Kernels | None
-    ) -> tuple[tuple[Any, Any], list[Any]]:
-        """What the objective returned, and the gradients of its loss.
-
-        With the kernels that run the model, gradients may come as `ProductGradient`s, where the backend makes them.
-        """
-
-    def sums_of_squares(self, tensors: Sequence[Any]) -> Any:
-        """Of each of n tensors, [n]; of a `ProductGradient` before its scale."""
 
 
 class Step:
@@ -100,15 +82,15 @@ class Step:
         others = [values[name] for name in self.slots.others]
         parts, size = self.recipe.accumulate, labels.shape[0] // self.recipe.accumulate
         if parts == 1:
-            kernels = None if self.scaled or self.recipe.pruning is not None else self.model.kernels
-            loss, others, gradients = self._part(values, weights, others, (inputs, labels), kernels)
+            as_products = not self.scaled and self.recipe.pruning is None
+            loss, others, gradients = self._part(values, weights, others, (inputs, labels), as_products=as_products)
         else:
 
             def body(index: Any, so_far: Any) -> Any:
                 sum_loss, others, sums = so_far
                 rows = {name: _rows(array, index, size) for name, array in inputs.items()}
                 truth = _rows(labels, index, size)
-                loss, others, gradients = self._part(values, weights, others, (rows, truth), None)
+                loss, others, gradients = self._part(values, weights, others, (rows, truth), as_products=False)
                 return sum_loss + loss, others, [a + b for a, b in zip(sums, gradients, strict=True)]
 
             start = (ops.zeros(()), others, [ops.zeros_like(weight) for weight in weights])
@@ -124,7 +106,7 @@ class Step:
         return self.loss(probabilities, labels, self.recipe.label_smoothing)
 
     def _part(
-        self, values: Values, weights: list[Any], others: list[Any], batch: tuple[Inputs, Any], kernels: Kernels | None
+        self, values: Values, weights: list[Any], others: list[Any], batch: tuple[Inputs, Any], *, as_products: bool
     ) -> Any:
         inputs, labels = batch
 
@@ -133,7 +115,7 @@ class Step:
             loss = self.model.kernels.fused(self._loss_of_batch)(probabilities, labels)
             return (loss * values["loss_scale"] if self.scaled else loss), (loss, new)
 
-        (_, (loss, new)), gradients = self.backend.differentiate(objective, weights, kernels)
+        (_, (loss, new)), gradients = self.backend.differentiate(objective, weights, as_products=as_products)
         return loss, new, gradients
 
 

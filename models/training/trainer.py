@@ -17,6 +17,7 @@ from gapsack.models.training.recipe import Recipe
 from gapsack.selection.errors import InputError
 
 if TYPE_CHECKING:
+    from gapsack.models.training.backends import Backend
     from gapsack.models.training.step import Loss
 
 State = dict[str, NDArray[Any]]
@@ -36,6 +37,9 @@ class Trainer:
 
     Attributes:
         step: Steps done so far.
+
+    Raises:
+        InputError: The recipe asks for kernels that cannot run here.
     """
 
     def __init__(self, model: Any, recipe: Recipe, loss: Loss | None = None) -> None:
@@ -45,9 +49,9 @@ class Trainer:
         from gapsack.models.training.step import Step
 
         self.model, self.recipe, self.step = model, recipe, 0
-        self._backend = _backend()
+        self._backend = _backend(recipe)
         model.compute_in(recipe.compute)
-        model.run_with(self._backend.kernels(recipe))
+        model.run_with(self._backend.kernels)
         model.remember_statistics(recipe.batch_norm_decay)
         slots = Slots(model, recipe)
         self._variables = slots.variables
@@ -57,6 +61,11 @@ class Trainer:
         self._run_prediction = self._compile(self._prediction)
         self._run_top: dict[int, Callable[..., Any]] = {}
         self._most_rows = 0  # of the largest batch predicted so far
+
+    @property
+    def kernels(self) -> str:
+        """Name of the kernels that run the model: "cpu", or "plain" where the backend is by itself."""
+        return self._backend.kernels.name
 
     def train_step(self, inputs: Inputs, labels: NDArray[np.bool_]) -> None:
         """Train on one batch; returns before the device is done where the backend allows, and nothing is to be pruned.
@@ -149,15 +158,13 @@ class Trainer:
 
         Whoever else refers to the model keeps it alive; this trainer is of no use afterwards.
         """
+        forget_graphs = self._backend.forget_graphs
         self.__dict__.clear()
-        _backend().forget_graphs()
+        forget_graphs()
         gc.collect()  # compiled functions and their variables refer to each other
 
     def _compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        compiled: Callable[..., Any] = self._backend.compile_prediction(
-            function, self._prediction.variables, self.recipe
-        )
-        return compiled
+        return self._backend.compile_prediction(function, self._prediction.variables)
 
     def _padded(self, inputs: Inputs) -> dict[str, NDArray[Any]]:
         """Inputs with rows of zeros up to the largest batch so far: a smaller last batch is not worth compiling for."""
@@ -185,16 +192,17 @@ def _to_host(variable: Any) -> NDArray[Any]:
     return np.array(keras.ops.convert_to_numpy(variable))
 
 
-def _backend() -> Any:
+def _backend(recipe: Recipe) -> Backend:
+    """The Keras backend's own, set up for the recipe."""
     import keras
 
     name = keras.backend.backend()
     if name == "tensorflow":
-        from gapsack.models.training.backends import tensorflow as tensorflow_backend
+        from gapsack.models.training.backends.tensorflow import TensorFlowBackend
 
-        return tensorflow_backend
+        return TensorFlowBackend(recipe)
     if name == "jax":
-        from gapsack.models.training.backends import jax as jax_backend
+        from gapsack.models.training.backends.jax import JaxBackend
 
-        return jax_backend
+        return JaxBackend(recipe)
     raise InputError(f"expected the Keras backend tensorflow or jax (KERAS_BACKEND), got {name}")

@@ -43,6 +43,7 @@ class TrialResult(BaseModel):
         data: The level, and of training and held-out files what `runs.provenance.file_list_summary` tells.
         faults: Faulty records of both (`sweep.data.faults`).
         environment: Versions, machine and device.
+        kernels: Name of the kernels that trained the model, "plain" or "cpu"; "" in a record that does not say.
         fingerprint: Of the trial's spec.
         finished: When, in local time.
     """
@@ -76,6 +77,7 @@ class TrialResult(BaseModel):
     data: dict[str, Any] = {}
     faults: dict[str, Any] = {}
     environment: dict[str, str] = {}
+    kernels: str = ""
     fingerprint: str = ""
     finished: str = ""
 

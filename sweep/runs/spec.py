@@ -18,6 +18,11 @@ WITHOUT_EFFECT = ("name", "search", "budget", "resources", "tracking", "storage"
 """Sections of a grid that change which trials run, where and how recorded, but no trial's result."""
 
 
+CAME_LATER = {"kernels": "auto"}
+"""Keys of the training section that earlier versions did not have, with the value that leaves things as they were: a
+trial that one of them began goes on."""
+
+
 @dataclass(frozen=True)
 class SweepSpec:
     """What all trials of a sweep share: the run's folder, the resolved grid, and the data files (absolute or URLs)."""
@@ -97,6 +102,9 @@ class TrialSpec:
         del relevant["run_folder"]
         for section in WITHOUT_EFFECT:
             del relevant["grid"][section]
+        for key, default in CAME_LATER.items():
+            if relevant["grid"]["training"][key] == default:
+                del relevant["grid"]["training"][key]
         # Where the files lie says nothing about them, and a run may move to a machine that mounts them elsewhere.
         del relevant["grid"]["data"]["folder"]
         for key in ("train_files", "holdout_files"):

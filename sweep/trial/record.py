@@ -16,7 +16,13 @@ from gapsack.sweep.trial.publish import Published
 
 
 def trial_record(
-    spec: TrialSpec, progress: Progress, averaging: Averaging, published: Published, faults: Faults
+    spec: TrialSpec,
+    progress: Progress,
+    averaging: Averaging,
+    published: Published,
+    faults: Faults,
+    *,
+    kernels: str,
 ) -> TrialResult:
     """What a trial came to, and what it takes to repeat it."""
     grid, point = spec.grid, spec.point
@@ -56,6 +62,7 @@ def trial_record(
         },
         faults={"train": faults.summary(), "holdout": published.plain.faults},
         environment=trial_environment(),
+        kernels=kernels,
         fingerprint=spec.fingerprint(),
         finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     )

@@ -72,7 +72,7 @@ class _Trial:
         weights = average(self._checkpoints.steps(), averaging.chosen, self._checkpoints.read_weights)
         scores = {"gap_single": averaging.gap_single, "gap_averaged": averaging.gap_averaged}
         published = publish(self._spec, self._trainer, weights, self._holdout, scores, control=self._control)
-        return trial_record(self._spec, progress, averaging, published, self._faults)
+        return trial_record(self._spec, progress, averaging, published, self._faults, kernels=self._trainer.kernels)
 
     def _fit(self) -> Progress:
         return Fit(

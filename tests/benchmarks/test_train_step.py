@@ -46,6 +46,10 @@ def test_compare_finds_the_same_losses(tmp_path: Path, monkeypatch: pytest.Monke
     [row] = json.loads((tmp_path / "figures.json").read_text())
     assert row["largest_loss_error"] < train_step.LOSS_TOLERANCE
     assert row["ratio"] > 0
+    assert row["kernels"] == "cpu"
+    assert row["kernels_ratio"] == pytest.approx(
+        row["ours_videos_per_second"] / row["without_kernels_videos_per_second"]
+    )
 
 
 @pytest.mark.slow

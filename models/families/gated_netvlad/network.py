@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from gapsack.models.layers.base import Network
 from gapsack.models.layers.batch_norm import BatchNorm
 from gapsack.models.layers.dense import Dense
 from gapsack.models.layers.experts import MixtureOfExperts
+from gapsack.models.layers.frames import split_frames
 from gapsack.models.layers.gating import ContextGating
 from gapsack.models.layers.netvlad import NetVLAD
 from gapsack.models.tensors import Tensor
@@ -40,7 +42,8 @@ class GatedNetVLAD(Network):
         frames = inputs["frames"]
         if len(frames.shape) != 3 or frames.shape[-1] != self.width:
             raise ValueError(f"expected frames of shape [batch, frames, {self.width}], got {tuple(frames.shape)}")
-        video, audio = self.kernels.split_frames(frames, self.rgb, self.video.compute_dtype)
+        split = self.kernels.fused(partial(split_frames, rgb=self.rgb, dtype=self.video.compute_dtype))
+        video, audio = split(frames)
         descriptor = ops.concatenate(
             [self.video(frames=video, training=training), self.audio(frames=audio, training=training)], axis=-1
         )

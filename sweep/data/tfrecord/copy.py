@@ -15,7 +15,6 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from gapsack.models.training.backends.cpu.vectors import prefetch_to_read
 from gapsack.selection.compiled import jit
 
 LINE_BYTES = 64
@@ -121,7 +120,11 @@ def _prefetch_line(_typing: Any, address: Any) -> Any:
     signature = types.void(types.intp)
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        prefetch_to_read(builder, arguments[0], 0)
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer(), word, word, word])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        to_read, into_every_cache, data = word(0), word(3), word(1)
+        builder.call(function, [builder.inttoptr(arguments[0], _BYTE.as_pointer()), to_read, into_every_cache, data])
         return context.get_dummy_value()
 
     return signature, generate

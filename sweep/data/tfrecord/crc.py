@@ -18,10 +18,9 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from gapsack.selection.compiled import jit
-from gapsack.sweep.data.tfrecord import fold
-from gapsack.sweep.data.tfrecord.copy import LINE_BYTES, prefetch
-from gapsack.sweep.data.tfrecord.fold import BLOCK_BYTES, CASTAGNOLI, fold_blocks
+from gapsack.sweep.data.tfrecord.copy import prefetch
 
+CASTAGNOLI = 0x82F63B78  # the polynomial of CRC-32C, bits reversed, without its highest
 MASK_DELTA = 0xA282EAD8  # TFRecord stores CRCs rotated and with this added
 _U32 = 0xFFFFFFFF
 _STEP_BYTES, _AHEAD_BYTES = 2048, 6144  # of the library; fastest of those tried, by half over no prefetching
@@ -59,29 +58,16 @@ def _plain_crc_function() -> Any:
 
 
 @jit()
-def _by_library(crc_function: int, data: NDArray[np.uint8], start: int, stop: int) -> np.int64:
-    """What follows a piece is fetched while the library works on it."""
+def crc32c(crc_function: int, data: NDArray[np.uint8], start: int, stop: int) -> np.int64:
+    """CRC-32C of data[start:stop], a contiguous array; what follows a piece is fetched while the library works on it.
+
+    `crc_function`: of `crc_function()`, which compiled functions cannot call.
+    """
     crc, first = np.int64(0), data.ctypes.data
     for at in range(start, stop, _STEP_BYTES):
         prefetch(first + at + _AHEAD_BYTES, _STEP_BYTES)
         crc = _extend(crc_function, crc, first + at, min(_STEP_BYTES, stop - at))
     return np.int64(crc)
-
-
-@jit()
-def _by_folding(crc_function: int, data: NDArray[np.uint8], start: int, stop: int) -> np.int64:
-    """Twice as fast on what lies in the cache."""
-    first, blocks = data.ctypes.data + start, (stop - start) // BLOCK_BYTES
-    crc, done = np.int64(0), blocks * BLOCK_BYTES
-    if blocks > 0:
-        line = np.empty(LINE_BYTES, np.uint8)
-        fold_blocks(first, blocks, line.ctypes.data)
-        crc = _extend(crc_function, _U32, line.ctypes.data, LINE_BYTES)
-    return np.int64(_extend(crc_function, crc, first + done, stop - start - done))
-
-
-# CRC-32C of data[start:stop], a contiguous array.
-crc32c = _by_folding if fold.is_there() else _by_library
 
 
 @intrinsic

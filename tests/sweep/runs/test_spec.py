@@ -83,3 +83,13 @@ def test_resources_tracking_and_places_do_not_change_the_fingerprint(small_trial
     grid = spec.to_dict()["grid"] | {"storage": "elsewhere", "name": "other", "budget": {"mib": 5}}
     grid["resources"] = grid["resources"] | {"cpus": 4, "retries": 0}
     assert changed(spec, run_folder="/elsewhere", grid=grid).fingerprint() == spec.fingerprint()
+
+
+def test_kernels_that_were_asked_for_are_part_of_the_fingerprint(small_trial):
+    spec = small_trial()
+    values = spec.to_dict()
+    found = {spec.fingerprint()}
+    for kernels in ("plain", "cpu"):
+        values["grid"]["training"]["kernels"] = kernels
+        found.add(TrialSpec.from_dict(values).fingerprint())
+    assert len(found) == 3

@@ -15,18 +15,16 @@ class Tiling:
     Attributes:
         lanes: float32 values of a vector.
         product: of a batch's or a matrix's rows by columns.
-        dot: of frames by clusters, one vector of partial sums each.
     """
 
     lanes: int
     product: tuple[int, int]
-    dot: tuple[int, int]
 
 
 # 32 registers of 512 bits, 32 of 128 (ARM), or 16 of 256 bits. Two operations a cycle that take four need eight sums.
-WIDE = Tiling(16, product=(8, 3), dot=(3, 8))
-NEON = Tiling(4, product=(8, 3), dot=(3, 8))
-NARROW = Tiling(8, product=(6, 2), dot=(3, 4))
+WIDE = Tiling(16, product=(8, 3))
+NEON = Tiling(4, product=(8, 3))
+NARROW = Tiling(8, product=(6, 2))
 
 
 def tiling(features: str) -> Tiling:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gapsack.models.training.backends.cpu import tiles, workers
 from gapsack.models.training.backends.cpu.lanes import TILING, padded
-from gapsack.models.training.backends.cpu.transpose import turn
+from gapsack.models.training.backends.cpu.transpose import transpose
 from gapsack.models.training.backends.cpu.vectors import LANES
 from gapsack.selection.compiled import jit
 
@@ -80,7 +80,7 @@ def _transpose_by_rows(upstream: Floats, matrix: Floats) -> tuple[Floats, Floats
     def some_rows(task: tuple[int, int], scratch: Floats) -> None:
         sums = scratch[: (task[1] - task[0]) * turned.shape[1]].reshape(-1, turned.shape[1])
         _sum_rows(matrix, turned, sums, *task)
-        turn(sums[:, :videos], out[:, slice(*task)])
+        transpose(sums[:, :videos], out[:, slice(*task)])
 
     workers.run(some_rows, tasks, (tasks[0][1] - tasks[0][0]) * turned.shape[1])
     return out, found
@@ -106,7 +106,7 @@ def _transpose_by_columns(upstream: Floats, matrix: Floats) -> tuple[Floats, Flo
     out = workers.aligned(videos, rows)
 
     def some_rows(task: tuple[int, int], _scratch: Floats) -> None:
-        turn(sums[:, slice(*task), :videos].sum(axis=0), out[:, slice(*task)])
+        transpose(sums[:, slice(*task), :videos].sum(axis=0), out[:, slice(*task)])
 
     workers.run(some_rows, workers.shares(rows, LANES))
     return out, _whole(grams.sum(axis=0))
@@ -167,9 +167,12 @@ def squared_norms(gradients: Sequence[Gradient]) -> Floats:
 
     |left.T U|^2 = sum((left left.T) * (U U.T)), and <left.T U, W> = sum(U * (left W)).
     """
-    # Several matrices may have the same left factor.
+    # Several matrices may have the same left factor, and not every layer has a row a video.
     lefts = {(gradient.left.ctypes.data, gradient.left.shape): gradient.left for gradient in gradients}
-    grams = dict(zip(lefts, _grams(list(lefts.values())), strict=True))
+    grams: dict[tuple[int, tuple[int, ...]], Floats] = {}
+    for rows in {shape[0] for _, shape in lefts}:
+        alike = {key: left for key, left in lefts.items() if len(left) == rows}
+        grams |= dict(zip(alike, _grams(list(alike.values())), strict=True))
     found = np.empty(len(gradients), np.float32)
     for place, (left, upstream, upstream_gram, product, penalty, weight_square) in enumerate(gradients):
         left_gram = grams[left.ctypes.data, left.shape]
@@ -300,7 +303,7 @@ def _gram_of_columns(factor: Floats, begin: int, end: int, turned: Floats, sums:
     for first in range(begin, end, _SPAN // 2):
         last = min(first + _SPAN // 2, end)
         place = turned[first - begin : last - begin]
-        turn(factor[:, first:last], place)
+        transpose(factor[:, first:last], place)
         _add_gram(factor, first, place, sums)
 
 

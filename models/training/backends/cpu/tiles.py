@@ -21,11 +21,11 @@ from gapsack.models.training.backends.cpu.vectors import LONG, VECTOR_BYTES
 from gapsack.selection.memory import LINE_BYTES
 
 
-def product_tile(rows: int, width: int, *, codes: bool = False) -> Any:
+def product_tile(rows: int, width: int) -> Any:
     """Tile of `rows` x `width` vectors at `out` (rows `out_row` apart), to which the products are added.
 
-    With `codes` the vectors are bytes q that stand for q - 128. Meanwhile what is needed later is fetched: of the rows
-    at `later`, `later + later_row` and so on, 2**`turns` half lines each, one with every t.
+    Meanwhile what is needed later is fetched: of the rows at `later`, `later + later_row` and so on, 2**`turns` half
+    lines each, one with every t.
     """
 
     @intrinsic
@@ -54,7 +54,7 @@ def product_tile(rows: int, width: int, *, codes: bool = False) -> Any:
                 address = builder.add(builder.add(later, builder.mul(later_row, row)), across)
                 vectors.prefetch_to_read(builder, address, 0)
 
-            _add_products(builder, sums, _Factors(*arguments[:5]), LONG(0), count, codes=codes, seen=fetch)
+            _add_products(builder, sums, _Factors(*arguments[:5]), LONG(0), count, seen=fetch)
             _stored(builder, sums, out, out_row)
             return context.get_dummy_value()
 
@@ -157,42 +157,6 @@ def adam_tile(rows: int, width: int) -> Any:
     return tile
 
 
-def dot_tile(rows: int, columns: int) -> Any:
-    """out[i, j] = sum over t of code[i, t] * number[j, t], for bytes and float32 that lie one after the other.
-
-    Codes begin at `codes + i * code_row` and stand for q - 128, numbers at `numbers + j * number_row`; `count` vectors
-    each. Results are written to `out + i * out_row + 4 * j`.
-    """
-
-    @intrinsic
-    def tile(
-        _typing: Any, codes: Any, code_row: Any, numbers: Any, number_row: Any, out: Any, out_row: Any, count: Any
-    ) -> Any:
-        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            codes, code_row, numbers, number_row, out, out_row, count = arguments
-            sums = vectors.sums(builder, rows, columns)
-            with cgutils.for_range(builder, count) as loop:
-                byte_offset = builder.mul(loop.index, LONG(vectors.LANES))
-                offset = builder.mul(loop.index, LONG(VECTOR_BYTES))
-                left = [
-                    vectors.load_codes(builder, _moved(builder, codes, code_row, i, byte_offset), 0)
-                    for i in range(rows)
-                ]
-                for j in range(columns):
-                    right = vectors.load(builder, _moved(builder, numbers, number_row, j, offset), 0)
-                    for i in range(rows):
-                        added = vectors.multiply_add(builder, left[i], right, builder.load(sums[i][j]))
-                        builder.store(added, sums[i][j])
-            for i, row in enumerate(sums):
-                found = vectors.totals(builder, [builder.load(place) for place in row])
-                vectors.store(builder, found, _moved(builder, out, out_row, i, LONG(0)), 0)
-            return context.get_dummy_value()
-
-        return types.void(*[types.intp] * 7), generate
-
-    return tile
-
-
 def copy_tile(count: int) -> Any:
     """`count` numbers from the address `source` to `out`."""
 
@@ -208,7 +172,7 @@ def copy_tile(count: int) -> Any:
 
 
 @intrinsic
-def turn_tile(_typing: Any, source: Any, source_row: Any, out: Any, out_row: Any) -> Any:
+def transpose_tile(_typing: Any, source: Any, source_row: Any, out: Any, out_row: Any) -> Any:
     """Write a square of as many rows as a vector has lanes, rows to columns; addresses, and distances of rows."""
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -220,20 +184,6 @@ def turn_tile(_typing: Any, source: Any, source_row: Any, out: Any, out_row: Any
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 4), generate
-
-
-@intrinsic
-def exponentials(_typing: Any, numbers: Any, count: Any) -> Any:
-    """Replace `count` vectors at the address `numbers` by e to their power."""
-
-    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        numbers, count = arguments
-        with cgutils.for_range(builder, count) as loop:
-            place = builder.add(numbers, builder.mul(LONG(VECTOR_BYTES), loop.index))
-            vectors.store(builder, vectors.exponential(builder, vectors.load(builder, place, 0)), place, 0)
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.intp), generate
 
 
 class _Factors:
@@ -251,16 +201,14 @@ def _add_products(
     start: Any,
     stop: Any,
     *,
-    codes: bool = False,
     seen: Callable[[Any, list[Any]], None] | None = None,
 ) -> None:
     """The loop over t; `seen` is told every index and the vectors there."""
-    read, vector_bytes = (vectors.load_codes, vectors.LANES) if codes else (vectors.load, VECTOR_BYTES)
     row_offsets = [builder.mul(factors.number_row, LONG(row)) for row in range(len(sums))]
     with cgutils.for_range(builder, stop, start=start) as loop:
         numbers = builder.add(factors.numbers, builder.mul(factors.number_step, loop.index))
         vector = builder.add(factors.vector, builder.mul(factors.vector_step, loop.index))
-        values = [read(builder, vector, n * vector_bytes) for n in range(len(sums[0]))]
+        values = [vectors.load(builder, vector, n * VECTOR_BYTES) for n in range(len(sums[0]))]
         if seen is not None:
             seen(loop.index, values)
         for row, offset in zip(sums, row_offsets, strict=True):

@@ -1,17 +1,17 @@
-"""Turning a matrix, rows to columns."""
+"""A matrix's transpose, a square of vectors at a time."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gapsack.models.training.backends.cpu.tiles import turn_tile
+from gapsack.models.training.backends.cpu.tiles import transpose_tile
 from gapsack.models.training.backends.cpu.vectors import LANES
 from gapsack.selection.compiled import jit
 
 
 @jit()
-def turn(source: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+def transpose(source: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """source [n, m] as out [at least m, at least n], with zeros where `out` is larger; rows without gaps inside.
 
     A square of vectors at a time, and what is left number by number.
@@ -22,7 +22,7 @@ def turn(source: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     for row in range(0, whole_rows, LANES):
         at, to = source.ctypes.data + row * source_row, out.ctypes.data + 4 * row
         for column in range(0, whole_columns, LANES):
-            turn_tile(at + 4 * column, source_row, to + column * out_row, out_row)
+            transpose_tile(at + 4 * column, source_row, to + column * out_row, out_row)
         for column in range(whole_columns, columns):
             for n in range(row, row + LANES):
                 out[column, n] = source[n, column]

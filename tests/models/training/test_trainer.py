@@ -1,4 +1,4 @@
-"""The contract of the trainer; `test_jax.py` runs all of it again on JAX."""
+"""The contract of the trainer; `backends/test_jax.py` runs all of it again on JAX."""
 
 import os
 import subprocess
@@ -90,8 +90,8 @@ RESUME_ELSEWHERE = """
 import sys
 import numpy as np
 sys.path.insert(0, sys.argv[3])
-import test_training as suite
-from models import checkpoints
+import test_trainer as suite
+from gapsack.models import checkpoints
 trainer = suite.make_trainer()
 trainer.load_state(checkpoints.read_weights(sys.argv[1]))
 suite.losses(trainer, suite.make_batches(6)[3:])
@@ -146,7 +146,7 @@ def test_the_loss_is_the_mean_since_it_was_taken():
 
 def test_batches_of_another_size_are_refused():
     [(frames, labels)] = make_batches(1)
-    with pytest.raises(InputError, match="a batch of 6 videos, got frames of 5 and labels of 6"):
+    with pytest.raises(InputError, match="a batch of 6 examples, got frames of 5 and labels of 6"):
         make_trainer().train_step({"frames": frames[:5]}, labels)
 
 
@@ -401,3 +401,33 @@ def test_every_problem_of_a_recipe_is_named():
 def test_what_does_not_go_together_in_a_recipe_is_told(given, told):
     with pytest.raises(InputError, match=told):
         Recipe(**given)
+
+
+def test_the_kernels_that_ran_are_told():
+    assert make_trainer(replace(RECIPE, kernels="plain")).kernels == "plain"
+    by_choice = "cpu" if keras.backend.backend() == "tensorflow" else "plain"
+    assert make_trainer().kernels == by_choice
+    assert make_trainer(replace(RECIPE, xla=True)).kernels == "plain"
+
+
+def test_kernels_that_cannot_run_are_refused():
+    with pytest.raises(InputError, match="auto or plain with xla: true, got cpu"):
+        replace(RECIPE, kernels="cpu", xla=True)
+    with pytest.raises(InputError, match="training recipe: kernels"):
+        replace(RECIPE, kernels="fast")
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the plug-in is TensorFlow's")
+def test_a_missing_plug_in_is_an_error_only_where_it_is_asked_for(monkeypatch):
+    from gapsack.models.training.backends import plugins
+
+    monkeypatch.setattr(plugins, "entry_points", lambda **_: ())
+    assert make_trainer().kernels == "plain"
+    with pytest.raises(InputError, match="expected an installed package with the entry point cpu"):
+        make_trainer(replace(RECIPE, kernels="cpu"))
+
+
+def test_jax_refuses_the_kernels_of_tensorflow():
+    jax_backend = pytest.importorskip("gapsack.models.training.backends.jax")
+    with pytest.raises(InputError, match="auto or plain with the Keras backend jax, got cpu"):
+        jax_backend.JaxBackend(replace(RECIPE, kernels="cpu"))

@@ -6,7 +6,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-MODULES = ("test_gated_netvlad", "test_training", "test_calibration", "test_pruning")
+MODELS = Path(__file__).parents[2]
+MODULES = (
+    "families/gated_netvlad/test_tensors",
+    "training/test_trainer",
+    "training/test_pruning",
+    "test_calibration",
+)
 # What a backend can get wrong by itself; the rest of the suite is arithmetic that both share.
 BACKEND_MATTERS = (
     "authors or last_bit or top or not_finite or predictions or accumulated or average or overflow or every_matrix"
@@ -20,7 +26,7 @@ def on_jax(tmp_path_factory):
     pytest.importorskip("jax")
     folder = tmp_path_factory.mktemp("jax")
     report = folder / "report.xml"
-    files = [str(Path(__file__).with_name(f"{module}.py")) for module in MODULES]
+    files = [str(MODELS / f"{module}.py") for module in MODULES]
     environment = os.environ | {
         "KERAS_BACKEND": "jax",
         "JAX_PLATFORMS": "cpu",
@@ -35,7 +41,8 @@ def on_jax(tmp_path_factory):
     for case in ElementTree.parse(report).iter("testcase"):
         tags = {child.tag for child in case}
         outcome = "failed" if tags & {"failure", "error"} else "skipped" if "skipped" in tags else "passed"
-        outcomes.setdefault(case.get("classname").rpartition(".")[2], []).append((outcome, case.get("name")))
+        module = case.get("classname").replace(".", "/").partition("tests/models/")[2]
+        outcomes.setdefault(module, []).append((outcome, case.get("name")))
     return outcomes, said
 
 

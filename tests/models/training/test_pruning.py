@@ -169,7 +169,7 @@ ELSEWHERE = """
 import sys
 sys.path.insert(0, sys.argv[2])
 import test_pruning as suite
-from models import checkpoints
+from gapsack.models import checkpoints
 trainer = suite.make_trainer()
 losses = suite.train(trainer, 14)
 checkpoints.write_weights(sys.argv[1], trainer.weights() | {"losses": losses})

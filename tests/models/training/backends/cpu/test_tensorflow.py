@@ -1,4 +1,4 @@
-"""Training with our own products beside training with TensorFlow's, from the same weights on the same batches."""
+"""Training with the plug-in beside training without, from the same weights on the same batches."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,14 @@ from numpy.testing import assert_allclose
 
 tensorflow_kernels = pytest.importorskip("gapsack.models.training.backends.cpu.tensorflow", reason="needs TensorFlow")
 
+import tensorflow as tf  # noqa: E402
+
 from gapsack.models import registry  # noqa: E402
 from gapsack.models.training import Recipe, Trainer  # noqa: E402
-from gapsack.models.training.backends import tensorflow as tensorflow_backend  # noqa: E402
 from gapsack.models.training.backends.products import ProductGradient  # noqa: E402
 
 HYPERPARAMETERS = {"clusters": 5, "hidden": 24, "classes": 33, "mixtures": 2, "rgb": 40, "audio": 9}
-RECIPE = Recipe(batch_size=6, learning_rate=0.01)
+RECIPE = Recipe(batch_size=6, learning_rate=0.01, kernels="cpu")
 
 
 def replace(recipe, **changes):
@@ -39,6 +40,11 @@ def trained(recipe, large, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("without", "large"),
+    [({"kernels": "plain"}, 1), ({}, 10**9)],
+    ids=["without the plug-in", "with no matrix that is large"],
+)
+@pytest.mark.parametrize(
     "changes",
     [
         {"l2": 0.01, "weight_decay": 0.1, "ema_decay": 0.5},
@@ -49,10 +55,10 @@ def trained(recipe, large, monkeypatch):
     ],
     ids=str,
 )
-def test_as_with_tensorflows_products(changes, monkeypatch):
+def test_as_with_tensorflows_products(changes, without, large, monkeypatch):
     recipe = replace(RECIPE, **changes)
     losses, state, predictions = trained(recipe, 1, monkeypatch)
-    their_losses, their_state, their_predictions = trained(recipe, 10**9, monkeypatch)
+    their_losses, their_state, their_predictions = trained(replace(recipe, **without), large, monkeypatch)
     assert_allclose(losses, their_losses, rtol=1e-4)
     assert_allclose(predictions, their_predictions, rtol=2e-2, atol=1e-4)
     assert state.keys() == their_state.keys()
@@ -62,25 +68,25 @@ def test_as_with_tensorflows_products(changes, monkeypatch):
 
 def test_without_the_variables_memory_gradients_are_taken(monkeypatch):
     expected = trained(RECIPE, 1, monkeypatch)[0]
-    monkeypatch.setattr(tensorflow_backend, "arrays_are_variables", lambda: False)
-    monkeypatch.setattr(tensorflow_backend, "update", None)  # would fail if it were called
+    monkeypatch.setattr(tensorflow_kernels, "arrays_are_variables", lambda: False)
+    monkeypatch.setattr(tensorflow_kernels, "update", None)  # would fail if it were called
     assert_allclose(trained(RECIPE, 1, monkeypatch)[0], expected, rtol=1e-4)
 
 
 def test_here_arrays_are_variables():
-    assert tensorflow_backend.arrays_are_variables()
+    assert tensorflow_kernels.arrays_are_variables()
 
 
 def test_large_gradients_are_not_taken(monkeypatch):
     taken = []
-    original = tensorflow_backend._adam_of_arrays
+    original = tensorflow_kernels.CpuKernels.update
 
-    def record(gradients, *rest):
-        assert all(isinstance(gradient, ProductGradient) for gradient in gradients.values())
-        taken.extend(gradients)
-        return original(gradients, *rest)
+    def record(self, products, *rest):
+        assert all(isinstance(gradient, ProductGradient) for gradient in products.values())
+        taken.extend(products)
+        return original(self, products, *rest)
 
-    monkeypatch.setattr(tensorflow_backend, "_adam_of_arrays", record)
+    monkeypatch.setattr(tensorflow_kernels.CpuKernels, "update", record)
     trained(RECIPE, 700, monkeypatch)
     short = {name.removeprefix("tower/") for name in taken}
     assert short == {
@@ -93,6 +99,19 @@ def test_large_gradients_are_not_taken(monkeypatch):
     }
 
 
+def test_a_gradient_is_taken_where_the_gram_of_its_rows_would_be_larger():
+    kernels, generator = tensorflow_kernels.CpuKernels(), tf.random.Generator.from_seed(0)
+    right = generator.normal((256, 256))
+    for rows, kept in ((256, {0}), (257, set())):
+        left = generator.normal((rows, 256))
+        with kernels.gradients_as_products([right]) as products, tf.GradientTape() as tape:
+            tape.watch(right)
+            total = tf.reduce_sum(kernels.product(left, right, "float32"))
+        gradient = tape.gradient(total, right)
+        assert set(products) == kept
+        assert (gradient is None) == bool(kept)
+
+
 def test_the_same_state_and_batches_give_the_same_bits(monkeypatch):
     first, second = trained(RECIPE, 1, monkeypatch)[1], trained(RECIPE, 1, monkeypatch)[1]
     for name, value in first.items():
@@ -103,9 +122,10 @@ def test_float_frames_of_video_level(monkeypatch):
     generator = np.random.default_rng(1)
     frames, labels = generator.standard_normal((6, 1, 49), dtype=np.float32), generator.random((6, 33)) < 0.1
     found = []
-    for large in (1, 10**9):
-        monkeypatch.setattr(tensorflow_kernels, "LARGE", large)
-        trainer = Trainer(registry.build("gated_netvlad", seed=1, **HYPERPARAMETERS), RECIPE)
+    monkeypatch.setattr(tensorflow_kernels, "LARGE", 1)
+    for kernels in ("cpu", "plain"):
+        recipe = replace(RECIPE, kernels=kernels)
+        trainer = Trainer(registry.build("gated_netvlad", seed=1, **HYPERPARAMETERS), recipe)
         for _ in range(3):
             trainer.train_step({"frames": frames}, labels)
         found.append(trainer.take_loss())
