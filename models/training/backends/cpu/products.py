@@ -167,9 +167,12 @@ def squared_norms(gradients: Sequence[Gradient]) -> Floats:
 
     |left.T U|^2 = sum((left left.T) * (U U.T)), and <left.T U, W> = sum(U * (left W)).
     """
-    # Several matrices may have the same left factor.
+    # Several matrices may have the same left factor, and not every layer has a row a video.
     lefts = {(gradient.left.ctypes.data, gradient.left.shape): gradient.left for gradient in gradients}
-    grams = dict(zip(lefts, _grams(list(lefts.values())), strict=True))
+    grams: dict[tuple[int, tuple[int, ...]], Floats] = {}
+    for rows in {shape[0] for _, shape in lefts}:
+        alike = {key: left for key, left in lefts.items() if len(left) == rows}
+        grams |= dict(zip(alike, _grams(list(alike.values())), strict=True))
     found = np.empty(len(gradients), np.float32)
     for place, (left, upstream, upstream_gram, product, penalty, weight_square) in enumerate(gradients):
         left_gram = grams[left.ctypes.data, left.shape]

@@ -42,8 +42,11 @@ class CpuKernels(Kernels):
         right = tf.convert_to_tensor(right)
         if len(left.shape) != 2 or len(right.shape) != 2:
             return super().product(left, right, narrow)
-        place = self._places.get(right.ref())
-        ours = narrow == "float32" and right.shape.num_elements() >= LARGE
+        # Beside such a product goes the gram of its rows. Where that is larger than the matrix (a row a frame, not a
+        # row a video), it costs more than the gradient itself.
+        few_rows = left.shape[0] is not None and left.shape[0] ** 2 <= right.shape.num_elements()
+        place = self._places.get(right.ref()) if few_rows else None
+        ours = few_rows and narrow == "float32" and right.shape.num_elements() >= LARGE
         taken = _OWN if ours else _tensorflow_products(narrow)
 
         @tf.custom_gradient
