@@ -52,10 +52,10 @@ def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed
 
 
 def _activations(hyperparameters: Mapping[str, Any], view: View) -> int:
-    """Frames as they come and normalised, their assignments, and what goes into and out of the other matrices."""
+    """Frames, their assignments, and what goes into and out of the other matrices."""
     frames = view.sample_frames
-    others = activations_of(tensors(hyperparameters), frames=frames, framewise=[CLUSTERS])
-    return 2 * frames * _width(hyperparameters) + others
+    matrices = activations_of(tensors(hyperparameters), frames=frames, framewise=[CLUSTERS])
+    return frames * _width(hyperparameters) + matrices
 
 
 FAMILY = Family(

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gapsack.models import checkpoints, registry, sizes
+from gapsack.models.tasks import View
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.models.training import Recipe
 from gapsack.models.training.trainer import Trainer
@@ -197,6 +200,12 @@ def test_initial_deviations_are_the_starters():
     assert deviations["tower/cluster_weights"] == pytest.approx(1152**-0.5)
     assert deviations["tower/hidden1_weights"] == pytest.approx(8192**-0.5)
     assert deviations["tower/experts/weights"] == pytest.approx((2 / (1024 + 2 * 3862)) ** 0.5)
+
+
+def test_activations_of_a_frame_are_its_features_and_assignments():
+    count = partial(registry.family("dbof").activation_count, {**PUBLISHED, "mixtures": 2, "rgb": 1024, "audio": 128})
+    assert count(View(31)) - count(View(30)) == 1152 + 8192
+    assert count(View(0)) == (8192 + 1024) + (1024 + 3 * 3862) + (1024 + 2 * 3862)
 
 
 def test_what_is_wrong_is_told():
