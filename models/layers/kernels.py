@@ -94,6 +94,18 @@ class Kernels:
         yield {}
 
 
+class ObservedKernels(Kernels):
+    """Plain kernels that show what is multiplied."""
+
+    def __init__(self, observe: Callable[[Any, Any], None]) -> None:
+        self._observe = observe
+
+    def product(self, left: Any, right: Any, narrow: str) -> Any:
+        """See the base."""
+        self._observe(left, right)
+        return super().product(left, right, narrow)
+
+
 def _gated(inputs: Any, product: Any, norm: Normalisation) -> tuple[Any, tuple[Any, Any]]:
     statistics = moments(product) if norm.given is None else norm.given
     return inputs * ops.sigmoid(normalised(product, norm, statistics)), statistics

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -52,6 +53,22 @@ def family_problems(content: Any) -> list[Problem]:
     except InputError as error:
         return [*problems, Problem(("model", "family"), str(error))]
     return [*problems, *_model_problems(content, model, family)]
+
+
+def located_options(content: Any, folder: Path) -> Any:
+    """The file's content with the places that its model's options name made absolute, from the file's folder.
+
+    What is wrong with the family or its options is left for `family_problems` to tell.
+    """
+    model = _section(content, "model", Model) if isinstance(content, dict) else None
+    if model is None:
+        return content
+    try:
+        family = registry.family(model.family)
+        options = None if family.located is None else family.located(model.options, folder)
+    except InputError:
+        return content
+    return content if options is None else {**content, "model": {**content["model"], "options": options}}
 
 
 def _model_problems(content: dict[str, Any], model: Model, family: Family) -> list[Problem]:
