@@ -39,6 +39,11 @@ class Hyperparameter(ABC):
         """Whether only whole numbers are valid."""
         return False
 
+    @property
+    def varies(self) -> bool:
+        """Whether trials of one sweep may differ in it."""
+        return True
+
 
 @dataclass(frozen=True)
 class Number(Hyperparameter):

@@ -142,8 +142,11 @@ def _options(known: _Known, model: Model) -> Iterator[Problem]:
 def _varied(known: _Known, model: Model, search: Search) -> Iterator[Problem]:
     """Problems of each varied key and each of its values, and of required keys that a point lacks."""
     for location, key in _varied_keys(search):
+        parameter = known.parameters.get(key)
         if key in model.options:
             yield Problem(location, f"expected {key} either here or in model.options, got both")
+        elif parameter is not None and not parameter.varies:
+            yield Problem(location, f"expected {key} in model.options, since all trials share it")
     for key, values in search.grid.items():
         yield from _values(known, key, values, ("search", "grid", key))
     for index, point in enumerate(search.points):

@@ -21,8 +21,18 @@ from gapsack.selection.errors import InputError
 UNKNOWN = "unknown"
 """In the place of a digest: nobody looked at the file."""
 
+
+class _Fixed(Text):
+    """A text that says what the other hyperparameters are."""
+
+    @property
+    def varies(self) -> bool:
+        """See the base."""
+        return False
+
+
 OWN: tuple[Hyperparameter, ...] = (
-    Text("builder", "the function that makes the model: file.py:function or module:function"),
+    _Fixed("builder", "the function that makes the model: file.py:function or module:function"),
     TaskDescription(),
     Choice(
         "frames",
@@ -30,7 +40,7 @@ OWN: tuple[Hyperparameter, ...] = (
         ("sampled", "all"),
         "sampled",
     ),
-    Text("builder_sha256", "of the builder's file; filled in when a grid is read", UNKNOWN),
+    _Fixed("builder_sha256", "of the builder's file; filled in when a grid is read", UNKNOWN),
 )
 
 

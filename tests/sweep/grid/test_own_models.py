@@ -20,6 +20,10 @@ data: {level: frame, validate: ["v*"], classes: 6, rgb: 8, audio: 4}
 """
 
 
+_VARIED = 'frames: all}\nsearch:\n  grid: {builder: ["my_models.py:build"], '
+"""The builder among what the trials vary."""
+
+
 def _blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
 
@@ -73,6 +77,11 @@ def test_a_module_is_found_beside_the_grid_and_then_in_the_working_folder(
         (("rate: 0.2", "rte: 0.2"), "model.options.rte .*: unknown hyperparameter of keras_model.*rate"),
         (("[128, 256, 512]", "[128, x]"), r"search.grid.hidden\[1\] .*: hidden must be an integer, got 'x'"),
         (('builder: "my_models.py:build", ', ""), "expected a value for builder"),
+        (("hidden: [128", 'builder_sha256: ["a"], hidden: [128'), "expected builder_sha256 either here or in"),
+        (
+            ('builder: "my_models.py:build", frames: all, rate: 0.2}\nsearch:\n  grid: {', _VARIED),
+            r"search.grid.builder .*: expected builder in model.options, since all trials share it",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(grid_file: Path, change: tuple[str, str], expected: str) -> None:
