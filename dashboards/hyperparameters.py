@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gapsack.dashboards.records import TrialRecord
@@ -16,8 +16,8 @@ def varied(trials: Sequence[TrialRecord]) -> tuple[str, ...]:
 
 
 def distinct(values: Iterable[Any]) -> list[Any]:
-    """Distinct values without None: numbers by size, everything else by its text."""
-    seen = dict.fromkeys(value for value in values if value is not None)
+    """Distinct values without None and descriptions (of a task): numbers by size, everything else by its text."""
+    seen = dict.fromkeys(value for value in values if value is not None and not isinstance(value, Mapping))
     if all(finite(value) is not None for value in seen):
         return sorted(seen)
     return sorted(seen, key=str)

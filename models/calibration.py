@@ -8,14 +8,12 @@ each other. Second moments of the inputs say both. They are kept within groups o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gapsack.models.layers.kernels import Kernels
 from gapsack.models.precisions.codec import GROUP_ROWS
 
 Calibration = dict[str, NDArray[np.float32]]
@@ -39,7 +37,7 @@ def calibrate(model: Any, batches: Iterable[Mapping[str, NDArray[Any]]]) -> Cali
             sums[name] = sums.get(name, np.float32(0)) + group_moments(inputs)
             counts[name] = counts.get(name, 0) + len(inputs)
 
-    with _observed_products(model, observe):
+    with model.observed_products(observe):
         for inputs in batches:
             model(inputs, training=False)
     return {name: total / np.float32(counts[name]) for name, total in sums.items()}
@@ -52,28 +50,6 @@ def group_moments(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     grouped = padded.reshape(samples, -1, GROUP_ROWS).transpose(1, 0, 2)
     sums: NDArray[np.float32] = np.matmul(grouped.transpose(0, 2, 1), grouped)
     return sums
-
-
-class _Observed(Kernels):
-    """Plain kernels that show what is multiplied."""
-
-    def __init__(self, observe: Callable[[Any, Any], None]) -> None:
-        self._observe = observe
-
-    def product(self, left: Any, right: Any, narrow: str) -> Any:
-        """See the base."""
-        self._observe(left, right)
-        return super().product(left, right, narrow)
-
-
-@contextmanager
-def _observed_products(model: Any, observe: Callable[[Any, Any], None]) -> Iterator[None]:
-    kernels = model.kernels
-    model.run_with(_Observed(observe))
-    try:
-        yield
-    finally:
-        model.run_with(kernels)
 
 
 def _to_numpy(values: Any) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapsack.models.hyperparameters import Hyperparameter
@@ -30,6 +31,8 @@ class Family:
             cannot know its tensors otherwise.
         network: (tensors, complete hyperparameters, seed) -> the model. Imports Keras inside.
         more: Hyperparameters that follow from the others, such as the parameters of a function that one of them names.
+        located: (options of a grid file, its folder) -> the same with places made absolute, since workers, and whoever
+            builds the graph, run elsewhere; None for families whose options name no files.
         short_names: Letters by hyperparameter, in this order, for names of trials: K16-H512. Those are always named.
         scope: What the names of all tensors begin with, the variable scope of a reference implementation; "" for none.
         whole_frames: Whether models take each frame once with a mask (`View.whole`), by complete hyperparameters.
@@ -46,6 +49,7 @@ class Family:
     tensors: Callable[[Hyperparameters], tuple[Tensor, ...]]
     network: Callable[[tuple[Tensor, ...], Hyperparameters, int], Network]
     more: Callable[[Hyperparameters], tuple[Hyperparameter, ...]] | None = None
+    located: Callable[[Hyperparameters, Path], dict[str, Any]] | None = None
     short_names: Mapping[str, str] = field(default_factory=dict)
     scope: str = ""
     whole_frames: Callable[[Hyperparameters], bool] = lambda _: False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -38,6 +39,11 @@ class Hyperparameter(ABC):
         """Whether only whole numbers are valid."""
         return False
 
+    @property
+    def varies(self) -> bool:
+        """Whether trials of one sweep may differ in it."""
+        return True
+
 
 @dataclass(frozen=True)
 class Number(Hyperparameter):
@@ -60,9 +66,10 @@ class Number(Hyperparameter):
         """See the base."""
         if self._is_number(value) and self.minimum <= value and (self.below is None or value < self.below):
             return None
+        least = "" if self.minimum == -math.inf else f" of at least {self.minimum}"
         limit = "" if self.below is None else f" and below {self.below}"
         wanted = "an integer" if self.whole else "a number"
-        return f"{self.name} must be {wanted} of at least {self.minimum}{limit}, got {value!r}"
+        return f"{self.name} must be {wanted}{least}{limit}, got {value!r}"
 
     def stored(self, value: Any) -> Any:
         """A plain int or float."""

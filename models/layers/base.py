@@ -8,7 +8,7 @@ casts are off, since they would also round norms, softmaxes and probabilities.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from gapsack.models.layers.kernels import Kernels
+from gapsack.models.layers.kernels import Kernels, ObservedKernels
 from gapsack.models.tensors import Tensor
 
 Table = Mapping[str, Tensor]
@@ -36,6 +36,11 @@ def blank_variables() -> Iterator[None]:
         yield
     finally:
         _blank.reset(token)
+
+
+def is_blank() -> bool:
+    """Whether models are built as zeros here."""
+    return _blank.get()
 
 
 def initial_value(tensor: Tensor, seed: int) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -73,7 +78,7 @@ class TensorLayer(keras.layers.Layer):
 
         variable = self.add_weight(
             shape=tensor.shape,
-            initializer="zeros" if _blank.get() else initial,
+            initializer="zeros" if is_blank() else initial,
             dtype="float32",
             autocast=False,
             trainable=tensor.trainable,
@@ -125,6 +130,16 @@ class Network(keras.Model):
         """Let moving means and variances keep this share of themselves at each training step."""
         for layer in self.tensor_layers():
             layer.statistics_decay = decay
+
+    @contextmanager
+    def observed_products(self, observe: Callable[[Any, Any], None]) -> Iterator[None]:
+        """Inside, `observe` is called with both sides of every product, the right one maybe a variable of the model."""
+        kernels = self.kernels
+        self.run_with(ObservedKernels(observe))
+        try:
+            yield
+        finally:
+            self.run_with(kernels)
 
     def run_with(self, kernels: Kernels) -> None:
         """Run the primitives of all layers by these kernels."""

@@ -38,3 +38,16 @@ class Kernels:
     def chosen(self, function: Function) -> Function:
         """What to run for a layer's own `function`: itself, or what replaces it."""
         return cast(Function, self._replacements.get(function, function))
+
+
+class ObservedKernels(Kernels):
+    """Plain kernels that show what is multiplied."""
+
+    def __init__(self, observe: Callable[[Any, Any], None]) -> None:
+        super().__init__()
+        self._observe = observe
+
+    def product(self, left: Any, right: Any, narrow: str) -> Any:
+        """See the base."""
+        self._observe(left, right)
+        return super().product(left, right, narrow)

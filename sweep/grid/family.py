@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -52,6 +53,22 @@ def family_problems(content: Any) -> list[Problem]:
     except InputError as error:
         return [*problems, Problem(("model", "family"), str(error))]
     return [*problems, *_model_problems(content, model, family)]
+
+
+def located_options(content: Any, folder: Path) -> Any:
+    """The file's content with the places that its model's options name made absolute, from the file's folder.
+
+    What is wrong with the family or its options is left for `family_problems` to tell.
+    """
+    model = _section(content, "model", Model) if isinstance(content, dict) else None
+    if model is None:
+        return content
+    try:
+        family = registry.family(model.family)
+        options = None if family.located is None else family.located(model.options, folder)
+    except InputError:
+        return content
+    return content if options is None else {**content, "model": {**content["model"], "options": options}}
 
 
 def _model_problems(content: dict[str, Any], model: Model, family: Family) -> list[Problem]:
@@ -125,8 +142,11 @@ def _options(known: _Known, model: Model) -> Iterator[Problem]:
 def _varied(known: _Known, model: Model, search: Search) -> Iterator[Problem]:
     """Problems of each varied key and each of its values, and of required keys that a point lacks."""
     for location, key in _varied_keys(search):
+        parameter = known.parameters.get(key)
         if key in model.options:
             yield Problem(location, f"expected {key} either here or in model.options, got both")
+        elif parameter is not None and not parameter.varies:
+            yield Problem(location, f"expected {key} in model.options, since all trials share it")
     for key, values in search.grid.items():
         yield from _values(known, key, values, ("search", "grid", key))
     for index, point in enumerate(search.points):

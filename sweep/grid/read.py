@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json
 from gapsack.sweep.errors import ConfigError
-from gapsack.sweep.grid.family import family_problems
+from gapsack.sweep.grid.family import family_problems, located_options
 from gapsack.sweep.grid.problems import Problem, schema_problems
 from gapsack.sweep.grid.schema import KEEP_VARIABLES, Data, Grid, is_remote
 from gapsack.sweep.grid.yaml12 import Document, Location, read_document
@@ -47,6 +47,7 @@ def load_grid(
     for location, value in (overrides or {}).items():
         if value is not None:
             content = _replaced(content, location, value)
+    content = located_options(content, Path(path).parent.absolute())
     grid = check_grid(content, document, keep_variables=keep_variables)
     data = grid.data.model_copy(update={"folder": resolve_folder(grid.data, path, data_folder)})
     return grid.model_copy(update={"data": data})

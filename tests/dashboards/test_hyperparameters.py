@@ -19,6 +19,7 @@ def test_a_hyperparameter_that_some_trials_lack_is_compared_among_the_others(
 def test_numbers_are_ordered_by_size_and_text_by_name() -> None:
     assert distinct([100, 8, None, 32, 8]) == [8, 32, 100]
     assert distinct(["relu", "gelu", "relu"]) == ["gelu", "relu"]
+    assert distinct([{"name": "dense"}, "relu"]) == ["relu"]  # what describes a task is nothing that one varies
     assert distinct(["relu", 3, True]) == [3, True, "relu"]
 
 

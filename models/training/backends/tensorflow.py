@@ -177,14 +177,20 @@ def _in_one_thread(run: Callable[..., None]) -> Callable[..., None]:
         kind = tuple((tensor.dtype, *tensor.shape) for tensor in tensors)
         if kind not in graphs:
             graph = compiled.get_concrete_function(*tf.nest.pack_sequence_as(operands, tensors))
-            graphs[kind] = graph, graph.captured_inputs
-        graph, captured = graphs[kind]
+            graphs[kind] = graph, graph.captured_inputs, "" if _has_loops(graph) else "SINGLE_THREADED_EXECUTOR"
+        graph, captured, executor = graphs[kind]
         # Called inside of another graph it would be inlined there, and the choice of executor be lost.
-        tf.raw_ops.StatefulPartitionedCall(
-            args=[*tensors, *captured], Tout=[], f=graph, executor_type="SINGLE_THREADED_EXECUTOR"
-        )
+        tf.raw_ops.StatefulPartitionedCall(args=[*tensors, *captured], Tout=[], f=graph, executor_type=executor)
 
     return call
+
+
+def _has_loops(graph: Any) -> bool:
+    """Whether a function has loops or branches, of which the executor of one thread knows none."""
+    return any(operation.type in CONTROL_FLOW for operation in graph.graph.get_operations())
+
+
+CONTROL_FLOW = frozenset({"While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase"})
 
 
 def _as_tensor(operand: Any) -> Any:
