@@ -42,7 +42,7 @@ format: $(STAMP)  ## rewrite the code in the house format
 check: lint types test  ## everything that CI runs
 
 lock:  ## pin the newest versions that pyproject.toml admits (needs uv); no address is written
-	uv pip compile pyproject.toml --extra dev --extra images --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --no-header --no-annotate --no-emit-index-url --generate-hashes --upgrade --quiet -o requirements.lock
 
 clean:  ## remove what the demo and the tools wrote (not .venv)
