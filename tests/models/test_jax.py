@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-MODULES = ("test_gated_netvlad", "test_training", "test_calibration", "test_pruning")
+MODULES = ("families/gated_netvlad/test_tensors", "test_training", "test_calibration", "test_pruning")
 # What a backend can get wrong by itself; the rest of the suite is arithmetic that both share.
 BACKEND_MATTERS = (
     "authors or last_bit or top or not_finite or predictions or accumulated or average or overflow or every_matrix"
@@ -20,7 +20,7 @@ def on_jax(tmp_path_factory):
     pytest.importorskip("jax")
     folder = tmp_path_factory.mktemp("jax")
     report = folder / "report.xml"
-    files = [str(Path(__file__).with_name(f"{module}.py")) for module in MODULES]
+    files = [str(Path(__file__).parent / f"{module}.py") for module in MODULES]
     environment = os.environ | {
         "KERAS_BACKEND": "jax",
         "JAX_PLATFORMS": "cpu",
@@ -31,11 +31,12 @@ def on_jax(tmp_path_factory):
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=580)
     said = (result.stdout + result.stderr)[-3000:]
     assert report.exists(), said
+    module_of = {module.rpartition("/")[2]: module for module in MODULES}
     outcomes = {module: [] for module in MODULES}
     for case in ElementTree.parse(report).iter("testcase"):
         tags = {child.tag for child in case}
         outcome = "failed" if tags & {"failure", "error"} else "skipped" if "skipped" in tags else "passed"
-        outcomes.setdefault(case.get("classname").rpartition(".")[2], []).append((outcome, case.get("name")))
+        outcomes[module_of[case.get("classname").rpartition(".")[2]]].append((outcome, case.get("name")))
     return outcomes, said
 
 

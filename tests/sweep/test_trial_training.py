@@ -28,6 +28,7 @@ def start(spec):
     )
 
 
+@pytest.mark.long
 def test_a_killed_training_goes_on_to_the_same_bits(small_trial):
     training = {"steps": 400, "checkpoint_steps": 100, "evaluation_steps": 100, "log_steps": 50}
     whole, killed = small_trial("whole", **training), small_trial("killed", **training)
