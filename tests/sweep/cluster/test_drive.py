@@ -122,6 +122,8 @@ def test_after_a_killed_driver_exactly_the_missing_and_failed_trials_are_trained
 
     process.kill()
     process.wait()
+    process.stdout.close()
+    process.stderr.close()
 
     # Neither processes nor Ray's temporary files outlive the driver.
     wait_for(lambda: sweep.processes() == [])
