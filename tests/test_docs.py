@@ -43,7 +43,7 @@ resources: {{cpus: 1, concurrent: 2}}
 """
 
 STANDS_FOR = (
-    # (what a page says, what is typed here instead); names and places alone.
+    # (what a page says, what is typed here instead): names and places, and the three settings that have a reason.
     ("synth data", "synth other"),  # the other blocks go on with the small data
     ("--data DIR", "--data data"),
     ("sweep run examples/paper_grid.yaml", "sweep run grid.yaml --name paper_grid"),  # 28 models on real data
@@ -52,13 +52,16 @@ STANDS_FOR = (
     ("--data /data/yt8m/video", "--data data"),
     ("mlflow ui", "mlflow ui --help"),  # it serves until it is stopped
     ("predict graph 'test*.tfrecord'", "predict runs/my_sweep/graph 'data/validate*.tfrecord'"),
-    ("--data 'validate*.tfrecord'", f"--data 'data/validate*.tfrecord' --classes {CLASSES}"),
+    (
+        "--data 'validate*.tfrecord'",
+        f"--data 'data/validate*.tfrecord' --classes {CLASSES}",
+    ),  # the small data's vocabulary
     ("train_2018/model.ckpt-200000", "train/model.ckpt-200000"),
 )
 
 NOT_HERE = {
-    "make demo": "a target of the Makefile that CI runs by itself",
-    "make test": "this very test",
+    "make demo": "takes minutes, and no test runs it: only that the Makefile has it is looked at",
+    "make test": "runs these very tests: only that the Makefile has it is looked at",
 }
 
 
