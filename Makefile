@@ -2,8 +2,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
+# A process a core, each with files of its own, so that what a file sets up is set up once; every one may hold a TensorFlow, hence eight at most.
+WORKERS ?= $(shell cores=$$(nproc); echo $$((cores < 8 ? cores : 8)))
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: help setup demo test test-fast lint types format check lock bench clean
+.PHONY: help setup demo test test-fast test-long lint types format check lock bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -21,11 +24,14 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## the main job on generated data: sweep, select, build, evaluate, report
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh demo
 
-test: $(STAMP)  ## every test, the slow ones too
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## every test but the longest, in parallel
+	$(PYTEST) -m "not long"
 
 test-fast: $(STAMP)  ## the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow and not long"
+
+test-long: $(STAMP)  ## the tests that take minutes: faults, scale, clusters
+	$(BIN)/python -m pytest -m long --timeout 1800
 
 lint: $(STAMP)  ## ruff, formatting and the import rules
 	$(BIN)/ruff check .
@@ -39,10 +45,10 @@ format: $(STAMP)  ## rewrite the code in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-check: lint types test  ## everything that CI runs
+check: lint types test test-long  ## everything that CI runs
 
 lock:  ## pin the newest versions that pyproject.toml admits (needs uv); no address is written
-	uv pip compile pyproject.toml --extra dev --extra images --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --no-header --no-annotate --no-emit-index-url --generate-hashes --upgrade --quiet -o requirements.lock
 
 clean:  ## remove what the demo and the tools wrote (not .venv)

@@ -74,13 +74,9 @@ def write_images(
 
 def _render(jobs: list[dict[str, Any]]) -> None:
     """Draw all figures with one browser."""
-    try:
-        import kaleido  # type: ignore[import-untyped]
-        from choreographer.browsers.chromium import ChromeNotFoundError
-    except ImportError as missing:
-        raise InputError(
-            "Expected kaleido, which draws images, but it is not installed: pip install 'gapsack[images]'."
-        ) from missing
+    import kaleido  # type: ignore[import-untyped]
+    from choreographer.browsers.chromium import ChromeNotFoundError
+
     try:
         # MathJax would be fetched from the network, and no label here needs it.
         kaleido.write_fig_from_object_sync(jobs, kopts={"mathjax": False})

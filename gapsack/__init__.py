@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from gapsack.extras import MissingExtraError, explain_missing
+
 if TYPE_CHECKING:
     from gapsack.selection.gap import gap_at_k
     from gapsack.selection.pool import CandidatePool
@@ -19,6 +21,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CandidatePool",
+    "MissingExtraError",
     "build",
     "ensemble",
     "evaluate",
@@ -29,6 +32,8 @@ __all__ = [
     "search_ensemble",
     "status",
 ]
+
+explain_missing()
 
 _HOMES = {
     "gapsack.selection.gap": ("gap_at_k",),

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
+from gapsack import __version__
 from gapsack.selection.errors import GapsackError, InputError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -27,6 +28,17 @@ PIPE_CHARACTERS = 1000
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of a table.")]
 """The option that every command with a result has."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        output().print(f"gapsack {__version__}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", help="Print gapsack's version.", callback=_print_version, is_eager=True)
+]
 
 
 class Commands(TyperGroup):
@@ -49,7 +61,7 @@ class Commands(TyperGroup):
 
 def make_app(name: str, purpose: str) -> typer.Typer:
     """A command line with the habits of the house; call the result to run it."""
-    return typer.Typer(
+    app = typer.Typer(
         name=name,
         help=purpose,
         cls=Commands,
@@ -58,6 +70,12 @@ def make_app(name: str, purpose: str) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_show_locals=False,
     )
+
+    @app.callback()
+    def options(version: VersionOption = False) -> None:
+        """What comes before a command; the version is printed as soon as its option is read."""
+
+    return app
 
 
 class Column(NamedTuple):

@@ -8,6 +8,7 @@ import pytest
 
 from gapsack.dashboards.images import write_images
 from gapsack.dashboards.records import SweepRecords
+from gapsack.extras import MissingExtras
 from gapsack.selection.errors import InputError
 
 CHROME = shutil.which("chromium") or shutil.which("google-chrome")
@@ -44,7 +45,8 @@ def test_without_chrome_the_error_says_how_to_get_it(
 def test_without_kaleido_the_error_says_how_to_get_it(
     records: SweepRecords, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "kaleido", None)
+    monkeypatch.delitem(sys.modules, "kaleido", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [finder for finder in sys.meta_path if isinstance(finder, MissingExtras)])
     with pytest.raises(InputError, match=r"pip install 'gapsack\[images\]'"):
         write_images(records, tmp_path, figures=["plane"])
 

@@ -28,6 +28,7 @@ def start(spec):
     )
 
 
+@pytest.mark.long
 def test_a_killed_training_goes_on_to_the_same_bits(small_trial):
     training = {"steps": 400, "checkpoint_steps": 100, "evaluation_steps": 100, "log_steps": 50}
     whole, killed = small_trial("whole", **training), small_trial("killed", **training)
@@ -37,7 +38,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(small_trial):
         if line.strip() == "150":
             process.kill()
             break
-    process.wait()
+    process.communicate()
     assert not killed.folder.record.exists()
     assert (killed.folder.checkpoints / "weights-000000100.npz").exists()
 

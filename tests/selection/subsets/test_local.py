@@ -28,7 +28,7 @@ def outcome(seed, options, monkeypatch, *, moves=None, models=9, budget=120):
         return find(pool.labels, np.arange(50), space, objective_of("gap"), options)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_finds_the_optimum_in_95_of_100_seeds_though_it_sees_few_subsets(monkeypatch):
     hits, seen, all_subsets = 0, 0, 0
     for seed in range(100):

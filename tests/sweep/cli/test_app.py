@@ -83,5 +83,6 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path):
     assert program.stdout.readline() == "[\n"
     program.stdout.close()
     assert program.stderr is not None
-    assert "Traceback" not in program.stderr.read()
+    with program.stderr:
+        assert "Traceback" not in program.stderr.read()
     program.wait()

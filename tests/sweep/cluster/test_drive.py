@@ -92,6 +92,7 @@ def wait_for_progress(process, name):
     pytest.fail(f"{name} never reported")
 
 
+@pytest.mark.long
 def test_failures_stay_with_their_trials(sweep):
     result = sweep.run(**{"raise": {"K2-H8": 1, "K2-H16": 9}, "die": {"K4-H8": 1}, "reject": ["K4-H16"]})
 
@@ -111,6 +112,7 @@ def test_failures_stay_with_their_trials(sweep):
     assert sweep.processes() == []
 
 
+@pytest.mark.long
 def test_after_a_killed_driver_exactly_the_missing_and_failed_trials_are_trained(sweep):
     process = sweep.start(seconds=0.3, steps=12, reject=["K2-H8"], resources={"concurrent": 1})
     wait_for_progress(process, "K4-H8")
@@ -120,6 +122,8 @@ def test_after_a_killed_driver_exactly_the_missing_and_failed_trials_are_trained
 
     process.kill()
     process.wait()
+    process.stdout.close()
+    process.stderr.close()
 
     # Neither processes nor Ray's temporary files outlive the driver.
     wait_for(lambda: sweep.processes() == [])

@@ -38,7 +38,7 @@ def test_marked_processes_and_the_folder_go_when_the_driver_closes_the_pipe(tmp_
     finally:
         for left in (marked, other):
             left.kill()
-            left.wait()
+            left.communicate()
 
 
 def test_a_process_that_belongs_to_somebody_else_is_passed_over(tmp_path):

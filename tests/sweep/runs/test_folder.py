@@ -30,7 +30,7 @@ def driver(run):
     assert process.stdout.readline() == "held\n"
     yield process
     process.kill()
-    process.wait()
+    process.communicate()
 
 
 def test_a_trials_status_follows_its_files(run, trial_result):
