@@ -37,7 +37,6 @@ def on_jax(tmp_path_factory):
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=580)
     said = (result.stdout + result.stderr)[-3000:]
     assert report.exists(), said
-    module_of = {module.rpartition("/")[2]: module for module in MODULES}
     outcomes = {module: [] for module in MODULES}
     for case in ElementTree.parse(report).iter("testcase"):
         tags = {child.tag for child in case}
