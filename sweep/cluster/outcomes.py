@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gapsack.sweep.runs.record import TrialResult
 from ray import cloudpickle, tune
 from ray.exceptions import RayActorError, RayTaskError
 from ray.tune.experiment import Trial
 
 from gapsack.sweep.cluster.events import SweepEvents
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
 
 if TYPE_CHECKING:

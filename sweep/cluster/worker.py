@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from gapsack.sweep.runs.record import TrialResult
-
 from gapsack.selection.errors import GapsackError
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
 from gapsack.sweep.trial.control import Control, Report, ShouldStop, TrialInterruptedError
 

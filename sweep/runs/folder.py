@@ -21,11 +21,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from gapsack.sweep.runs.lock import is_locked, locked
-from gapsack.sweep.runs.record import TrialResult
-
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_json
+from gapsack.sweep.runs.lock import is_locked, locked
+from gapsack.sweep.runs.record import TrialResult
 
 TrialStatus = Literal["done", "running", "failed", "interrupted", "pending"]
 

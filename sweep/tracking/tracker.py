@@ -12,14 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gapsack.sweep.runs.record import TrialResult
-
 from gapsack.selection.files import read_json, replace_json
 from gapsack.selection.units import mib
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import run_environment
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.tracking.backlog import Backlog, Losses
 from gapsack.sweep.tracking.mlflow import MlflowStore, Outcome, may_pass, now_milliseconds
 

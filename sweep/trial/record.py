@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 
-from gapsack.sweep.runs.record import TrialResult
-
 from gapsack.models import sizes
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.runs import checksums
 from gapsack.sweep.runs.provenance import file_list_summary, trial_environment
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.trial.averaging import Averaging
 from gapsack.sweep.trial.checkpoints import Progress

@@ -5,13 +5,12 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from gapsack.sweep.runs.record import TrialResult
-
 from gapsack.models.errors import TrainingError
 from gapsack.selection.files import remove_temporary_files
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.runs.curve import CurveFile
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.trial.averaging import Averaging, Range, RangeSearch, Weights, average
 from gapsack.sweep.trial.checkpoints import Checkpoints, Progress

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gapsack.sweep.runs.record import TrialResult
 
 from gapsack.sweep.data.tfrecord import encode
 from gapsack.sweep.data.tfrecord.framing import frame_record
 from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.tracking.mlflow import MlflowStore
 

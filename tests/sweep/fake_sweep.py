@@ -15,13 +15,12 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from gapsack.sweep.runs.record import TrialResult
-
 from gapsack.models.errors import TrainingError
 from gapsack.sweep.cluster.drive import run_sweep
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec
 
 GRID = {

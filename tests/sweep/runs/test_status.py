@@ -1,7 +1,6 @@
 import json
 
 import pytest
-from gapsack.sweep.runs.record import TrialResult
 
 from gapsack.dashboards.records import FrontierPoint
 from gapsack.sweep.cli.show.status import run_values, status_values
@@ -9,6 +8,7 @@ from gapsack.sweep.cluster.drive import run_sweep
 from gapsack.sweep.cluster.events import SweepProgress
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder, runs_in
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.report import frontier_points, inferior_trials, sweep_records
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import curve_rows, readable_states, run_state

@@ -1,11 +1,11 @@
 import math
 
 import pytest
-from gapsack.sweep.runs.record import TrialResult
 
 from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.schema import Grid, Tracking
 from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.tracking.mlflow import MlflowStore, tracking_uri, ui_command
 from gapsack.sweep.tracking.tracker import Tracker
 

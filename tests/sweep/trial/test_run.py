@@ -6,7 +6,6 @@ import uuid
 
 import numpy as np
 import pytest
-from gapsack.sweep.runs.record import TrialResult
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.measure.holdout import Holdout
+from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.trial.control import Control, TrialInterruptedError
 from gapsack.sweep.trial.run import run_trial
 

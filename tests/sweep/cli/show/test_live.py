@@ -1,10 +1,10 @@
 import io
 
 import pytest
-from gapsack.sweep.runs.record import TrialResult
 from rich.console import Console
 
 from gapsack.sweep.cli.show.live import SweepView
+from gapsack.sweep.runs.record import TrialResult
 
 DONE = TrialResult(
     name="K8-H16",
