@@ -17,7 +17,7 @@ def calibrated(ensemble, videos):
     (member,) = ensemble("int4")
     model = registry.build(member.family, **member.hyperparameters)
     checkpoints.load_reference_weights(model, checkpoints.read_weights(member.weights))
-    return member, model, calibrate(model, [videos.frames[:6, :20], videos.frames[6:, :20]])
+    return member, model, calibrate(model, [{"frames": videos.frames[:6, :20]}, {"frames": videos.frames[6:, :20]}])
 
 
 def test_group_moments_are_the_blocks_of_all_moments():
@@ -43,7 +43,7 @@ def test_every_matrix_that_is_multiplied_by_is_calibrated(calibrated):
 
 def test_it_does_not_depend_on_how_videos_are_batched(calibrated, videos):
     _, model, calibration = calibrated
-    for name, moments in calibrate(model, [videos.frames[:, :20]]).items():
+    for name, moments in calibrate(model, [{"frames": videos.frames[:, :20]}]).items():
         assert_allclose(moments, calibration[name], rtol=1e-3, atol=1e-4)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features
-from gapsack.sweep.data.reader import Batch, RawBatch, evaluation_batches, raw_batches, training_batches
+from gapsack.sweep.data.reader import Batch, evaluation_batches, raw_batches, training_batches
 from gapsack.sweep.data.storage.mapping import FileMemory
 from gapsack.sweep.data.stream.stream import Stream
 from gapsack.sweep.data.stream.windows import Windows
@@ -68,7 +68,7 @@ def evaluated(files: list[str], **options: Any) -> list[Batch]:
     return list(evaluation_batches(files, FEATURES, **settings | options))
 
 
-def assert_right(batch: Batch | RawBatch) -> None:
+def assert_right(batch: Batch) -> None:
     """Every row is a good record's: its frames and its label say whose."""
     for video_id, frames, labels in zip(batch.video_ids, batch.frames, batch.labels, strict=True):
         number = NAMES.index(video_id)

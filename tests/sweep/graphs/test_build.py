@@ -15,12 +15,13 @@ from gapsack.models import calibration, registry, sizes
 from gapsack.models.checkpoints import load_reference_weights, write_weights
 from gapsack.models.graph import Graph
 from gapsack.models.precisions import roundtrip
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.files import replace_json
 from gapsack.sweep.cli.choose import app
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.reader import raw_batches
-from gapsack.sweep.graphs.packing import graph_features
+from gapsack.sweep.graphs.packing import graph_task
 
 CLASSES, RGB, AUDIO, MAX_FRAMES = 24, 16, 8, 8
 FEATURES = {"rgb": RGB, "audio": AUDIO, "classes": CLASSES, "mixtures": 2}
@@ -87,7 +88,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         assert answer["size_bytes"] == sum(answer["files"].values()) == on_disk(folder / name)
         assert {"assets.extra/data.json", "assets.extra/ensemble.json"} < set(answer["files"])
         assert json.loads((folder / name / "assets.extra" / "ensemble.json").read_text())["members"][0]["name"] == "big"
-        assert graph_features(folder / name) == Features("frame", CLASSES, RGB, AUDIO, MAX_FRAMES)
+        assert graph_task(folder / name) == YouTube8M("frame", CLASSES, RGB, AUDIO, MAX_FRAMES)
     return {name: folder / name for name in ("savedmodel", "metagraph", "litert")}
 
 
@@ -138,7 +139,7 @@ def test_integers_are_chosen_by_the_calibration_of_the_pool(tmp_path: Path) -> N
     model = registry.build("gated_netvlad", **hyperparameters)
     load_reference_weights(model, weights)
     frames = np.random.default_rng(3).integers(0, 256, (16, 4, RGB + AUDIO), dtype=np.uint8)
-    moments = calibration.calibrate(model, [frames])
+    moments = calibration.calibrate(model, [{"frames": frames}])
     ensemble = write_pool(tmp_path, calibration="../moments.npz")
     write_weights(tmp_path / "moments.npz", moments)
     record = json.loads(ensemble.read_text())

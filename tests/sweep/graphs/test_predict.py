@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from gapsack.models.graph import GraphOutput
-from gapsack.sweep.data.reader import RawBatch
+from gapsack.sweep.data.reader import Batch
 from gapsack.sweep.errors import DataError
 from gapsack.sweep.graphs.predict import write_predictions
 
@@ -30,12 +30,12 @@ class FakeGraph:
         return GraphOutput(scores, indices, np.take_along_axis(scores, indices, axis=1))
 
 
-def batches(*sizes: int) -> Iterator[RawBatch]:
+def batches(*sizes: int) -> Iterator[Batch]:
     first = 0
     for size in sizes:
         ids = np.array([f"v{first + row}" for row in range(size)])
         frames, labels = np.zeros((size, 1, 2), np.uint8), np.zeros((size, CLASSES), bool)
-        yield RawBatch(ids, frames, np.ones(size, np.int32), labels)
+        yield Batch(ids, frames, np.ones(size, np.int32), labels)
         first += size
 
 
@@ -54,7 +54,7 @@ def test_the_csv_is_the_challenges(tmp_path: Path) -> None:
 
 
 def test_a_failing_stream_leaves_no_csv_behind(tmp_path: Path) -> None:
-    def broken() -> Iterator[RawBatch]:
+    def broken() -> Iterator[Batch]:
         yield from batches(3)
         raise DataError("too many faulty records")
 

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from gapsack.models.errors import TrainingError
+from gapsack.models.tasks import View
 from gapsack.selection.gap import gap_at_k
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.reader import evaluation_batches
+from gapsack.sweep.data.videos import Videos
 from gapsack.sweep.errors import DataError
 from gapsack.sweep.measure.holdout import Holdout
 
@@ -25,14 +27,14 @@ class FrameMean:
     def scores(self, frames):
         return (1 / (1 + np.exp(-(frames.mean(axis=1) / 128 - 0.5) @ self.matrix))).astype(np.float32)
 
-    def predict_top(self, frames, k):
-        scores = self.scores(frames)
+    def predict_top(self, inputs, k):
+        scores = self.scores(inputs["frames"])
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         return order.astype(np.int32), np.take_along_axis(scores, order, axis=1)
 
 
 def holdout(files, batch_size=16, max_bad_share=0.0):
-    return Holdout(files, FEATURES, batch_size=batch_size, sample_frames=4, max_bad_share=max_bad_share)
+    return Holdout(files, Videos(FEATURES), batch_size=batch_size, view=View(4), max_bad_share=max_bad_share)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 16, 1000])

@@ -7,7 +7,7 @@ import pytest
 
 from gapsack.models.graph import GraphOutput
 from gapsack.selection.gap import gap_at_k
-from gapsack.sweep.data.reader import RawBatch
+from gapsack.sweep.data.reader import Batch
 from gapsack.sweep.errors import DataError
 from gapsack.sweep.measure.lists import LabelledLists, evaluate_graph
 
@@ -29,10 +29,10 @@ class FakeGraph:
         return GraphOutput(scores, indices, np.take_along_axis(scores, indices, axis=1))
 
 
-def batches(labels: np.ndarray, size: int = 3) -> list[RawBatch]:
+def batches(labels: np.ndarray, size: int = 3) -> list[Batch]:
     rows = np.arange(len(labels))
     return [
-        RawBatch(
+        Batch(
             np.array([f"v{row}" for row in chunk]),
             chunk[:, None, None].astype(np.float32),
             np.ones(len(chunk), np.int32),

@@ -5,26 +5,29 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gapsack.models.tasks import View
 from gapsack.sweep.data.features import Features
+from gapsack.sweep.data.videos import Videos
 from gapsack.sweep.measure.sample import TrainingSample
 
-FEATURES = Features("frame", 24, rgb=16, audio=8, max_frames=8)
+VIDEOS = Videos(Features("frame", 24, rgb=16, audio=8, max_frames=8))
 
 
 @pytest.fixture
 def sample(small_files):
-    return TrainingSample(small_files["train"], FEATURES, videos=60, sample_frames=4, seed=0)
+    return TrainingSample(small_files["train"], VIDEOS, videos=60, view=View(4), seed=0)
 
 
 def whole(sample, batch_size):
-    batches = list(sample.batches(batch_size))
-    return [np.concatenate([batch[column] for batch in batches]) for column in range(3)]
+    """Ids, frames and labels of all batches."""
+    batches = [(batch.video_ids, batch.inputs["frames"], batch.labels) for batch in sample.batches(batch_size)]
+    return [np.concatenate(column) for column in zip(*batches, strict=True)]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 60, 500])
 def test_the_batch_size_changes_nothing_but_the_batches(sample, batch_size):
     batches = list(sample.batches(batch_size))
-    assert {len(batch.frames) for batch in batches[:-1]} <= {batch_size}
+    assert {len(batch.video_ids) for batch in batches[:-1]} <= {batch_size}
     for got, expected in zip(whole(sample, batch_size), whole(sample, 11), strict=True):
         np.testing.assert_array_equal(got, expected)
         assert len(got) == 60
@@ -47,9 +50,10 @@ def test_it_is_measured_on_its_own_labels(sample):
         def __init__(self, truth):
             self.truth, self.row = truth, 0
 
-        def predict_top(self, frames, k):
-            scores = self.truth[self.row : self.row + len(frames)].astype(np.float32)
-            self.row += len(frames)
+        def predict_top(self, inputs, k):
+            videos = len(inputs["num_frames"])
+            scores = self.truth[self.row : self.row + videos].astype(np.float32)
+            self.row += videos
             order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
             return order.astype(np.int32), np.take_along_axis(scores, order, axis=1)
 

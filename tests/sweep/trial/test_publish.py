@@ -49,7 +49,7 @@ def integer_trial(small_trial):
 
 def test_integers_are_calibrated_and_the_graph_stores_those_that_were_measured(integer_trial, tmp_path):
     spec = integer_trial
-    _, candidate, _, weights, features = published(spec)
+    _, candidate, _, weights, _ = published(spec)
     assert candidate.origin["calibration"] == "../trials/K2-H8/calibration.npz"
     assert candidate.origin["task"]["max_frames"] == 8
     calibration = read_weights(spec.folder.calibration)
@@ -67,10 +67,10 @@ def test_integers_are_calibrated_and_the_graph_stores_those_that_were_measured(i
     chosen = roundtrip(weights, "int4", member.tensors, calibration=calibration)
     assert (plain["tower/gates/weights"] != chosen["tower/gates/weights"]).any()
 
-    stored = built_scores(member, spec, candidate, features, tmp_path / "graph")
+    stored = built_scores(member, spec, candidate, dataset, tmp_path / "graph")
     listed = candidate.by_precision["int4"]
     np.testing.assert_allclose(listed.top_scores, stored, atol=2e-5)
-    other = built_scores(replace(member, calibration=None), spec, candidate, features, tmp_path / "other")
+    other = built_scores(replace(member, calibration=None), spec, candidate, dataset, tmp_path / "other")
     assert np.abs(listed.top_scores - other).max() > 1e-3  # other integers show
 
 
@@ -80,7 +80,7 @@ def test_the_moments_are_those_of_the_final_weights(integer_trial):
     spec = integer_trial
     _, _, trainer, weights, _ = published(spec)
     trainer.load_weights(weights)
-    batches = (batch.frames for batch in TrainingSample.of(spec, 40).batches(16))
+    batches = (batch.inputs for batch in TrainingSample.of(spec, 40).batches(16))
     for name, moments in calibrate(trainer.model, batches).items():
         np.testing.assert_array_equal(read_weights(spec.folder.calibration)[name], moments, err_msg=name)
 
@@ -95,7 +95,7 @@ def test_without_integers_or_when_turned_off_nothing_is_calibrated(small_trial, 
 
 def test_auto_publishes_the_mixed_precision_that_it_chose(small_trial):
     spec = small_trial(precisions=["auto", "float16"], sensitivity={"gap_loss": 0.004, "videos": 70})
-    result, candidate, trainer, weights, features = published(spec)
+    result, candidate, trainer, weights, _ = published(spec)
     assert result.sensitivity is not None
     recipe = result.sensitivity.recipe
     assert recipe.startswith("mixed_")
@@ -103,7 +103,7 @@ def test_auto_publishes_the_mixed_precision_that_it_chose(small_trial):
     assert candidate.metrics["sensitivity"]["recipe"] == recipe
     tensors = sizes.tensors("gated_netvlad", spec.point.hyperparameters)
     trainer.load_weights(roundtrip(weights, recipe, tensors, calibration=read_weights(spec.folder.calibration)))
-    holdout = Holdout(spec.holdout_files, features, batch_size=8, sample_frames=4, max_bad_share=0)
+    holdout = Holdout(spec.holdout_files, spec.grid.data.dataset, batch_size=8, view=View(4), max_bad_share=0)
     np.testing.assert_array_equal(
         candidate.by_precision[recipe].top_scores, holdout.measure(trainer, 22).predictions.top_scores
     )

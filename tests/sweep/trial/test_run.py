@@ -13,10 +13,12 @@ import gapsack.sweep.trial.run
 from gapsack.models import precisions, sizes
 from gapsack.models.checkpoints import read_weights
 from gapsack.models.errors import TrainingError
+from gapsack.models.tasks import View
 from gapsack.models.training import Recipe
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.data.features import Features
+from gapsack.sweep.data.videos import Videos
 from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.trial.control import Control, TrialInterruptedError
@@ -35,19 +37,20 @@ class LinearTrainer:
         self.matrix = self.tensors[MATRIX]
         self.momentum = np.zeros_like(self.matrix)
         self.losses = []
-        self.recipe = Recipe(learning_rate=0.05)
+        self.recipe, self.kernels = Recipe(learning_rate=0.05), "plain"
 
     def predict(self, frames):
         return 1 / (1 + np.exp(-(frames.mean(axis=1, dtype=np.float32) / 128) @ self.matrix))
 
-    def predict_top(self, frames, k):
-        scores = self.predict(frames)
+    def predict_top(self, inputs, k):
+        scores = self.predict(inputs["frames"])
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         return order.astype(np.int32), np.take_along_axis(scores, order, axis=1)
 
-    def train_step(self, frames, labels):
-        inputs, scores = frames.mean(axis=1, dtype=np.float32) / 128, self.predict(frames)
-        gradient = inputs.T @ (scores - labels) / np.float32(len(frames))
+    def train_step(self, inputs, labels):
+        frames = inputs["frames"]
+        means, scores = frames.mean(axis=1, dtype=np.float32) / 128, self.predict(frames)
+        gradient = means.T @ (scores - labels) / np.float32(len(frames))
         self.momentum = np.float32(0.9) * self.momentum + gradient
         self.matrix[:] -= np.float32(self.recipe.learning_rate) * self.momentum
         self.losses.append(float(-np.mean(np.where(labels, np.log(scores), np.log1p(-scores)))))
@@ -158,7 +161,7 @@ def test_the_candidate_predicts_what_the_final_weights_predict(small_trial, smal
     trainer = LinearTrainer(spec)
     weights = read_weights(spec.folder.weights)
     features = Features("frame", 24, rgb=16, audio=8, max_frames=8)
-    holdout = Holdout(small_files["holdout"], features, batch_size=64, sample_frames=4, max_bad_share=0)
+    holdout = Holdout(small_files["holdout"], Videos(features), batch_size=64, view=View(4), max_bad_share=0)
     tensors = sizes.tensors(spec.point.family, spec.point.hyperparameters)
     for precision in ("float32", "float16"):
         trainer.load_weights(precisions.roundtrip(weights, precision, tensors))
@@ -214,8 +217,8 @@ def test_without_averaging_the_last_step_counts(small_trial):
 
 def test_a_loss_that_is_not_finite_ends_the_trial_and_leaves_no_checkpoints(small_trial, monkeypatch):
     class Diverging(LinearTrainer):
-        def train_step(self, frames, labels):
-            super().train_step(frames, labels)
+        def train_step(self, inputs, labels):
+            super().train_step(inputs, labels)
             self.count = getattr(self, "count", 0) + 1
             if self.count == 14:
                 self.losses[-1] = float("nan")
@@ -233,7 +236,7 @@ def test_scores_that_are_not_finite_end_the_trial(small_trial, monkeypatch):
         def predict(self, frames):
             return super().predict(frames) * np.nan
 
-        def train_step(self, frames, labels):
+        def train_step(self, inputs, labels):
             self.losses.append(1.0)
 
     monkeypatch.setattr(gapsack.sweep.trial.run, "new_trainer", Broken)

@@ -56,7 +56,7 @@ def videos(loaded: Loaded, features: Features) -> list[tuple[str, list[int], NDA
     batch = cut_of(loaded)
     counts = count_frames(batch, features)
     choice = sampling.all_frames(len(batch), int(counts.max()))
-    video_ids, frames, labels = gather(batch, features, Buffers(), choice)
+    video_ids, frames, _, labels = gather(batch, features, Buffers(), choice)
     assert not any(values[count:].any() for values, count in zip(frames, counts, strict=True))
     return [
         (video_id, np.flatnonzero(marked).tolist(), values[:count])
@@ -271,7 +271,7 @@ def test_real_video_level_records(yt8m_video: Path) -> None:
         spec |= {"id": tf.io.FixedLenFeature([], tf.string), "labels": tf.io.VarLenFeature(tf.int64)}
         expected = tf.io.parse_example(theirs, spec)
         choice = sampling.all_frames(len(theirs), 1)
-        video_ids, frames, labels = gather(cut_of(parsed), features, Buffers(), choice)
+        video_ids, frames, _, labels = gather(cut_of(parsed), features, Buffers(), choice)
         assert frames.dtype == np.float32
         np.testing.assert_array_equal(frames[:, 0, :1024], expected["mean_rgb"])
         np.testing.assert_array_equal(frames[:, 0, 1024:], expected["mean_audio"])
