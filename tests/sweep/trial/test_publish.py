@@ -49,7 +49,7 @@ def integer_trial(small_trial):
 
 def test_integers_are_calibrated_and_the_graph_stores_those_that_were_measured(integer_trial, tmp_path):
     spec = integer_trial
-    _, candidate, _, weights, _ = published(spec)
+    _, candidate, _, weights, dataset = published(spec)
     assert candidate.origin["calibration"] == "../trials/K2-H8/calibration.npz"
     assert candidate.origin["task"]["max_frames"] == 8
     calibration = read_weights(spec.folder.calibration)
