@@ -18,7 +18,7 @@ from gapsack.selection.blend.weights import on_simplex
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gapsack.selection.blend.evaluate import BlendScore
+    from gapsack.selection.blend.score import BlendScore
 
     Weights = NDArray[np.float64]
     Move = Callable[[Weights, float], Weights | None]

@@ -16,7 +16,7 @@ import numpy as np
 
 from gapsack.selection.errors import PoolError
 from gapsack.selection.files import read_json, replace_text, whole_file
-from gapsack.selection.pool.candidates import Candidate, CandidatePool
+from gapsack.selection.pool.candidate import Candidate
 from gapsack.selection.pool.lists import Labels, Predictions
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ LABELS_FILE = "labels.npz"
 FREE_FORM = ("metrics", "hyperparameters", "origin")
 
 
-def read_pool(path: str | PathLike[str]) -> CandidatePool:
-    """Read a pool folder. Raises a PoolError that names the file."""
+def read_pool(path: str | PathLike[str]) -> tuple[Labels, list[Candidate]]:
+    """The labels and the candidates of a pool folder, by name. Raises a PoolError that names the file."""
     folder = Path(path)
     if not folder.is_dir():
         raise PoolError(f"a candidate pool is a folder; got {folder}, which is none.")
@@ -46,7 +46,7 @@ def read_pool(path: str | PathLike[str]) -> CandidatePool:
         file: record for file, record in records.items() if not str(record.get("format", "")).startswith("gapsack.")
     }
     names = {str(record.get("name")) for record in records.values()}
-    return CandidatePool(labels, [_read_candidate(file, record, names) for file, record in records.items()])
+    return labels, [_read_candidate(file, record, names) for file, record in records.items()]
 
 
 def write_labels(path: str | PathLike[str], labels: Labels) -> None:
@@ -61,7 +61,7 @@ def write_labels(path: str | PathLike[str], labels: Labels) -> None:
 
 
 def write_candidate(path: str | PathLike[str], candidate: Candidate) -> None:
-    """Write a candidate's files, its JSON last."""
+    """Write a candidate's files, its JSON last: safe beside other writers, and seen by readers only when complete."""
     folder = Path(path)
     for precision, lists in candidate.by_precision.items():
         _write_npz(folder / f"{candidate.name}.{precision}.npz", _arrays(lists))

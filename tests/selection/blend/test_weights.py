@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from pools import dense_case, pool_of
 
-from gapsack.selection.blend.evaluate import BlendScore, Evaluator, Task
+from gapsack.selection.blend.evaluate import Evaluator, Task
 from gapsack.selection.blend.polish import COARSE_STEPS, along_axes, between_pairs, pattern, quick
+from gapsack.selection.blend.score import BlendScore
 from gapsack.selection.blend.weights import Products, log_loss_weights, on_simplex
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.metrics.dense import log_loss
