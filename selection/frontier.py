@@ -18,12 +18,12 @@ from gapsack.selection.blend.evaluate import Evaluator
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import objective_of
-from gapsack.selection.report.bootstrap import Voters
 from gapsack.selection.report.ensemble import Member
 from gapsack.selection.rows.rows import build_rows
 from gapsack.selection.search import split_videos
 from gapsack.selection.subsets.archive import Archive
 from gapsack.selection.subsets.board import Board, Entry
+from gapsack.selection.subsets.members import members_of, voters_of
 from gapsack.selection.subsets.options import Options
 from gapsack.selection.subsets.preference import without_idle
 from gapsack.selection.subsets.space import Space
@@ -234,20 +234,15 @@ def _points(
 ) -> tuple[Point, ...]:
     points: list[Point] = []
     for entry in entries:
-        items = [space.items[number] for number in entry.subset]
         held_out = None
         if len(report):
-            voters = Voters(tuple(space.columns[i.column] for i in items), entry.scored.weights, entry.scored.blend)
+            voters = voters_of(space, entry)
             rows = voters.rows(pool.labels, report, objective)
-            held_out = objective.score(rows, np.arange(len(items)), np.array(entry.scored.weights))
-        members = [
-            Member(item.name, item.precision, weight, item.size_bytes)
-            for item, weight in zip(items, entry.scored.weights, strict=True)
-        ]
+            held_out = objective.score(rows, np.arange(rows.column_count), np.array(voters.weights))
         budget = space.room_bytes(entry.subset) + reserve_bytes
         gain = None
         if points:
             gain = (entry.score - points[-1].tuning_score) / mib(budget - points[-1].budget_bytes)
-        ordered = tuple(sorted(members, key=lambda m: (-m.weight, m.name)))
-        points.append(Point(budget, ordered, entry.scored.blend, entry.score, held_out, gain))
+        members = members_of(space, entry)
+        points.append(Point(budget, members, entry.scored.blend, entry.score, held_out, gain))
     return tuple(points)

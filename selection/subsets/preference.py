@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapsack.selection.blend.runner import Stopped
-from gapsack.selection.report.bootstrap import Voters, bootstrap
+from gapsack.selection.report.bootstrap import bootstrap
 from gapsack.selection.subsets.board import Board, Entry
+from gapsack.selection.subsets.members import voters_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +62,7 @@ def preferred(
     ]
     smaller.sort(key=lambda entry: (_size(board, entry), len(entry.subset), board.rank(entry)))
     for entry in smaller:
-        pair = [_voters(board, entry), _voters(board, best)]
+        pair = [voters_of(board.space, entry), voters_of(board.space, best)]
         here, there = bootstrap(pair, labels, videos, objective, resamples=RESAMPLES, seed=options.seed)
         lost = there.minus(here)
         if lost.score <= lost.standard_error:
@@ -94,8 +95,3 @@ def _smaller_ones(board: Board, best: Entry) -> list[Entry]:
 
 def _size(board: Board, entry: Entry) -> int:
     return board.space.size_bytes(entry.subset)
-
-
-def _voters(board: Board, entry: Entry) -> Voters:
-    columns = [board.space.columns[board.space.items[number].column] for number in entry.subset]
-    return Voters(tuple(columns), entry.scored.weights, entry.scored.blend)
