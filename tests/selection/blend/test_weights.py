@@ -4,21 +4,9 @@ import numpy as np
 import pytest
 from pools import dense_case, pool_of
 
-from gapsack.selection.blend.evaluate import Evaluator, Task
-from gapsack.selection.blend.polish import COARSE_STEPS, along_axes, between_pairs, pattern, quick
-from gapsack.selection.blend.score import BlendScore
 from gapsack.selection.blend.weights import Products, log_loss_weights, on_simplex
-from gapsack.selection.gap import gap_at_k
 from gapsack.selection.metrics.dense import log_loss
-from gapsack.selection.metrics.objectives import Gap
 from gapsack.selection.rows.rows import build_rows
-
-
-@pytest.fixture(scope="module")
-def case():
-    scores, labels = dense_case(7, videos=400, classes=50, models=4)
-    pool = pool_of(scores, labels, [1] * 4, k=50)
-    return scores.astype(np.float64), labels, build_rows(pool.labels, [c.predictions for c in pool.candidates], None)
 
 
 def simplex_points(count, draws, seed=0):
@@ -67,53 +55,6 @@ def test_conjugate_directions_stay_on_the_simplex_and_separate_the_error(case):
     curvature = directions @ products.pairs @ directions.T
     off_diagonal = curvature - np.diag(np.diag(curvature))
     assert np.abs(off_diagonal).max() < 1e-6 * np.diag(curvature).max()
-
-
-def test_polishing_never_loses_and_ends_on_the_simplex(case):
-    scores, labels, rows = case
-    products = Products.of(rows)
-    score = BlendScore(rows, Gap(), np.arange(4))
-    start = np.full(4, 0.25)
-    for weights, best in (
-        quick(score, start, products.conjugate_directions(np.arange(4))),
-        pattern(score, start, COARSE_STEPS, along_axes),
-        pattern(score, start, COARSE_STEPS, between_pairs),
-    ):
-        assert best >= score(start)
-        assert best == pytest.approx(gap_at_k(np.tensordot(weights, scores, 1), labels), abs=1e-9)
-        assert weights.sum() == pytest.approx(1.0)
-        assert (weights >= 0).all()
-
-
-@pytest.mark.parametrize("moves", [along_axes, between_pairs])
-def test_moves_stay_on_the_simplex_whatever_they_start_from(moves):
-    for start in (np.array([0.5, 0.3, 0.2]), np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.4, 0.6])):
-        reached = [moved for move in moves(3) if (moved := move(start, 0.7)) is not None]
-        assert reached
-        for moved in reached:
-            assert moved.sum() == pytest.approx(1.0)
-            assert (moved >= 0.0).all()
-            assert np.abs(moved - start).max() > 0.0
-
-
-def test_more_effort_never_scores_less(case):
-    _, _, rows = case
-    evaluator = Evaluator.of(rows, Gap())
-    results = {effort: evaluator(Task((0, 1, 3), effort)) for effort in ("cheap", "quick", "full")}
-    assert results["cheap"].score <= results["quick"].score <= results["full"].score
-    final = evaluator(Task((0, 1, 3), "final", starts=(results["full"].weights,)))
-    assert final.score >= results["full"].score
-    assert final.evaluations > results["full"].evaluations > results["quick"].evaluations > 1
-    fixed = evaluator(Task((0, 1, 3), "fixed", starts=(results["full"].weights,)))
-    assert fixed.score == pytest.approx(results["full"].score, abs=1e-12)
-
-
-def test_search_of_weights_finds_what_a_grid_finds(case):
-    _, _, rows = case
-    evaluator = Evaluator.of(rows, Gap())
-    score = BlendScore(rows, Gap(), np.array([0, 2]))
-    grid = max(score(np.array([1 - share, share])) for share in np.linspace(0, 1, 1001))
-    assert evaluator(Task((0, 2), "final")).score >= grid - 2e-5
 
 
 def test_on_simplex():

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gapsack.selection.blend.polish import COARSE_STEPS, along_axes, between_pairs, pattern, quick
+from gapsack.selection.blend.score import BlendScore
+from gapsack.selection.blend.weights import Products
+from gapsack.selection.gap import gap_at_k
+from gapsack.selection.metrics.objectives import Gap
+
+
+def test_polishing_never_loses_and_ends_on_the_simplex(case):
+    scores, labels, rows = case
+    products = Products.of(rows)
+    score = BlendScore(rows, Gap(), np.arange(4))
+    start = np.full(4, 0.25)
+    for weights, best in (
+        quick(score, start, products.conjugate_directions(np.arange(4))),
+        pattern(score, start, COARSE_STEPS, along_axes),
+        pattern(score, start, COARSE_STEPS, between_pairs),
+    ):
+        assert best >= score(start)
+        assert best == pytest.approx(gap_at_k(np.tensordot(weights, scores, 1), labels), abs=1e-9)
+        assert weights.sum() == pytest.approx(1.0)
+        assert (weights >= 0).all()
+
+
+@pytest.mark.parametrize("moves", [along_axes, between_pairs])
+def test_moves_stay_on_the_simplex_whatever_they_start_from(moves):
+    for start in (np.array([0.5, 0.3, 0.2]), np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.4, 0.6])):
+        reached = [moved for move in moves(3) if (moved := move(start, 0.7)) is not None]
+        assert reached
+        for moved in reached:
+            assert moved.sum() == pytest.approx(1.0)
+            assert (moved >= 0.0).all()
+            assert np.abs(moved - start).max() > 0.0

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from four_videos import IDS, candidate, dense, labels
+
+from gapsack.selection.errors import PoolError
+from gapsack.selection.pool import Candidate, CandidatePool, Predictions, write_candidate
+
+
+def test_written_and_read_again(tmp_path):
+    own = {"float16": Predictions.from_dense(IDS, dense(2), k=25)}
+    pool = CandidatePool(
+        labels(), [candidate("a", metrics={"gap": 0.5}), candidate("b", 1, by_precision=own, origin={"kind": "x"})]
+    )
+    pool.write(tmp_path)
+    again = CandidatePool.read(tmp_path)
+    assert [c.name for c in again.candidates] == ["a", "b"]
+    assert again["a"].metrics == {"gap": 0.5}
+    assert again["b"].origin == {"kind": "x"}
+    np.testing.assert_array_equal(again.labels.indices, pool.labels.indices)
+    np.testing.assert_array_equal(again["b"].predictions_at("float16").top_scores, own["float16"].top_scores)
+    np.testing.assert_array_equal(again["b"].predictions_at("float32").top_indices, pool["b"].predictions.top_indices)
+    assert not list(tmp_path.glob(".*")), "temporary files stay behind"
+
+
+def test_rows_are_aligned_by_id_not_by_position(tmp_path):
+    CandidatePool(labels(), [candidate()]).write(tmp_path)
+    order = [2, 0, 3, 1]
+    shuffled = Predictions.from_dense(IDS[order], dense(0)[order])
+    write_candidate(tmp_path, Candidate("m", {"float32": 40}, shuffled))
+    read = CandidatePool.read(tmp_path)["m"].predictions
+    np.testing.assert_array_equal(read.video_ids, IDS)
+    np.testing.assert_array_equal(read.top_scores, candidate().predictions.top_scores)
+
+
+def test_a_candidate_without_its_json_is_not_yet_there(tmp_path):
+    CandidatePool(labels(), [candidate("a"), candidate("b")]).write(tmp_path)
+    (tmp_path / "b.json").unlink()
+    assert [c.name for c in CandidatePool.read(tmp_path).candidates] == ["a"]
+
+
+def test_an_ensemble_file_in_the_folder_is_no_candidate(tmp_path):
+    CandidatePool(labels(), [candidate("a")]).write(tmp_path)
+    (tmp_path / "ensemble.json").write_text('{"format": "gapsack.ensemble/1"}')
+    assert len(CandidatePool.read(tmp_path).candidates) == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda d: (d / "labels.npz").unlink(), r"labels\.npz: expected this file"),
+        (lambda d: (d / "m.npz").write_bytes(b"no archive"), r"m\.npz: expected an \.npz"),
+        (lambda d: (d / "m.npz").unlink(), r"m\.npz: expected this file"),
+        (lambda d: (d / "m.json").write_text("{"), r"m\.json: expected JSON"),
+        (lambda d: (d / "m.json").write_text("[]"), r"expected a JSON object; got list"),
+        (lambda d: (d / "m.json").rename(d / "n.json"), r"n\.json: a candidate's file bears its name; got .*'m'"),
+        (lambda d: (d / "m.json").write_text('{"name": "m"}'), "size_bytes"),
+        (lambda d: np.savez(d / "m.npz", video_ids=IDS), "top_indices, top_scores not there"),
+    ],
+)
+def test_a_broken_folder_is_named(tmp_path, spoil, message):
+    CandidatePool(labels(), [candidate()]).write(tmp_path)
+    spoil(tmp_path)
+    with pytest.raises(PoolError, match=message):
+        CandidatePool.read(tmp_path)
+
+
+def test_a_name_that_could_be_another_ones_precision_is_refused(tmp_path):
+    CandidatePool(labels(), [candidate("a"), candidate("a.float16")]).write(tmp_path)
+    with pytest.raises(PoolError, match=r"a\.float16\.npz could be"):
+        CandidatePool.read(tmp_path)
+
+
+def test_the_json_is_plain(tmp_path):
+    write_candidate(tmp_path, candidate(hyperparameters={"clusters": 8}))
+    record = json.loads((tmp_path / "m.json").read_text())
+    assert record["size_bytes"] == {"float32": 40, "float16": 20}
+    assert record["hyperparameters"] == {"clusters": 8}
