@@ -215,7 +215,7 @@ def test_members_that_do_not_fit_together_are_refused(ensemble, tmp_path):
     unlike = [replace(first, hyperparameters={**first.hyperparameters, key: 7}) for key in ("classes", "hidden")]
     cases = [
         ([], "at least one member"),
-        ([second, unlike[0]], "classes=30.*classes=7"),
+        ([second, unlike[0]], r"\'classes\': 30.*\'classes\': 7.* in m0"),
         ([replace(first, weight=float("nan"))], "finite blend weight, got nan"),
         ([replace(first, sample_frames=0)], "at least 1 sampled frame, got 0"),
         ([replace(first, precision="float8")], "one of the precisions"),

@@ -61,7 +61,7 @@ def test_real_records_go_through_the_graph(random_weights, tmp_path, request, le
     hyperparameters = {"clusters": 2, "hidden": 4, "classes": 20}
     write_weights(tmp_path / "w.npz", random_weights(hyperparameters, 0))
     member = Member("m", "gated_netvlad", hyperparameters, "float16", 1.0, tmp_path / "w.npz", 30)
-    build_graph([member], tmp_path / "graph", task=TASKS[level])
+    build_graph([member], tmp_path / "graph", task=YouTube8M(level, classes=20))
     graph = Graph(tmp_path / "graph")
     if level == "frame":
         lists = tf.train.SequenceExample.FromString(records[0]).feature_lists.feature_list

@@ -34,6 +34,7 @@ def holder(path):
     yield process
     process.kill()
     process.wait()
+    process.stdout.close()
 
 
 def test_a_lock_is_held_for_the_time_of_the_block(path):
