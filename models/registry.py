@@ -51,7 +51,8 @@ def build(family_name: str, /, *, seed: int = 0, **hyperparameters: Any) -> Any:
 
     Args:
         family_name: One of `families()`.
-        seed: Of the initial weights, which are the same on every backend, and of dropout.
+        seed: Of the initial weights and of dropout. The weights are the same on every backend, save those that Keras
+            initialises (family keras_model).
         **hyperparameters: As the family lists them.
 
     Returns:
