@@ -13,9 +13,9 @@ from gapsack.models.graph.formats import format_names, format_of, graph_format, 
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 
-# A format of another project: a SavedModel in a folder that says whose it is.
 TASKS = {level: YouTube8M(level, classes=30, rgb=8, audio=4) for level in ("frame", "video")}
 
+# A format of another project: a SavedModel in a folder that says whose it is.
 PLUG_IN = """
 from dataclasses import dataclass, replace
 
