@@ -19,7 +19,7 @@ def resident_bytes():
     return int(STATM.read_text().split()[1]) * PAGE_BYTES
 
 
-@pytest.mark.slow
+@pytest.mark.long  # there, no other test of the process grows meanwhile
 @pytest.mark.skipif(not STATM.exists(), reason="memory is read from /proc")
 def test_closed_trainers_leave_no_weights_behind():
     frames = np.random.default_rng(0).integers(0, 256, (2, 3, 12), dtype=np.uint8)
