@@ -32,6 +32,7 @@ from gapsack.models.family import Family
 from gapsack.models.tasks import Task, View
 from gapsack.models.tasks.youtube8m import Level, YouTube8M
 from gapsack.models.training import Recipe
+from gapsack.selection.units import MIB
 from gapsack.sweep.data.dataset import Dataset, dataset_of
 
 AUTO = "auto"
@@ -258,7 +259,7 @@ class Budget(Section):
     @property
     def size_bytes(self) -> int | None:
         """The budget in bytes."""
-        return None if self.mib is None else int(self.mib * 2**20)
+        return None if self.mib is None else int(self.mib * MIB)
 
 
 class Resources(Section):

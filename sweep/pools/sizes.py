@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from gapsack.selection.errors import InputError
+from gapsack.selection.units import MIB
 
-MIB = 2**20
 # The challenge's MB is a MiB, and so is every MB here.
 _UNITS = {"": 1, "b": 1, "kb": 2**10, "kib": 2**10, "mb": MIB, "mib": MIB, "gb": 2**30, "gib": 2**30}
 _NUMBER = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]*)\s*")
