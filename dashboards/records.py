@@ -44,7 +44,7 @@ class TrialRecord:
         gap_averaged: best average of checkpoints; None where averaging was off.
         averaging_range: first and last step of the checkpoints that were averaged; None where a single one was kept.
         videos_per_second: training speed.
-        reason: one sentence, for a failed or skipped trial.
+        reason: one sentence, for a failed or skipped trial, or one whose files are damaged.
         curve: logged points, by increasing step.
     """
 
@@ -114,6 +114,7 @@ class SweepRecords:
         data: what was trained and scored on.
         environment: versions and hardware, by name.
         created: when the records were taken, as text; the report itself reads no clock.
+        notices: what a reader should know besides, in sentences: files that are damaged and therefore left out.
     """
 
     name: str
@@ -126,3 +127,4 @@ class SweepRecords:
     data: DataFacts = field(default_factory=DataFacts)
     environment: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
+    notices: tuple[str, ...] = ()

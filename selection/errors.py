@@ -2,6 +2,7 @@
 
 GapsackError
 ├── InputError            something a person gave us is wrong; command lines print it as one sentence and exit with 2
+│   ├── DamagedFileError  a file of ours no longer holds what was written to it
 │   ├── PoolError         a candidate pool: unaligned ids, scores outside [0, 1], duplicate names
 │   ├── BudgetError       a budget that nothing fits
 │   └── ConfigError, DataError          `gapsack.sweep.errors`
@@ -17,6 +18,10 @@ class GapsackError(Exception):
 
 class InputError(GapsackError):
     """Input from outside is wrong."""
+
+
+class DamagedFileError(InputError):
+    """A file that gapsack wrote was cut, emptied or overwritten since, or is another thing altogether."""
 
 
 class PoolError(InputError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
+from gapsack.selection.printable import printable
+
 VOID = frozenset({"meta", "br", "input", "col"})
 
 
@@ -15,8 +17,11 @@ class Markup(str):
 
 
 def escape(text: object) -> Markup:
-    """Text as HTML that shows it literally, in content and in attributes; Markup passes unchanged."""
-    return text if isinstance(text, Markup) else Markup(html.escape(str(text), quote=True))
+    """Text as HTML that shows it literally, in content and in attributes; Markup passes unchanged.
+
+    Control characters, which HTML cannot hold, are left out.
+    """
+    return text if isinstance(text, Markup) else Markup(html.escape(printable(str(text)), quote=True))
 
 
 def tag(element: str, /, *children: object, **attributes: str | float | bool | None) -> Markup:

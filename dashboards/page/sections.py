@@ -142,13 +142,14 @@ def inferior_table(records: SweepRecords) -> Markup | None:
 
 
 def trouble_table(records: SweepRecords) -> Markup | None:
-    """Failed and skipped trials with their reasons; None where there are none."""
-    trouble = [trial for trial in records.trials if trial.status in ("failed", "skipped")]
+    """Failed and skipped trials with their reasons, and those with damaged files; None where there are none."""
+    trouble = [trial for trial in records.trials if trial.status in ("failed", "skipped") or trial.reason]
     if not trouble:
         return None
+    usual = all(trial.status in ("failed", "skipped") for trial in trouble)
     rows = [(words(trial.name), words(trial.status), words(trial.reason or "no reason recorded")) for trial in trouble]
     return table(
-        "Failed and skipped trials",
+        "Failed and skipped trials" if usual else "Trials that failed, were skipped or have damaged files",
         (Column("Trial"), Column("state"), Column("reason", long=True)),
         rows,
         sortable=True,

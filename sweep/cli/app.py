@@ -12,14 +12,16 @@ from contextlib import contextmanager
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
 from gapsack import __version__
 from gapsack.selection.errors import GapsackError, InputError
+from gapsack.selection.printable import escaped_json, printable
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -85,19 +87,37 @@ class Column(NamedTuple):
     is_number: bool = False
 
 
+class PlainConsole(Console):
+    """A console on which text is text: control characters that stand in a name or a message do not reach the terminal.
+
+    Colours and cursors of our own are no text: rich keeps them apart until it writes.
+    """
+
+    def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Segments of anything that is printed, drawn or part of a table."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else printable(segment.text)
+            yield segment if text is segment.text else Segment(text, segment.style)
+
+
 def output() -> Console:
     """Where results go. Made anew each time, so that it follows a redirected `sys.stdout`."""
-    return Console(highlight=False, markup=False, soft_wrap=True)
+    return _console()
 
 
 def messages() -> Console:
     """Where progress, notices and errors go: standard error, so that results can be piped."""
-    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    return PlainConsole(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
     """Print a value as JSON, and nothing else, to standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = escaped_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    sys.stdout.write(text + "\n")
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:

@@ -140,11 +140,13 @@ def report(
     """Write the report: one HTML file that opens offline."""
     from gapsack.dashboards.images import write_images
     from gapsack.dashboards.report import write_report
+    from gapsack.sweep.cli.show.status import print_notices
     from gapsack.sweep.runs.folder import find_run
     from gapsack.sweep.runs.report import sweep_records
 
     folder = find_run(run, storage)
     records = sweep_records(folder)
+    print_notices(records.notices)
     path = write_report(out or folder.report, records).absolute()
     drawn = [] if images is None else write_images(records, images, format=image_format)
     if json:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.files import read_json, replace_json, replace_text
+from gapsack.selection.files import replace_json, replace_text
 from gapsack.sweep.cluster.drive import SweepResult, run_sweep
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.data.files import Split, expand, split_holdout
@@ -14,6 +15,7 @@ from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs import checksums
+from gapsack.sweep.runs.damage import set_aside_damaged
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.tracking.backlog import Losses
@@ -56,6 +58,8 @@ def launch(
     with run.held():
         prepare(run, grid, grid_text, split)
         events.checking_data()
+        for sentence in set_aside_damaged(run):
+            events.notice(sentence)
         checksums.keep(run.checksums_file, checksums.take([*split.train, *split.holdout]))
         events.opening_tracking()
         uri = tracking_uri(grid.tracking, folder)
@@ -111,8 +115,9 @@ def prepare(run: RunFolder, grid: Grid, grid_text: str, split: Split) -> None:
     files = {"train": list(split.train), "holdout": list(split.holdout)}
     if run.config_file.exists():
         differences = changes(load_config(run.config_file), grid)
-        if run.files_file.exists():
-            differences += file_changes(read_json(run.files_file), files)
+        earlier = run.data_files()
+        if earlier is not None:
+            differences += file_changes(earlier.model_dump(), files)
         if differences:
             raise InputError(
                 f"expected the grid that {run.path} was made with, got another one: {'; '.join(differences)}. "
@@ -134,7 +139,7 @@ def changes(old: Grid, new: Grid) -> list[str]:
     return found
 
 
-def file_changes(old: dict[str, list[str]], new: dict[str, list[str]]) -> list[str]:
+def file_changes(old: Mapping[str, Sequence[str]], new: Mapping[str, Sequence[str]]) -> list[str]:
     """How the data files' names differ; a run may move to a machine that has them elsewhere."""
     found = []
     for kind, what in (("train", "training"), ("holdout", "held-out")):

@@ -12,7 +12,6 @@ from gapsack.models.graph.formats import DEFAULT_FORMAT
 from gapsack.models.graph.names import SAVED_MODEL_FILE
 from gapsack.models.graph.writing import Progress
 from gapsack.selection.errors import GapsackError
-from gapsack.selection.files import read_json
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.graphs.packing import Packing, extra_files, read_packing
 from gapsack.sweep.graphs.quiet import load_tensorflow
@@ -137,9 +136,9 @@ def default_folder(source: Source, format_name: str) -> Path:
 
 
 def _track(run: RunFolder, ensemble: Ensemble, graph: Path | None) -> EnsembleRun | None:
-    if not run.tracking_file.exists():
+    ids = run.tracking_ids()
+    if ids is None:
         return None
-    uri = str(read_json(run.tracking_file)["uri"])
     # The experiment exists since the sweep, so where a new one would keep its files does not matter.
-    store = MlflowStore(uri, load_config(run.config_file).tracking.experiment, run.path / "mlruns")
+    store = MlflowStore(ids.uri, load_config(run.config_file).tracking.experiment, run.path / "mlruns")
     return ensemble_run(store, ensemble, graph=graph, run=run)

@@ -17,6 +17,7 @@ from gapsack.selection.files import read_json
 from gapsack.selection.pool.origin import Buildable, SavedModelOrigin, read_origin
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.report.ensemble import Member as Chosen
+from gapsack.selection.typed import read_typed
 
 DATA_FILE = f"{EXTRA_FOLDER}/data.json"
 """Inside the graph's folder: its task, so that it can be run without its run."""
@@ -71,7 +72,11 @@ def graph_task(graph: Path) -> Task:
     path = (graph.parent if graph.is_file() else graph) / DATA_FILE
     if not path.is_file():
         raise InputError(f"expected a graph that select build made (with {DATA_FILE}), got {graph}")
-    return task_from_dict({"name": YouTube8M.name, **read_json(path)})
+    task = read_typed(path, dict[str, Any], what="the task of a graph", advice="build the graph again")
+    try:
+        return task_from_dict({"name": YouTube8M.name, **task})
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _member(pool: Path, chosen: Chosen, record: _Record) -> AnyMember:
@@ -118,7 +123,7 @@ def _read_candidates(pool: Path, names: Iterable[str]) -> dict[str, _Record]:
         path = pool / f"{name}.json"
         if not path.is_file():
             raise InputError(f"expected the member {name} in the pool {pool}, got no {path.name} there")
-        record = read_json(path)
+        record = read_typed(path, dict[str, Any], what="a candidate of the pool", advice="publish it again")
         hyperparameters = record.get("hyperparameters") or {}
         origin = read_origin(record.get("origin") or {}, hyperparameters, path)
         if isinstance(origin, Buildable):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from gapsack.models.graph.formats import load_graph
 from gapsack.selection.errors import InputError
-from gapsack.selection.files import read_json
 from gapsack.sweep.data.dataset import Batches, Dataset, dataset_of
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.files import expand
@@ -80,10 +79,10 @@ class Job:
 
 
 def _held_out(source: Source) -> list[str]:
-    if source.run is None or not source.run.files_file.exists():
+    files = None if source.run is None else source.run.data_files()
+    if files is None:
         raise InputError(
             f"expected data files to run {source.path} on, got none: it belongs to no run with held-out files"
         )
-    files = read_json(source.run.files_file)["holdout"]
     # They may have moved since the run; expand says which are missing.
-    return expand(files)
+    return expand(files.holdout)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.files import read_json
 from gapsack.sweep.data.features import Level
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.grid.read import load_config
@@ -31,12 +30,13 @@ def import_source(pool: Path, patterns: Sequence[str], level: Level | None, max_
     """
     run = RunFolder(pool.absolute().parent)
     data = load_config(run.config_file).data if run.config_file.exists() and run.pool == pool.absolute() else None
-    if not patterns and (data is None or not run.files_file.exists()):
+    files = run.data_files() if not patterns and data is not None else None
+    if not patterns and files is None:
         raise InputError(
             f"expected labelled data files (--data) to run the models on, got none: the pool {pool} belongs to no run"
         )
     return ImportSource(
-        files=tuple(expand(patterns or read_json(run.files_file)["holdout"])),
+        files=tuple(expand(patterns if files is None else files.holdout)),
         level=level or ("frame" if data is None else data.level),
         max_frames=max_frames or (300 if data is None else data.max_frames),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,6 +32,38 @@ class CurveFile:
         """Add a row."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(_line(row))
+
+
+def curve_rows(path: Path) -> tuple[CurveRow, ...]:
+    """A trial's curve so far; a last line that is still being written, and any row that is damaged, are left out.
+
+    What cannot be read at all is a curve without rows: nothing but a drawing follows from it.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8", errors="replace")
+    except OSError:
+        return ()
+    header, *lines = text.split("\n")[:-1] or [""]
+    names = header.split(",")
+    # Whatever became of the first line: what an earlier version wrote has fewer columns, not other ones.
+    columns = names if set(names) <= set(COLUMNS) else list(COLUMNS)
+    rows = (_row(columns, line) for line in lines)
+    return tuple(row for row in rows if row is not None)
+
+
+def _row(columns: list[str], line: str) -> CurveRow | None:
+    """A line as a row; None when it is not one that `CurveFile` wrote."""
+    texts = line.rstrip("\r").split(",")
+    if len(texts) != len(columns):
+        return None
+    try:
+        row = {column: float(text) if text else None for column, text in zip(columns, texts, strict=True)}
+    except ValueError:
+        return None
+    step = row.get("step")
+    if step is None or not all(value is None or math.isfinite(value) for value in row.values()):
+        return None
+    return row if step >= 0 and step.is_integer() else None
 
 
 def _line(row: CurveRow) -> str:

@@ -3,7 +3,8 @@
 <run>/
 ├── grid.yaml         the grid file as given
 ├── config.json       the same, resolved: every default, environment variables replaced, data folder absolute
-├── state.json        what the driver last said of the run
+├── files.json        the training and the held-out files, see DataFiles
+├── checksums.txt     of those files, see runs.checksums
 ├── tracking.json     MLflow's run ids, so that a resumed sweep continues the same runs
 ├── lock              held while a driver lives (the operating system lets go of it when the driver dies)
 ├── stop              made to ask all trials to write a checkpoint and stop
@@ -16,17 +17,57 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from gapsack.selection.errors import InputError
-from gapsack.selection.files import read_json, replace_json
+from pydantic import BaseModel, ConfigDict
+
+from gapsack.selection.errors import DamagedFileError, InputError
+from gapsack.selection.files import replace_json, sync_folder
+from gapsack.selection.typed import read_typed
 from gapsack.sweep.runs.lock import is_locked, locked
 from gapsack.sweep.runs.record import TrialResult
 
 TrialStatus = Literal["done", "running", "failed", "interrupted", "pending"]
+
+
+class _Kept(BaseModel):
+    """A small file of a run; keys of another version are left aside."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+class Failure(_Kept):
+    """failure.json: why the last attempt failed, in one line, and a stack trace for what nobody foresaw."""
+
+    reason: str
+    details: str | None = None
+
+
+class DataFiles(_Kept):
+    """files.json: the data files of a run, absolute or URLs."""
+
+    train: tuple[str, ...]
+    holdout: tuple[str, ...]
+
+
+class TrackingIds(_Kept):
+    """tracking.json: where a run is in MLflow.
+
+    Attributes:
+        uri: Of the tracking store.
+        experiment_id: Of the experiment.
+        parent: Id of the sweep's own run.
+        trials: Ids of the trials' runs, by name.
+    """
+
+    uri: str
+    experiment_id: str
+    parent: str | None
+    trials: dict[str, str]
 
 
 class TrialFolder:
@@ -50,9 +91,11 @@ class TrialFolder:
         self.curve = self.path / "curve.csv"
         """Columns step, loss, gap, learning_rate, videos_per_second, seconds."""
         self.record = self.path / "record.json"
-        """Exists if and only if the trial is done."""
+        """Exists if and only if the trial is done (see also `runs.damage`)."""
+        self.earlier_record = self.path / "record.earlier.json"
+        """The record of a trial that was done, whose files were found damaged: it is published again by this."""
         self.failure = self.path / "failure.json"
-        """Why the last attempt failed: {"reason": one line, "details": a stack trace or null}."""
+        """Why the last attempt failed, see `Failure`."""
         self.running = self.path / "running.json"
         """Exists while a worker has the trial (or after the worker was killed): {"host": …, "pid": …}."""
 
@@ -60,13 +103,20 @@ class TrialFolder:
         """Mark the trial as running and write its config; an earlier failure is forgotten."""
         replace_json(self.config_file, config)
         replace_json(self.running, {"host": os.uname().nodename, "pid": os.getpid()})
-        self.failure.unlink(missing_ok=True)
+        _forget(self.failure)
 
     def finish(self, result: TrialResult) -> None:
         """Write the record, which makes the trial done."""
         replace_json(self.record, result.to_dict())
-        self.failure.unlink(missing_ok=True)
+        _forget(self.failure)
+        _clear(self.earlier_record)
         self.release()
+
+    def set_aside(self) -> None:
+        """Make a trial that is done count as not done; its record is kept as the earlier one."""
+        _clear(self.earlier_record)
+        self.record.replace(self.earlier_record)
+        sync_folder(self.path)
 
     def fail(self, reason: str, details: str | None = None) -> None:
         """Write why the trial failed: one line, and a stack trace for an error that nobody foresaw."""
@@ -75,7 +125,7 @@ class TrialFolder:
 
     def release(self) -> None:
         """The worker no longer has the trial."""
-        self.running.unlink(missing_ok=True)
+        _forget(self.running)
 
     def result(self) -> TrialResult | None:
         """What the trial came to, once it is done.
@@ -86,9 +136,20 @@ class TrialFolder:
         return TrialResult.read(self.record) if self.record.exists() else None
 
     def status(self, *, run_alive: bool) -> TrialStatus:
-        """The trial's status by its files. A trial cannot be running in a run that no driver holds."""
-        if self.record.exists():
-            return "done"
+        """The trial's status by its files. A trial cannot be running in a run that no driver holds.
+
+        Raises:
+            InputError: record.json is one of another version of gapsack.
+        """
+        try:
+            if self.result() is not None:
+                return "done"
+        except DamagedFileError:
+            pass
+        return self.status_without_record(run_alive=run_alive)
+
+    def status_without_record(self, *, run_alive: bool) -> TrialStatus:
+        """As `status`, of a trial that is known not to be done."""
         if run_alive and self.running.exists():
             return "running"
         if self.failure.exists():
@@ -96,8 +157,15 @@ class TrialFolder:
         return "interrupted" if self.config_file.exists() else "pending"
 
     def failure_reason(self) -> str | None:
-        """Why the trial failed, or None."""
-        return str(read_json(self.failure)["reason"]) if self.failure.exists() else None
+        """Why the trial failed, or that its file does not say so any more; None where it did not fail."""
+        if not self.failure.exists():
+            return None
+        try:
+            return read_typed(
+                self.failure, Failure, what="why the trial failed", advice="the next sweep run tries the trial again"
+            ).reason
+        except DamagedFileError as error:
+            return str(error)
 
 
 class RunFolder:
@@ -143,6 +211,28 @@ class RunFolder:
             return []
         return [TrialFolder(path) for path in sorted(self.trials.iterdir()) if path.is_dir()]
 
+    def data_files(self) -> DataFiles | None:
+        """The training and the held-out files; None where nothing says.
+
+        Raises:
+            DamagedFileError: files.json is damaged.
+        """
+        if not self.files_file.exists():
+            return None
+        advice = "delete it, and the next sweep run writes it anew"
+        return read_typed(self.files_file, DataFiles, what="the lists of a run's data files", advice=advice)
+
+    def tracking_ids(self) -> TrackingIds | None:
+        """Where the run is in MLflow; None where it is not.
+
+        Raises:
+            DamagedFileError: tracking.json is damaged.
+        """
+        if not self.tracking_file.exists():
+            return None
+        advice = "delete it, and the next sweep run records the sweep in new runs of MLflow"
+        return read_typed(self.tracking_file, TrackingIds, what="the ids of a run in MLflow", advice=advice)
+
     def is_alive(self) -> bool:
         """Whether a driver holds the run now."""
         return is_locked(self.lock)
@@ -155,7 +245,7 @@ class RunFolder:
             InputError: another driver holds it.
         """
         with locked(self.lock):
-            self.stop_file.unlink(missing_ok=True)
+            _forget(self.stop_file)
             for trial in self.started_trials():
                 trial.release()
             yield
@@ -183,3 +273,17 @@ def find_run(given: Path | None, storage: Path) -> RunFolder:
     if not (given / "config.json").exists() and (storage / given / "config.json").exists():
         return RunFolder(storage / given)
     return RunFolder.open(given)
+
+
+def _clear(path: Path) -> None:
+    """Delete what an earlier record was, even a folder that stood in its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+
+
+def _forget(path: Path) -> None:
+    """Delete a file of ours, if it is there; InputError for a folder in its place, which is nobody's to delete."""
+    if path.is_dir() and not path.is_symlink():
+        raise InputError(f"expected a file or nothing at {path}, got a folder: move it away")
+    path.unlink(missing_ok=True)

@@ -11,14 +11,18 @@ from gapsack.selection.errors import InputError
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock now."""
+    """Whether a process holds the lock now; InputError when what is there is no file."""
     if not path.exists():
         return False
-    with path.open("rb") as file:
-        try:
+    try:
+        with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        raise InputError(
+            f"expected the file that a driver locks at {path}, got {error.strerror}: move away what is there"
+        ) from error
     return False
 
 

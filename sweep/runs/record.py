@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from gapsack.selection.errors import InputError
+from gapsack.selection.typed import damaged, read_value, validated
 
 FORMAT: Literal["gapsack.trial/1"] = "gapsack.trial/1"
+FAMILY = "gapsack.trial/"
+"""With which the format of any version begins."""
+
+WHAT = "the record of a finished trial"
+ADVICE = "use the version of gapsack that wrote it, or delete the file to have the trial trained again"
+
+
+class FileDigest(BaseModel):
+    """A file's size, and the SHA-256 of its contents in hexadecimal."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    size_bytes: int
+    sha256: str
 
 
 class TrialResult(BaseModel):
@@ -45,6 +59,8 @@ class TrialResult(BaseModel):
         environment: Versions, machine and device.
         kernels: Name of the kernels that trained the model, "plain" or "cpu"; "" in a record that does not say.
         fingerprint: Of the trial's spec.
+        files: What the record vouches for, by path from the run's folder: the arrays of the candidate, and the weights.
+            Empty in a record of an earlier version.
         finished: When, in local time.
     """
 
@@ -79,6 +95,7 @@ class TrialResult(BaseModel):
     environment: dict[str, str] = {}
     kernels: str = ""
     fingerprint: str = ""
+    files: dict[str, FileDigest] = {}
     finished: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,31 +107,13 @@ class TrialResult(BaseModel):
         """The record in a file.
 
         Raises:
-            InputError: it is none, of another format, or a value is of another type; names the file and the keys.
+            DamagedFileError: it holds none, or a value is of another type; names the file and the keys.
+            InputError: it is one of another version of gapsack.
         """
-        text = path.read_text(encoding="utf-8")
-        try:
-            record = json.loads(text)
-        except ValueError as error:
-            raise _unreadable(path, f"no JSON ({error})") from error
+        record = read_value(path, what=WHAT, advice=ADVICE)
         found = record.get("format") if isinstance(record, dict) else None
-        if found != FORMAT:
-            raise _unreadable(path, f"the format {found!r}")
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            problems = [f"{'.'.join(map(str, each['loc']))} {_told(each)}" for each in error.errors(include_url=False)]
-            raise _unreadable(path, "; ".join(problems)) from error
-
-
-def _told(details: Any) -> str:
-    if details["type"] == "missing":
-        return "missing"
-    return f"as {details['input']!r} ({str(details['msg']).replace('Input should be', 'it should be')})"
-
-
-def _unreadable(path: Path, got: str) -> InputError:
-    return InputError(
-        f"expected the record of a finished trial in {path} (format {FORMAT!r}), got {got}: use the version of gapsack "
-        "that wrote it, or delete the file to have the trial trained again"
-    )
+        if found == FORMAT:
+            return validated(record, cls, path, what=WHAT, advice=ADVICE)
+        error = damaged(path, f"the format {found!r} in place of {FORMAT!r}", what=WHAT, advice=ADVICE)
+        # Another version's record is as good as ever: nothing may be trained over it.
+        raise InputError(str(error)) if isinstance(found, str) and found.startswith(FAMILY) else error

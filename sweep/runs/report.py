@@ -3,42 +3,92 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from gapsack.dashboards.records import CurvePoint, DataFacts, FrontierPoint, Status, SweepRecords, TrialRecord
-from gapsack.selection.files import read_json
+from gapsack.selection.errors import InputError
 from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import Candidate
 from gapsack.selection.pool.lists import Predictions
 from gapsack.selection.report.ensemble import Ensemble
+from gapsack.selection.typed import read_typed
 from gapsack.sweep.runs.curve import CurveRow
-from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.folder import DataFiles, RunFolder
 from gapsack.sweep.runs.provenance import versions
 from gapsack.sweep.runs.status import RunState, TrialState, run_state
+
+T = TypeVar("T")
 
 _NO_LISTS = Predictions(np.array(["any"]), np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32))
 """The filter looks at sizes and scores alone; this stands in for predictions, which need not be read."""
 
 
 def sweep_records(run: RunFolder) -> SweepRecords:
-    """All that a report on a run shows."""
+    """All that a report on a run shows. What is damaged is left out, and told among the notices.
+
+    Raises:
+        InputError: as `run_state`.
+    """
     state = run_state(run)
     grid = state.grid
+    notices = list(state.notices)
+
+    def readable(read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except InputError as error:
+            notices.append(str(error))
+            return None
+
+    ensemble = readable(lambda: Ensemble.read(run.ensemble_file)) if run.ensemble_file.exists() else None
+    frontier = readable(lambda: read_frontier(run.frontier_file)) if run.frontier_file.exists() else None
+    files = readable(run.data_files)
     return SweepRecords(
         name=run.name,
         trials=tuple(trial_record(trial) for trial in state.trials),
         precision=grid.budget.precision,
         inferior=inferior_trials(state.trials, grid.budget.precision),
-        ensembles=tuple(Ensemble.read(path) for path in (run.ensemble_file,) if path.exists()),
-        frontier=frontier_points(read_json(run.frontier_file)) if run.frontier_file.exists() else (),
+        ensembles=() if ensemble is None else (ensemble,),
+        frontier=frontier or (),
         budget_bytes=grid.budget.size_bytes,
-        data=_data_facts(state),
+        data=_data_facts(state, files),
         environment=_environment(state.trials),
         created=time.strftime("%Y-%m-%d %H:%M"),
+        notices=tuple(notices),
     )
+
+
+class _Part(BaseModel):
+    """A part of frontier.json of which a report shows these keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+
+
+class _FrontierMember(_Part):
+    name: str
+    size_bytes: int
+
+
+class _FrontierPoint(_Part):
+    budget_bytes: int
+    members: tuple[_FrontierMember, ...]
+    tuning_score: float
+    held_out_score: float | None
+
+
+class _FrontierFile(_Part):
+    points: tuple[_FrontierPoint, ...]
+
+
+def read_frontier(path: Path) -> tuple[FrontierPoint, ...]:
+    """The points of a frontier.json; DamagedFileError when it holds anything else."""
+    advice = "give sweep select frontier again"
+    return frontier_points(read_typed(path, _FrontierFile, what="a frontier", advice=advice).model_dump())
 
 
 def frontier_points(frontier: Mapping[str, Any]) -> tuple[FrontierPoint, ...]:
@@ -88,14 +138,13 @@ def _curve_point(row: CurveRow) -> CurvePoint:
     return CurvePoint(int(row["step"] or 0), row.get("loss"), row.get("gap"), row.get("learning_rate"))
 
 
-def _data_facts(state: RunState) -> DataFacts:
-    files = read_json(state.run.files_file) if state.run.files_file.exists() else {}
+def _data_facts(state: RunState, files: DataFiles | None) -> DataFacts:
     videos = [trial.record.videos for trial in state.done if trial.record is not None]
     return DataFacts(
         level=state.grid.data.level,
         classes=state.grid.data.classes,
-        train_files=len(files["train"]) if files else None,
-        held_out_files=len(files["holdout"]) if files else None,
+        train_files=None if files is None else len(files.train),
+        held_out_files=None if files is None else len(files.holdout),
         held_out_videos=videos[0] if videos else None,
     )
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from gapsack.selection.errors import InputError
-from gapsack.selection.files import read_json
+from pydantic import BaseModel
+
+from gapsack.selection.errors import DamagedFileError, InputError
+from gapsack.selection.typed import read_typed
+from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.plan import PlannedTrial, planned
 from gapsack.sweep.grid.points import TrialPoint, trial_point, trial_points
 from gapsack.sweep.grid.read import load_config
-from gapsack.sweep.grid.schema import Grid
-from gapsack.sweep.runs.curve import CurveRow
+from gapsack.sweep.grid.schema import Grid, Scalar
+from gapsack.sweep.runs.curve import CurveRow, curve_rows
+from gapsack.sweep.runs.damage import checked_result, labels_damage
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder, TrialStatus
 from gapsack.sweep.runs.record import TrialResult
 
@@ -71,6 +73,8 @@ class RunState:
     grid: Grid
     trials: tuple[TrialState, ...]
     alive: bool
+    notices: tuple[str, ...] = ()
+    """What else a person should know, in sentences: files that are damaged, a sampler's space that is used up."""
 
     @property
     def wanted(self) -> int:
@@ -124,14 +128,23 @@ def run_state(run: RunFolder) -> RunState:
     """How a run stands now.
 
     Raises:
-        InputError: its config or a trial's record cannot be read.
+        InputError: its config cannot be read, or another version of gapsack wrote it or a trial's record.
     """
-    return state_of(run, load_config(run.config_file), alive=run.is_alive())
+    grid = load_config(run.config_file)
+    try:
+        return state_of(run, grid, alive=run.is_alive())
+    except ConfigError as error:
+        raise ConfigError(f"expected the resolved grid of a run in {run.config_file}, got: {error}") from error
 
 
 def state_of(run: RunFolder, grid: Grid, *, alive: bool) -> RunState:
     """How a run stands by this grid; a driver that holds it and has no worker says that it is not alive."""
-    return RunState(run, grid, tuple(_trial_state(run, grid, point, alive) for point in _points(run, grid)), alive)
+    plans, notices = _plans(run, grid)
+    labels = labels_damage(run)
+    if labels is not None:
+        notices.append(labels)
+    trials = tuple(_trial_state(point, plan, run.trial(point.name), alive) for point, plan in plans)
+    return RunState(run, grid, trials, alive, tuple(notices))
 
 
 def readable_states(runs: Iterable[RunFolder]) -> tuple[list[RunState], list[str]]:
@@ -145,30 +158,73 @@ def readable_states(runs: Iterable[RunFolder]) -> tuple[list[RunState], list[str
     return states, problems
 
 
-def curve_rows(path: Path) -> tuple[CurveRow, ...]:
-    """A trial's curve; a last line that is still being written is left out."""
-    if not path.exists():
-        return ()
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    if lines and not lines[-1].endswith("\n"):
-        lines.pop()
-    rows = csv.DictReader(lines)
-    return tuple({key: float(text) if text else None for key, text in row.items() if key is not None} for row in rows)
-
-
-def _points(run: RunFolder, grid: Grid) -> list[TrialPoint]:
-    """The listed trials, or those that a sampler has proposed so far."""
+def _plans(run: RunFolder, grid: Grid) -> tuple[list[tuple[TrialPoint, PlannedTrial]], list[str]]:
+    """The listed trials, or those that a sampler has proposed so far; and which of these cannot be told any more."""
     if grid.search.sampler is None:
-        return trial_points(grid)
-    configs = [folder.config_file for folder in run.started_trials()]
-    return [trial_point(grid, read_json(config)["point"]["axes"]) for config in configs if config.exists()]
+        try:
+            return [(point, planned(grid, point)) for point in trial_points(grid)], []
+        except InputError as error:
+            raise ConfigError(str(error)) from error
+    plans, problems = [], []
+    for folder in run.started_trials():
+        if not (folder.config_file.exists() or folder.record.exists()):
+            continue
+        try:
+            point = trial_point(grid, _axes(folder))
+            plans.append((point, planned(grid, point)))
+        except DamagedFileError as error:
+            problems.append(str(error))
+        except InputError as error:
+            problems.append(f"expected what a trial was started with in {folder.config_file}, got: {error}")
+    return plans, problems
 
 
-def _trial_state(run: RunFolder, grid: Grid, point: TrialPoint, alive: bool) -> TrialState:
-    plan, folder = planned(grid, point), run.trial(point.name)
-    record = folder.result()
-    if record is None and plan.status == "skipped":
+def _axes(folder: TrialFolder) -> dict[str, Any]:
+    """What a sampler proposed for a trial: by its config or, where that is damaged, by its record."""
+    what, advice = "what a trial was started with", "the trial is left aside; delete its folder"
+    try:
+        return read_typed(folder.config_file, _Started, what=what, advice=advice).point.axes
+    except DamagedFileError:
+        record, _damage = checked_result(folder)
+        if record is None or not record.axes:
+            raise
+        return record.axes
+
+
+class _StartedPoint(BaseModel):
+    axes: dict[str, Scalar]
+
+
+class _Started(BaseModel):
+    """What is needed of a trial's config.json."""
+
+    point: _StartedPoint
+
+
+def _trial_state(point: TrialPoint, plan: PlannedTrial, folder: TrialFolder, alive: bool) -> TrialState:
+    record, damage = checked_result(folder)
+    if record is not None:
+        _check_owner(folder, point, record)
+        return TrialState(point, plan, folder, "done", _lost_weights(folder, record), record)
+    if plan.status == "skipped":
         return TrialState(point, plan, folder, "skipped", plan.reason)
-    status = folder.status(run_alive=alive)
-    reason = folder.failure_reason() if status == "failed" else None
-    return TrialState(point, plan, folder, status, reason, record)
+    status = folder.status_without_record(run_alive=alive)
+    reason = folder.failure_reason() if status == "failed" else damage
+    return TrialState(point, plan, folder, status, reason)
+
+
+def _check_owner(folder: TrialFolder, point: TrialPoint, record: TrialResult) -> None:
+    """Raise InputError when the folder of a point's name holds another trial."""
+    other = {key: value for key, value in record.axes.items() if key in point.axes and value != point.axes[key]}
+    if other:
+        told = ", ".join(f"{key} {value!r}" for key, value in other.items())
+        raise InputError(
+            f"expected in {folder.path} the trial of {point.axes}, got that of {told}: list the values of the earlier "
+            "trial before others that are printed alike, or move its folder away"
+        )
+
+
+def _lost_weights(folder: TrialFolder, record: TrialResult) -> str | None:
+    if not record.files or folder.weights.exists():
+        return None
+    return f"expected its weights in {folder.weights}, got none: no graph can be built of it"

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from gapsack.selection.errors import GapsackError
-from gapsack.selection.files import read_json
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.units import mib
 from gapsack.sweep.runs.folder import RunFolder
@@ -80,10 +79,9 @@ def _origin(store: MlflowStore, run: RunFolder | None) -> dict[str, str]:
     if run is None:
         return {}
     tags = {"gapsack.run": run.name, "gapsack.run_folder": str(run.path)}
-    if run.tracking_file.exists():
-        kept = read_json(run.tracking_file)
-        if kept["uri"] == store.uri:
-            tags["gapsack.sweep_run_id"] = str(kept["parent"])
+    kept = run.tracking_ids()
+    if kept is not None and kept.uri == store.uri:
+        tags["gapsack.sweep_run_id"] = str(kept.parent)
     return tags
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gapsack.selection.files import read_json, replace_json
+from gapsack.selection.files import replace_json
 from gapsack.selection.units import mib
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.schema import Grid
@@ -136,11 +136,9 @@ class Tracker:
 
     def _known_ids(self) -> dict[str, Any]:
         """The run ids of earlier drivers, if they wrote to the same place."""
-        path = self._run.tracking_file
-        if path.exists():
-            kept = read_json(path)
-            if (kept["uri"], kept["experiment_id"]) == (self._store.uri, self._store.experiment_id):
-                return {"parent": kept["parent"], "trials": dict(kept["trials"])}
+        kept = self._run.tracking_ids()
+        if kept is not None and (kept.uri, kept.experiment_id) == (self._store.uri, self._store.experiment_id):
+            return {"parent": kept.parent, "trials": dict(kept.trials)}
         return {"parent": None, "trials": {}}
 
     def _keep_ids(self) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gapsack.selection.units import mib
-from gapsack.sweep.cli.app import Column, output, print_reasons, print_table
+from gapsack.sweep.cli.app import Column, messages, output, print_reasons, print_table
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.status import RunState, TrialState
 
@@ -20,9 +20,16 @@ def print_status(state: RunState) -> None:
         [Column("trial"), Column("status"), *numbers], [_status_row(trial, precision) for trial in state.trials]
     )
     print_reasons({trial.plan.name: trial.reason for trial in state.trials})
+    print_notices(state.notices)
     best = state.best
     top = f"; best {best.plan.name} with GAP {best.gap:.4f}" if best is not None else ""
     output().print(f"\n{state.run.path}: {state.status}, {state.count('done')} of {state.wanted} trials done{top}.")
+
+
+def print_notices(notices: Iterable[str]) -> None:
+    """What a person should know besides, on standard error."""
+    for notice in notices:
+        messages().print(notice)
 
 
 def _status_row(trial: TrialState, precision: str) -> list[object]:
@@ -46,6 +53,7 @@ def status_values(state: RunState) -> dict[str, Any]:
         "status": state.status,
         "wanted": state.wanted,
         "done": state.count("done"),
+        "notices": list(state.notices),
         "trials": [trial_values(trial) for trial in state.trials],
     }
 

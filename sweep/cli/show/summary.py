@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gapsack.sweep.cli.app import messages, output
+from gapsack.sweep.cli.show.status import print_notices
 from gapsack.sweep.cluster.launch import Launched
 from gapsack.sweep.runs.status import run_state
 from gapsack.sweep.tracking.mlflow import ui_command
@@ -18,6 +19,7 @@ def print_summary(launched: Launched) -> None:
     for name, reason in result.failed.items():
         err.print(f"{name} failed: {reason}")
     state = run_state(run)
+    print_notices(state.notices)
     best = state.best
     top = "" if best is None else f"; best {best.plan.name} with GAP {best.gap:.4f}"
     out.print(f"{len(result.done)} of {state.wanted} trials done{top}.")

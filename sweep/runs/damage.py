@@ -1,0 +1,162 @@
+"""Whether what a trial's record vouches for is still there: its candidate in the pool, and its weights.
+
+A record that is whole says little about other files: a power cut, a full disk or a copy may have spoilt those alone.
+So it holds the size and the SHA-256 of the arrays that it stands for. Whoever looks at a run compares sizes; whoever
+drives it reads everything, and sets the records of damaged trials aside, so that these trials alone are done again.
+Records of earlier versions have no such list: the files that are there are looked at, by the checksums in archives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from gapsack.selection.errors import DamagedFileError
+from gapsack.selection.pool.files import LABELS_FILE
+from gapsack.selection.typed import read_value
+from gapsack.sweep.runs.folder import RunFolder, TrialFolder
+from gapsack.sweep.runs.record import FileDigest, TrialResult
+
+_THREADS = 8
+_AGAIN = "the next sweep run does this trial again"
+
+
+def digests(run: Path, files: Iterable[Path]) -> dict[str, FileDigest]:
+    """Sizes and SHA-256 of files below a run's folder, by their paths from there."""
+    return {path.relative_to(run).as_posix(): _digest(path) for path in files}
+
+
+def checked_result(trial: TrialFolder, *, contents: bool = False) -> tuple[TrialResult | None, str | None]:
+    """A trial's record, if it counts; and why one that is there does not.
+
+    Args:
+        trial: the trial's folder.
+        contents: read all that the record vouches for, rather than look at sizes.
+
+    Raises:
+        InputError: the record is one of another version of gapsack.
+    """
+    try:
+        record = trial.result()
+    except DamagedFileError as error:
+        return None, str(error)
+    damage = None if record is None else _damage(trial, record, contents=contents)
+    return (None, damage) if damage is not None else (record, None)
+
+
+def labels_damage(run: RunFolder, *, contents: bool = False) -> str | None:
+    """What is wrong with the pool's labels, which all its trials share; None where there are none yet."""
+    labels = run.pool / LABELS_FILE
+    found = _archive_damage(labels, contents=contents) if labels.exists() else None
+    if found is None:
+        return None
+    return f"expected the pool's labels in {labels}, got {found}: the next sweep run writes them anew"
+
+
+def set_aside_damaged(run: RunFolder) -> list[str]:
+    """Make the trials whose records or files are damaged count as not done, for good; a sentence on each.
+
+    The caller holds the run. Where the pool's labels are damaged they are deleted; any trial that is published writes
+    them, and if there is no other one to do so, the first that is done publishes again.
+
+    Raises:
+        InputError: a record is one of another version of gapsack.
+    """
+    trials = [trial for trial in run.started_trials() if trial.record.exists()]
+    with ThreadPoolExecutor(_THREADS) as threads:
+        checked = list(threads.map(lambda trial: checked_result(trial, contents=True), trials))
+    damages = {trial.name: (trial, damage) for trial, (_, damage) in zip(trials, checked, strict=True) if damage}
+    sentences = [f"{name} is done again: {damage}" for name, (_, damage) in damages.items()]
+    labels = labels_damage(run, contents=True)
+    if labels is not None:
+        (run.pool / LABELS_FILE).unlink()
+        sentences.append(labels)
+        if not damages and trials:
+            damages[trials[0].name] = trials[0], labels
+    for trial, _damage_found in damages.values():
+        trial.set_aside()
+    return sentences
+
+
+def is_whole(path: Path, run: Path, record: TrialResult) -> bool:
+    """Whether a file is what a record vouches for, read to its end; of an earlier version, whether it is an archive."""
+    kept = record.files.get(path.relative_to(run).as_posix())
+    if not path.is_file():
+        return False
+    found = _archive_damage(path, contents=True) if kept is None else _difference(path, kept, contents=True)
+    return found is None
+
+
+def _damage(trial: TrialFolder, record: TrialResult, *, contents: bool) -> str | None:
+    """The first thing that is wrong with what a record vouches for, as a sentence."""
+    run = trial.path.parent.parent
+    candidate = run / "pool" / f"{trial.name}.json"
+    if record.files or candidate.exists():
+        try:
+            read_value(candidate, what="a candidate of the pool", advice=_AGAIN)
+        except DamagedFileError as error:
+            return str(error)
+    for path, kept in _vouched(trial, record, run, candidate):
+        if not path.exists():
+            # Weights are large, and may have been deleted to make room: nothing is trained for that.
+            found = None if path.parent == trial.path else "no such file"
+        elif kept is None:
+            found = _archive_damage(path, contents=contents)
+        else:
+            found = _difference(path, kept, contents=contents)
+        if found is not None:
+            return f"expected {path} as it was written when the trial was done, got {found}: {_AGAIN}"
+    return None
+
+
+def _vouched(
+    trial: TrialFolder, record: TrialResult, run: Path, candidate: Path
+) -> Iterable[tuple[Path, FileDigest | None]]:
+    """Files that a record stands for, each with what is known of it."""
+    if record.files:
+        yield from ((run / place, kept) for place, kept in record.files.items())
+        return
+    if candidate.exists():
+        yield candidate.with_name(f"{trial.name}.npz"), None
+        own = (candidate.with_name(f"{trial.name}.{precision}.npz") for precision in record.gap_by_precision)
+        yield from ((path, None) for path in own if path.exists())
+    if trial.weights.exists():
+        yield trial.weights, None
+
+
+def _difference(path: Path, kept: FileDigest, *, contents: bool) -> str | None:
+    """What a file has in place of what is known of it."""
+    if not path.is_file():
+        return "a folder"
+    size_bytes = path.stat().st_size
+    if size_bytes != kept.size_bytes:
+        return f"{size_bytes} bytes in place of {kept.size_bytes}"
+    if not contents:
+        return None
+    try:
+        return None if _digest(path) == kept else "other contents of the same size"
+    except OSError as error:
+        return f"one that cannot be read ({error.strerror})"
+
+
+def _archive_damage(path: Path, *, contents: bool) -> str | None:
+    """What is wrong with an .npz archive, by the checksums that it has inside."""
+    if not path.is_file():
+        return "a folder"
+    try:
+        if not zipfile.is_zipfile(path):
+            return f"{path.stat().st_size} bytes that are no archive"
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip() if contents else None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        return f"an archive that cannot be read ({error})"
+    return None if broken is None else f"an archive whose {broken} is damaged"
+
+
+def _digest(path: Path) -> FileDigest:
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return FileDigest(size_bytes=file.tell(), sha256=sha256)
