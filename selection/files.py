@@ -167,6 +167,14 @@ def remove_temporary_files(folder: Path) -> None:
             path.unlink()
 
 
+def remove(path: Path) -> None:
+    """Delete a file, or a folder that stands in its place, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder, and those above it, where they are missing; they outlive a power cut."""
     if folder.is_dir():

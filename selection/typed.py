@@ -30,7 +30,7 @@ def read_typed(path: str | PathLike[str], kind: type[T], *, what: str, advice: s
 
     Args:
         path: of the file.
-        kind: a pydantic model, or any type that pydantic knows; one of ours is strict.
+        kind: a pydantic model, or any type that pydantic knows; nothing is converted.
         what: the file as people call it: "the record of a finished trial".
         advice: what to do when it is damaged, the end of a sentence.
 
@@ -56,7 +56,7 @@ def validated(value: Any, kind: type[T], path: str | PathLike[str], *, what: str
     """A JSON value as one of a type. Errors as `read_typed`, which see for the arguments."""
     try:
         # Written out again because strict types take lists for tuples in JSON alone.
-        found: T = _adapter(kind).validate_json(json.dumps(value))
+        found: T = _adapter(kind).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         problems = [_problem(details) for details in error.errors(include_url=False)]
         more = f"; and {len(problems) - NAMED_PROBLEMS} more" if len(problems) > NAMED_PROBLEMS else ""

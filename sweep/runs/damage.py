@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gapsack.selection.errors import DamagedFileError
+from gapsack.selection.files import remove
 from gapsack.selection.pool.files import LABELS_FILE
 from gapsack.selection.typed import read_value
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
@@ -48,9 +49,13 @@ def checked_result(trial: TrialFolder, *, contents: bool = False) -> tuple[Trial
 
 
 def labels_damage(run: RunFolder, *, contents: bool = False) -> str | None:
-    """What is wrong with the pool's labels, which all its trials share; None where there are none yet."""
+    """What is wrong with the pool's labels, which all its trials share; None where nothing is, or nothing published."""
     labels = run.pool / LABELS_FILE
-    found = _archive_damage(labels, contents=contents) if labels.exists() else None
+    if labels.exists():
+        found = _archive_damage(labels, contents=contents)
+    else:
+        published = any((run.pool / f"{trial.name}.json").exists() for trial in run.started_trials())
+        found = "no such file" if published else None
     if found is None:
         return None
     return f"expected the pool's labels in {labels}, got {found}: the next sweep run writes them anew"
@@ -72,7 +77,7 @@ def set_aside_damaged(run: RunFolder) -> list[str]:
     sentences = [f"{name} is done again: {damage}" for name, (_, damage) in damages.items()]
     labels = labels_damage(run, contents=True)
     if labels is not None:
-        (run.pool / LABELS_FILE).unlink()
+        remove(run.pool / LABELS_FILE)
         sentences.append(labels)
         if not damages and trials:
             damages[trials[0].name] = trials[0], labels
@@ -145,7 +150,7 @@ def _difference(path: Path, kept: FileDigest, *, contents: bool) -> str | None:
 def _archive_damage(path: Path, *, contents: bool) -> str | None:
     """What is wrong with an .npz archive, by the checksums that it has inside."""
     if not path.is_file():
-        return "a folder"
+        return "a folder" if path.exists() else "no such file"
     try:
         if not zipfile.is_zipfile(path):
             return f"{path.stat().st_size} bytes that are no archive"

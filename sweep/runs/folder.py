@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from gapsack.selection.errors import DamagedFileError, InputError
-from gapsack.selection.files import replace_json, sync_folder
+from gapsack.selection.files import remove, replace_json, sync_folder
 from gapsack.selection.typed import read_typed
 from gapsack.sweep.runs.lock import is_locked, locked
 from gapsack.sweep.runs.record import TrialResult
@@ -109,12 +108,12 @@ class TrialFolder:
         """Write the record, which makes the trial done."""
         replace_json(self.record, result.to_dict())
         _forget(self.failure)
-        _clear(self.earlier_record)
+        remove(self.earlier_record)
         self.release()
 
     def set_aside(self) -> None:
         """Make a trial that is done count as not done; its record is kept as the earlier one."""
-        _clear(self.earlier_record)
+        remove(self.earlier_record)
         self.record.replace(self.earlier_record)
         sync_folder(self.path)
 
@@ -273,13 +272,6 @@ def find_run(given: Path | None, storage: Path) -> RunFolder:
     if not (given / "config.json").exists() and (storage / given / "config.json").exists():
         return RunFolder(storage / given)
     return RunFolder.open(given)
-
-
-def _clear(path: Path) -> None:
-    """Delete what an earlier record was, even a folder that stood in its place."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    path.unlink(missing_ok=True)
 
 
 def _forget(path: Path) -> None:

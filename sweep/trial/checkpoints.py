@@ -22,9 +22,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import FiniteFloat
 
 from gapsack.models.checkpoints import read_weights, write_weights
-from gapsack.selection.files import read_json, remove_temporary_files, replace_json, replace_text
+from gapsack.selection.errors import DamagedFileError, InputError
+from gapsack.selection.files import remove_temporary_files, replace_json, replace_text
+from gapsack.selection.typed import damaged, read_typed
 from gapsack.sweep.runs.curve import CurveRow
 
 _PROGRESS = "progress"
@@ -86,15 +89,18 @@ class Checkpoints:
         remove_temporary_files(folder)  # an earlier worker may have been killed while it wrote
 
     def _is_ours(self, fingerprint: str) -> bool:
-        return self._owner_file.exists() and self._owner_file.read_text() == fingerprint
+        try:
+            return self._owner_file.read_bytes() == fingerprint.encode()
+        except OSError:
+            return False
 
     def write_weights(self, step: int, weights: Mapping[str, NDArray[Any]]) -> None:
         """Keep the weights of a step."""
         write_weights(self.file(step), weights)
 
     def read_weights(self, step: int) -> dict[str, NDArray[Any]]:
-        """The weights of a step."""
-        return read_weights(self.file(step))
+        """The weights of a step; DamagedFileError when they are not what was written."""
+        return self._read(self.file(step))
 
     def steps(self) -> list[int]:
         """Steps whose weights are kept, ascending."""
@@ -113,11 +119,18 @@ class Checkpoints:
         write_weights(self._state_file, arrays | {f"{_TRAINER}{name}": array for name, array in trainer.items()})
 
     def read_state(self) -> tuple[Progress, dict[str, NDArray[Any]]] | None:
-        """The state to go on from, or None before the first checkpoint."""
+        """The state to go on from, or None before the first checkpoint.
+
+        Raises:
+            DamagedFileError: it is not what was written.
+        """
         if not self._state_file.exists():
             return None
-        arrays = read_weights(self._state_file)
-        progress = Progress(**json.loads(arrays.pop(_PROGRESS).tobytes()))
+        arrays = self._read(self._state_file)
+        try:
+            progress = Progress(**json.loads(arrays.pop(_PROGRESS).tobytes()))
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._damaged(self._state_file, f"another archive ({error})") from error
         return progress, {name.removeprefix(_TRAINER): array for name, array in arrays.items()}
 
     def write_scores(self, scores: Mapping[tuple[int, int], float]) -> None:
@@ -125,10 +138,24 @@ class Checkpoints:
         replace_json(self._averaging_file, [[first, last, gap] for (first, last), gap in scores.items()])
 
     def read_scores(self) -> dict[tuple[int, int], float]:
-        """What `write_scores` kept."""
+        """What `write_scores` kept. Where that is damaged there is nothing: the averages are measured again."""
         if not self._averaging_file.exists():
             return {}
-        return {(first, last): gap for first, last, gap in read_json(self._averaging_file)}
+        try:
+            kept = read_typed(self._averaging_file, tuple[tuple[int, int, FiniteFloat], ...], what="scores", advice="")
+        except DamagedFileError:
+            return {}
+        return {(first, last): gap for first, last, gap in kept}
+
+    def _read(self, file: Path) -> dict[str, NDArray[Any]]:
+        try:
+            return read_weights(file)
+        except InputError as error:
+            raise self._damaged(file, f"something else ({error})") from error
+
+    def _damaged(self, file: Path, got: str) -> DamagedFileError:
+        advice = f"delete {self._folder} to have the trial trained from its beginning"
+        return damaged(file, got, what="a checkpoint of the trial", advice=advice)
 
     def delete(self) -> None:
         """Delete everything."""

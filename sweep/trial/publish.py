@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from gapsack.selection.pool.origin import TrialOrigin
 from gapsack.sweep.grid.schema import AUTO
 from gapsack.sweep.measure.holdout import Holdout, Measured
 from gapsack.sweep.measure.sample import TrainingSample
+from gapsack.sweep.runs.damage import digests
+from gapsack.sweep.runs.record import FileDigest
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.sensitivity import Sensitivity, choose_recipe
@@ -41,12 +43,14 @@ class Published:
         plain: as trained.
         gap_by_precision: GAP@20 of the weights as each precision of the grid stores them.
         left_out: precisions that cannot store these weights, and why.
+        files: the arrays that this left on disk, for the record to vouch for.
         sensitivity: by what `auto` chose its mixed precision; None without it.
     """
 
     plain: Measured
     gap_by_precision: dict[str, float]
     left_out: dict[str, str]
+    files: dict[str, FileDigest]
     sensitivity: Sensitivity | None = None
 
 
@@ -88,7 +92,7 @@ def publish(
     if sensitivity is not None:
         metrics["sensitivity"] = sensitivity.to_dict()
     _write_to_pool(spec, plain, own, metrics)
-    return Published(plain, gaps, left_out, sensitivity)
+    return Published(plain, gaps, left_out, _digests(spec, own), sensitivity)
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,13 @@ def _calibration(spec: TrialSpec, trainer: Trainer, control: Control) -> Calibra
     calibration = TrainingSample.of(spec, training.calibration_videos, control.tick).calibrate(trainer)
     write_weights(spec.folder.calibration, calibration)
     return calibration
+
+
+def _digests(spec: TrialSpec, own: Iterable[str]) -> dict[str, FileDigest]:
+    """Of the weights, and of the predictions: the plain ones, and those of the precisions that have their own."""
+    pool, folder = spec.run.pool, spec.folder
+    lists = [pool / f"{spec.name}.npz", *(pool / f"{spec.name}.{precision}.npz" for precision in own)]
+    return digests(spec.run.path, [*lists, *(file for file in (folder.weights, folder.calibration) if file.exists())])
 
 
 def _write_to_pool(spec: TrialSpec, plain: Measured, own: dict[str, Predictions], metrics: dict[str, Any]) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from gapsack.models import sizes
+from gapsack.selection.errors import InputError
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.runs import checksums
+from gapsack.sweep.runs.damage import is_whole
 from gapsack.sweep.runs.provenance import file_list_summary, trial_environment
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
@@ -36,20 +39,11 @@ def trial_record(
         hyperparameters=point.hyperparameters,
         training=grid.training.model_dump(mode="json"),
         parameters=sizes.parameter_count(point.family, point.hyperparameters),
-        size_bytes={
-            precision: sizes.size_bytes(point.family, point.hyperparameters, precision)
-            for precision in dict.fromkeys((*sizes.PRECISIONS, *published.gap_by_precision))
-        },
-        gap=published.plain.gap,
         gap_single=averaging.gap_single,
         step_single=averaging.step_single,
         gap_averaged=averaging.gap_averaged,
         averaging_range=(first, last) if first < last else None,
         averaging_evaluated=tuple((*steps, gap) for steps, gap in sorted(averaging.evaluated.items())),
-        gap_by_precision=published.gap_by_precision,
-        precisions_left_out=published.left_out,
-        sensitivity=None if published.sensitivity is None else published.sensitivity.to_dict(),
-        videos=published.plain.labels.video_count,
         steps=progress.step,
         videos_per_second=progress.videos_per_second(grid.training.batch_size),
         data_wait_share=progress.data_wait_share,
@@ -61,8 +55,49 @@ def trial_record(
             "holdout": file_list_summary(spec.holdout_files, known),
         },
         faults={"train": faults.summary(), "holdout": published.plain.faults},
+        **_of_published(spec, published),
         environment=trial_environment(),
         kernels=kernels,
         fingerprint=spec.fingerprint(),
-        finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     )
+
+
+def record_again(spec: TrialSpec, earlier: TrialResult, published: Published) -> TrialResult:
+    """The record of a trial that is published a second time from its weights: of the training it says what it said."""
+    faults = {**earlier.faults, "holdout": published.plain.faults}
+    return earlier.model_copy(update={**_of_published(spec, published), "faults": faults})
+
+
+def earlier_record(spec: TrialSpec) -> TrialResult | None:
+    """The record by which a trial need only be published again; None where it must be trained.
+
+    That is the record of a trial whose files were found damaged, if it is of the same training and its weights are
+    what it vouches for.
+    """
+    folder = spec.folder
+    if not folder.earlier_record.exists():
+        return None
+    try:
+        record = TrialResult.read(folder.earlier_record)
+    except InputError:  # the record was what is damaged, and `runs.damage` has told of it
+        return None
+    same = record.fingerprint == spec.fingerprint()
+    return record if same and is_whole(folder.weights, spec.run.path, record) else None
+
+
+def _of_published(spec: TrialSpec, published: Published) -> dict[str, Any]:
+    """What a record says of the final weights."""
+    point = spec.point
+    return {
+        "gap": published.plain.gap,
+        "gap_by_precision": published.gap_by_precision,
+        "precisions_left_out": published.left_out,
+        "sensitivity": None if published.sensitivity is None else published.sensitivity.to_dict(),
+        "size_bytes": {
+            precision: sizes.size_bytes(point.family, point.hyperparameters, precision)
+            for precision in dict.fromkeys((*sizes.PRECISIONS, *published.gap_by_precision))
+        },
+        "videos": published.plain.labels.video_count,
+        "files": published.files,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from gapsack.models.checkpoints import read_weights
 from gapsack.models.errors import TrainingError
 from gapsack.selection.files import remove_temporary_files
 from gapsack.sweep.data.faults import Faults
@@ -17,7 +18,7 @@ from gapsack.sweep.trial.checkpoints import Checkpoints, Progress
 from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.fit import Fit
 from gapsack.sweep.trial.publish import publish
-from gapsack.sweep.trial.record import trial_record
+from gapsack.sweep.trial.record import earlier_record, record_again, trial_record
 
 if TYPE_CHECKING:
     from gapsack.models.training import Trainer
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 def run_trial(spec: TrialSpec, control: Control) -> TrialResult:
     """Run a trial, or go on with it from its last checkpoint; returns its record.
 
+    A trial that was done, and whose predictions are lost, is published again from its weights, where these are whole.
     The record is written last, so that a trial that has one is done; then its checkpoints are deleted.
 
     Raises:
@@ -38,7 +40,8 @@ def run_trial(spec: TrialSpec, control: Control) -> TrialResult:
     try:
         # The worker goes on to other trials, with the same memory.
         with closing(new_trainer(spec)) as trainer:
-            record = _Trial(spec, trainer, checkpoints, control).run()
+            trial, earlier = _Trial(spec, trainer, checkpoints, control), earlier_record(spec)
+            record = trial.run() if earlier is None else trial.publish_again(earlier)
     except TrainingError:
         checkpoints.delete()  # going on from them would only fail again
         raise
@@ -73,6 +76,13 @@ class _Trial:
         scores = {"gap_single": averaging.gap_single, "gap_averaged": averaging.gap_averaged}
         published = publish(self._spec, self._trainer, weights, self._holdout, scores, control=self._control)
         return trial_record(self._spec, progress, averaging, published, self._faults, kernels=self._trainer.kernels)
+
+    def publish_again(self, earlier: TrialResult) -> TrialResult:
+        self._control.report({"status": "running", "phase": "publishing"})
+        weights = read_weights(self._spec.folder.weights)
+        scores = {"gap_single": earlier.gap_single, "gap_averaged": earlier.gap_averaged}
+        published = publish(self._spec, self._trainer, weights, self._holdout, scores, control=self._control)
+        return record_again(self._spec, earlier, published)
 
     def _fit(self) -> Progress:
         return Fit(

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from gapsack.selection.errors import DamagedFileError
 from gapsack.sweep.trial.checkpoints import Checkpoints, Progress
 
 
@@ -84,3 +85,31 @@ def test_a_worker_that_is_killed_while_it_starts_leaves_the_checkpoints(checkpoi
     again = Checkpoints(tmp_path / "checkpoints", "one")
     assert again.steps() == [5]
     assert again.read_state()[0].step == 5
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + bytes(18), b"nothing"])
+def test_a_damaged_checkpoint_is_told_with_its_file_and_the_way_on(checkpoints, tmp_path, content):
+    checkpoints.write_weights(5, {"w": np.float32([1])})
+    checkpoints.write_state(Progress(5), {"w": np.float32([1])})
+    for name, read in (
+        ("state.npz", checkpoints.read_state),
+        ("weights-000000005.npz", lambda: checkpoints.read_weights(5)),
+    ):
+        file = tmp_path / "checkpoints" / name
+        file.write_bytes(content)
+        if name == "state.npz" or not content.startswith(b"PK"):
+            with pytest.raises(DamagedFileError, match="delete .*checkpoints to have the trial trained") as caught:
+                read()
+            assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[[1, 2]]", '[[1, 2, "0.5"]]', "[[1, 2, NaN]]"])
+def test_scores_that_are_damaged_are_measured_again(checkpoints, tmp_path, content):
+    checkpoints.write_scores({(1, 2): 0.5})
+    (tmp_path / "checkpoints" / "averaging.json").write_text(content)
+    assert checkpoints.read_scores() == {}
+
+
+def test_a_mark_that_is_no_file_belongs_to_another_training(tmp_path):
+    (tmp_path / "checkpoints" / "fingerprint").mkdir(parents=True)
+    assert Checkpoints(tmp_path / "checkpoints", "one").steps() == []

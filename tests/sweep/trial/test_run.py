@@ -15,11 +15,13 @@ from gapsack.models.checkpoints import read_weights
 from gapsack.models.errors import TrainingError
 from gapsack.models.tasks import View
 from gapsack.models.training import Recipe
+from gapsack.selection.files import replace_json
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.videos import Videos
 from gapsack.sweep.measure.holdout import Holdout
+from gapsack.sweep.runs.damage import set_aside_damaged
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.trial.control import Control, TrialInterruptedError
 from gapsack.sweep.trial.run import run_trial
@@ -265,3 +267,83 @@ def test_another_training_does_not_go_on_from_these_checkpoints(small_trial):
     run(other)
     run(fresh)
     assert_same_result(other, fresh)
+
+
+def spoilt(path, how):
+    """Damage a file; returns what was in it."""
+    content = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "zeros": bytes(len(content))}[how])
+    return content
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Steps that were trained, over all trials."""
+    steps = []
+
+    class Counting(LinearTrainer):
+        def train_step(self, inputs, labels):
+            steps.append(1)
+            super().train_step(inputs, labels)
+
+    monkeypatch.setattr(gapsack.sweep.trial.run, "new_trainer", Counting)
+    return steps
+
+
+PUBLISHED = ("K2-H8.json", "K2-H8.npz", "K2-H8.float16.npz", "labels.npz")
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "zeros", "gone"])
+@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("earlier_version", [False, True])
+def test_what_is_damaged_in_the_pool_is_published_again_without_training(small_trial, fits, name, how, earlier_version):
+    spec = small_trial()
+    record, _ = run(spec)
+    if earlier_version:
+        replace_json(spec.folder.record, {**record.to_dict(), "files": {}})
+    before = {file: (spec.run.pool / file).read_bytes() for file in PUBLISHED}
+    spoilt(spec.run.pool / name, how)
+    told = set_aside_damaged(spec.run)
+    if how == "gone" and earlier_version and name in ("K2-H8.json", "K2-H8.float16.npz"):
+        # Nothing says that it was ever there: an earlier record tells no files.
+        assert told == []
+        return
+    assert len(told) == 1 and name in told[0]
+    assert not spec.folder.record.exists()
+    trained = len(fits)
+    again, _ = run(spec)
+    assert len(fits) == trained
+    assert not spec.folder.earlier_record.exists()
+    assert {file: (spec.run.pool / file).read_bytes() for file in PUBLISHED} == before
+    assert again.model_copy(update={"finished": record.finished}) == record
+    assert set_aside_damaged(spec.run) == []
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "zeros"])
+def test_a_trial_whose_weights_are_damaged_is_trained_again_to_the_same_result(small_trial, fits, how):
+    spec, undisturbed = small_trial(), small_trial("undisturbed")
+    run(undisturbed)
+    run(spec)
+    spoilt(spec.folder.weights, how)
+    (told,) = set_aside_damaged(spec.run)
+    assert str(spec.folder.weights) in told
+    trained = len(fits)
+    run(spec)
+    assert len(fits) == trained + 24
+    assert not spec.folder.earlier_record.exists()
+    assert_same_result(undisturbed, spec)
+
+
+def test_a_record_that_is_damaged_or_of_another_training_is_not_published_by(small_trial, fits):
+    spec = small_trial()
+    record, _ = run(spec)
+    for content in ("", json.dumps({**record.to_dict(), "fingerprint": "another"})):
+        spec.folder.earlier_record.write_text(content)
+        spec.folder.record.unlink()
+        trained = len(fits)
+        run(spec)
+        assert len(fits) == trained + 24
+        assert not spec.folder.earlier_record.exists()
