@@ -4,6 +4,7 @@ GapsackError
 ├── InputError            something a person gave us is wrong; command lines print it as one sentence and exit with 2
 │   ├── DamagedFileError  a file of ours no longer holds what was written to it
 │   ├── PoolError         a candidate pool: unaligned ids, scores outside [0, 1], duplicate names
+│   │   └── DamagedCandidateError       files of one candidate that cannot be read; the others are as good as ever
 │   ├── BudgetError       a budget that nothing fits
 │   └── ConfigError, DataError          `gapsack.sweep.errors`
 └── TrainingError, GraphError           `gapsack.models.errors`
@@ -26,6 +27,10 @@ class DamagedFileError(InputError):
 
 class PoolError(InputError):
     """A candidate pool breaks its contract."""
+
+
+class DamagedCandidateError(PoolError):
+    """A file of one candidate is missing, cut, emptied or overwritten, so that nothing can be read from it."""
 
 
 class BudgetError(InputError):

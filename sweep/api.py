@@ -15,6 +15,7 @@ is written only if a place is given. Progress goes to whom the caller names; err
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,8 @@ __all__ = ["build", "ensemble", "evaluate", "frontier", "predict", "run", "statu
 PathLike = Path | str
 Advance = Callable[[int], object]
 """Gets how much more is done: videos that were read, or members that were written."""
+Notice = Callable[[str], object]
+"""Gets a sentence that a person should know and that stops nothing."""
 
 
 def run(
@@ -95,7 +98,13 @@ def status(run: PathLike) -> RunState:
 
 
 def ensemble(
-    source: PathLike, *, budget_mib: float, out: PathLike | None = None, address: str | None = None, **options: Any
+    source: PathLike,
+    *,
+    budget_mib: float,
+    out: PathLike | None = None,
+    address: str | None = None,
+    notice: Notice | None = None,
+    **options: Any,
 ) -> Ensemble:
     """Search the best subset, precisions and weights under a size budget.
 
@@ -104,6 +113,8 @@ def ensemble(
         budget_mib: the most that the graph may take on disk, in MiB.
         out: the ensemble's file; ensemble.json in the run if omitted, and none for a pool of no run.
         address: a Ray cluster that evaluates; threads here otherwise.
+        notice: is told, in sentences, which candidates are left out because their files are damaged; a warning if
+            omitted.
         options: see `selection.subsets.options.Options`; a search is watched by `progress`, stopped by `should_stop`.
 
     Raises:
@@ -113,7 +124,7 @@ def ensemble(
     from gapsack.sweep.graphs.ensembles import budget_bytes, write_ensemble
 
     budget = budget_bytes(budget_mib)
-    with _search(source, address, options) as (found, candidates, settings):
+    with _search(source, address, notice, options) as (found, candidates, settings):
         chosen = search_ensemble(candidates, budget_bytes=budget, **settings)
     path = _place(found, out, "ensemble_file")
     if path is not None:
@@ -121,13 +132,20 @@ def ensemble(
     return chosen
 
 
-def frontier(source: PathLike, *, out: PathLike | None = None, address: str | None = None, **options: Any) -> Frontier:
+def frontier(
+    source: PathLike,
+    *,
+    out: PathLike | None = None,
+    address: str | None = None,
+    notice: Notice | None = None,
+    **options: Any,
+) -> Frontier:
     """Search the best ensemble of every budget at once.
 
     Args:
         source: a run or a pool.
         out: the frontier's file; frontier.json in the run if omitted, and none for a pool of no run.
-        address: as for `ensemble`.
+        address, notice: as for `ensemble`.
         options: those of `ensemble` that concern all budgets, and `max_budget_bytes`.
 
     Raises:
@@ -136,7 +154,7 @@ def frontier(source: PathLike, *, out: PathLike | None = None, address: str | No
     from gapsack.selection.files import replace_json
     from gapsack.selection.frontier import frontier as search_frontier
 
-    with _search(source, address, options) as (found, candidates, settings):
+    with _search(source, address, notice, options) as (found, candidates, settings):
         points = search_frontier(candidates, **settings)
     path = _place(found, out, "frontier_file")
     if path is not None:
@@ -238,7 +256,7 @@ def predict(
 
 @contextmanager
 def _search(
-    source: PathLike, address: str | None, options: Mapping[str, Any]
+    source: PathLike, address: str | None, notice: Notice | None, options: Mapping[str, Any]
 ) -> Iterator[tuple[Source, CandidatePool, dict[str, Any]]]:
     """What both searches begin with: the pool, and their options with the graph's reserve and who evaluates."""
     from gapsack.selection.pool import CandidatePool
@@ -247,7 +265,7 @@ def _search(
     from gapsack.sweep.runs.sources import find_pool
 
     found = find_pool(_absolute(source))
-    candidates = CandidatePool.read(found.path)
+    candidates = CandidatePool.read(found.path, left_out=notice or warnings.warn)
     workers = os.cpu_count() or 1
     with ray_executor(address) as executor:
         settings = {"workers": workers, **Reserve.of(candidates).options(), **options, "executor": executor}

@@ -12,7 +12,7 @@ from gapsack.selection.errors import PoolError
 from gapsack.selection.pool.files import read_pool, write_candidate, write_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from os import PathLike
 
     import numpy as np
@@ -68,9 +68,14 @@ class CandidatePool:
         )
 
     @classmethod
-    def read(cls, path: str | PathLike[str]) -> CandidatePool:
-        """Read a pool folder. Candidates come in the order of their names. Raises PoolError."""
-        return cls(*read_pool(path))
+    def read(cls, path: str | PathLike[str], *, left_out: Callable[[str], object] | None = None) -> CandidatePool:
+        """Read a pool folder. Candidates come in the order of their names. Raises PoolError.
+
+        Args:
+            path: of the folder.
+            left_out: see ``selection.pool.files.read_pool``.
+        """
+        return cls(*read_pool(path, left_out))
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write a pool folder, made when missing; files of other candidates in it stay."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from gapsack.selection.errors import PoolError
+from gapsack.selection.errors import DamagedCandidateError, PoolError
 from gapsack.selection.files import read_json, replace_text, whole_file
 from gapsack.selection.pool.candidate import Candidate
 from gapsack.selection.pool.lists import Labels, Predictions
@@ -30,8 +31,19 @@ LABELS_FILE = "labels.npz"
 FREE_FORM = ("metrics", "hyperparameters", "origin")
 
 
-def read_pool(path: str | PathLike[str]) -> tuple[Labels, list[Candidate]]:
-    """The labels and the candidates of a pool folder, by name. Raises a PoolError that names the file."""
+def read_pool(
+    path: str | PathLike[str], left_out: Callable[[str], object] | None = None
+) -> tuple[Labels, list[Candidate]]:
+    """The labels and the candidates of a pool folder, by name.
+
+    Args:
+        path: of the folder.
+        left_out: is told of each candidate whose files cannot be read, in a sentence, and the pool goes without it;
+            None takes such a candidate for an error.
+
+    Raises:
+        PoolError: something is wrong with the folder, its labels or a candidate, or none is left; names the file.
+    """
     folder = Path(path)
     if not folder.is_dir():
         raise PoolError(f"a candidate pool is a folder; got {folder}, which is none.")
@@ -40,13 +52,16 @@ def read_pool(path: str | PathLike[str]) -> tuple[Labels, list[Candidate]]:
         folder / LABELS_FILE,
         lambda: Labels(arrays["video_ids"], arrays["indptr"], arrays["indices"], int(arrays["class_count"])),
     )
-    records = {file: _read_json(file) for file in sorted(folder.glob("*.json"))}
+    kept = _Kept(left_out)
+    records = kept.of({file: partial(_read_json, file) for file in sorted(folder.glob("*.json"))})
     # An ensemble.json that lies in the same folder says what it is; it is no candidate.
     records = {
         file: record for file, record in records.items() if not str(record.get("format", "")).startswith("gapsack.")
     }
     names = {str(record.get("name")) for record in records.values()}
-    return labels, [_read_candidate(file, record, names) for file, record in records.items()]
+    found = kept.of({file: partial(_read_candidate, file, record, names) for file, record in records.items()})
+    kept.tell(any_left=bool(found))
+    return labels, list(found.values())
 
 
 def write_labels(path: str | PathLike[str], labels: Labels) -> None:
@@ -69,6 +84,34 @@ def write_candidate(path: str | PathLike[str], candidate: Candidate) -> None:
     record = {"name": candidate.name, "size_bytes": candidate.size_bytes}
     record |= {part: getattr(candidate, part) for part in FREE_FORM}
     replace_text(folder / f"{candidate.name}.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+class _Kept:
+    """What can be read of a pool's candidates, and what is told of the others; see `read_pool`."""
+
+    def __init__(self, left_out: Callable[[str], object] | None) -> None:
+        self._left_out = left_out
+        self._damages: dict[Path, DamagedCandidateError] = {}
+
+    def of(self, readers: Mapping[Path, Callable[[], T]]) -> dict[Path, T]:
+        """What the readers of the candidates' files return, without those that fail."""
+        found = {}
+        for file, read in readers.items():
+            try:
+                found[file] = read()
+            except DamagedCandidateError as error:
+                if self._left_out is None:
+                    raise
+                self._damages[file] = error
+        return found
+
+    def tell(self, *, any_left: bool) -> None:
+        """Tell of those that are left out; a pool of which nothing is left is an error after all."""
+        for file, error in self._damages.items():
+            if not any_left:
+                raise error
+            if self._left_out is not None:
+                self._left_out(f"{file.stem} is left out: {error}")
 
 
 def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Candidate:
@@ -95,7 +138,7 @@ def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Cand
 
 
 def _read_lists(file: Path) -> Predictions:
-    arrays = _read_npz(file, ("video_ids", "top_indices", "top_scores"))
+    arrays = _read_npz(file, ("video_ids", "top_indices", "top_scores"), error=DamagedCandidateError)
     return _named(file, lambda: Predictions(arrays["video_ids"], arrays["top_indices"], arrays["top_scores"]))
 
 
@@ -104,23 +147,26 @@ def _arrays(lists: Predictions) -> dict[str, NDArray[Any]]:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
-    record = read_json(file, error=PoolError)
+    record = read_json(file, error=DamagedCandidateError)
     if not isinstance(record, dict):
-        raise PoolError(f"{file}: expected a JSON object; got {type(record).__name__}.")
+        raise DamagedCandidateError(f"{file}: expected a JSON object; got {type(record).__name__}.")
+    if not record:
+        raise DamagedCandidateError(f"{file}: expected a candidate; got an empty JSON object.")
     return record
 
 
-def _read_npz(file: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+def _read_npz(file: Path, keys: tuple[str, ...], error: type[PoolError] = PoolError) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        # Opened here, because numpy does not close the file of an archive that is cut.
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             missing = [key for key in keys if key not in archive]
             if missing:
-                raise PoolError(f"{file}: expected the arrays {', '.join(keys)}; {', '.join(missing)} not there.")
+                raise error(f"{file}: expected the arrays {', '.join(keys)}; {', '.join(missing)} not there.")
             return {key: archive[key] for key in keys}
-    except FileNotFoundError as error:
-        raise PoolError(f"{file}: expected this file in the pool; it is not there.") from error
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise PoolError(f"{file}: expected an .npz archive of plain arrays; got {error}.") from error
+    except FileNotFoundError as missing:
+        raise error(f"{file}: expected this file in the pool; it is not there.") from missing
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as broken:
+        raise error(f"{file}: expected an .npz archive of plain arrays; got {broken}.") from broken
 
 
 def _write_npz(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -102,16 +102,12 @@ class PlainConsole(Console):
 
 def output() -> Console:
     """Where results go. Made anew each time, so that it follows a redirected `sys.stdout`."""
-    return _console()
+    return PlainConsole(highlight=False, markup=False, soft_wrap=True)
 
 
 def messages() -> Console:
     """Where progress, notices and errors go: standard error, so that results can be piped."""
-    return _console(stderr=True)
-
-
-def _console(*, stderr: bool = False) -> Console:
-    return PlainConsole(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
+    return PlainConsole(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

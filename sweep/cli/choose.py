@@ -9,7 +9,7 @@ import typer
 
 from gapsack.sweep.cli import graphs as graph_cli
 from gapsack.sweep.cli import pools as pool_cli
-from gapsack.sweep.cli.app import JsonOption, make_app, print_json
+from gapsack.sweep.cli.app import JsonOption, make_app, messages, print_json
 from gapsack.sweep.cli.options import ENSEMBLE, FRONTIER, Asked, search_options
 
 app = make_app(
@@ -47,7 +47,7 @@ def pareto(
     from gapsack.sweep.cli.show.pools import pareto_values, print_pareto
     from gapsack.sweep.runs.sources import find_pool
 
-    values = pareto_values(CandidatePool.read(find_pool(pool).path), precision)
+    values = pareto_values(CandidatePool.read(find_pool(pool).path, left_out=messages().print), precision)
     if json:
         print_json(values)
     else:
@@ -76,7 +76,7 @@ def ensemble(
     from gapsack.sweep.runs.sources import find_pool
 
     budget, source = budget_bytes(budget_mb), find_pool(pool)
-    candidates = CandidatePool.read(source.path)
+    candidates = CandidatePool.read(source.path, left_out=messages().print)
     with searching(asked) as options:
         found = search_ensemble(candidates, budget_bytes=budget, **Reserve.of(candidates).options(), **options)
     path = out or source.beside("ensemble_file", "ensemble.json")
@@ -108,7 +108,7 @@ def frontier(
     from gapsack.sweep.runs.sources import find_pool
 
     source = find_pool(pool)
-    candidates = CandidatePool.read(source.path)
+    candidates = CandidatePool.read(source.path, left_out=messages().print)
     with searching(asked) as options:
         found = search_frontier(candidates, **Reserve.of(candidates).options(), **options)
     path = out or source.beside("frontier_file", "frontier.json")

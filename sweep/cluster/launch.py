@@ -58,7 +58,7 @@ def launch(
     with run.held():
         prepare(run, grid, grid_text, split)
         events.checking_data()
-        for sentence in set_aside_damaged(run):
+        for sentence in set_aside_damaged(run, grid):
             events.notice(sentence)
         checksums.keep(run.checksums_file, checksums.take([*split.train, *split.holdout]))
         events.opening_tracking()

@@ -123,7 +123,7 @@ def _read_candidates(pool: Path, names: Iterable[str]) -> dict[str, _Record]:
         path = pool / f"{name}.json"
         if not path.is_file():
             raise InputError(f"expected the member {name} in the pool {pool}, got no {path.name} there")
-        record = read_typed(path, dict[str, Any], what="a candidate of the pool", advice="publish it again")
+        record = read_json(path)
         hyperparameters = record.get("hyperparameters") or {}
         origin = read_origin(record.get("origin") or {}, hyperparameters, path)
         if isinstance(origin, Buildable):

@@ -18,6 +18,8 @@ from gapsack.selection.errors import DamagedFileError
 from gapsack.selection.files import remove
 from gapsack.selection.pool.files import LABELS_FILE
 from gapsack.selection.typed import read_value
+from gapsack.sweep.grid.points import trial_points
+from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
 from gapsack.sweep.runs.record import FileDigest, TrialResult
 
@@ -61,8 +63,8 @@ def labels_damage(run: RunFolder, *, contents: bool = False) -> str | None:
     return f"expected the pool's labels in {labels}, got {found}: the next sweep run writes them anew"
 
 
-def set_aside_damaged(run: RunFolder) -> list[str]:
-    """Make the trials whose records or files are damaged count as not done, for good; a sentence on each.
+def set_aside_damaged(run: RunFolder, grid: Grid) -> list[str]:
+    """Make the trials of a grid whose records or files are damaged count as not done, for good; a sentence on each.
 
     The caller holds the run. Where the pool's labels are damaged they are deleted; any trial that is published writes
     them, and if there is no other one to do so, the first that is done publishes again.
@@ -70,7 +72,12 @@ def set_aside_damaged(run: RunFolder) -> list[str]:
     Raises:
         InputError: a record is one of another version of gapsack.
     """
-    trials = [trial for trial in run.started_trials() if trial.record.exists()]
+    wanted = {point.name for point in trial_points(grid)}
+    trials = [
+        trial
+        for trial in run.started_trials()
+        if trial.record.exists() and (grid.search.sampler is not None or trial.name in wanted)
+    ]
     with ThreadPoolExecutor(_THREADS) as threads:
         checked = list(threads.map(lambda trial: checked_result(trial, contents=True), trials))
     damages = {trial.name: (trial, damage) for trial, (_, damage) in zip(trials, checked, strict=True) if damage}

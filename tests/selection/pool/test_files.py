@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from four_videos import IDS, candidate, dense, labels
 
-from gapsack.selection.errors import PoolError
+from gapsack.selection.errors import DamagedCandidateError, PoolError
 from gapsack.selection.pool import Candidate, CandidatePool, Predictions, write_candidate
 
 
@@ -79,3 +79,41 @@ def test_the_json_is_plain(tmp_path):
     record = json.loads((tmp_path / "m.json").read_text())
     assert record["size_bytes"] == {"float32": 40, "float16": 20}
     assert record["hyperparameters"] == {"clusters": 8}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda d: (d / "b.npz").unlink(),
+        lambda d: (d / "b.npz").write_bytes(b""),
+        lambda d: (d / "b.npz").write_bytes((d / "b.npz").read_bytes()[:-30]),
+        lambda d: (d / "b.npz").write_bytes((d / "b.npz").read_bytes().replace(b"\x3f", b"\x3e")),
+        lambda d: (d / "b.json").write_text(""),
+        lambda d: (d / "b.json").write_text("{}"),
+        lambda d: (d / "b.json").write_bytes(bytes(40)),
+    ],
+)
+def test_who_is_told_goes_on_without_a_damaged_candidate(tmp_path, spoil):
+    CandidatePool(labels(), [candidate("a"), candidate("b")]).write(tmp_path)
+    spoil(tmp_path)
+    with pytest.raises(DamagedCandidateError, match=r"b\.(npz|json)"):
+        CandidatePool.read(tmp_path)
+    told = []
+    pool = CandidatePool.read(tmp_path, left_out=told.append)
+    assert [each.name for each in pool.candidates] == ["a"]
+    (sentence,) = told
+    assert sentence.startswith(f"b is left out: {tmp_path / 'b.'}")
+
+
+def test_what_is_wrong_rather_than_damaged_is_an_error_all_the_same(tmp_path):
+    CandidatePool(labels(), [candidate("a"), candidate("b")]).write(tmp_path)
+    (tmp_path / "b.json").write_text('{"name": "b", "size_bytes": {"float32": -1}}')
+    with pytest.raises(PoolError, match="positive whole number"):
+        CandidatePool.read(tmp_path, left_out=lambda _: None)
+
+
+def test_a_pool_of_damaged_candidates_alone_is_an_error(tmp_path):
+    CandidatePool(labels(), [candidate("a")]).write(tmp_path)
+    (tmp_path / "a.npz").write_bytes(b"")
+    with pytest.raises(DamagedCandidateError, match=r"a\.npz"):
+        CandidatePool.read(tmp_path, left_out=lambda _: None)

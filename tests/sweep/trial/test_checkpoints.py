@@ -98,7 +98,7 @@ def test_a_damaged_checkpoint_is_told_with_its_file_and_the_way_on(checkpoints, 
         file = tmp_path / "checkpoints" / name
         file.write_bytes(content)
         if name == "state.npz" or not content.startswith(b"PK"):
-            with pytest.raises(DamagedFileError, match="delete .*checkpoints to have the trial trained") as caught:
+            with pytest.raises(DamagedFileError, match=r"delete .*checkpoints to have the trial trained") as caught:
                 read()
             assert str(file) in str(caught.value)
 

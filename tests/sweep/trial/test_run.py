@@ -306,7 +306,7 @@ def test_what_is_damaged_in_the_pool_is_published_again_without_training(small_t
         replace_json(spec.folder.record, {**record.to_dict(), "files": {}})
     before = {file: (spec.run.pool / file).read_bytes() for file in PUBLISHED}
     spoilt(spec.run.pool / name, how)
-    told = set_aside_damaged(spec.run)
+    told = set_aside_damaged(spec.run, spec.grid)
     if how == "gone" and earlier_version and name in ("K2-H8.json", "K2-H8.float16.npz"):
         # Nothing says that it was ever there: an earlier record tells no files.
         assert told == []
@@ -319,7 +319,7 @@ def test_what_is_damaged_in_the_pool_is_published_again_without_training(small_t
     assert not spec.folder.earlier_record.exists()
     assert {file: (spec.run.pool / file).read_bytes() for file in PUBLISHED} == before
     assert again.model_copy(update={"finished": record.finished}) == record
-    assert set_aside_damaged(spec.run) == []
+    assert set_aside_damaged(spec.run, spec.grid) == []
 
 
 @pytest.mark.parametrize("how", ["empty", "cut", "zeros"])
@@ -328,7 +328,7 @@ def test_a_trial_whose_weights_are_damaged_is_trained_again_to_the_same_result(s
     run(undisturbed)
     run(spec)
     spoilt(spec.folder.weights, how)
-    (told,) = set_aside_damaged(spec.run)
+    (told,) = set_aside_damaged(spec.run, spec.grid)
     assert str(spec.folder.weights) in told
     trained = len(fits)
     run(spec)
