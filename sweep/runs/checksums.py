@@ -14,8 +14,9 @@ from pathlib import Path, PurePath
 import google_crc32c
 import numpy as np
 
-from gapsack.selection.errors import InputError
+from gapsack.selection.errors import DamagedFileError, InputError
 from gapsack.selection.files import replace_text
+from gapsack.selection.typed import damaged
 from gapsack.sweep.data.storage import files as storage
 
 CONTENTS_BYTES = 8 * 2**30
@@ -80,13 +81,28 @@ def take(paths: Sequence[str], contents_bytes: int = CONTENTS_BYTES) -> Checksum
 
 
 def read(path: Path) -> Checksums | None:
-    """What `keep` wrote; None if there is nothing."""
+    """What `keep` wrote; None if there is nothing.
+
+    Raises:
+        DamagedFileError: there is something else.
+    """
     if not path.exists():
         return None
-    header, *lines = path.read_text(encoding="utf-8").splitlines()
-    of = next(kind for kind in (CONTENTS, ENDS) if header == _HEADER.format(of=kind))
-    parts = (line.split(" ", 2) for line in lines)
-    return Checksums(of, tuple(Checksum(name, int(size), int(crc, 16)) for crc, size, name in parts))
+    try:
+        header, *lines, end = path.read_bytes().decode("utf-8-sig").split("\n")
+        kind = next((kind for kind in (CONTENTS, ENDS) if header == _HEADER.format(of=kind)), None)
+        parts = [line.split(" ", 2) for line in lines]
+        files = tuple(Checksum(name, int(size), int(crc, 16)) for crc, size, name in parts)
+    except (OSError, ValueError) as error:
+        raise _damaged(path, str(error)) from error
+    if kind is None or end:
+        raise _damaged(path, "another first line" if kind is None else "a last line without its end")
+    return Checksums(kind, files)
+
+
+def _damaged(path: Path, got: str) -> DamagedFileError:
+    advice = "delete it, and the next sweep run takes them of the files as they are then"
+    return damaged(path, f"something else ({got})", what="checksums of data files", advice=advice)
 
 
 def keep(path: Path, checksums: Checksums) -> None:

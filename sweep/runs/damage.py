@@ -14,14 +14,24 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from gapsack.selection.errors import DamagedFileError
 from gapsack.selection.files import remove
 from gapsack.selection.pool.files import LABELS_FILE
-from gapsack.selection.typed import read_value
+from gapsack.selection.typed import read_typed
 from gapsack.sweep.grid.points import trial_points
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
 from gapsack.sweep.runs.record import FileDigest, TrialResult
+
+
+class _Candidate(BaseModel):
+    """What every candidate's JSON has; the rest is free-form, and people add to it."""
+
+    name: str
+    size_bytes: dict[str, int]
+
 
 _THREADS = 8
 _AGAIN = "the next sweep run does this trial again"
@@ -60,7 +70,7 @@ def labels_damage(run: RunFolder, *, contents: bool = False) -> str | None:
         found = "no such file" if published else None
     if found is None:
         return None
-    return f"expected the pool's labels in {labels}, got {found}: the next sweep run writes them anew"
+    return f"expected the pool's labels in {labels}, got {found}: the next sweep run writes them"
 
 
 def set_aside_damaged(run: RunFolder, grid: Grid) -> list[str]:
@@ -85,9 +95,9 @@ def set_aside_damaged(run: RunFolder, grid: Grid) -> list[str]:
     labels = labels_damage(run, contents=True)
     if labels is not None:
         remove(run.pool / LABELS_FILE)
-        sentences.append(labels)
         if not damages and trials:
             damages[trials[0].name] = trials[0], labels
+        sentences.append(f"{labels}; {next(iter(damages))} publishes them" if damages else labels)
     for trial, _damage_found in damages.values():
         trial.set_aside()
     return sentences
@@ -108,7 +118,7 @@ def _damage(trial: TrialFolder, record: TrialResult, *, contents: bool) -> str |
     candidate = run / "pool" / f"{trial.name}.json"
     if record.files or candidate.exists():
         try:
-            read_value(candidate, what="a candidate of the pool", advice=_AGAIN)
+            read_typed(candidate, _Candidate, what="a candidate of the pool", advice=_AGAIN)
         except DamagedFileError as error:
             return str(error)
     for path, kept in _vouched(trial, record, run, candidate):

@@ -34,6 +34,8 @@ def locked(path: Path) -> Iterator[None]:
         InputError: another process holds it; names the folder that it lies in.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise InputError(f"expected the file that a driver locks at {path}, got a folder: move it away")
     # Opened without truncating: the file never changes, only its lock does. Children must not inherit the descriptor,
     # or a worker that outlives the driver would keep the run held (Python sets close-on-exec).
     with path.open("ab") as file:
