@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any, NamedTuple
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
@@ -25,8 +26,8 @@ from gapsack.selection.printable import escaped_json, printable
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
-PIPE_CHARACTERS = 1000
-"""Width of a table that goes to a file or a pipe: nothing there is cut."""
+MOST_FITTED_ROWS = 2000
+"""A table with more rows is not fitted to the terminal: that takes a millisecond a row, and nobody reads it there."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of a table.")]
 """The option that every command with a result has."""
@@ -117,23 +118,45 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """Print rows as a table; None is an empty cell."""
+    """Print rows as a table; None is an empty cell. On a terminal it is fitted to its width, if it is not too long."""
+    console, cells = output(), [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if not console.is_terminal or len(cells) > MOST_FITTED_ROWS:
+        _write_lines(console, ([title] if title else []) + _plain_table(columns, cells))
+        return
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column.title, justify="right" if column.is_number else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*[Text("" if cell is None else str(cell)) for cell in row])
-    console = output()
-    if not console.is_terminal:
-        console.width = PIPE_CHARACTERS
+    for row in cells:
+        table.add_row(*map(Text, row))
     console.print(table, soft_wrap=False)
 
 
 def print_reasons(reasons: Mapping[str, str | None]) -> None:
     """Print reasons by name, below their table, where there is room for sentences."""
-    for name, reason in reasons.items():
-        if reason is not None:
-            output().print(f"{name}: {reason}")
+    _write_lines(output(), [f"{name}: {reason}" for name, reason in reasons.items() if reason is not None])
+
+
+def _plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table whose cells are shown whole, however wide: of a hundred thousand rows in moments."""
+    parted = zip(*rows, strict=True) if rows else [()] * len(columns)
+    texts = [(column.title, *cells) for column, cells in zip(columns, parted, strict=True)]
+    widths = [max(map(cell_len, each)) for each in texts]
+
+    def line(cells: Sequence[str]) -> str:
+        filled = (
+            fill + cell if column.is_number else cell + fill
+            for column, cell, width in zip(columns, cells, widths, strict=True)
+            for fill in (" " * (width - cell_len(cell)),)
+        )
+        return "  ".join(filled).rstrip()
+
+    return [line([column.title for column in columns]), *map(line, rows)]
+
+
+def _write_lines(console: Console, lines: Sequence[str]) -> None:
+    """Print lines as they are, all at once."""
+    if lines:
+        console.file.write(printable("\n".join(lines)) + "\n")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from gapsack.sweep.grid.schema import Sampler, Space
+from gapsack.sweep.grid.space import space_points
 
 Axes = Mapping[str, Any]
 Scores = tuple[float, float]
@@ -53,7 +54,8 @@ class SampledTrials(OptunaSearch):
     """Suggests points by an Optuna sampler, with finished trials told to it, and those `waiting` suggested first.
 
     A point proposed again is never trained again: its scores, or that there are none yet, are told to the sampler,
-    which then proposes another. The budget counts the trials that are done and those that are suggested.
+    which then proposes another. The budget counts the trials that are done and those that are suggested. When a sampler
+    keeps proposing what is known, the points of a small space are gone through, so that none is left out by chance.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class SampledTrials(OptunaSearch):
             # What is known moves the seed along: otherwise a resumed sweep would propose its first points again.
             sampler=optuna_sampler(sampler, seed=sampler.seed + len(known)),
         )
+        self._sampler = sampler
         self._left = max(0, sampler.trials - len(known))
         self._name = name
         self._unusable = unusable
@@ -95,15 +98,25 @@ class SampledTrials(OptunaSearch):
         """Axes of a point that is neither done nor running."""
         for _attempt in range(MAX_REPEATS):
             if self._stopped() or self._left == 0:
-                break
+                return str(Searcher.FINISHED)
             axes: dict[str, Any] = super().suggest(trial_id)
-            name = self._name(axes)
-            if name not in self._scores and name not in self._asked and not self._unusable(axes):
-                self._left -= 1
-                self._asked.add(name)
-                return axes
-            self._settle(trial_id, self._scores.get(name))
-        return str(Searcher.FINISHED)
+            if self._is_new(axes):
+                return self._asked_for(axes)
+            self._settle(trial_id, self._scores.get(self._name(axes)))
+        rest = next(filter(self._is_new, space_points(self._sampler) or ()), None)
+        if rest is None:
+            return str(Searcher.FINISHED)
+        self._ot_study.enqueue_trial(rest)
+        return self._asked_for(super().suggest(trial_id))
+
+    def _is_new(self, axes: Axes) -> bool:
+        name = self._name(axes)
+        return name not in self._scores and name not in self._asked and not self._unusable(axes)
+
+    def _asked_for(self, axes: dict[str, Any]) -> dict[str, Any]:
+        self._left -= 1
+        self._asked.add(self._name(axes))
+        return axes
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell the sampler how a trial came out; only a trial that is done has scores."""

@@ -15,7 +15,7 @@ from gapsack.models.hyperparameters import Hyperparameter
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 from gapsack.sweep.errors import ConfigError
-from gapsack.sweep.grid.points import axis_points, trial_points
+from gapsack.sweep.grid.points import located_points, trial_points
 from gapsack.sweep.grid.problems import Problem, suggestion
 from gapsack.sweep.grid.schema import (
     AUTO,
@@ -193,9 +193,11 @@ def _values(known: _Known, key: str, values: tuple[Any, ...], location: Location
     if key not in known.parameters or key in known.from_data:
         yield from _value(known, key, values[0], location)
         return
+    seen: set[object] = set()
     for index, value in enumerate(values):
         yield from _value(known, key, value, (*location, index))
-        if value in values[:index]:
+        again = (isinstance(value, bool), value)
+        if again in seen or seen.add(again):
             yield Problem((*location, index), f"expected each value once, got {value} again")
 
 
@@ -216,9 +218,9 @@ def _points(family: Family, grid: Grid) -> Iterator[Problem]:
         trial_points(grid)
     except ConfigError as error:
         yield Problem(("search",), str(error))
-    for location, axes in axis_points(grid):
+    for location, point in located_points(grid):
         try:
-            complete = family.validate(grid.hyperparameters(axes))
+            complete = family.validate(point.hyperparameters)
         except InputError as error:
             yield Problem(location, str(error))
             continue

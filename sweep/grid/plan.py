@@ -48,13 +48,12 @@ def plan(grid: Grid) -> list[PlannedTrial]:
 
 def planned(grid: Grid, point: TrialPoint) -> PlannedTrial:
     """One trial with its sizes, judged by the grid's budget."""
-    by_precision = {
-        precision: sizes.size_bytes(point.family, point.hyperparameters, precision) for precision in sizes.PRECISIONS
-    }
-    parameters = sizes.parameter_count(point.family, point.hyperparameters)
-    reason = skip_reason(grid, by_precision)
+    found = sizes.model_sizes(point.family, point.hyperparameters)
+    reason = skip_reason(grid, found.size_bytes)
     status: Literal["planned", "skipped"] = "planned" if reason is None else "skipped"
-    return PlannedTrial(point.name, point.family, point.hyperparameters, parameters, by_precision, status, reason)
+    return PlannedTrial(
+        point.name, point.family, point.hyperparameters, found.parameters, found.size_bytes, status, reason
+    )
 
 
 def skip_reason(grid: Grid, size_bytes: dict[str, int]) -> str | None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from gapsack.models import registry
 from gapsack.models.family import Family
 from gapsack.sweep.errors import ConfigError
-from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.schema import Grid, Search
 from gapsack.sweep.grid.yaml12 import Location, dotted
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")
 
 LONGEST_NAME = 100
 """Characters of a trial's name, which becomes a file name with more behind it."""
@@ -43,9 +46,13 @@ def axis_points(grid: Grid) -> Iterator[tuple[Location, dict[str, Any]]]:
 
 def trial_point(grid: Grid, axes: Mapping[str, Any]) -> TrialPoint:
     """The trial at `axes`; also for what a sampler proposes."""
-    hyperparameters = grid.hyperparameters(axes)
-    family = registry.family(grid.model.family)
-    return TrialPoint(trial_name(family, axes, hyperparameters), family.name, dict(axes), hyperparameters)
+    return _Points(grid).at(axes)
+
+
+def located_points(grid: Grid) -> Iterator[tuple[Location, TrialPoint]]:
+    """All trials of a grid, in the order written, each with its place in the file; none where a sampler proposes."""
+    points = _Points(grid)
+    return ((location, points.at(axes)) for location, axes in axis_points(grid))
 
 
 def trial_points(grid: Grid) -> list[TrialPoint]:
@@ -56,8 +63,7 @@ def trial_points(grid: Grid) -> list[TrialPoint]:
     """
     seen: dict[str, Location] = {}
     points = []
-    for location, axes in axis_points(grid):
-        point = trial_point(grid, axes)
+    for location, point in located_points(grid):
         if point.name in seen:
             where = f"{dotted(location)}, first in {dotted(seen[point.name])}"
             raise ConfigError(f"expected each trial once, got {point.name} again ({where})")
@@ -66,15 +72,27 @@ def trial_points(grid: Grid) -> list[TrialPoint]:
     return points
 
 
-def trial_name(family: Family, axes: Mapping[str, Any], hyperparameters: Mapping[str, Any]) -> str:
+def trial_name(
+    family: Family,
+    axes: Mapping[str, Any],
+    hyperparameters: Mapping[str, Any],
+    spelling: Callable[[str, object], str] | None = None,
+) -> str:
     """A file name from the varied hyperparameters, such as `K16-H512` or `K16-H512-mixtures2`.
 
     Those with a letter in the family are named whether they vary or not, since they make the size; a trial in which
     nothing varies and nothing has a letter is called by its family. What would be too long ends in a digest of it all.
+
+    Args:
+        family: of the model.
+        axes: what varies.
+        hyperparameters: all of them.
+        spelling: a value of a hyperparameter as part of the name; six digits and safe characters if omitted.
     """
+    text = spelling or (lambda _key, value: _text(value))
     letters = family.short_names
-    parts = [f"{letter}{_text(hyperparameters[key])}" for key, letter in letters.items() if key in hyperparameters]
-    parts += [f"{key}{_text(value)}" for key, value in axes.items() if key not in letters]
+    parts = [f"{letter}{text(key, hyperparameters[key])}" for key, letter in letters.items() if key in hyperparameters]
+    parts += [f"{key}{text(key, value)}" for key, value in axes.items() if key not in letters]
     name = "-".join(parts) or family.name
     if len(name) <= LONGEST_NAME:
         return name
@@ -82,7 +100,90 @@ def trial_name(family: Family, axes: Mapping[str, Any], hyperparameters: Mapping
     return f"{name[: LONGEST_NAME - len(digest) - 1]}-{digest}"
 
 
+class _Points:
+    """Makes a grid's points: what they share is looked up once."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._family = registry.family(grid.model.family)
+        self._options = grid.model.options
+        self._shared = grid.hyperparameters({})
+        self._spelling = _spelling(_Same(grid.search))
+
+    def at(self, axes: Mapping[str, Any]) -> TrialPoint:
+        """The trial at `axes`."""
+        # In the order of `Grid.hyperparameters`: options, axes, what follows from the data.
+        hyperparameters = {**self._options, **axes, **self._shared, **axes}
+        name = trial_name(self._family, axes, hyperparameters, self._spelling.text)
+        return TrialPoint(name, self._family.name, dict(axes), hyperparameters)
+
+
+class _Spelling:
+    """The values that a search lists, as parts of names, which tell them apart.
+
+    Printed with six digits and safe characters, two values may look alike: 0.1 and 0.10000000001, `a b` and `a_b`. The
+    one that is listed first keeps that name; another one gets all its digits, or a digest. So no trial that was ever
+    trained is called otherwise, and values may be added behind those that there are.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self._other: dict[tuple[str, str, object], str] = {}
+        for key, values in _listed(search).items():
+            taken: set[str] = set()
+            for kind, value in dict.fromkeys((_kind(value), value) for value in values):
+                text = next(each for each in _texts(value) if each not in taken)
+                taken.add(text)
+                if text != _text(value):
+                    self._other[key, kind, value] = text
+
+    def text(self, key: str, value: object) -> str:
+        """A value of a hyperparameter as part of a name."""
+        return (self._other.get((key, _kind(value), value)) if self._other else None) or _text(value)
+
+
+def _listed(search: Search) -> dict[str, list[object]]:
+    """Each varied hyperparameter's values, in the order written."""
+    found: dict[str, list[object]] = {key: list(values) for key, values in search.grid.items()}
+    for point in search.points:
+        for key, value in point.items():
+            found.setdefault(key, []).append(value)
+    for key, space in ({} if search.sampler is None else search.sampler.space).items():
+        found[key] = list(space.choices or ())
+    return found
+
+
+def _kind(value: object) -> str:
+    """What keeps true from 1 and "1" from 1; a whole number is the same with a decimal point."""
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+
+
+def _texts(value: object) -> Iterator[str]:
+    """A value as part of a name, from the shortest way to one that no other value has."""
+    yield _text(value)
+    if isinstance(value, float):
+        yield _text(repr(value))
+    digest = hashlib.sha256(f"{_kind(value)} {value!r}".encode()).hexdigest()
+    yield from (f"{_text(value)}_{digest[:length]}" for length in range(6, len(digest) + 1))
+
+
+class _Same:
+    """A search as the key of a cache: the same object, since what is in it cannot be hashed."""
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+
+    def __hash__(self) -> int:
+        return id(self.search)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.search is self.search
+
+
+@lru_cache(maxsize=8)
+def _spelling(same: _Same) -> _Spelling:
+    return _Spelling(same.search)
+
+
 def _text(value: object) -> str:
     """A value as part of a file name."""
     text = format(value, "g") if isinstance(value, float) else str(value)
-    return re.sub(r"[^A-Za-z0-9._+-]", "_", text)
+    return _UNSAFE.sub("_", text)

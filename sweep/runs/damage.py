@@ -157,7 +157,7 @@ def _difference(path: Path, kept: FileDigest, *, contents: bool) -> str | None:
     if size_bytes != kept.size_bytes:
         return f"{size_bytes} bytes in place of {kept.size_bytes}"
     if not contents:
-        return None
+        return _archive_damage(path, contents=False)  # what a power cut leaves often has the size, and zeros
     try:
         return None if _digest(path) == kept else "other contents of the same size"
     except OSError as error:

@@ -16,6 +16,7 @@ from gapsack.sweep.grid.plan import PlannedTrial, planned
 from gapsack.sweep.grid.points import TrialPoint, trial_point, trial_points
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import Grid, Scalar
+from gapsack.sweep.grid.space import reachable_trials, small_space
 from gapsack.sweep.runs.curve import CurveRow, curve_rows
 from gapsack.sweep.runs.damage import checked_result, labels_damage
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder, TrialStatus
@@ -76,11 +77,12 @@ class RunState:
     notices: tuple[str, ...] = ()
     """What else a person should know, in sentences: files that are damaged, a sampler's space that is used up."""
 
-    @property
+    @cached_property
     def wanted(self) -> int:
-        """How many trials there are to be in the end: a sampler's number, or those that are not skipped."""
-        sampler = self.grid.search.sampler
-        return len(self.trials) - self.count("skipped") if sampler is None else sampler.trials
+        """How many trials there are to be in the end: those that are not skipped; of a sampler those it can come to."""
+        if self.grid.search.sampler is None:
+            return len(self.trials) - self.count("skipped")
+        return reachable_trials(self.grid)
 
     @property
     def done(self) -> tuple[TrialState, ...]:
@@ -143,6 +145,9 @@ def state_of(run: RunFolder, grid: Grid, *, alive: bool) -> RunState:
     labels = labels_damage(run)
     if labels is not None:
         notices.append(labels)
+    space = small_space(grid)
+    if space is not None:
+        notices.append(space)
     trials = tuple(_trial_state(point, plan, run.trial(point.name), alive) for point, plan in plans)
     return RunState(run, grid, trials, alive, tuple(notices))
 

@@ -8,6 +8,7 @@ from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_reasons, print_table
 from gapsack.sweep.grid.plan import PlannedTrial
 from gapsack.sweep.grid.schema import Grid, Sampler, Space
+from gapsack.sweep.grid.space import small_space
 
 
 def print_plan(grid: Grid, trials: Sequence[PlannedTrial]) -> None:
@@ -29,6 +30,8 @@ def print_plan(grid: Grid, trials: Sequence[PlannedTrial]) -> None:
     out = output()
     if sampler is not None:
         out.print(f"\n{sampler.kind} draws {sampler.trials} trials, from {describe_space(sampler)}. Sizes in MiB.")
+        if (small := small_space(grid)) is not None:
+            out.print(small)
         return
     skipped = sum(trial.status == "skipped" for trial in trials)
     out.print(f"\n{len(trials) - skipped} trials to train, {skipped} skipped. Sizes in MiB.")

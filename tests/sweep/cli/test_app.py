@@ -1,12 +1,27 @@
+import io
+import json
+import re
 import subprocess
 import sys
 
 import pytest
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 from typer.testing import CliRunner
 
 from gapsack.models.errors import GraphError
 from gapsack.selection.errors import PoolError
-from gapsack.sweep.cli.app import Column, make_app, print_json, print_table
+from gapsack.sweep.cli.app import (
+    Column,
+    PlainConsole,
+    make_app,
+    messages,
+    output,
+    print_json,
+    print_reasons,
+    print_table,
+)
 
 
 @pytest.fixture
@@ -86,3 +101,88 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path):
     with program.stderr:
         assert "Traceback" not in program.stderr.read()
     program.wait()
+
+
+ESCAPES = "a\x1b[2J\x1b]0;title\x07b\x9bc\x7fd\x00e\u202ef\r\x08"
+"""Clears the screen, changes the title, deletes, turns the direction of writing, returns to the line's beginning."""
+CONTROLS = set(ESCAPES) - set("abcdef[2J]0;title")
+
+
+def shown_everywhere(tmp_path):
+    """An app whose commands show a hostile name in each way that there is."""
+    app = make_app("tool", "A tool.")
+
+    @app.command()
+    def table(rows: int):
+        print_table([Column(ESCAPES), Column("size", True)], [[ESCAPES, 1]] * rows, title=ESCAPES)
+
+    @app.command()
+    def reasons():
+        print_reasons({ESCAPES: ESCAPES})
+
+    @app.command()
+    def error():
+        raise PoolError(f"expected a name, got {ESCAPES}")
+
+    @app.command()
+    def json():
+        print_json({ESCAPES: ESCAPES})
+
+    @app.command()
+    def line():
+        messages().print(ESCAPES)
+        messages().print(Text(ESCAPES, style="red"))
+        output().print(ESCAPES)
+
+    return app
+
+
+@pytest.mark.parametrize("arguments", [["table", "2"], ["table", "3000"], ["reasons"], ["error"], ["json"], ["line"]])
+@pytest.mark.parametrize("terminal", [False, True])
+def test_control_characters_in_names_do_not_reach_the_terminal(tmp_path, monkeypatch, arguments, terminal):
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "dumb")
+        monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    result = CliRunner().invoke(shown_everywhere(tmp_path), arguments)
+    said = result.stdout + result.stderr
+    own = re.sub("\x1b\\[[0-9;]*m", "", said)  # colours are our own
+    assert not CONTROLS & set(own)
+    assert "]0;title" in own
+    if arguments == ["json"]:
+        assert json.loads(result.stdout) == {ESCAPES: ESCAPES}
+
+
+def test_live_drawings_are_cleaned_too():
+    console = PlainConsole(file=io.StringIO(), force_terminal=True)
+    with Live(Table.grid(), console=console, transient=True) as live:
+        rows = Table.grid()
+        rows.add_row(ESCAPES, Text(ESCAPES))
+        live.update(rows, refresh=True)
+    drawn = console.file.getvalue()
+    assert "\x1b]0;" not in drawn and "\x1b[2Jb" not in drawn and "\x9b" not in drawn
+    assert "\x1b[" in drawn, "rich moves the cursor all the same"
+
+
+def test_a_plain_table_counts_the_columns_of_wide_characters():
+    result = CliRunner().invoke(wide_app(), ["show"])
+    lines = result.stdout.splitlines()
+    assert lines == ["名前    size", "猫猫猫     1", "a        100"]
+
+
+def wide_app():
+    app = make_app("tool", "A tool.")
+
+    @app.command()
+    def show():
+        print_table([Column("名前"), Column("size", True)], [["猫猫猫", 1], ["a", 100]])
+
+    @app.command()
+    def other():
+        print_table([Column("a")], [])
+
+    return app
+
+
+def test_a_table_without_rows_is_its_titles():
+    assert CliRunner().invoke(wide_app(), ["other"]).stdout == "a\n"

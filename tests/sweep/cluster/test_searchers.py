@@ -99,6 +99,15 @@ def test_a_space_that_is_used_up_ends_the_search():
     assert len(drive(searcher(sampler(trials=50, space=space)))) == 4
 
 
+@pytest.mark.parametrize("kind", ["tpe", "random", "nsga2"])
+def test_no_point_of_a_small_space_is_left_out_by_chance(kind):
+    space = {"clusters": {"choices": list(range(2, 12))}, "hidden": {"low": 8, "high": 24, "step": 8}}
+    known = [({"clusters": 2, "hidden": 8}, (0.5, 16.0))]
+    asked = drive(searcher(sampler(kind, trials=500, space=space), known=known))
+    assert len({name(axes) for axes in asked}) == len(asked) == 29
+    assert {"clusters": 2, "hidden": 8} not in asked
+
+
 def test_points_that_cannot_be_are_not_suggested():
     asked = drive(searcher(sampler(trials=6), unusable=lambda axes: axes["hidden"] > 24))
     assert len(asked) == 6

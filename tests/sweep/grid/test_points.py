@@ -63,3 +63,49 @@ def test_the_same_trial_twice_is_an_error():
 
 def test_a_sampler_has_no_points_of_its_own():
     assert trial_points(grid_of({"sampler": {"trials": 3, "space": {"clusters": {"choices": [2]}}}})) == []
+
+
+def names(search):
+    return [point.name for point in trial_points(grid_of(search))]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.1, 0.10000000001], ["dropout0.1", "dropout0.10000000001"]),
+        ([0.10000000001, 0.1], ["dropout0.1", "dropout0.1_"]),
+        ([0.12345678, 0.12345679, 0.123457], ["dropout0.123457", "dropout0.12345679", "dropout0.123457_"]),
+        (["a b", "a_b", "a/b"], ["dropouta_b", "dropouta_b_", "dropouta_b_"]),
+        ([1, "1"], ["dropout1", "dropout1_"]),
+        ([True, "True"], ["dropoutTrue", "dropoutTrue_"]),
+    ],
+)
+def test_values_that_are_printed_alike_have_names_of_their_own(values, expected):
+    found = names({"grid": {"dropout": values}})
+    assert len(set(found)) == len(values)
+    for name, begins in zip(found, expected, strict=True):
+        assert name.startswith(begins) if begins.endswith("_") else name == begins
+    assert names({"points": [{"dropout": value} for value in values]}) == found
+    sampled = grid_of({"sampler": {"trials": 3, "space": {"dropout": {"choices": values}}}})
+    assert [trial_point(sampled, {"dropout": value}).name for value in values] == found
+
+
+@given(st.lists(st.one_of(st.floats(0, 1), st.text("ab _/1.", max_size=3), st.integers(0, 12)), unique_by=repr))
+def test_no_two_values_of_an_axis_share_a_name(values):
+    different = list(dict.fromkeys(values))
+    if different:
+        assert len(set(names({"grid": {"dropout": different}}))) == len(different)
+
+
+def test_values_that_are_added_behind_others_rename_nothing():
+    first = [0.10000000001, 0.2, "a b"]
+    before = names({"grid": {"dropout": first}})
+    assert names({"grid": {"dropout": [*first, 0.1, "a_b", 0.20000000001]}})[:3] == before
+    assert before == ["dropout0.1", "dropout0.2", "dropouta_b"]
+
+
+def test_the_same_value_twice_is_the_same_trial():
+    with pytest.raises(ConfigError, match=r"dropout0\.1 again"):
+        names({"points": [{"dropout": 0.1}, {"dropout": 0.1}]})
+    with pytest.raises(ConfigError, match="dropout1 again"):
+        names({"points": [{"dropout": 1}, {"dropout": 1.0}]})

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from gapsack.dashboards.records import FrontierPoint
+from gapsack.selection.errors import InputError
 from gapsack.selection.report.ensemble import Ensemble, Member
 from gapsack.sweep.cli.show.status import run_values, status_values
 from gapsack.sweep.cluster.drive import run_sweep
@@ -37,8 +38,8 @@ def finish(run, name, **record):
     trial = run.trial(name)
     trial.begin({})
     trial.curve.write_text(CURVE)
-    values = {"gap": 0.5, "size_bytes": {"float16": 1}, "averaging_range": (10, 20), "videos": 7, **record}
-    trial.finish(TrialResult(name=name, family="gated_netvlad", axes={}, hyperparameters={}, **values))
+    values = {"axes": {}, "gap": 0.5, "size_bytes": {"float16": 1}, "averaging_range": (10, 20), "videos": 7, **record}
+    trial.finish(TrialResult(name=name, family="gated_netvlad", hyperparameters={}, **values))
 
 
 @pytest.fixture
@@ -109,6 +110,36 @@ def test_a_sampled_run_has_the_trials_that_were_proposed(tmp_path):
     state = run_state(run)
     assert [trial.plan.hyperparameters["hidden"] for trial in state.trials] == [17]
     assert state.wanted == 9
+
+
+def test_a_sampled_run_is_done_when_its_whole_space_is_tried(tmp_path):
+    space = {"clusters": {"choices": [4, 8]}, "hidden": {"choices": [16]}}
+    run = make_run(tmp_path / "run", GRID | {"search": {"sampler": {"trials": 6, "space": space}}})
+    for clusters in (4, 8):
+        assert run_state(run).status == "incomplete"
+        name = f"K{clusters}-H16"
+        finish(run, name, axes={"clusters": clusters, "hidden": 16})
+        run.trial(name).begin({"point": {"axes": {"clusters": clusters, "hidden": 16}}})
+        run.trial(name).release()
+    state = run_state(run)
+    assert (state.status, state.wanted, len(state.done)) == ("done", 2, 2)
+    (notice,) = state.notices
+    assert "has 2 points that can be trained, fewer than its 6 trials" in notice
+    assert status_values(state)["notices"] == [notice]
+
+
+def test_the_folder_of_a_trial_whose_value_is_printed_alike_is_not_taken_over(tmp_path):
+    points = [{"clusters": 4, "hidden": 8, "dropout": value} for value in (0.1, 0.10000000001)]
+    run = make_run(tmp_path / "run", GRID | {"search": {"points": points[1:]}})
+    finish(run, "K4-H8-dropout0.1", axes=points[1])
+    assert run_state(run).status == "done"
+    for order, expected in ((points[::-1], ["done", "pending"]), (points, None)):
+        run.config_file.write_text(json.dumps(Grid.model_validate(GRID | {"search": {"points": order}}).to_dict()))
+        if expected is None:
+            with pytest.raises(InputError, match=r"dropout0\.1 .*got that of dropout 0\.10000000001: list the values"):
+                run_state(run)
+        else:
+            assert [trial.status for trial in run_state(run).trials] == expected
 
 
 def test_a_trial_trained_before_the_budget_was_lowered_stays_done(run):
