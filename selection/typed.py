@@ -55,8 +55,9 @@ def read_value(path: str | PathLike[str], *, what: str, advice: str) -> Any:
 def validated(value: Any, kind: type[T], path: str | PathLike[str], *, what: str, advice: str) -> T:
     """A JSON value as one of a type. Errors as `read_typed`, which see for the arguments."""
     try:
+        key: Any = kind
         # Written out again because strict types take lists for tuples in JSON alone.
-        found: T = _adapter(kind).validate_json(json.dumps(value), strict=True)
+        found: T = _adapter(key).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         problems = [_problem(details) for details in error.errors(include_url=False)]
         more = f"; and {len(problems) - NAMED_PROBLEMS} more" if len(problems) > NAMED_PROBLEMS else ""
@@ -70,7 +71,7 @@ def damaged(path: str | PathLike[str], got: str, *, what: str, advice: str) -> D
 
 
 @lru_cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 

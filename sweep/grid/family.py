@@ -196,9 +196,10 @@ def _values(known: _Known, key: str, values: tuple[Any, ...], location: Location
     seen: set[object] = set()
     for index, value in enumerate(values):
         yield from _value(known, key, value, (*location, index))
-        again = (isinstance(value, bool), value)
-        if again in seen or seen.add(again):
+        told_apart = (isinstance(value, bool), value)
+        if told_apart in seen:
             yield Problem((*location, index), f"expected each value once, got {value} again")
+        seen.add(told_apart)
 
 
 def _value(known: _Known, key: str, value: object, location: Location) -> Iterator[Problem]:

@@ -26,6 +26,7 @@ from gapsack.sweep.cluster import launch
 from gapsack.sweep.cluster.drive import SweepResult
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.grid.read import load_grid
+from gapsack.sweep.runs import checksums
 from gapsack.sweep.runs.curve import curve_rows
 from gapsack.sweep.runs.damage import digests
 from gapsack.sweep.runs.folder import RunFolder
@@ -62,7 +63,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run = RunFolder(folder / "runs" / name)
         split = launch.find_files(grid)
         launch.prepare(run, grid, GRID, split)
-        launch.checksums.keep(run.checksums_file, launch.checksums.take([*split.train, *split.holdout]))
+        checksums.keep(run.checksums_file, checksums.take([*split.train, *split.holdout]))
         truth = Labels.from_dense(IDS, np.random.default_rng(9).random((len(IDS), 24)) < 0.2)
         CandidatePool(truth, [candidate(each, seed) for seed, each in enumerate(DONE)]).write(run.pool)
         for each in DONE:
@@ -118,7 +119,10 @@ def cut(share: float) -> Callable[[Path], None]:
 
 
 def written(content: bytes) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(content) and None
+    def damage(path: Path) -> None:
+        path.write_bytes(content)
+
+    return damage
 
 
 def zeros(path: Path) -> None:
