@@ -24,6 +24,7 @@ from gapsack.sweep.grid.points import trial_points
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
 from gapsack.sweep.runs.record import FileDigest, TrialResult
+from gapsack.sweep.runs.salvage import salvaged
 
 
 class _Candidate(BaseModel):
@@ -99,8 +100,20 @@ def set_aside_damaged(run: RunFolder, grid: Grid) -> list[str]:
             damages[trials[0].name] = trials[0], labels
         sentences.append(f"{labels}; {next(iter(damages))} publishes them" if damages else labels)
     for trial, _damage_found in damages.values():
-        trial.set_aside()
+        _set_aside(trial)
     return sentences
+
+
+def _set_aside(trial: TrialFolder) -> None:
+    """Keep a trial's record, or what can be told in its place, as the earlier one."""
+    try:
+        trial.result()
+    except DamagedFileError:
+        anew = salvaged(trial)
+        if anew is not None:
+            trial.set_aside_as(anew)
+            return
+    trial.set_aside()
 
 
 def is_whole(path: Path, run: Path, record: TrialResult) -> bool:

@@ -117,6 +117,12 @@ class TrialFolder:
         self.record.replace(self.earlier_record)
         sync_folder(self.path)
 
+    def set_aside_as(self, earlier: TrialResult) -> None:
+        """As `set_aside`, of a record that is damaged; `earlier` is kept in its place."""
+        replace_json(self.earlier_record, earlier.to_dict())
+        remove(self.record)
+        sync_folder(self.path)
+
     def fail(self, reason: str, details: str | None = None) -> None:
         """Write why the trial failed: one line, and a stack trace for an error that nobody foresaw."""
         replace_json(self.failure, {"reason": reason, "details": details})

@@ -337,6 +337,36 @@ def test_a_trial_whose_weights_are_damaged_is_trained_again_to_the_same_result(s
     assert_same_result(undisturbed, spec)
 
 
+@pytest.mark.parametrize("how", ["empty", "cut", "zeros"])
+def test_a_trial_whose_record_is_damaged_is_published_again_from_its_weights(small_trial, fits, how):
+    spec = small_trial()
+    record, _ = run(spec)
+    before = {file: (spec.run.pool / file).read_bytes() for file in PUBLISHED}
+    spoilt(spec.folder.record, how)
+    (told,) = set_aside_damaged(spec.run, spec.grid)
+    assert str(spec.folder.record) in told
+    trained = len(fits)
+    again, _ = run(spec)
+    assert len(fits) == trained
+    assert {file: (spec.run.pool / file).read_bytes() for file in PUBLISHED} == before
+    lost = {"averaging_range", "averaging_evaluated", "step_single", "data_wait_share", "environment", "kernels"}
+    # Not measured again: of the whole training, where the curve knows the last stretch; and what read the files.
+    other = {"videos_per_second", "fit_seconds", "seeds", "data", "faults", "finished"}
+    kept = record.to_dict().keys() - lost - other
+    assert {key: again.to_dict()[key] for key in kept} == {key: record.to_dict()[key] for key in kept}
+
+
+def test_a_record_and_a_config_that_are_damaged_cost_a_training(small_trial, fits):
+    spec = small_trial()
+    run(spec)
+    spoilt(spec.folder.record, "cut")
+    spoilt(spec.folder.config_file, "cut")
+    set_aside_damaged(spec.run, spec.grid)
+    trained = len(fits)
+    run(spec)
+    assert len(fits) == trained + 24
+
+
 def test_a_record_that_is_damaged_or_of_another_training_is_not_published_by(small_trial, fits):
     spec = small_trial()
     record, _ = run(spec)
