@@ -25,3 +25,8 @@ def test_markup_is_escaped_once() -> None:
 
 def test_missing_parts_are_left_out() -> None:
     assert join(["a", None, Markup("<br>"), 3]) == "a<br>3"
+
+
+def test_control_characters_are_left_out_of_content_and_attributes():
+    hostile = "a\x1b[2J\x00b\x9bc\u202ed\ne\tf"
+    assert tag("p", hostile, title=hostile) == '<p title="a[2Jbcd\ne\tf">a[2Jbcd\ne\tf</p>'

@@ -1,14 +1,17 @@
 import json
 
+import numpy as np
 import pytest
 
 from gapsack.dashboards.records import FrontierPoint
 from gapsack.selection.errors import InputError
+from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
 from gapsack.selection.report.ensemble import Ensemble, Member
 from gapsack.sweep.cli.show.status import run_values, status_values
 from gapsack.sweep.cluster.drive import run_sweep
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.runs.damage import digests, set_aside_damaged
 from gapsack.sweep.runs.folder import RunFolder, runs_in
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.report import frontier_points, inferior_trials, sweep_records
@@ -257,3 +260,21 @@ def test_one_unreadable_run_does_not_hide_the_others(run):
     assert [state.run.name for state in states] == ["run"]
     assert len(problems) == 1
     assert str(other.config_file) in problems[0]
+
+
+def pool_of_one(name):
+    ids, scores = ["a", "b"], np.random.default_rng(0).random((2, 10), np.float32)
+    return Labels.from_dense(ids, scores > 0.5), [Candidate(name, {"float16": 1}, Predictions.from_dense(ids, scores))]
+
+
+def test_weights_that_were_deleted_are_told_and_nothing_is_trained_for_them(run):
+    trial = run.trial("K4-H8")
+    np.savez(trial.weights, w=np.zeros(3))
+    CandidatePool(*pool_of_one("K4-H8")).write(run.pool)
+    finish(run, "K4-H8", files=digests(run.path, [trial.weights]))
+    assert run_state(run).trials[0].reason is None
+    trial.weights.unlink()
+    state = run_state(run).trials[0]
+    assert state.status == "done"
+    assert str(trial.weights) in state.reason
+    assert set_aside_damaged(run, run_state(run).grid) == []
