@@ -33,7 +33,7 @@ class BatchNorm(TensorLayer):
         norm = self.parameters(training)
         statistics = moments(inputs) if norm.given is None else norm.given
         if training:
-            self.remember(self._to_remember(inputs, statistics))
+            self.remember(statistics, inputs)
         return normalised(inputs, norm, statistics)
 
     def parameters(self, training: bool) -> Normalisation:
@@ -41,14 +41,15 @@ class BatchNorm(TensorLayer):
         given = None if training else (self.moving_mean.value, self.moving_variance.value)
         return Normalisation(self.gamma.value, self.beta.value, given)
 
-    def remember(self, statistics: tuple[Any, Any]) -> None:
-        """Move the moving mean and variance towards those of a batch."""
-        decay = self.statistics_decay
-        for moving, found in zip((self.moving_mean, self.moving_variance), statistics, strict=True):
-            moving.assign(moving * decay + found * (1 - decay))
+    def remember(self, statistics: tuple[Any, Any], inputs: Any) -> None:
+        """Move the moving mean and variance towards the mean and biased variance of a batch.
 
-    def _to_remember(self, inputs: Any, statistics: tuple[Any, Any]) -> tuple[Any, Any]:
-        if not self.unbiased:
-            return statistics
-        count = math.prod(inputs.shape[:-1])
-        return statistics[0], statistics[1] * (count / max(1, count - 1))
+        `inputs` are what they were taken of, or anything with as many rows, [..., features].
+        """
+        mean, variance = statistics
+        if self.unbiased:
+            rows = math.prod(inputs.shape[:-1])
+            variance = variance * (rows / max(1, rows - 1))
+        decay = self.statistics_decay
+        for moving, found in zip((self.moving_mean, self.moving_variance), (mean, variance), strict=True):
+            moving.assign(moving * decay + found * (1 - decay))

@@ -28,7 +28,7 @@ class NetVLAD(TensorLayer):
         run = self.kernels.chosen(described)
         descriptor, statistics = run(self.kernels, frames, clusters, self.compute_dtype)
         if training:
-            self.batch_norm.remember(statistics)
+            self.batch_norm.remember(statistics, frames.codes)
         return descriptor
 
 

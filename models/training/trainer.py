@@ -17,8 +17,8 @@ from gapsack.models.training.recipe import Recipe
 from gapsack.selection.errors import InputError
 
 if TYPE_CHECKING:
+    from gapsack.models.tasks.losses import Loss
     from gapsack.models.training.backends import Backend
-    from gapsack.models.training.step import Loss
 
 State = dict[str, NDArray[Any]]
 Inputs = Mapping[str, NDArray[Any]]
