@@ -17,8 +17,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from gapsack.models.tasks.answer import Answer
 from gapsack.models.layers.kernels import Kernels, ObservedKernels
+from gapsack.models.tasks.answer import Answer
 from gapsack.models.tensors import Tensor
 
 Table = Mapping[str, Tensor]

@@ -32,7 +32,7 @@ class GatedExperts(TensorLayer):
         self.experts = MixtureOfExperts(table, scope, seed)
         gates = f"{scope}/gating_prob_weights"
         norm = f"{scope}/gating_prob_bn"
-        self.gating = ContextGating(table, gates, norm, seed, unbiased=True) if gates in table else None
+        self.gating = ContextGating(table, gates, norm, seed) if gates in table else None
 
     def call(self, inputs: Any, training: bool = False) -> Answer:
         """[batch, width] -> answer without logits."""

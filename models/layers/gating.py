@@ -13,12 +13,12 @@ from gapsack.models.layers.statistics import Normalisation, moments, normalised
 
 
 class ContextGating(TensorLayer):
-    """x * sigmoid(batch_norm(x @ W)), [batch, width] -> the same shape; `unbiased` as in `BatchNorm`."""
+    """x * sigmoid(batch_norm(x @ W)), [batch, width] -> the same shape."""
 
-    def __init__(self, table: Table, weights: str, norm_scope: str, seed: int, *, unbiased: bool = False) -> None:
+    def __init__(self, table: Table, weights: str, norm_scope: str, seed: int) -> None:
         super().__init__(table, seed)
         self.matrix = self.variable(weights)
-        self.batch_norm = BatchNorm(table, norm_scope, seed, unbiased=unbiased)
+        self.batch_norm = BatchNorm(table, norm_scope, seed)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """[batch, width] -> [batch, width]."""
@@ -26,7 +26,7 @@ class ContextGating(TensorLayer):
         run = self.kernels.chosen(gated)
         values, statistics = run(self.kernels, inputs, self.product(inputs, self.matrix), norm)
         if training:
-            self.batch_norm.remember(statistics, inputs)
+            self.batch_norm.remember(statistics, inputs.shape[0])
         return values
 
 

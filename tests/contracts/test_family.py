@@ -388,6 +388,17 @@ VIDEOS = YouTube8M("frame", classes=30, rgb=8, audio=4)
 CASES = {
     "gated_netvlad": FamilyCase("gated_netvlad", VIDEOS, {"clusters": 4, "hidden": 6, "mixtures": 2}),
     "dbof": FamilyCase("dbof", VIDEOS, {"clusters": 9, "hidden": 5}),
+    "willow_netvlad": FamilyCase("willow_netvlad", VIDEOS, {"clusters": 4, "hidden": 6}),
+    "willow_netvlad-all": FamilyCase(
+        "willow_netvlad", VIDEOS, {"clusters": 4, "hidden": 6, "frames": "all", "relu": True, "gating": False}, 40
+    ),
+    "netrvlad": FamilyCase("netrvlad", VIDEOS, {"clusters": 5, "hidden": 6}),
+    "netfv": FamilyCase("netfv", VIDEOS, {"clusters": 4, "hidden": 6}),
+    "netfv-coupled": FamilyCase(
+        "netfv", VIDEOS, {"clusters": 4, "hidden": 6, "coupled": True, "classifier": "logistic"}
+    ),
+    "soft_dbof": FamilyCase("soft_dbof", VIDEOS, {"clusters": 16, "hidden": 6, "maximum": True, "frames": "all"}, 40),
+    "gated_dbof": FamilyCase("gated_dbof", VIDEOS, {"clusters": 16, "hidden": 6}),
     "keras_model": FamilyCase("keras_model", VIDEOS, {"builder": "builders.py:sampled"}, initial_weights_agree=False),
     "keras_model-whole": FamilyCase(
         "keras_model", VIDEOS, {"builder": "builders.py:whole", "frames": "all"}, 40, initial_weights_agree=False

@@ -20,10 +20,7 @@ POOLINGS = {"max": ops.max, "average": ops.mean}
 
 
 class DBoF(Network):
-    """{"frames": [batch, frames, rgb + audio]} -> probabilities [batch, classes].
-
-    Norms remember the unbiased variance of a batch for evaluation, as TensorFlow 1's fused batch norm does.
-    """
+    """{"frames": [batch, frames, rgb + audio]} -> probabilities [batch, classes]."""
 
     def __init__(self, tensors: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> None:
         super().__init__(tensors, seed)
@@ -31,11 +28,11 @@ class DBoF(Network):
         self.width = hyperparameters["rgb"] + hyperparameters["audio"]
         self.activation = ACTIVATIONS[hyperparameters["activation"]]
         self.pooling = POOLINGS[hyperparameters["pooling"]]
-        self.input_norm = BatchNorm(table, f"{SCOPE}/input_bn", seed, unbiased=True)
+        self.input_norm = BatchNorm(table, f"{SCOPE}/input_bn", seed)
         self.clusters = Dense(table, CLUSTERS, seed)
-        self.cluster_norm = BatchNorm(table, f"{SCOPE}/cluster_bn", seed, unbiased=True)
+        self.cluster_norm = BatchNorm(table, f"{SCOPE}/cluster_bn", seed)
         self.hidden1 = Dense(table, f"{SCOPE}/hidden1_weights", seed)
-        self.hidden1_norm = BatchNorm(table, f"{SCOPE}/hidden1_bn", seed, unbiased=True)
+        self.hidden1_norm = BatchNorm(table, f"{SCOPE}/hidden1_bn", seed)
         self.experts = MixtureOfExperts(table, SCOPE, seed)
 
     def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:

@@ -49,7 +49,16 @@ class GoldenCase:
 
 
 BAG = {"C": "clusters", "H": "hidden", "V": "classes", "M": "mixtures"}
-CASES = (GoldenCase("dbof", "dbof", BAG, {}),)
+CLUSTERED = {"K": "clusters", "H": "hidden", "V": "classes", "M": "mixtures"}
+CASES = (
+    GoldenCase("dbof", "dbof", BAG, {}),
+    GoldenCase("willow_netvlad", "willow_netvlad", CLUSTERED, {}, l2=1e-6),
+    GoldenCase("netrvlad", "netrvlad", CLUSTERED, {}, l2=1e-6),
+    GoldenCase("netfv", "netfv", CLUSTERED, {}, l2=1e-6),
+    GoldenCase("soft_dbof", "soft_dbof", BAG, {"probability_gating": True}, l2=1e-6),
+    GoldenCase("gated_dbof", "gated_dbof", BAG, {}, l2=1e-6),
+    GoldenCase("gated_netvlad", "gated_netvlad", CLUSTERED, {}, l2=1e-6),
+)
 
 
 class Reference:
@@ -92,9 +101,7 @@ class Reference:
 
     def state_after_a_step(self, **recipe: Any) -> Arrays:
         """Of a trainer in which nothing is added to the gradients of the loss, and nothing clipped."""
-        trainer = Trainer(
-            self.model(), Recipe(batch_size=len(self.labels), clip_norm=None, l2=0, **recipe), self.loss
-        )
+        trainer = Trainer(self.model(), Recipe(batch_size=len(self.labels), clip_norm=None, l2=0, **recipe), self.loss)
         trainer.train_step(self.inputs("train_frame_index"), self.labels)
         return trainer.state()
 
