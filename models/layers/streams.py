@@ -7,12 +7,12 @@ from typing import Any
 
 from keras import ops
 
-from gapsack.models.blocks import SCOPE, frame_width
+from gapsack.models.blocks.common import SCOPE, frame_width
 from gapsack.models.layers.base import Network, Table
 from gapsack.models.layers.batch_norm import BatchNorm
 from gapsack.models.layers.classifier import Classifier
 from gapsack.models.layers.dense import Dense
-from gapsack.models.layers.frames import real_frames, unit_frames
+from gapsack.models.layers.frames import check_frames, real_frames, unit_frames
 from gapsack.models.layers.gating import ContextGating
 from gapsack.models.layers.pooling import Pooling
 from gapsack.models.tasks.answer import Answer
@@ -62,9 +62,7 @@ class StreamPooling(Network):
 
     def answer(self, inputs: Mapping[str, Any], training: bool = False) -> Answer:
         """See the base."""
-        frames, real = inputs["frames"], None
-        if len(frames.shape) != 3 or frames.shape[-1] != self.width:
-            raise ValueError(f"expected frames of shape [batch, frames, {self.width}], got {tuple(frames.shape)}")
+        frames, real = check_frames(inputs["frames"], self.width), None
         if self.all_frames:
             real = real_frames(frames, inputs["num_frames"])
         features = self.input_norm(self.kernels.fused(unit_frames)(frames), training=training, real=real)

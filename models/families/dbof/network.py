@@ -12,7 +12,7 @@ from gapsack.models.layers.base import Network
 from gapsack.models.layers.batch_norm import BatchNorm
 from gapsack.models.layers.dense import Dense
 from gapsack.models.layers.experts import MixtureOfExperts
-from gapsack.models.layers.frames import unit_frames
+from gapsack.models.layers.frames import check_frames, unit_frames
 from gapsack.models.tensors import Tensor
 
 ACTIVATIONS = {"relu6": ops.relu6, "sigmoid": ops.sigmoid}
@@ -37,9 +37,7 @@ class DBoF(Network):
 
     def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
         """See the class; batch statistics are used when `training`."""
-        frames = inputs["frames"]
-        if len(frames.shape) != 3 or frames.shape[-1] != self.width:
-            raise ValueError(f"expected frames of shape [batch, frames, {self.width}], got {tuple(frames.shape)}")
+        frames = check_frames(inputs["frames"], self.width)
         # All frames of the batch are rows of one matrix: the norms take their statistics over all of them.
         rows = ops.reshape(self.kernels.fused(unit_frames)(frames), (-1, self.width))
         scores = self.cluster_norm(self.clusters(self.input_norm(rows, training=training)), training=training)

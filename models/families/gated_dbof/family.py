@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gapsack.models import blocks
+from gapsack.models.blocks import common, streams
 from gapsack.models.family import Family, activations_of
 from gapsack.models.hyperparameters import Hyperparameter, Number
 from gapsack.models.tasks.task import View
 from gapsack.models.tensors import Tensor, batch_norm
 
-VIDEO, AUDIO = f"{blocks.SCOPE}/video_DBOF", f"{blocks.SCOPE}/audio_DBOF"
+VIDEO, AUDIO = f"{common.SCOPE}/video_DBOF", f"{common.SCOPE}/audio_DBOF"
 
 
 def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
@@ -25,22 +25,22 @@ def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
     for scope, features, clusters in _streams(hyperparameters):
         poolings += _pooling(scope, features, clusters)
         width += clusters
-    return blocks.stream_network(hyperparameters, tuple(poolings), width)
+    return streams.stream_network(hyperparameters, tuple(poolings), width)
 
 
 def _streams(hyperparameters: Mapping[str, Any]) -> list[tuple[str, int, int]]:
     """Scope, features and clusters of each stream; audio has an eighth as many clusters."""
-    return blocks.streams(hyperparameters, (VIDEO, AUDIO), audio_share=8)
+    return streams.of(hyperparameters, (VIDEO, AUDIO), audio_share=8)
 
 
 def _pooling(scope: str, features: int, clusters: int) -> list[Tensor]:
-    assignment = blocks.assignment(scope, features, clusters)
+    assignment = streams.assignment(scope, features, clusters)
     if scope == AUDIO:
         return assignment
     return [
         *assignment,
-        blocks.matrix(f"{scope}/dim_red", clusters, features, fan=features, group="reduction"),
-        blocks.matrix(f"{scope}/cluster_weights_2", features, clusters, fan=features, group="cluster_gates"),
+        common.matrix(f"{scope}/dim_red", clusters, features, fan=features, group="reduction"),
+        common.matrix(f"{scope}/cluster_weights_2", features, clusters, fan=features, group="cluster_gates"),
         *batch_norm(f"{scope}/cluster_bn_2", clusters),
     ]
 
@@ -62,11 +62,11 @@ def _activations(hyperparameters: Mapping[str, Any], view: View) -> int:
     framewise = [f"{scope}/cluster_weights" for scope in (VIDEO, AUDIO)]
     frames = view.sample_frames
     matrices = activations_of(tensors(hyperparameters), frames=frames, framewise=framewise)
-    return frames * blocks.frame_width(hyperparameters) + matrices
+    return frames * common.frame_width(hyperparameters) + matrices
 
 
 def _more(hyperparameters: Mapping[str, Any]) -> tuple[Hyperparameter, ...]:
-    return blocks.classifier_options(hyperparameters.get("classifier", "moe"), gating=False)
+    return common.classifier_options(hyperparameters.get("classifier", "moe"), gating=False)
 
 
 FAMILY = Family(
@@ -75,19 +75,19 @@ FAMILY = Family(
     hyperparameters=(
         Number("clusters", "C, clusters of the video stream; audio has C // 8", minimum=8),
         Number("hidden", "H, width of the hidden layer"),
-        blocks.CLASSES,
-        blocks.RGB,
-        blocks.OPTIONAL_AUDIO,
-        blocks.FRAMES,
-        blocks.RELU,
-        blocks.gating(False),
-        blocks.classifier("moe"),
+        common.CLASSES,
+        common.RGB,
+        common.OPTIONAL_AUDIO,
+        common.FRAMES,
+        streams.RELU,
+        streams.gating(False),
+        common.classifier("moe"),
     ),
     more=_more,
     tensors=tensors,
     network=_network,
     short_names={"clusters": "C", "hidden": "H"},
-    scope=blocks.SCOPE,
-    whole_frames=blocks.takes_all_frames,
+    scope=common.SCOPE,
+    whole_frames=common.takes_all_frames,
     activations=_activations,
 )

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gapsack.models import blocks
+from gapsack.models.blocks import common, streams
 from gapsack.models.family import Family, activations_of
 from gapsack.models.hyperparameters import Flag, Hyperparameter, Number
 from gapsack.models.tasks.task import View
 from gapsack.models.tensors import Tensor
 
-VIDEO, AUDIO = f"{blocks.SCOPE}/video_FV", f"{blocks.SCOPE}/audio_FV"
+VIDEO, AUDIO = f"{common.SCOPE}/video_FV", f"{common.SCOPE}/audio_FV"
 
 
 def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
@@ -26,18 +26,18 @@ def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
     for scope, features, clusters in _streams(hyperparameters):
         poolings += _pooling(scope, features, clusters, coupled=hyperparameters["coupled"])
         width += 2 * features * clusters
-    return blocks.stream_network(hyperparameters, tuple(poolings), width)
+    return streams.stream_network(hyperparameters, tuple(poolings), width)
 
 
 def _streams(hyperparameters: Mapping[str, Any]) -> list[tuple[str, int, int]]:
     """Scope, features and clusters of each stream; audio has half as many clusters."""
-    return blocks.streams(hyperparameters, (VIDEO, AUDIO), audio_share=2)
+    return streams.of(hyperparameters, (VIDEO, AUDIO), audio_share=2)
 
 
 def _pooling(scope: str, features: int, clusters: int, *, coupled: bool) -> list[Tensor]:
-    own_centres = [] if coupled else [blocks.centres(scope, features, clusters)]
-    deviations = blocks.matrix(f"{scope}/covar_weights", features, clusters, fan=features, group="covariances")
-    return [*blocks.assignment(scope, features, clusters), replace(deviations, mean=1.0), *own_centres]
+    own_centres = [] if coupled else [streams.centres(scope, features, clusters)]
+    deviations = common.matrix(f"{scope}/covar_weights", features, clusters, fan=features, group="covariances")
+    return [*streams.assignment(scope, features, clusters), replace(deviations, mean=1.0), *own_centres]
 
 
 def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:
@@ -54,11 +54,11 @@ def _activations(hyperparameters: Mapping[str, Any], view: View) -> int:
     framewise = [f"{scope}/cluster_weights" for scope in (VIDEO, AUDIO)]
     frames = view.sample_frames
     matrices = activations_of(tensors(hyperparameters), frames=frames, framewise=framewise)
-    return frames * blocks.frame_width(hyperparameters) + matrices
+    return frames * common.frame_width(hyperparameters) + matrices
 
 
 def _more(hyperparameters: Mapping[str, Any]) -> tuple[Hyperparameter, ...]:
-    return blocks.classifier_options(hyperparameters.get("classifier", "moe"), gating=True)
+    return common.classifier_options(hyperparameters.get("classifier", "moe"), gating=True)
 
 
 FAMILY = Family(
@@ -68,19 +68,19 @@ FAMILY = Family(
         Number("clusters", "K, clusters of the video stream; audio has K // 2", minimum=2),
         Number("hidden", "H, width of the hidden layer"),
         Flag("coupled", "centres are 0.01 times the assignment's weights, not trained by themselves", default=False),
-        blocks.CLASSES,
-        blocks.RGB,
-        blocks.OPTIONAL_AUDIO,
-        blocks.FRAMES,
-        blocks.RELU,
-        blocks.gating(True),
-        blocks.classifier("moe"),
+        common.CLASSES,
+        common.RGB,
+        common.OPTIONAL_AUDIO,
+        common.FRAMES,
+        streams.RELU,
+        streams.gating(True),
+        common.classifier("moe"),
     ),
     more=_more,
     tensors=tensors,
     network=_network,
     short_names={"clusters": "K", "hidden": "H"},
-    scope=blocks.SCOPE,
-    whole_frames=blocks.takes_all_frames,
+    scope=common.SCOPE,
+    whole_frames=common.takes_all_frames,
     activations=_activations,
 )

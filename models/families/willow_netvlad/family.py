@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gapsack.models import blocks
+from gapsack.models.blocks import common, streams
 from gapsack.models.family import Family, activations_of
 from gapsack.models.hyperparameters import Hyperparameter, Number
 from gapsack.models.tasks.task import View
 from gapsack.models.tensors import Tensor
 
-VIDEO, AUDIO = f"{blocks.SCOPE}/video_VLAD", f"{blocks.SCOPE}/audio_VLAD"
+VIDEO, AUDIO = f"{common.SCOPE}/video_VLAD", f"{common.SCOPE}/audio_VLAD"
 
 
 def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
@@ -23,14 +23,14 @@ def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
     poolings: list[Tensor] = []
     width = 0
     for scope, features, clusters in _streams(hyperparameters):
-        poolings += [*blocks.assignment(scope, features, clusters), blocks.centres(scope, features, clusters)]
+        poolings += [*streams.assignment(scope, features, clusters), streams.centres(scope, features, clusters)]
         width += features * clusters
-    return blocks.stream_network(hyperparameters, tuple(poolings), width)
+    return streams.stream_network(hyperparameters, tuple(poolings), width)
 
 
 def _streams(hyperparameters: Mapping[str, Any]) -> list[tuple[str, int, int]]:
     """Scope, features and clusters of each stream; audio has half as many clusters."""
-    return blocks.streams(hyperparameters, (VIDEO, AUDIO), audio_share=2)
+    return streams.of(hyperparameters, (VIDEO, AUDIO), audio_share=2)
 
 
 def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:
@@ -47,11 +47,11 @@ def _activations(hyperparameters: Mapping[str, Any], view: View) -> int:
     framewise = [f"{scope}/cluster_weights" for scope in (VIDEO, AUDIO)]
     frames = view.sample_frames
     matrices = activations_of(tensors(hyperparameters), frames=frames, framewise=framewise)
-    return frames * blocks.frame_width(hyperparameters) + matrices
+    return frames * common.frame_width(hyperparameters) + matrices
 
 
 def _more(hyperparameters: Mapping[str, Any]) -> tuple[Hyperparameter, ...]:
-    return blocks.classifier_options(hyperparameters.get("classifier", "moe"), gating=True)
+    return common.classifier_options(hyperparameters.get("classifier", "moe"), gating=True)
 
 
 FAMILY = Family(
@@ -60,19 +60,19 @@ FAMILY = Family(
     hyperparameters=(
         Number("clusters", "K, clusters of the video stream; audio has K // 2", minimum=2),
         Number("hidden", "H, width of the hidden layer"),
-        blocks.CLASSES,
-        blocks.RGB,
-        blocks.OPTIONAL_AUDIO,
-        blocks.FRAMES,
-        blocks.RELU,
-        blocks.gating(True),
-        blocks.classifier("moe"),
+        common.CLASSES,
+        common.RGB,
+        common.OPTIONAL_AUDIO,
+        common.FRAMES,
+        streams.RELU,
+        streams.gating(True),
+        common.classifier("moe"),
     ),
     more=_more,
     tensors=tensors,
     network=_network,
     short_names={"clusters": "K", "hidden": "H"},
-    scope=blocks.SCOPE,
-    whole_frames=blocks.takes_all_frames,
+    scope=common.SCOPE,
+    whole_frames=common.takes_all_frames,
     activations=_activations,
 )

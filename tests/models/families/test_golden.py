@@ -50,6 +50,7 @@ class GoldenCase:
 
 BAG = {"C": "clusters", "H": "hidden", "V": "classes", "M": "mixtures"}
 CLUSTERED = {"K": "clusters", "H": "hidden", "V": "classes", "M": "mixtures"}
+VLAD = {"K": "clusters", "H": "hidden", "V": "classes"}
 CASES = (
     GoldenCase("dbof", "dbof", BAG, {}),
     GoldenCase("willow_netvlad", "willow_netvlad", CLUSTERED, {}, l2=1e-6),
@@ -57,6 +58,14 @@ CASES = (
     GoldenCase("netfv", "netfv", CLUSTERED, {}, l2=1e-6),
     GoldenCase("soft_dbof", "soft_dbof", BAG, {"probability_gating": True}, l2=1e-6),
     GoldenCase("gated_dbof", "gated_dbof", BAG, {}, l2=1e-6),
+    GoldenCase("nextvlad", "nextvlad", VLAD, {"groups": 8, "expansion": 2, "reduction": 4, "dropout": 0}, l2=1e-5),
+    GoldenCase(
+        "mix_nextvlad",
+        "mix_nextvlad",
+        VLAD,
+        {"groups": 8, "expansion": 1, "reduction": 8, "dropout": 0, "branches": 2, "places": 12},
+        l2=1e-5,
+    ),
     GoldenCase("gated_netvlad", "gated_netvlad", CLUSTERED, {}, l2=1e-6),
 )
 

@@ -20,6 +20,13 @@ RGB = Number("rgb", "video features of a frame", default=1024)
 AUDIO = Number("audio", "audio features of a frame", default=128)
 OPTIONAL_AUDIO = Number("audio", "audio features of a frame, 0 for none", minimum=0, default=128)
 
+FRAMES = Choice(
+    "frames",
+    "that a model sees of a video: sampled ones, or all of the first ones, once each, with a mask",
+    ("sampled", "all"),
+    default="sampled",
+)
+
 
 def mixtures(default: int) -> Number:
     """Experts of each class, M."""
@@ -93,73 +100,6 @@ def classifier_tensors(hyperparameters: Mapping[str, Any], width: int, scope: st
     return *experts, *gating
 
 
-FRAMES = Choice(
-    "frames",
-    "that a model sees of a video: sampled ones, or all of the first ones, once each, with a mask",
-    ("sampled", "all"),
-    default="sampled",
-)
-RELU = Flag("relu", "batch norm and ReLU6 on the hidden layer in place of biases", default=False)
-
-
-def gating(default: bool) -> Flag:
-    """Whether the hidden layer is gated."""
-    return Flag("gating", "context gating of the hidden layer", default=default)
-
-
-def streams(
-    hyperparameters: Mapping[str, Any], scopes: tuple[str, str], *, audio_share: int
-) -> list[tuple[str, int, int]]:
-    """Scope, features and clusters of the video stream, and of audio where there is any.
-
-    Audio has as many clusters as video divided by `audio_share`, rounded down.
-    """
-    clusters, audio = int(hyperparameters["clusters"]), int(hyperparameters["audio"])
-    found = [(scopes[0], int(hyperparameters["rgb"]), clusters)]
-    return [*found, (scopes[1], audio, clusters // audio_share)] if audio else found
-
-
-def assignment(scope: str, features: int, clusters: int) -> list[Tensor]:
-    """What assigns frames of a stream to clusters, and the norm of the scores."""
-    weights = matrix(f"{scope}/cluster_weights", features, clusters, fan=features, group="clusters")
-    return [weights, *batch_norm(f"{scope}/cluster_bn", clusters)]
-
-
-def centres(scope: str, features: int, clusters: int) -> Tensor:
-    """Centres of clusters, [1, features, clusters]."""
-    deviation = 1 / math.sqrt(features)
-    return Tensor(f"{scope}/cluster_weights2", (1, features, clusters), deviation=deviation, group="centres")
-
-
 def takes_all_frames(hyperparameters: Mapping[str, Any]) -> bool:
     """Whether a model takes each frame once, with a mask: `Family.whole_frames`."""
     return bool(hyperparameters["frames"] == "all")
-
-
-def stream_network(
-    hyperparameters: Mapping[str, Any], poolings: tuple[Tensor, ...], pooled_width: int
-) -> tuple[Tensor, ...]:
-    """The tensors of `layers.streams.StreamPooling`: input norm, poolings, hidden layer, gating, classifier.
-
-    Args:
-        hyperparameters: Complete ones.
-        poolings: Tensors of the streams' poolings.
-        pooled_width: Values that they give together.
-    """
-    hidden = int(hyperparameters["hidden"])
-    weights = f"{SCOPE}/hidden1_weights"
-    fan = float(hyperparameters["clusters"])  # as in the authors' code, which makes them large
-    after = (
-        tuple(batch_norm(f"{SCOPE}/hidden1_bn", hidden))
-        if hyperparameters["relu"]
-        else (Tensor(f"{SCOPE}/hidden1_biases", (hidden,), deviation=0.01),)
-    )
-    gating = context_gating(f"{SCOPE}/gating_weights_2", f"{SCOPE}/gating_bn", hidden, group="gating")
-    return (
-        *batch_norm(f"{SCOPE}/input_bn", frame_width(hyperparameters)),
-        *poolings,
-        matrix(weights, pooled_width, hidden, fan=fan, group="hidden1"),
-        *after,
-        *(gating if hyperparameters["gating"] else ()),
-        *classifier_tensors(hyperparameters, hidden),
-    )
