@@ -81,8 +81,12 @@ def real_frames(frames: Any, num_frames: Any) -> Any:
 
 def unit_frames(frames: Any, num_frames: Any = None) -> Any:
     """`dequantized`, each frame's whole vector L2-normalised; a frame of zeros stays zeros."""
-    features = dequantized(frames, num_frames)
-    return features * _inverse_norm(ops.sum(ops.square(features), -1, keepdims=True))
+    return unit_vectors(dequantized(frames, num_frames))
+
+
+def unit_vectors(vectors: Any) -> Any:
+    """[..., features] scaled to norm 1 each; zeros stay zeros."""
+    return vectors * _inverse_norm(ops.sum(ops.square(vectors), -1, keepdims=True))
 
 
 def _inverse_norm(square: Any) -> Any:

@@ -16,7 +16,7 @@ from gapsack.models.layers.classifier import Logistic
 from gapsack.models.layers.dense import Dense
 from gapsack.models.layers.frames import dequantized
 from gapsack.models.layers.pooling import flat, unit
-from gapsack.models.tasks.answer import Answer
+from gapsack.models.tasks.answer import Answer, of_logits
 
 WHITENED_MEAN = 4 / 512
 """That of the features whose whitening is undone, by the authors' code; half a step of the 256 bytes' values."""
@@ -107,4 +107,4 @@ class Branch(TensorLayer):
         joined = self.dropout(ops.concatenate(pooled, axis=-1), training=training)
         hidden = self.hidden_norm(self.hidden(joined), training=training)
         gates = self.excite(ops.relu(self.squeeze_norm(self.squeeze(hidden), training=training)))
-        return self.classifier(hidden * ops.sigmoid(gates))
+        return of_logits(self.classifier(hidden * ops.sigmoid(gates)))

@@ -399,6 +399,23 @@ CASES = {
     ),
     "soft_dbof": FamilyCase("soft_dbof", VIDEOS, {"clusters": 16, "hidden": 6, "maximum": True, "frames": "all"}, 40),
     "gated_dbof": FamilyCase("gated_dbof", VIDEOS, {"clusters": 16, "hidden": 6}),
+    "nextvlad": FamilyCase(
+        "nextvlad", VIDEOS, {"clusters": 4, "hidden": 6, "groups": 2, "reduction": 2, "unwhiten": False}, 40
+    ),
+    "mix_nextvlad": FamilyCase(
+        "mix_nextvlad",
+        VIDEOS,
+        {"clusters": 4, "hidden": 6, "groups": 2, "reduction": 2, "unwhiten": False, "branches": 2, "places": 40},
+        40,
+    ),
+    "lstm": FamilyCase("lstm", VIDEOS, {"cells": 5}, 40),
+    "lstm_willow": FamilyCase("lstm_willow", VIDEOS, {"cells": 5}),
+    "gru": FamilyCase("gru", VIDEOS, {"cells": 5}, 40),
+    "lstm_bidirect": FamilyCase("lstm_bidirect", VIDEOS, {"cells": 6}, 40),
+    "gru_bidirect": FamilyCase("gru_bidirect", VIDEOS, {"cells": 6}, 40),
+    "logistic": FamilyCase("logistic", VIDEOS, {}, 40),
+    "frame_level_logistic": FamilyCase("frame_level_logistic", VIDEOS, {}, 40),
+    "moe": FamilyCase("moe", VIDEOS, {"probability_gating": True}, 40),
     "keras_model": FamilyCase("keras_model", VIDEOS, {"builder": "builders.py:sampled"}, initial_weights_agree=False),
     "keras_model-whole": FamilyCase(
         "keras_model", VIDEOS, {"builder": "builders.py:whole", "frames": "all"}, 40, initial_weights_agree=False

@@ -51,6 +51,7 @@ class GoldenCase:
 BAG = {"C": "clusters", "H": "hidden", "V": "classes", "M": "mixtures"}
 CLUSTERED = {"K": "clusters", "H": "hidden", "V": "classes", "M": "mixtures"}
 VLAD = {"K": "clusters", "H": "hidden", "V": "classes"}
+TIME = {"N": "cells", "L": "layers", "V": "classes", "M": "mixtures"}
 CASES = (
     GoldenCase("dbof", "dbof", BAG, {}),
     GoldenCase("willow_netvlad", "willow_netvlad", CLUSTERED, {}, l2=1e-6),
@@ -66,6 +67,15 @@ CASES = (
         {"groups": 8, "expansion": 1, "reduction": 8, "dropout": 0, "branches": 2, "places": 12},
         l2=1e-5,
     ),
+    GoldenCase("lstm", "lstm", TIME, {}),
+    GoldenCase("gru", "gru", TIME, {}, l2=1e-6),
+    GoldenCase("lstm_willow", "lstm_willow", TIME, {}),
+    GoldenCase("lstm_bidirect", "lstm_bidirect", {"N": "cells", "V": "classes"}, {}),
+    GoldenCase("gru_bidirect", "gru_bidirect", {"N": "cells", "V": "classes"}, {}),
+    GoldenCase("logistic", "logistic", {"V": "classes"}, {}),
+    GoldenCase("frame_level_logistic", "frame_level_logistic", {"V": "classes"}, {}),
+    GoldenCase("moe", "moe", {"V": "classes", "M": "mixtures"}, {}),
+    GoldenCase("moe_gated", "moe", {"V": "classes", "M": "mixtures"}, {"probability_gating": True}, l2=1e-6),
     GoldenCase("gated_netvlad", "gated_netvlad", CLUSTERED, {}, l2=1e-6),
 )
 
