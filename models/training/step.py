@@ -14,6 +14,8 @@ from gapsack.models.training.backends import Backend
 from gapsack.models.training.backends.products import ProductGradient
 from gapsack.models.training.recipe import Recipe
 from gapsack.models.training.slots import Slots
+from gapsack.models.training.taught import taught
+from gapsack.models.training.teaching import TARGETS
 
 Inputs = Mapping[str, Any]
 """A batch's inputs by name, as the model takes them."""
@@ -101,17 +103,21 @@ class Step:
             dict(zip(self.slots.trainable, gradients, strict=True)),
         )
 
-    def _loss_of_batch(self, answer: Answer, labels: Any) -> Any:
-        return loss_of_answer(self.loss, answer, labels, self.recipe.label_smoothing)
+    def _loss_of_batch(self, answer: Answer, labels: Any, targets: Any) -> Any:
+        teaching, smoothing = self.recipe.teacher, self.recipe.label_smoothing
+        if teaching is None:
+            return loss_of_answer(self.loss, answer, labels, smoothing)
+        return loss_of_answer(taught(self.loss, teaching), answer, (labels, targets), smoothing)
 
     def _part(
         self, values: Values, weights: list[Any], others: list[Any], batch: tuple[Inputs, Any], *, as_products: bool
     ) -> Any:
         inputs, labels = batch
+        own = {name: array for name, array in inputs.items() if name != TARGETS}
 
         def objective(trainable: list[Any]) -> tuple[Any, Any]:
-            answer, new = self.model.stateless_answer(trainable, others, inputs)
-            loss = self.model.kernels.fused(self._loss_of_batch)(answer, labels)
+            answer, new = self.model.stateless_answer(trainable, others, own)
+            loss = self.model.kernels.fused(self._loss_of_batch)(answer, labels, inputs.get(TARGETS))
             return (loss * values["loss_scale"] if self.scaled else loss), (loss, new)
 
         (_, (loss, new)), gradients = self.backend.differentiate(objective, weights, as_products=as_products)

@@ -18,7 +18,7 @@ WITHOUT_EFFECT = ("name", "search", "budget", "resources", "tracking", "storage"
 """Sections of a grid that change which trials run, where and how recorded, but no trial's result."""
 
 
-CAME_LATER = {"kernels": "auto"}
+CAME_LATER = {"kernels": "auto", "teacher": None}
 """Keys of the training section that earlier versions did not have, with the value that leaves things as they were: a
 trial that one of them began goes on."""
 

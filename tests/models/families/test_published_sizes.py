@@ -7,6 +7,8 @@ tensors.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gapsack.models import sizes
@@ -45,16 +47,9 @@ PUBLISHED = [
 ]
 
 
-@pytest.mark.parametrize(("family", "options", "tensors", "million", "float32", "float16", "eight_bits"), PUBLISHED)
-def test_published_sizes(
-    family: str,
-    options: dict[str, int],
-    tensors: int,
-    million: float,
-    float32: float,
-    float16: float,
-    eight_bits: float,
-) -> None:
+@pytest.mark.parametrize("row", PUBLISHED)
+def test_published_sizes(row: tuple[str, dict[str, Any], int, float, float, float | None, float | None]) -> None:
+    family, options, tensors, million, float32, float16, eight_bits = row
     table = sizes.tensors(family, {**options, "classes": CLASSES})
     assert len(table) == tensors
     assert round(sum(tensor.count for tensor in table) / 1e6, 2) == million
