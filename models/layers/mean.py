@@ -44,4 +44,5 @@ class MeanNetwork(Network):
         count = ops.maximum(ops.cast(num_frames, "float32"), 1.0)[:, None]
         values = (unit_frames if self.frames_of_norm_1 else dequantized)(frames, num_frames)
         mean = ops.sum(values, axis=1) / count
-        return self.classifier(mean if self.frames_of_norm_1 else unit_vectors(mean), training=training)
+        answer: Answer = self.classifier(mean if self.frames_of_norm_1 else unit_vectors(mean), training=training)
+        return answer

@@ -35,7 +35,7 @@ class Unwhitened:
         if hyperparameters["unwhiten"]:
             scales = np.load(SCALES_FILE, allow_pickle=False)
             self.scale = np.concatenate([scales, np.ones(audio, np.float32)])
-            self.mean = np.repeat(np.float32([WHITENED_MEAN, 0]), [len(scales), audio])
+            self.mean = np.repeat(np.array([WHITENED_MEAN, 0], np.float32), [len(scales), audio])
 
     def __call__(self, frames: Any, num_frames: Any) -> Any:
         """See the class."""

@@ -71,4 +71,5 @@ class RecurrentNetwork(Network):
         for layer in self.layers_of_time:
             values, last = layer(values, real)
             states.append(last)
-        return self.classifier(ops.concatenate(self.classified(states), axis=-1), training=training)
+        answer: Answer = self.classifier(ops.concatenate(self.classified(states), axis=-1), training=training)
+        return answer

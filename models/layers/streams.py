@@ -76,4 +76,5 @@ class StreamPooling(Network):
             hidden = ops.relu6(self.hidden_norm(hidden, training=training))
         if self.gating is not None:
             hidden = self.gating(hidden, training=training)
-        return self.classifier(hidden, training=training)
+        answer: Answer = self.classifier(hidden, training=training)
+        return answer

@@ -105,6 +105,8 @@ class TrialSpec:
         for key, default in CAME_LATER.items():
             if relevant["grid"]["training"][key] == default:
                 del relevant["grid"]["training"][key]
+        if "teacher" in relevant["grid"]["training"]:  # the digest says what it is, wherever it lies
+            del relevant["grid"]["training"]["teacher"]["predictions"]
         # Where the files lie says nothing about them, and a run may move to a machine that mounts them elsewhere.
         del relevant["grid"]["data"]["folder"]
         for key in ("train_files", "holdout_files"):

@@ -75,5 +75,6 @@ FAMILY = Family(
     short_names={"clusters": "K", "hidden": "H", "groups": "G", "branches": "B"},
     scope=common.SCOPE,
     whole_frames=lambda _: True,
+    graph_bytes=lambda hyperparameters: 32 * 1024 * (1 + int(hyperparameters["branches"])),
     activations=_activations,
 )

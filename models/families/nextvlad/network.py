@@ -31,4 +31,5 @@ class NeXtVLAD(Network):
         """See the base."""
         frames, num_frames = check_frames(inputs["frames"], self.width), inputs["num_frames"]
         features = self.unwhitened(frames, num_frames)
-        return self.branch(features, real_frames(frames, num_frames), training=training)
+        answer: Answer = self.branch(features, real_frames(frames, num_frames), training=training)
+        return answer
