@@ -8,7 +8,7 @@ casts are off, since they would also round norms, softmaxes and probabilities.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 from keras import ops
 
 from gapsack.models.layers.kernels import Kernels, ObservedKernels
+from gapsack.models.tasks.answer import Answer
 from gapsack.models.tensors import Tensor
 
 Table = Mapping[str, Tensor]
@@ -119,6 +120,22 @@ class Network(keras.Model):
         """The model's variables by tensor name, in the family's order."""
         made = {name: variable for layer in self.tensor_layers() for name, variable in layer.tensor_variables.items()}
         return {tensor.name: made[tensor.name] for tensor in self.tensors}
+
+    def answer(self, inputs: Mapping[str, Any], training: bool = False) -> Answer:
+        """What `call` gives, with all that a loss is made of; networks that know logits define `call` by it."""
+        return Answer(self.call(inputs, training=training))
+
+    def stateless_answer(
+        self, trainable: Sequence[Any], others: Sequence[Any], inputs: Mapping[str, Any]
+    ) -> tuple[Answer, list[Any]]:
+        """The `answer` in training under these values of the variables, and the new values of the non-trainable ones.
+
+        As Keras' own `stateless_call`, which gives what `call` gives.
+        """
+        variables = [*self.trainable_variables, *self.non_trainable_variables]
+        with keras.StatelessScope(state_mapping=zip(variables, (*trainable, *others), strict=True)) as scope:
+            answer = self.answer(inputs, training=True)
+        return answer, [scope.get_current_value(variable) for variable in self.non_trainable_variables]
 
     def compute_in(self, dtype: str) -> None:
         """Compute matrix products in "float32", "bfloat16" or "float16"; variables stay float32."""

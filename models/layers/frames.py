@@ -66,6 +66,13 @@ def dequantized(frames: Any, num_frames: Any = None) -> Any:
     return features if num_frames is None else features * real_frames(frames, num_frames)
 
 
+def check_frames(frames: Any, width: int) -> Any:
+    """The frames, where they are [batch, frames, width]; ValueError otherwise."""
+    if len(frames.shape) != 3 or frames.shape[-1] != width:
+        raise ValueError(f"expected frames of shape [batch, frames, {width}], got {tuple(frames.shape)}")
+    return frames
+
+
 def real_frames(frames: Any, num_frames: Any) -> Any:
     """1 for frames that are a video's own and 0 for those beyond its end, float32 [batch, frames, 1]."""
     places = ops.arange(frames.shape[1], dtype="int32")
@@ -74,8 +81,12 @@ def real_frames(frames: Any, num_frames: Any) -> Any:
 
 def unit_frames(frames: Any, num_frames: Any = None) -> Any:
     """`dequantized`, each frame's whole vector L2-normalised; a frame of zeros stays zeros."""
-    features = dequantized(frames, num_frames)
-    return features * _inverse_norm(ops.sum(ops.square(features), -1, keepdims=True))
+    return unit_vectors(dequantized(frames, num_frames))
+
+
+def unit_vectors(vectors: Any) -> Any:
+    """[..., features] scaled to norm 1 each; zeros stay zeros."""
+    return vectors * _inverse_norm(ops.sum(ops.square(vectors), -1, keepdims=True))
 
 
 def _inverse_norm(square: Any) -> Any:

@@ -26,7 +26,7 @@ class ContextGating(TensorLayer):
         run = self.kernels.chosen(gated)
         values, statistics = run(self.kernels, inputs, self.product(inputs, self.matrix), norm)
         if training:
-            self.batch_norm.remember(statistics)
+            self.batch_norm.remember(statistics, inputs.shape[0])
         return values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from keras import ops
@@ -28,7 +29,7 @@ class NetVLAD(TensorLayer):
         run = self.kernels.chosen(described)
         descriptor, statistics = run(self.kernels, frames, clusters, self.compute_dtype)
         if training:
-            self.batch_norm.remember(statistics)
+            self.batch_norm.remember(statistics, math.prod(frames.codes.shape[:-1]))
         return descriptor
 
 

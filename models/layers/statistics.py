@@ -23,10 +23,15 @@ class Normalisation(NamedTuple):
     given: tuple[Any, Any] | None
 
 
-def moments(inputs: Any) -> tuple[Any, Any]:
-    """Mean and biased variance of every feature of [..., features]."""
-    mean, variance = ops.moments(inputs, axes=list(range(len(inputs.shape) - 1)))
-    return mean, variance
+def moments(inputs: Any, real: Any = None) -> tuple[Any, Any]:
+    """Mean and biased variance of every feature of [..., features], of the rows whose `real` [..., 1] is 1."""
+    axes = list(range(len(inputs.shape) - 1))
+    if real is None:
+        mean, variance = ops.moments(inputs, axes=axes)
+        return mean, variance
+    rows = ops.maximum(ops.sum(real), 1.0)
+    mean = ops.sum(inputs * real, axis=axes) / rows
+    return mean, ops.sum(ops.square(inputs - mean) * real, axis=axes) / rows
 
 
 def scale_and_offset(norm: Normalisation, statistics: tuple[Any, Any]) -> tuple[Any, Any]:

@@ -103,13 +103,14 @@ class Task(ABC):
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The task of `to_dict`, without its name; TypeError or InputError for other values."""
 
-    def loss(self, probabilities: Any, labels: Any, smoothing: float) -> Any:
+    def loss(self, probabilities: Any, labels: Any, smoothing: float, logits: Any = None) -> Any:
         """Mean loss of a batch: tensors [batch, classes], float32 and bool; labels become y (1 - e) + e / n for
-        `smoothing` e, with n the classes of which one is true, or 2."""
+        `smoothing` e, with n the classes of which one is true, or 2. `logits` are taken instead where they are given.
+        """
         from gapsack.models.tasks.losses import categorical_cross_entropy, cross_entropy
 
         kind = categorical_cross_entropy if self.labels == "multi_class" else cross_entropy
-        return kind(probabilities, labels, smoothing)
+        return kind(probabilities, labels, smoothing, logits)
 
     @abstractmethod
     def features(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from gapsack.models.training.pruning import Pruning, PruningSchedule
+from gapsack.models.training.teaching import Teaching
 from gapsack.selection.errors import InputError
 
 
@@ -55,6 +56,8 @@ class Recipe(BaseModel):
             weights themselves.
         accumulate: Parts that a batch is cut into, one after the other, to save memory. Batch norm then sees the parts.
         pruning: Gradual magnitude pruning of the large tensors; None prunes nothing.
+        teacher: The share that a teacher's predictions have in the loss; None for labels alone. With one, every batch
+            brings those predictions among its inputs.
         compute: Type of the matrix products; the rest stays float32. "float16" scales the loss, and skips steps whose
             gradients overflow.
         xla: Compile the step with XLA. None does so where it is faster: on GPUs; JAX always does.
@@ -84,6 +87,7 @@ class Recipe(BaseModel):
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     accumulate: PositiveInt = 1
     pruning: Pruning | None = None
+    teacher: Teaching | None = None
     compute: Literal["float32", "bfloat16", "float16"] = "float32"
     xla: bool | None = None
     kernels: Literal["auto", "plain", "cpu"] = "auto"

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from keras import ops
 
+from gapsack.models.tasks.answer import Answer
+from gapsack.models.tasks.losses import Loss, loss_of_answer
 from gapsack.models.training.arithmetic import Values, averaged, clip_factors, counted, rescaled, updated
 from gapsack.models.training.backends import Backend
 from gapsack.models.training.backends.products import ProductGradient
 from gapsack.models.training.recipe import Recipe
 from gapsack.models.training.slots import Slots
+from gapsack.models.training.taught import taught
+from gapsack.models.training.teaching import TARGETS
 
 Inputs = Mapping[str, Any]
 """A batch's inputs by name, as the model takes them."""
-
-Loss = Callable[[Any, Any, float], Any]
-"""(probabilities, labels, label smoothing) -> mean loss of a batch; see `tasks.Task.loss`."""
 
 
 class Step:
@@ -28,7 +29,7 @@ class Step:
         recipe: What to compute.
         slots: Names of the model's variables.
         backend: Takes gradients and sums of squares.
-        loss: Of a batch's probabilities and labels, with the smoothing of labels.
+        loss: Of a batch; `Task.loss` of the model's task.
     """
 
     def __init__(self, model: Any, recipe: Recipe, slots: Slots, backend: Backend, loss: Loss) -> None:
@@ -102,17 +103,21 @@ class Step:
             dict(zip(self.slots.trainable, gradients, strict=True)),
         )
 
-    def _loss_of_batch(self, probabilities: Any, labels: Any) -> Any:
-        return self.loss(probabilities, labels, self.recipe.label_smoothing)
+    def _loss_of_batch(self, answer: Answer, labels: Any, targets: Any) -> Any:
+        teaching, smoothing = self.recipe.teacher, self.recipe.label_smoothing
+        if teaching is None:
+            return loss_of_answer(self.loss, answer, labels, smoothing)
+        return loss_of_answer(taught(self.loss, teaching), answer, (labels, targets), smoothing)
 
     def _part(
         self, values: Values, weights: list[Any], others: list[Any], batch: tuple[Inputs, Any], *, as_products: bool
     ) -> Any:
         inputs, labels = batch
+        own = {name: array for name, array in inputs.items() if name != TARGETS}
 
         def objective(trainable: list[Any]) -> tuple[Any, Any]:
-            probabilities, new = self.model.stateless_call(trainable, others, inputs, training=True)
-            loss = self.model.kernels.fused(self._loss_of_batch)(probabilities, labels)
+            answer, new = self.model.stateless_answer(trainable, others, own)
+            loss = self.model.kernels.fused(self._loss_of_batch)(answer, labels, inputs.get(TARGETS))
             return (loss * values["loss_scale"] if self.scaled else loss), (loss, new)
 
         (_, (loss, new)), gradients = self.backend.differentiate(objective, weights, as_products=as_products)

@@ -14,11 +14,12 @@ from gapsack.models.checkpoints import Weights, load_reference_weights
 from gapsack.models.errors import TrainingError
 from gapsack.models.training.pruning import prune
 from gapsack.models.training.recipe import Recipe
+from gapsack.models.training.teaching import TARGETS
 from gapsack.selection.errors import InputError
 
 if TYPE_CHECKING:
+    from gapsack.models.tasks.losses import Loss
     from gapsack.models.training.backends import Backend
-    from gapsack.models.training.step import Loss
 
 State = dict[str, NDArray[Any]]
 Inputs = Mapping[str, NDArray[Any]]
@@ -67,20 +68,24 @@ class Trainer:
         """Name of the kernels that run the model: "cpu", or "plain" where the backend is by itself."""
         return self._backend.kernels.name
 
-    def train_step(self, inputs: Inputs, labels: NDArray[np.bool_]) -> None:
+    def train_step(self, inputs: Inputs, labels: NDArray[np.bool_ | np.float32]) -> None:
         """Train on one batch; returns before the device is done where the backend allows, and nothing is to be pruned.
 
         Args:
-            inputs: By name, [batch_size, ...] each, as the model's task says.
-            labels: [batch_size, classes], bool.
+            inputs: By name, [batch_size, ...] each, as the model's task says; with a teacher in the recipe its
+                probabilities too, float32 [batch_size, classes], by the name `teaching.TARGETS`.
+            labels: [batch_size, classes], bool; or float32 where targets are soft.
 
         Raises:
-            InputError: A batch of another size than the recipe's.
+            InputError: A batch of another size than the recipe's, or without the teacher's predictions.
         """
         sizes = {name: len(array) for name, array in (*inputs.items(), ("labels", labels))}
         if set(sizes.values()) != {self.recipe.batch_size}:
             got = " and ".join(f"{name} of {size}" for name, size in sizes.items())
             raise InputError(f"expected a batch of {self.recipe.batch_size} examples, got {got}")
+        if (self.recipe.teacher is not None) != (TARGETS in inputs):
+            told = "a teacher's predictions" if self.recipe.teacher is not None else "no teacher's predictions"
+            raise InputError(f"expected {told} among a batch's inputs, got {', '.join(inputs)}")
         rate = np.float32(self.recipe.learning_rate_at(self.step))
         self._run_step(dict(inputs), labels, rate, np.int32(self.step))
         self.step += 1

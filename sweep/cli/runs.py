@@ -10,6 +10,7 @@ import typer
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import FAILED, INTERRUPTED, JsonOption, make_app, messages, output, print_json, progress_bar
 from gapsack.sweep.cli.choose import app as select_app
+from gapsack.sweep.cli.teach import teach
 
 app = make_app("sweep", "Train a grid of models, then pick the best ensemble that fits a size budget (`sweep select`).")
 app.add_typer(select_app, name="select")
@@ -155,6 +156,11 @@ def report(
     output().print(f"Report: {path}")
     for image in drawn:
         output().print(f"Image:  {image}")
+
+
+app.command(
+    epilog="Example: `sweep teach runs/paper_grid 'yt8m/train*.tfrecord' --out teacher`",
+)(teach)
 
 
 @app.command(epilog="Example: `sweep synth data --classes 40 --train-files 8`")

@@ -11,6 +11,7 @@ from gapsack.selection.files import replace_json, replace_text
 from gapsack.sweep.cluster.drive import SweepResult, run_sweep
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.data.files import Split, expand, split_holdout
+from gapsack.sweep.data.storage.files import file_bytes
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import Grid
@@ -18,10 +19,14 @@ from gapsack.sweep.runs import checksums
 from gapsack.sweep.runs.damage import set_aside_damaged
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.teaching.tutor import with_digest
 from gapsack.sweep.tracking.backlog import Losses
 from gapsack.sweep.tracking.mlflow import MlflowStore, Outcome, tracking_uri
 from gapsack.sweep.tracking.tracker import Tracker
 from gapsack.sweep.trial.run import run_trial
+
+PLACES = ("data.folder", "training.teacher.predictions")
+"""Keys that say where something lies."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ def launch(
         KeyboardInterrupt: stopped at once, by a second Ctrl-C.
     """
     split = find_files(grid)
+    grid = with_digest(grid, [(path, file_bytes(path)) for path in split.train] if grid.training.teacher else [])
     run = RunFolder(folder / grid.storage / grid.name)
     events = events or SweepEvents()
     with run.held():
@@ -133,8 +139,8 @@ def changes(old: Grid, new: Grid) -> list[str]:
     found = []
     for section in ("data", "model", "training"):
         before, after = flat(old.to_dict()[section], section), flat(new.to_dict()[section], section)
-        # Where the files lie says nothing about them; their names are compared too.
-        keys = [key for key in {**before, **after} if key != "data.folder" and before.get(key) != after.get(key)]
+        # Where files lie says nothing about them; their names, and a teacher's digest, are compared too.
+        keys = [key for key in {**before, **after} if key not in PLACES and before.get(key) != after.get(key)]
         found += [f"{key} was {before.get(key)} and is {after.get(key)}" for key in keys]
     return found
 

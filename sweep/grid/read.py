@@ -14,7 +14,7 @@ from gapsack.selection.files import read_json
 from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.family import family_problems, located_options
 from gapsack.sweep.grid.problems import Problem, schema_problems
-from gapsack.sweep.grid.schema import KEEP_VARIABLES, Data, Grid, is_remote
+from gapsack.sweep.grid.schema import KEEP_VARIABLES, Data, Grid, Training, is_remote
 from gapsack.sweep.grid.yaml12 import Document, Location, read_document
 
 DATA_VARIABLE = "GAPSACK_DATA"
@@ -50,7 +50,17 @@ def load_grid(
     content = located_options(content, Path(path).parent.absolute())
     grid = check_grid(content, document, keep_variables=keep_variables)
     data = grid.data.model_copy(update={"folder": resolve_folder(grid.data, path, data_folder)})
-    return grid.model_copy(update={"data": data})
+    return grid.model_copy(update={"data": data, "training": _with_located_teacher(grid.training, path)})
+
+
+def _with_located_teacher(training: Training, grid_file: Path) -> Training:
+    """The section with the place of a teacher's predictions made absolute, from the grid file's folder."""
+    teacher = training.teacher
+    if teacher is None:
+        return training
+    place = (Path(grid_file).parent / Path(teacher.predictions).expanduser()).absolute()
+    located = teacher.model_copy(update={"predictions": str(place)})
+    return training.model_copy(update={"teacher": located})
 
 
 def _replaced(content: Any, location: Location, value: object) -> Any:

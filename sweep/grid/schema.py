@@ -32,6 +32,7 @@ from gapsack.models.family import Family
 from gapsack.models.tasks import Task, View
 from gapsack.models.tasks.youtube8m import Level, YouTube8M
 from gapsack.models.training import Recipe
+from gapsack.models.training.teaching import Teaching
 from gapsack.selection.units import MIB
 from gapsack.sweep.data.dataset import Dataset, dataset_of
 
@@ -230,11 +231,22 @@ class Sensitivity(Section):
     videos: PositiveInt = 1024
 
 
+class Teacher(Teaching, Section):
+    """Whose predictions students learn from: a folder that `sweep teach` made, relative to the grid file."""
+
+    predictions: DataPath
+    unlabelled: bool = False
+    """Examples without any label take part, with the teacher's probabilities in their place."""
+    digest: str | None = None
+    """Of the predictions, which a run notes when it begins."""
+
+
 class Training(Recipe, Section):
     """One trial's training: what a step computes (the keys of `Recipe`, whose defaults are the paper's), and here how a
     trial goes about it.
     """
 
+    teacher: Teacher | None = None
     sample_frames: PositiveInt = 300
     seed: NonNegativeInt = 0
     checkpoint_steps: PositiveInt = 2_000

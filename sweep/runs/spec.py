@@ -18,7 +18,7 @@ WITHOUT_EFFECT = ("name", "search", "budget", "resources", "tracking", "storage"
 """Sections of a grid that change which trials run, where and how recorded, but no trial's result."""
 
 
-CAME_LATER = {"kernels": "auto"}
+CAME_LATER = {"kernels": "auto", "teacher": None}
 """Keys of the training section that earlier versions did not have, with the value that leaves things as they were: a
 trial that one of them began goes on."""
 
@@ -105,6 +105,8 @@ class TrialSpec:
         for key, default in CAME_LATER.items():
             if relevant["grid"]["training"][key] == default:
                 del relevant["grid"]["training"][key]
+        if "teacher" in relevant["grid"]["training"]:  # the digest says what it is, wherever it lies
+            del relevant["grid"]["training"]["teacher"]["predictions"]
         # Where the files lie says nothing about them, and a run may move to a machine that mounts them elsewhere.
         del relevant["grid"]["data"]["folder"]
         for key in ("train_files", "holdout_files"):

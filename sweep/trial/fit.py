@@ -22,6 +22,7 @@ from gapsack.sweep.trial.pace import Lap, Pace
 
 if TYPE_CHECKING:
     from gapsack.models.training import Trainer
+    from gapsack.sweep.teaching.tutor import Tutor
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Fit:
         files: training files.
         faults: counts the faulty records of those files.
         holdout: what GAP is measured on.
+        tutor: adds a teacher's predictions to batches; None without a teacher.
     """
 
     trainer: Trainer
@@ -46,6 +48,7 @@ class Fit:
     checkpoints: Checkpoints
     curve: CurveFile
     control: Control
+    tutor: Tutor | None = None
 
     def __post_init__(self) -> None:
         self.progress = Progress()
@@ -93,7 +96,8 @@ class Fit:
                 self.control.tick()
                 waited = batches.wait_seconds
                 batch = next(batches)
-                self.trainer.train_step(batch.inputs, batch.labels)
+                inputs, labels = (batch.inputs, batch.labels) if self.tutor is None else self.tutor.taught(batch)
+                self.trainer.train_step(inputs, labels)
                 self.progress.step += 1
                 self.progress.reader = batch.resume
                 self._pace.step(batches.wait_seconds - waited)

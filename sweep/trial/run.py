@@ -13,6 +13,7 @@ from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.runs.curve import CurveFile
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
+from gapsack.sweep.teaching.tutor import Tutor
 from gapsack.sweep.trial.averaging import Averaging, Range, RangeSearch, Weights, average
 from gapsack.sweep.trial.checkpoints import Checkpoints, Progress
 from gapsack.sweep.trial.control import Control
@@ -67,6 +68,8 @@ class _Trial:
             tick=control.tick,
         )
         self._faults = Faults(data.max_bad_share)
+        teacher = training.teacher
+        self._tutor = None if teacher is None else Tutor(teacher, data.task.classes)
         self._trainer = trainer
 
     def run(self) -> TrialResult:
@@ -96,6 +99,7 @@ class _Trial:
             checkpoints=self._checkpoints,
             curve=CurveFile(self._spec.folder.curve),
             control=self._control,
+            tutor=self._tutor,
         ).run()
 
     def _search(self, progress: Progress) -> Averaging:

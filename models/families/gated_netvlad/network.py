@@ -14,7 +14,7 @@ from gapsack.models.layers.base import Network
 from gapsack.models.layers.batch_norm import BatchNorm
 from gapsack.models.layers.dense import Dense
 from gapsack.models.layers.experts import MixtureOfExperts
-from gapsack.models.layers.frames import split_frames
+from gapsack.models.layers.frames import check_frames, split_frames
 from gapsack.models.layers.gating import ContextGating
 from gapsack.models.layers.netvlad import NetVLAD
 from gapsack.models.tensors import Tensor
@@ -39,9 +39,7 @@ class GatedNetVLAD(Network):
 
     def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
         """See the class; batch statistics and dropout are used when `training`."""
-        frames = inputs["frames"]
-        if len(frames.shape) != 3 or frames.shape[-1] != self.width:
-            raise ValueError(f"expected frames of shape [batch, frames, {self.width}], got {tuple(frames.shape)}")
+        frames = check_frames(inputs["frames"], self.width)
         split = self.kernels.fused(partial(split_frames, rgb=self.rgb, dtype=self.video.compute_dtype))
         video, audio = split(frames)
         descriptor = ops.concatenate(

@@ -33,6 +33,16 @@ def match(pattern: str) -> list[str]:
     return [str(path) for path in _gfile().glob(pattern)]
 
 
+def file_bytes(path: str) -> int:
+    """Size of a file.
+
+    Raises:
+        DataError: it cannot be opened.
+    """
+    with opened(path) as source:
+        return source.size_bytes
+
+
 class Source(Protocol):
     """An open file."""
 

@@ -1,0 +1,1 @@
+"""Parts that several families share, as plain data: hyperparameters and tensors. Their layers: `models.layers`."""

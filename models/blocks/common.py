@@ -1,0 +1,105 @@
+"""Parts that several families share: their hyperparameters, and the tensors that they store.
+
+The layers that compute with these tensors are in `models.layers`; names are those of the YouTube-8M codes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from gapsack.models.hyperparameters import Choice, Flag, Hyperparameter, Number
+from gapsack.models.tensors import Tensor, batch_norm
+
+SCOPE = "tower"
+"""The variable scope of the YouTube-8M codes."""
+
+CLASSES = Number("classes", "V, classes to predict")
+RGB = Number("rgb", "video features of a frame", default=1024)
+AUDIO = Number("audio", "audio features of a frame", default=128)
+OPTIONAL_AUDIO = Number("audio", "audio features of a frame, 0 for none", minimum=0, default=128)
+
+FRAMES = Choice(
+    "frames",
+    "that a model sees of a video: sampled ones, or all of the first ones, once each, with a mask",
+    ("sampled", "all"),
+    default="sampled",
+)
+
+
+def mixtures(default: int) -> Number:
+    """Experts of each class, M."""
+    return Number("mixtures", "M, experts of each class", default=default)
+
+
+def probability_gating(default: bool) -> Flag:
+    """Whether the classes' probabilities gate each other."""
+    return Flag("probability_gating", "gate the probabilities of classes by each other", default=default)
+
+
+def classifier(default: str) -> Choice:
+    """What makes probabilities of the last representation; `classifier_options` follow from it."""
+    return Choice("classifier", "of the representation: mixture of experts or logistic", ("moe", "logistic"), default)
+
+
+def classifier_options(chosen: str, *, default_mixtures: int = 2, gating: bool = False) -> tuple[Hyperparameter, ...]:
+    """Hyperparameters of a classifier by its name: a logistic one has none."""
+    return (mixtures(default_mixtures), probability_gating(gating)) if chosen == "moe" else ()
+
+
+def frame_width(hyperparameters: Mapping[str, Any]) -> int:
+    """Values of a frame, video and audio."""
+    return int(hyperparameters["rgb"]) + int(hyperparameters["audio"])
+
+
+def matrix(name: str, rows: int, columns: int, *, fan: float, group: str | None = None) -> Tensor:
+    """A matrix [rows, columns] whose initial values are normal, 1 / sqrt(fan)."""
+    return Tensor(name, (rows, columns), deviation=1 / math.sqrt(fan), group=group)
+
+
+def glorot(name: str, rows: int, columns: int, *, group: str, decayed: bool = True) -> Tensor:
+    """A matrix of Glorot's deviation, by default with an L2 term in the training loss."""
+    return Tensor(name, (rows, columns), deviation=math.sqrt(2 / (rows + columns)), group=group, decayed=decayed)
+
+
+def context_gating(weights: str, norm_scope: str, width: int, *, group: str | None = None) -> tuple[Tensor, ...]:
+    """A gating's square matrix and its batch norm."""
+    return matrix(weights, width, width, fan=width, group=group), *batch_norm(norm_scope, width)
+
+
+def logistic(scope: str, width: int, classes: int) -> tuple[Tensor, ...]:
+    """A logistic classifier, one matrix and its biases; only the matrix has an L2 term."""
+    return (
+        glorot(f"{scope}/fully_connected/weights", width, classes, group="classifier"),
+        Tensor(f"{scope}/fully_connected/biases", (classes,)),
+    )
+
+
+def mixture_of_experts(scope: str, width: int, classes: int, experts: int) -> tuple[Tensor, ...]:
+    """Gates, experts and their biases; the two matrices have L2 terms."""
+    return (
+        glorot(f"{scope}/gates/weights", width, classes * (experts + 1), group="gates"),
+        glorot(f"{scope}/experts/weights", width, classes * experts, group="experts"),
+        Tensor(f"{scope}/experts/biases", (classes * experts,)),
+    )
+
+
+def classifier_tensors(hyperparameters: Mapping[str, Any], width: int, scope: str = SCOPE) -> tuple[Tensor, ...]:
+    """The tensors of the classifier that (complete) hyperparameters choose, of a representation of `width` values.
+
+    A family without the hyperparameter `classifier` has a mixture of experts.
+    """
+    classes = int(hyperparameters["classes"])
+    if hyperparameters.get("classifier", "moe") == "logistic":
+        return logistic(scope, width, classes)
+    experts = mixture_of_experts(scope, width, classes, int(hyperparameters["mixtures"]))
+    if not hyperparameters["probability_gating"]:
+        return experts
+    gating = context_gating(f"{scope}/gating_prob_weights", f"{scope}/gating_prob_bn", classes, group="gating_prob")
+    return *experts, *gating
+
+
+def takes_all_frames(hyperparameters: Mapping[str, Any]) -> bool:
+    """Whether a model takes each frame once, with a mask: `Family.whole_frames`."""
+    return bool(hyperparameters["frames"] == "all")

@@ -1,0 +1,64 @@
+"""Tensors of recurrent networks over frames, by the names of TensorFlow 1's cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gapsack.models.blocks import common
+from gapsack.models.family import activations_of
+from gapsack.models.hyperparameters import Hyperparameter, Number
+from gapsack.models.tasks.task import View
+from gapsack.models.tensors import Tensor
+
+Cell = Callable[[str, int, int], list[Tensor]]
+"""(scope, width of the inputs, cells) -> tensors of a layer."""
+
+HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
+    Number("cells", "N, width of a layer's state"),
+    common.CLASSES,
+    common.RGB,
+    common.OPTIONAL_AUDIO,
+)
+LAYERS = Number("layers", "recurrent layers, one on the other", default=2)
+
+
+def lstm(scope: str, width: int, cells: int) -> list[Tensor]:
+    """Kernel [inputs + state, 4 cells] and biases of an LSTM: input, candidate, forget and output gates."""
+    inner = f"{scope}/basic_lstm_cell"
+    return [_kernel(f"{inner}/kernel", width + cells, 4 * cells), Tensor(f"{inner}/bias", (4 * cells,))]
+
+
+def gru(scope: str, width: int, cells: int) -> list[Tensor]:
+    """Kernels and biases of a GRU: reset and update gates, whose biases begin at 1, and the candidate."""
+    inner = f"{scope}/gru_cell"
+    return [
+        _kernel(f"{inner}/gates/kernel", width + cells, 2 * cells),
+        Tensor(f"{inner}/gates/bias", (2 * cells,), mean=1.0),
+        _kernel(f"{inner}/candidate/kernel", width + cells, cells),
+        Tensor(f"{inner}/candidate/bias", (cells,)),
+    ]
+
+
+def stack(cell: Cell, root: str, width: int, cells: int, layers: int) -> list[Tensor]:
+    """Layers of as many cells one on the other, under `root`."""
+    widths = [width, *[cells] * (layers - 1)]
+    return [tensor for index, inputs in enumerate(widths) for tensor in cell(layer_scope(root, index), inputs, cells)]
+
+
+def layer_scope(root: str, index: int) -> str:
+    """Of the tensors of a layer."""
+    return f"{root}/multi_rnn_cell/cell_{index}"
+
+
+def activations(tensors: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], view: View) -> int:
+    """Values that one example's layers give in training: of every frame, what each kernel takes in and gives."""
+    framewise = [tensor.name for tensor in tensors if tensor.name.endswith("/kernel")]
+    frames = view.sample_frames
+    matrices = activations_of(tensors, frames=frames, framewise=framewise)
+    return frames * common.frame_width(hyperparameters) + matrices
+
+
+def _kernel(name: str, rows: int, columns: int) -> Tensor:
+    return Tensor(name, (rows, columns), deviation=math.sqrt(2 / (rows + columns)), group="kernels")

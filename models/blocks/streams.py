@@ -1,0 +1,71 @@
+"""Tensors of networks that pool the frames of each stream: `layers.streams.StreamPooling`, after WILLOW's models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from gapsack.models.blocks import common
+from gapsack.models.hyperparameters import Flag
+from gapsack.models.tensors import Tensor, batch_norm
+
+RELU = Flag("relu", "batch norm and ReLU6 on the hidden layer in place of biases", default=False)
+
+
+def gating(default: bool) -> Flag:
+    """Whether the hidden layer is gated."""
+    return Flag("gating", "context gating of the hidden layer", default=default)
+
+
+def of(hyperparameters: Mapping[str, Any], scopes: tuple[str, str], *, audio_share: int) -> list[tuple[str, int, int]]:
+    """Scope, features and clusters of the video stream, and of audio where there is any.
+
+    Audio has as many clusters as video divided by `audio_share`, rounded down.
+    """
+    clusters, audio = int(hyperparameters["clusters"]), int(hyperparameters["audio"])
+    found = [(scopes[0], int(hyperparameters["rgb"]), clusters)]
+    return [*found, (scopes[1], audio, clusters // audio_share)] if audio else found
+
+
+def assignment(scope: str, features: int, clusters: int) -> list[Tensor]:
+    """What assigns frames of a stream to clusters, and the norm of the scores."""
+    weights = common.matrix(f"{scope}/cluster_weights", features, clusters, fan=features, group="clusters")
+    return [weights, *batch_norm(f"{scope}/cluster_bn", clusters)]
+
+
+def centres(scope: str, features: int, clusters: int) -> Tensor:
+    """Centres of clusters, [1, features, clusters]."""
+    deviation = 1 / math.sqrt(features)
+    return Tensor(f"{scope}/cluster_weights2", (1, features, clusters), deviation=deviation, group="centres")
+
+
+def stream_network(
+    hyperparameters: Mapping[str, Any], poolings: tuple[Tensor, ...], pooled_width: int
+) -> tuple[Tensor, ...]:
+    """The tensors of `layers.streams.StreamPooling`: input norm, poolings, hidden layer, gating, classifier.
+
+    Args:
+        hyperparameters: Complete ones.
+        poolings: Tensors of the streams' poolings.
+        pooled_width: Values that they give together.
+    """
+    hidden = int(hyperparameters["hidden"])
+    weights = f"{common.SCOPE}/hidden1_weights"
+    fan = float(hyperparameters["clusters"])  # as in the authors' code, which makes them large
+    after = (
+        tuple(batch_norm(f"{common.SCOPE}/hidden1_bn", hidden))
+        if hyperparameters["relu"]
+        else (Tensor(f"{common.SCOPE}/hidden1_biases", (hidden,), deviation=0.01),)
+    )
+    gating = common.context_gating(
+        f"{common.SCOPE}/gating_weights_2", f"{common.SCOPE}/gating_bn", hidden, group="gating"
+    )
+    return (
+        *batch_norm(f"{common.SCOPE}/input_bn", common.frame_width(hyperparameters)),
+        *poolings,
+        common.matrix(weights, pooled_width, hidden, fan=fan, group="hidden1"),
+        *after,
+        *(gating if hyperparameters["gating"] else ()),
+        *common.classifier_tensors(hyperparameters, hidden),
+    )

@@ -1,0 +1,36 @@
+"""The frame-level logistic model of the YouTube-8M starter code (Abu-El-Haija et al. 2016, arXiv 1609.08675).
+
+Of the mean of frames that have norm 1 each, which is not normalised again. Names are those of the starter's graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gapsack.models.blocks import common
+from gapsack.models.family import Family
+from gapsack.models.tensors import Tensor
+
+
+def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
+    """Every tensor of the model with these (complete) hyperparameters."""
+    return common.logistic(common.SCOPE, common.frame_width(hyperparameters), int(hyperparameters["classes"]))
+
+
+def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:
+    from gapsack.models.layers.mean import MeanNetwork
+
+    return MeanNetwork(table, hyperparameters, seed, frames_of_norm_1=True)
+
+
+FAMILY = Family(
+    name="frame_level_logistic",
+    tasks=("youtube8m",),
+    hyperparameters=(common.CLASSES, common.RGB, common.OPTIONAL_AUDIO),
+    tensors=tensors,
+    network=_network,
+    short_names={},
+    scope=common.SCOPE,
+    whole_frames=lambda _: True,
+)

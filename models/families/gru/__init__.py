@@ -1,0 +1,5 @@
+"""The GRU of the 2017 winners (Miech, Laptev and Sivic 2017, arXiv 1706.06905)."""
+
+from gapsack.models.families.gru.family import FAMILY
+
+__all__ = ["FAMILY"]

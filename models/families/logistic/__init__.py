@@ -1,0 +1,5 @@
+"""The logistic model of the YouTube-8M starter code (Abu-El-Haija et al. 2016, arXiv 1609.08675)."""
+
+from gapsack.models.families.logistic.family import FAMILY
+
+__all__ = ["FAMILY"]

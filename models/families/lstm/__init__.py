@@ -1,0 +1,5 @@
+"""The LSTM of the YouTube-8M starter code (Abu-El-Haija et al. 2016, arXiv 1609.08675)."""
+
+from gapsack.models.families.lstm.family import FAMILY
+
+__all__ = ["FAMILY"]

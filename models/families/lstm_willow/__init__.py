@@ -1,0 +1,5 @@
+"""The LSTM of the 2017 winners (Miech, Laptev and Sivic 2017, arXiv 1706.06905)."""
+
+from gapsack.models.families.lstm_willow.family import FAMILY
+
+__all__ = ["FAMILY"]
