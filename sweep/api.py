@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ __all__ = ["build", "ensemble", "evaluate", "frontier", "predict", "run", "statu
 PathLike = Path | str
 Advance = Callable[[int], object]
 """Gets how much more is done: videos that were read, or members that were written."""
+Control = AbstractContextManager[Mapping[str, Any]]
+"""Surrounds a search and gives it options."""
 
 
 def run(
@@ -95,7 +97,13 @@ def status(run: PathLike) -> RunState:
 
 
 def ensemble(
-    source: PathLike, *, budget_mib: float, out: PathLike | None = None, address: str | None = None, **options: Any
+    source: PathLike,
+    *,
+    budget_mib: float,
+    out: PathLike | None = None,
+    address: str | None = None,
+    control: Control | None = None,
+    **options: Any,
 ) -> Ensemble:
     """Search the best subset, precisions and weights under a size budget.
 
@@ -104,7 +112,12 @@ def ensemble(
         budget_mib: the most that the graph may take on disk, in MiB.
         out: the ensemble's file; ensemble.json in the run if omitted, and none for a pool of no run.
         address: a Ray cluster that evaluates; threads here otherwise.
+        control: surrounds the search alone, entered once the pool is read and the cluster answers; gives further
+            options, for whoever shows `progress` or has signals end the search.
         options: see `selection.subsets.options.Options`; a search is watched by `progress`, stopped by `should_stop`.
+
+    Returns:
+        The ensemble, with the way from its file to the pool if it was written.
 
     Raises:
         InputError: there is no pool, nothing fits the budget, or an option says nothing sensible.
@@ -113,21 +126,26 @@ def ensemble(
     from gapsack.sweep.graphs.ensembles import budget_bytes, write_ensemble
 
     budget = budget_bytes(budget_mib)
-    with _search(source, address, options) as (found, candidates, settings):
+    with _search(source, address, control, options) as (found, candidates, settings):
         chosen = search_ensemble(candidates, budget_bytes=budget, **settings)
     path = _place(found, out, "ensemble_file")
-    if path is not None:
-        write_ensemble(chosen, path, found.path)
-    return chosen
+    return chosen if path is None else write_ensemble(chosen, path, found.path)
 
 
-def frontier(source: PathLike, *, out: PathLike | None = None, address: str | None = None, **options: Any) -> Frontier:
+def frontier(
+    source: PathLike,
+    *,
+    out: PathLike | None = None,
+    address: str | None = None,
+    control: Control | None = None,
+    **options: Any,
+) -> Frontier:
     """Search the best ensemble of every budget at once.
 
     Args:
         source: a run or a pool.
         out: the frontier's file; frontier.json in the run if omitted, and none for a pool of no run.
-        address: as for `ensemble`.
+        address, control: as for `ensemble`.
         options: those of `ensemble` that concern all budgets, and `max_budget_bytes`.
 
     Raises:
@@ -136,7 +154,7 @@ def frontier(source: PathLike, *, out: PathLike | None = None, address: str | No
     from gapsack.selection.files import replace_json
     from gapsack.selection.frontier import frontier as search_frontier
 
-    with _search(source, address, options) as (found, candidates, settings):
+    with _search(source, address, control, options) as (found, candidates, settings):
         points = search_frontier(candidates, **settings)
     path = _place(found, out, "frontier_file")
     if path is not None:
@@ -238,7 +256,7 @@ def predict(
 
 @contextmanager
 def _search(
-    source: PathLike, address: str | None, options: Mapping[str, Any]
+    source: PathLike, address: str | None, control: Control | None, options: Mapping[str, Any]
 ) -> Iterator[tuple[Source, CandidatePool, dict[str, Any]]]:
     """What both searches begin with: the pool, and their options with the graph's reserve and who evaluates."""
     from gapsack.selection.pool import CandidatePool
@@ -249,8 +267,10 @@ def _search(
     found = find_pool(_absolute(source))
     candidates = CandidatePool.read(found.path)
     workers = os.cpu_count() or 1
-    with ray_executor(address) as executor:
-        settings = {"workers": workers, **Reserve.of(candidates).options(), **options, "executor": executor}
+    # Ray puts signal handlers in place when it starts, so whoever controls the search by signals comes after it.
+    with ray_executor(address) as executor, control or nullcontext({}) as further:
+        reserve = Reserve.of(candidates).options()
+        settings = {"workers": workers, **reserve, **options, **further, "executor": executor}
         yield found, candidates, settings
 
 
