@@ -38,7 +38,7 @@ __all__ = ["build", "ensemble", "evaluate", "frontier", "predict", "run", "statu
 PathLike = Path | str
 Advance = Callable[[int], object]
 """Gets how much more is done: videos that were read, or members that were written."""
-Control = AbstractContextManager[Mapping[str, Any]]
+SearchControl = AbstractContextManager[Mapping[str, Any]]
 """Surrounds a search and gives it options."""
 
 
@@ -102,7 +102,7 @@ def ensemble(
     budget_mib: float,
     out: PathLike | None = None,
     address: str | None = None,
-    control: Control | None = None,
+    control: SearchControl | None = None,
     **options: Any,
 ) -> Ensemble:
     """Search the best subset, precisions and weights under a size budget.
@@ -137,7 +137,7 @@ def frontier(
     *,
     out: PathLike | None = None,
     address: str | None = None,
-    control: Control | None = None,
+    control: SearchControl | None = None,
     **options: Any,
 ) -> Frontier:
     """Search the best ensemble of every budget at once.
@@ -256,7 +256,7 @@ def predict(
 
 @contextmanager
 def _search(
-    source: PathLike, address: str | None, control: Control | None, options: Mapping[str, Any]
+    source: PathLike, address: str | None, control: SearchControl | None, options: Mapping[str, Any]
 ) -> Iterator[tuple[Source, CandidatePool, dict[str, Any]]]:
     """What both searches begin with: the pool, and their options with the graph's reserve and who evaluates."""
     from gapsack.selection.pool import CandidatePool

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from gapsack.models.tasks.youtube8m.features import dequantized
+from gapsack.models.tasks.youtube8m.float_frames import dequantized
 from gapsack.models.tasks.youtube8m.quantization import LOWEST, STEP, features_of
 
 CENTRE = 128  # codes (q - 128) / 128 lie in [-1, 1) and are exact in 8 significant bits; the shift left is near 0

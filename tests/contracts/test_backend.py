@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -178,10 +178,10 @@ def narrow(compute: str, kernels: str) -> Arrays:
     start = trainer.state()
     found = {"losses": np.array(train(trainer, given))} | named("weights", trainer.weights())
     if compute == "float16":
-        trainer.load_state(start | {"loss_scale": np.float32(2.0**126)})
+        trainer.load_state(start | {"loss_scale": np.array(2.0**126, np.float32)})
         train(trainer, given[:1])
         found |= named("start", start) | named("overflowed", trainer.state())
-        trainer.load_state(start | {"steady_updates": np.int32(1999), "loss_scale": np.float32(4)})
+        trainer.load_state(start | {"steady_updates": np.array(1999, np.int32), "loss_scale": np.array(4, np.float32)})
         train(trainer, given[:1])
         found |= named("steady", trainer.state())
     return found
@@ -234,9 +234,9 @@ def observe(kernels: str) -> Arrays:
 
 
 RUNS: dict[str, Callable[[str], Arrays]] = {
-    **{f"option {name}": lambda kernels, name=name: follow_options(name, kernels) for name in OPTIONS},
-    **{f"interrupted {name}": lambda kernels, name=name: interrupt(name, kernels) for name in RESUMED},
-    **{f"in {name}": lambda kernels, name=name: narrow(name, kernels) for name in ("bfloat16", "float16")},
+    **{f"option {name}": partial(follow_options, name) for name in OPTIONS},
+    **{f"interrupted {name}": partial(interrupt, name) for name in RESUMED},
+    **{f"in {name}": partial(narrow, name) for name in ("bfloat16", "float16")},
     "losses": tell_losses,
     "answers": answer,
     "calibration": observe,
@@ -504,10 +504,10 @@ def test_narrow_products_stay_near_and_weights_stay_float32(found: Found, comput
 
 def test_an_overflow_skips_the_step_and_halves_the_loss_scale(found: Found) -> None:
     start, after, steady = (under(name, found["in float16"]) for name in ("start", "overflowed", "steady"))
-    assert (after["loss_scale"], after["updates"], after["step"]) == (2.0**125, 0, 1)
+    assert [after[name] for name in ("loss_scale", "updates", "step")] == [2.0**125, 0, 1]
     for tensor in TENSORS:
         assert_array_equal(after[f"weights/{tensor.name}"], start[f"weights/{tensor.name}"])
-    assert (steady["loss_scale"], steady["steady_updates"], steady["updates"]) == (8, 0, 1)
+    assert [steady[name] for name in ("loss_scale", "steady_updates", "updates")] == [8, 0, 1]
 
 
 def test_the_loss_is_the_mean_since_it_was_taken(found: Found) -> None:

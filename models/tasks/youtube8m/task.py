@@ -86,7 +86,7 @@ class YouTube8M(Task):
 
     def features(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Dequantized frames, zero beyond a video's end, not normalised; and their number."""
-        from gapsack.models.tasks.youtube8m.features import dequantized
+        from gapsack.models.tasks.youtube8m.float_frames import dequantized
 
         frames = dequantized(inputs["frames"], inputs["num_frames"])
         return {"frames": frames, "num_frames": inputs["num_frames"]}

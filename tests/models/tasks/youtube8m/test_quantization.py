@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from gapsack.models.graph.formats import metagraph
 from gapsack.models.layers.frames import split_frames
-from gapsack.models.tasks.youtube8m import features, graph
+from gapsack.models.tasks.youtube8m import float_frames, graph
 
 BYTES = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
 NUM_FRAMES = np.array([11], np.int32)
@@ -19,7 +19,7 @@ def test_every_byte_is_the_same_feature_in_numpy_in_the_graph_and_in_models() ->
     expected[:, 11:] = 0
     assert_array_equal(metagraph.dequantized(BYTES, NUM_FRAMES), expected)
     assert_array_equal(graph.dequantize(tf.constant(BYTES), tf.constant(NUM_FRAMES)), expected)
-    assert_array_equal(np.asarray(features.dequantized(BYTES, NUM_FRAMES)), expected)
+    assert_array_equal(np.asarray(float_frames.dequantized(BYTES, NUM_FRAMES)), expected)
 
 
 def test_unit_frames_are_those_features_over_their_norm() -> None:
