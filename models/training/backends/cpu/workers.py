@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from gapsack.selection.memory import on_a_line
 
-Item = TypeVar("Item")
+Piece = TypeVar("Piece")
 
 _turns = Lock()
 
 
-def run(work: Callable[[Item, NDArray[np.float32]], None], tasks: Sequence[Item], scratch_size: int = 0) -> None:
+def run(work: Callable[[Piece, NDArray[np.float32]], None], tasks: Sequence[Piece], scratch_size: int = 0) -> None:
     """Call `work(task, scratch)` for every task, in as many threads as numba may use (NUMBA_NUM_THREADS).
 
     `work` should leave Python's lock alone most of the time. `scratch`: float32 [scratch_size] of the thread's own,
