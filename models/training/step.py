@@ -9,7 +9,7 @@ from keras import ops
 
 from gapsack.models.training.arithmetic import Values, averaged, clip_factors, counted, rescaled, updated
 from gapsack.models.training.backends import Backend
-from gapsack.models.training.backends.products import ProductGradient
+from gapsack.models.training.backends.product_gradients import ProductGradient
 from gapsack.models.training.recipe import Recipe
 from gapsack.models.training.slots import Slots
 

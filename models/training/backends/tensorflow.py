@@ -1,7 +1,7 @@
 """Training and prediction compiled by TensorFlow.
 
-On CPUs the step is a plain graph, in which XLA compiles the loops and a plug-in (`plugins`) may run what it is faster
-at. Weights and moments are updated in place: by TensorFlow's fused Adam, or by the plug-in while it sums the gradient.
+On CPUs the step is a plain graph, in which XLA compiles the loops and a plug-in (`kernel_plugins`) may run what it is
+faster at. Weights and moments are updated in place: by TensorFlow's fused Adam, or by the plug-in while it sums the gradient.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import tensorflow as tf
 from gapsack.models.layers.kernels import Kernels
 from gapsack.models.training.arithmetic import ADAM_EPSILON, BETA1, BETA2, averaged, decayed
 from gapsack.models.training.backends import Differentiable, TrainingStep
-from gapsack.models.training.backends.plugins import GROUP, plug_in
-from gapsack.models.training.backends.products import ProductGradient, ProductKernels
+from gapsack.models.training.backends.kernel_plugins import GROUP, plug_in
+from gapsack.models.training.backends.product_gradients import ProductGradient, ProductKernels
 from gapsack.models.training.recipe import Recipe
 from gapsack.selection.errors import InputError
 from gapsack.selection.memory import begins_on_a_line

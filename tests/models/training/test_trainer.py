@@ -255,9 +255,9 @@ def test_kernels_that_cannot_run_are_refused():
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the plug-in is TensorFlow's")
 def test_a_missing_plug_in_is_an_error_only_where_it_is_asked_for(monkeypatch):
-    from gapsack.models.training.backends import plugins
+    from gapsack.models.training.backends import kernel_plugins
 
-    monkeypatch.setattr(plugins, "entry_points", lambda **_: ())
+    monkeypatch.setattr(kernel_plugins, "entry_points", lambda **_: ())
     assert make_trainer().kernels == "plain"
     with pytest.raises(InputError, match="expected an installed package with the entry point cpu"):
         make_trainer(replace(RECIPE, kernels="cpu"))

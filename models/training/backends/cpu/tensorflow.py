@@ -17,7 +17,7 @@ import tensorflow as tf
 from gapsack.models.training.arithmetic import ADAM_EPSILON, BETA1, BETA2, adam_rate, kept_share
 from gapsack.models.training.backends.cpu import products
 from gapsack.models.training.backends.cpu.update import AdamStep, SmallUpdate, Update, update
-from gapsack.models.training.backends.products import ProductGradient, ProductKernels
+from gapsack.models.training.backends.product_gradients import ProductGradient, ProductKernels
 from gapsack.models.training.recipe import Recipe
 
 LARGE = 2**16
