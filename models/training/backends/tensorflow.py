@@ -1,7 +1,8 @@
 """Training and prediction compiled by TensorFlow.
 
 On CPUs the step is a plain graph, in which XLA compiles the loops and a plug-in (`kernel_plugins`) may run what it is
-faster at. Weights and moments are updated in place: by TensorFlow's fused Adam, or by the plug-in while it sums the gradient.
+faster at. Weights and moments are updated in place: by TensorFlow's fused Adam, or by the plug-in while it sums the
+gradient.
 """
 
 from __future__ import annotations
