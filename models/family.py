@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapsack.models.hyperparameters import Hyperparameter
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor
+from gapsack.models.tensors import Tensor, activations_of
 from gapsack.selection.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,16 +106,3 @@ class Family:
         if self.activations is not None:
             return self.activations(hyperparameters, view)
         return activations_of(self.tensors(hyperparameters))
-
-
-def activations_of(tensors: tuple[Tensor, ...], *, frames: int = 1, framewise: Collection[str] = ()) -> int:
-    """Values that matrices take in and give for one example.
-
-    Those named `framewise` multiply each of `frames` frames, whose own values the caller counts; others one vector.
-    """
-    count = 0
-    for tensor in tensors:
-        if len(tensor.shape) > 1:
-            rows, columns = tensor.shape[-2:]
-            count += frames * columns if tensor.name in framewise else rows + columns
-    return count

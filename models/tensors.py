@@ -7,7 +7,7 @@ and graphs are checked against it; so a shape is written down in one place.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 
@@ -74,3 +74,16 @@ def netvlad(scope: str, features: int, clusters: int) -> list[Tensor]:
         *batch_norm(f"{scope}/cluster_bn", clusters),
         Tensor(f"{scope}/cluster_weights2/cluster_weights2", (1, features, clusters), deviation=deviation),
     ]
+
+
+def activations_of(tensors: tuple[Tensor, ...], *, frames: int = 1, framewise: Collection[str] = ()) -> int:
+    """Values that matrices take in and give for one example.
+
+    Those named `framewise` multiply each of `frames` frames, whose own values the caller counts; others one vector.
+    """
+    count = 0
+    for tensor in tensors:
+        if len(tensor.shape) > 1:
+            rows, columns = tensor.shape[-2:]
+            count += frames * columns if tensor.name in framewise else rows + columns
+    return count

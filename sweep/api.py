@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,8 @@ Advance = Callable[[int], object]
 """Gets how much more is done: videos that were read, or members that were written."""
 Notice = Callable[[str], object]
 """Gets a sentence that a person should know and that stops nothing."""
+SearchControl = AbstractContextManager[Mapping[str, Any]]
+"""Surrounds a search and gives it options."""
 
 
 def run(
@@ -104,6 +106,7 @@ def ensemble(
     out: PathLike | None = None,
     address: str | None = None,
     notice: Notice | None = None,
+    control: SearchControl | None = None,
     **options: Any,
 ) -> Ensemble:
     """Search the best subset, precisions and weights under a size budget.
@@ -115,7 +118,12 @@ def ensemble(
         address: a Ray cluster that evaluates; threads here otherwise.
         notice: is told, in sentences, which candidates are left out because their files are damaged; a warning if
             omitted.
+        control: surrounds the search alone, entered once the pool is read and the cluster answers; gives further
+            options, for whoever shows `progress` or has signals end the search.
         options: see `selection.subsets.options.Options`; a search is watched by `progress`, stopped by `should_stop`.
+
+    Returns:
+        The ensemble, with the way from its file to the pool if it was written.
 
     Raises:
         InputError: there is no pool, nothing fits the budget, or an option says nothing sensible.
@@ -124,12 +132,10 @@ def ensemble(
     from gapsack.sweep.graphs.ensembles import budget_bytes, write_ensemble
 
     budget = budget_bytes(budget_mib)
-    with _search(source, address, notice, options) as (found, candidates, settings):
+    with _search(source, address, notice, control, options) as (found, candidates, settings):
         chosen = search_ensemble(candidates, budget_bytes=budget, **settings)
     path = _place(found, out, "ensemble_file")
-    if path is not None:
-        write_ensemble(chosen, path, found.path)
-    return chosen
+    return chosen if path is None else write_ensemble(chosen, path, found.path)
 
 
 def frontier(
@@ -138,6 +144,7 @@ def frontier(
     out: PathLike | None = None,
     address: str | None = None,
     notice: Notice | None = None,
+    control: SearchControl | None = None,
     **options: Any,
 ) -> Frontier:
     """Search the best ensemble of every budget at once.
@@ -145,7 +152,7 @@ def frontier(
     Args:
         source: a run or a pool.
         out: the frontier's file; frontier.json in the run if omitted, and none for a pool of no run.
-        address, notice: as for `ensemble`.
+        address, notice, control: as for `ensemble`.
         options: those of `ensemble` that concern all budgets, and `max_budget_bytes`.
 
     Raises:
@@ -154,7 +161,7 @@ def frontier(
     from gapsack.selection.files import replace_json
     from gapsack.selection.frontier import frontier as search_frontier
 
-    with _search(source, address, notice, options) as (found, candidates, settings):
+    with _search(source, address, notice, control, options) as (found, candidates, settings):
         points = search_frontier(candidates, **settings)
     path = _place(found, out, "frontier_file")
     if path is not None:
@@ -256,7 +263,11 @@ def predict(
 
 @contextmanager
 def _search(
-    source: PathLike, address: str | None, notice: Notice | None, options: Mapping[str, Any]
+    source: PathLike,
+    address: str | None,
+    notice: Notice | None,
+    control: SearchControl | None,
+    options: Mapping[str, Any],
 ) -> Iterator[tuple[Source, CandidatePool, dict[str, Any]]]:
     """What both searches begin with: the pool, and their options with the graph's reserve and who evaluates."""
     from gapsack.selection.pool import CandidatePool
@@ -267,8 +278,10 @@ def _search(
     found = find_pool(_absolute(source))
     candidates = CandidatePool.read(found.path, left_out=notice or warnings.warn)
     workers = os.cpu_count() or 1
-    with ray_executor(address) as executor:
-        settings = {"workers": workers, **Reserve.of(candidates).options(), **options, "executor": executor}
+    # Ray puts signal handlers in place when it starts, so whoever controls the search by signals comes after it.
+    with ray_executor(address) as executor, control or nullcontext({}) as further:
+        reserve = Reserve.of(candidates).options()
+        settings = {"workers": workers, **reserve, **options, **further, "executor": executor}
         yield found, candidates, settings
 
 

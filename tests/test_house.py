@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 HEAVY = ("tensorflow", "keras", "ray", "mlflow", "optuna", "jax")
 
 
@@ -16,6 +19,17 @@ def test_imports_point_one_way() -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     result = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("room", ["selection", "models", "sweep"])
+def test_the_stages_that_are_documented_are_those_that_are_held(room: str) -> None:
+    contracts = PROJECT["tool"]["importlinter"]["contracts"]
+    [held] = [each["layers"] for each in contracts if each.get("containers") == [f"gapsack.{room}"]]
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(rf"^\| `{room}/` \| (.*·.*) \|$", page, re.MULTILINE)
+    assert len(rows) == 1
+    told = [set(re.findall(r"`(\w+)`", re.sub(r"\(.*?\)", "", stage))) for stage in rows[0].split(" · ")]
+    assert told == [set(layer.split(" | ")) for layer in held]
 
 
 @pytest.mark.parametrize(

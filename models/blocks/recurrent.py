@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gapsack.models.blocks import common
-from gapsack.models.family import activations_of
 from gapsack.models.hyperparameters import Hyperparameter, Number
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor
+from gapsack.models.tensors import Tensor, activations_of
 
 Cell = Callable[[str, int, int], list[Tensor]]
 """(scope, width of the inputs, cells) -> tensors of a layer."""

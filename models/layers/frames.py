@@ -1,6 +1,6 @@
 """Frame features as they come off the disk, turned into unit vectors without ever storing the float vectors.
 
-A dequantized byte is affine in the byte: x = q * 4/255 + 4/512 - 2 (YouTube-8M). L2-normalising multiplies the whole
+A dequantized byte is affine in the byte (`tasks.youtube8m.quantization`). L2-normalising multiplies the whole
 frame by one number. So a unit frame is `codes * gain + shift` with codes (q - 128) / 128 and two numbers a frame, and a
 product with a matrix W is `(codes @ W) * gain + shift * sum(W)`: the large tensor that enters matrix products holds
 multiples of 1/128, exact even in bfloat16, and only the small results are scaled.
@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-STEP = 4 / 255
+from gapsack.models.tasks.youtube8m.float_frames import dequantized
+from gapsack.models.tasks.youtube8m.quantization import LOWEST, STEP, features_of
+
 CENTRE = 128  # codes (q - 128) / 128 lie in [-1, 1) and are exact in 8 significant bits; the shift left is near 0
-OFFSET = 4 / 512 - 2 + CENTRE * STEP
+OFFSET = LOWEST + CENTRE * STEP
 SMALLEST_SQUARE = 1e-12  # of a frame's norm, as tf.nn.l2_normalize: a frame of zeros stays zeros
 
 
@@ -49,21 +51,10 @@ def split_frames(frames: Any, rgb: int, dtype: str) -> tuple[Frames, Frames]:
         shift = ops.zeros_like(gain)
         return Frames(features[0], gain, shift), Frames(features[1], gain, shift)
     codes = [(ops.cast(part, dtype) - CENTRE) * (1 / CENTRE) for part in parts]
-    dequantized = [ops.cast(part, "float32") * STEP + (4 / 512 - 2) for part in parts]
-    inverse = _inverse_norm(sum(ops.sum(ops.square(part), -1, keepdims=True) for part in dequantized))
+    features = [features_of(ops.cast(part, "float32")) for part in parts]
+    inverse = _inverse_norm(sum(ops.sum(ops.square(part), -1, keepdims=True) for part in features))
     gain, shift = inverse * (STEP * CENTRE), inverse * OFFSET
     return Frames(codes[0], gain, shift), Frames(codes[1], gain, shift)
-
-
-def dequantized(frames: Any, num_frames: Any = None) -> Any:
-    """Float32 features of frames [batch, frames, width]: bytes q become q 4/255 + 4/512 - 2, others stay as they are.
-
-    With `num_frames` int32 [batch], frames from there on are zeros, as in the YouTube-8M reader.
-    """
-    features = ops.cast(frames, "float32")
-    if str(ops.dtype(frames)) == "uint8":
-        features = features * STEP + (4 / 512 - 2)
-    return features if num_frames is None else features * real_frames(frames, num_frames)
 
 
 def check_frames(frames: Any, width: int) -> Any:
@@ -71,12 +62,6 @@ def check_frames(frames: Any, width: int) -> Any:
     if len(frames.shape) != 3 or frames.shape[-1] != width:
         raise ValueError(f"expected frames of shape [batch, frames, {width}], got {tuple(frames.shape)}")
     return frames
-
-
-def real_frames(frames: Any, num_frames: Any) -> Any:
-    """1 for frames that are a video's own and 0 for those beyond its end, float32 [batch, frames, 1]."""
-    places = ops.arange(frames.shape[1], dtype="int32")
-    return ops.cast(ops.expand_dims(places, 0) < ops.expand_dims(num_frames, 1), "float32")[..., None]
 
 
 def unit_frames(frames: Any, num_frames: Any = None) -> Any:

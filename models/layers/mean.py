@@ -10,8 +10,9 @@ from keras import ops
 from gapsack.models.blocks.common import SCOPE, frame_width
 from gapsack.models.layers.base import Network
 from gapsack.models.layers.classifier import Classifier
-from gapsack.models.layers.frames import check_frames, dequantized, unit_frames, unit_vectors
+from gapsack.models.layers.frames import check_frames, unit_frames, unit_vectors
 from gapsack.models.tasks.answer import Answer
+from gapsack.models.tasks.youtube8m.float_frames import dequantized
 from gapsack.models.tensors import Tensor
 
 

@@ -14,9 +14,9 @@ from gapsack.models.layers.base import Table, TensorLayer
 from gapsack.models.layers.batch_norm import BatchNorm
 from gapsack.models.layers.classifier import Logistic
 from gapsack.models.layers.dense import Dense
-from gapsack.models.layers.frames import dequantized
 from gapsack.models.layers.pooling import flat, unit
 from gapsack.models.tasks.answer import Answer, of_logits
+from gapsack.models.tasks.youtube8m.float_frames import dequantized
 
 WHITENED_MEAN = 4 / 512
 """That of the features whose whitening is undone, by the authors' code; half a step of the 256 bytes' values."""

@@ -11,9 +11,10 @@ from gapsack.models.blocks.common import SCOPE, frame_width
 from gapsack.models.blocks.recurrent import layer_scope
 from gapsack.models.layers.base import Network
 from gapsack.models.layers.classifier import Classifier
-from gapsack.models.layers.frames import check_frames, real_frames, unit_frames
+from gapsack.models.layers.frames import check_frames, unit_frames
 from gapsack.models.layers.recurrent import GRUCell, LSTMCell, Recurrent
 from gapsack.models.tasks.answer import Answer
+from gapsack.models.tasks.youtube8m.float_frames import real_frames
 from gapsack.models.tensors import Tensor
 
 Cell = type[LSTMCell] | type[GRUCell]

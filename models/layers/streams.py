@@ -12,10 +12,11 @@ from gapsack.models.layers.base import Network, Table
 from gapsack.models.layers.batch_norm import BatchNorm
 from gapsack.models.layers.classifier import Classifier
 from gapsack.models.layers.dense import Dense
-from gapsack.models.layers.frames import check_frames, real_frames, unit_frames
+from gapsack.models.layers.frames import check_frames, unit_frames
 from gapsack.models.layers.gating import ContextGating
 from gapsack.models.layers.pooling import Pooling
 from gapsack.models.tasks.answer import Answer
+from gapsack.models.tasks.youtube8m.float_frames import real_frames
 from gapsack.models.tensors import Tensor
 
 MakePooling = Callable[[Table, str, int], Pooling]

@@ -11,7 +11,7 @@ from gapsack.models.tasks.answer import Answer
 from gapsack.models.tasks.losses import Loss, loss_of_answer
 from gapsack.models.training.arithmetic import Values, averaged, clip_factors, counted, rescaled, updated
 from gapsack.models.training.backends import Backend
-from gapsack.models.training.backends.products import ProductGradient
+from gapsack.models.training.backends.product_gradients import ProductGradient
 from gapsack.models.training.recipe import Recipe
 from gapsack.models.training.slots import Slots
 from gapsack.models.training.taught import taught

@@ -67,20 +67,22 @@ def ensemble(
     json: JsonOption = False,
 ) -> None:
     """Search the best subset, precisions and weights under a size budget; Ctrl-C returns the best so far."""
-    from gapsack.selection.pool import CandidatePool
-    from gapsack.selection.search import search_ensemble
+    from gapsack.sweep import api
     from gapsack.sweep.cli.show.ensemble import print_ensemble
-    from gapsack.sweep.cli.show.searching import searching
-    from gapsack.sweep.graphs.ensembles import budget_bytes, write_ensemble
-    from gapsack.sweep.graphs.reserve import Reserve
+    from gapsack.sweep.cli.show.searching import search_control
     from gapsack.sweep.runs.sources import find_pool
 
-    budget, source = budget_bytes(budget_mb), find_pool(pool)
-    candidates = CandidatePool.read(source.path, left_out=messages().print)
-    with searching(asked) as options:
-        found = search_ensemble(candidates, budget_bytes=budget, **Reserve.of(candidates).options(), **options)
+    source = find_pool(pool)
     path = out or source.beside("ensemble_file", "ensemble.json")
-    record = write_ensemble(found, path, source.path).to_dict()
+    record = api.ensemble(
+        source.path,
+        budget_mib=budget_mb,
+        out=path,
+        address=asked.address,
+        notice=messages().print,
+        control=search_control(asked.time_limit),
+        **asked.options,
+    ).to_dict()
     if json:
         print_json(record)
     else:
@@ -100,19 +102,21 @@ def frontier(
     json: JsonOption = False,
 ) -> None:
     """Search the best ensemble of every budget at once: where does another MiB still buy GAP?"""
-    from gapsack.selection.frontier import frontier as search_frontier
-    from gapsack.selection.pool import CandidatePool
-    from gapsack.sweep.cli.show.frontier import print_frontier, write_frontier, write_plot
-    from gapsack.sweep.cli.show.searching import searching
-    from gapsack.sweep.graphs.reserve import Reserve
+    from gapsack.sweep import api
+    from gapsack.sweep.cli.show.frontier import print_frontier, write_plot
+    from gapsack.sweep.cli.show.searching import search_control
     from gapsack.sweep.runs.sources import find_pool
 
     source = find_pool(pool)
-    candidates = CandidatePool.read(source.path, left_out=messages().print)
-    with searching(asked) as options:
-        found = search_frontier(candidates, **Reserve.of(candidates).options(), **options)
     path = out or source.beside("frontier_file", "frontier.json")
-    record = write_frontier(found, path)
+    record = api.frontier(
+        source.path,
+        out=path,
+        address=asked.address,
+        notice=messages().print,
+        control=search_control(asked.time_limit),
+        **asked.options,
+    ).to_dict()
     if plot is not None:
         write_plot(record, plot)
     if json:

@@ -114,7 +114,7 @@ def add_models(
     """Add whole models, which are run on labelled data: checkpoints of the authors' code and SavedModels."""
     if not (checkpoint or savedmodel):
         raise PoolError("expected at least one model (--checkpoint name=prefix, --savedmodel name=folder), got none")
-    from gapsack.sweep.graphs.quiet import load_tensorflow
+    from gapsack.models.quiet_start import load_tensorflow
     from gapsack.sweep.pools.models import ModelImport
     from gapsack.sweep.pools.source import import_source
 

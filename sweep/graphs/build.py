@@ -11,10 +11,10 @@ from gapsack.models.graph import GraphInfo, build_graph
 from gapsack.models.graph.formats import DEFAULT_FORMAT
 from gapsack.models.graph.names import SAVED_MODEL_FILE
 from gapsack.models.graph.writing import Progress
+from gapsack.models.quiet_start import load_tensorflow
 from gapsack.selection.errors import GapsackError
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.graphs.packing import Packing, extra_files, read_packing
-from gapsack.sweep.graphs.quiet import load_tensorflow
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.sources import Source

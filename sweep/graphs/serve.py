@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapsack.models.graph.formats import load_graph
+from gapsack.models.quiet_start import load_tensorflow
 from gapsack.selection.errors import InputError
 from gapsack.sweep.data.dataset import Batches, Dataset, dataset_of
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.graphs.packing import graph_task
 from gapsack.sweep.graphs.predict import write_predictions
-from gapsack.sweep.graphs.quiet import load_tensorflow
 from gapsack.sweep.measure.lists import Evaluation, evaluate_graph
 from gapsack.sweep.runs.sources import Source
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gapsack.models import sizes
-from gapsack.models.families.gated_netvlad.authors import FAMILY, AuthorsModel, read_authors_checkpoint
+from gapsack.models.families.gated_netvlad import FAMILY
+from gapsack.models.families.gated_netvlad.authors import AuthorsModel, read_authors_checkpoint
 from gapsack.models.graph import AnyMember, Member, SavedModelMember
 from gapsack.models.graph.foreign.saved_model import open_saved_model
 from gapsack.models.tasks.youtube8m import YouTube8M
@@ -133,7 +134,7 @@ class _Work:
             own = name if place == 0 else f"{name}-{place}"
             self.staged.check_name(own)
             found = ", ".join(f"{key} {value}" for key, value in model.hyperparameters.items())
-            self.say(f"{own}: {model.scope} of {path}, a {FAMILY} with {found}")
+            self.say(f"{own}: {model.scope} of {path}, a {FAMILY.name} with {found}")
             self._checkpoint(own, model, Path(path))
 
     def _checkpoint(self, name: str, model: AuthorsModel, path: Path) -> None:
@@ -142,13 +143,13 @@ class _Work:
         weights = self.staged.weights(name, model.weights)
         measured = {}
         for precision in dict.fromkeys((EXACT, *self.options.stored)):
-            member = Member(name, FAMILY, hyperparameters, precision, 1.0, weights, self.options.sampled)
+            member = Member(name, FAMILY.name, hyperparameters, precision, 1.0, weights, self.options.sampled)
             measured[precision] = self._measure(member, task)
-        size_bytes = {precision: sizes.size_bytes(FAMILY, hyperparameters, precision) for precision in measured}
+        size_bytes = {precision: sizes.size_bytes(FAMILY.name, hyperparameters, precision) for precision in measured}
         origin = CheckpointOrigin(
             checkpoint=str(path.absolute()),
             scope=model.scope,
-            family=FAMILY,
+            family=FAMILY.name,
             weights=f"{WEIGHTS_FOLDER}/{weights.name}",
             sample_frames=self.options.sampled,
             task=task.to_dict(),

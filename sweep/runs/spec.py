@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from gapsack.models import registry
@@ -58,7 +59,7 @@ class TrialSpec:
         """The trial's name."""
         return self.point.name
 
-    @property
+    @cached_property
     def view(self) -> View:
         """How the trial's model sees its inputs."""
         family = registry.family(self.point.family)

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from gapsack.models import registry
-from gapsack.models.families.gated_netvlad.tensors import FAMILY
+from gapsack.models.families.gated_netvlad.family import FAMILY
 from gapsack.selection.errors import InputError
 
 SMALL = {"clusters": 4, "hidden": 8, "classes": 6, "rgb": 10, "audio": 3}

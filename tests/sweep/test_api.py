@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -145,11 +147,31 @@ def test_a_pool_of_no_run_is_searched_and_nothing_is_written_unless_asked_for(tm
     assert sorted(tmp_path.rglob("*")) == before
     assert chosen.total_bytes <= 3 * 2**20
     assert points.points[0].budget_bytes == 2**20
-    api.ensemble(pool, budget_mib=3, workers=1, out=tmp_path / "other" / "ensemble.json")
+    written = api.ensemble(pool, budget_mib=3, workers=1, out=tmp_path / "other" / "ensemble.json")
     record = json.loads((tmp_path / "other" / "ensemble.json").read_text())
     assert (record["pool"], record["total_bytes"]) == ("../pool", chosen.total_bytes)
+    assert written.to_dict() == record
     with pytest.raises(InputError, match="expected a folder for the graph"):
         api.build(tmp_path / "other" / "ensemble.json")
+
+
+def test_control_surrounds_the_search_alone_and_gives_it_options(tmp_path: Path) -> None:
+    pool, told = _pool(tmp_path), list[str]()
+
+    @contextmanager
+    def control() -> Iterator[dict[str, Any]]:
+        told.append("entered")
+        yield {"should_stop": lambda: True, "progress": lambda _: None}
+        told.append("left")
+
+    chosen = api.ensemble(pool, budget_mib=3, workers=1, control=control())
+    assert told == ["entered", "left"]
+    assert "Stopped" in chosen.search["stop_reason"]
+    points = api.frontier(pool, workers=1, control=control())
+    assert "Stopped" in points.search["stop_reason"]
+    with pytest.raises(InputError, match="expected a candidate pool"):
+        api.ensemble(tmp_path / "nowhere", budget_mib=3, control=control())
+    assert told == ["entered", "left"] * 2, "nothing is searched without a pool"
 
 
 def _pool(folder: Path) -> Path:

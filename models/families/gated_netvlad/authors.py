@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gapsack.models import registry
+from gapsack.models.families.gated_netvlad.family import FAMILY
+from gapsack.models.tensors import Tensor
 from gapsack.selection.errors import InputError
 
-FAMILY = "gated_netvlad"
 _SCOPED = re.compile(r"(tower(?:/model\d+)?)/((?!model\d+/).+)")
 
 
@@ -98,9 +98,8 @@ def infer_hyperparameters(shapes: Mapping[str, tuple[int, ...]], *, where: str |
     return found
 
 
-def _tensors(hyperparameters: Mapping[str, Any]) -> Any:
-    family = registry.family(FAMILY)
-    return family.tensors(family.validate(hyperparameters))
+def _tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
+    return FAMILY.tensors(FAMILY.validate(hyperparameters))
 
 
 def _float32(values: Any) -> NDArray[np.float32]:

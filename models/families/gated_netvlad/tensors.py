@@ -1,4 +1,4 @@
-"""The gated NetVLAD family: hyperparameters and tensors of Liu & Liu 2018 (arXiv 1808.06739), section 3.
+"""The tensors of gated NetVLAD, of Liu & Liu 2018 (arXiv 1808.06739), section 3.
 
 Two NetVLADs (frame features of video and audio), a bottleneck, context gating, a mixture of experts and a second
 context gating over the classes: 32 tensors, of which the four with a `group` hold 98 % of the bytes. Names are those of
@@ -12,9 +12,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gapsack.models.family import Family, activations_of
-from gapsack.models.hyperparameters import Number
-from gapsack.models.tasks.task import View
 from gapsack.models.tensors import Tensor, batch_norm, netvlad
 
 SCOPE = "tower"
@@ -48,44 +45,3 @@ def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
         matrix("gating_prob_weights", V, V, V, "gating_prob"),
         *batch_norm(f"{SCOPE}/gating_prob_bn", V),
     )
-
-
-def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:
-    from gapsack.models.families.gated_netvlad.network import GatedNetVLAD
-
-    return GatedNetVLAD(table, hyperparameters, seed)
-
-
-def _activations(hyperparameters: Mapping[str, Any], view: View) -> int:
-    """Frames, what every frame is assigned to, and what goes into and out of the other matrices."""
-    framewise = [f"{SCOPE}/{part}_VLAD/conv2/cluster_weights" for part in ("video", "audio")]
-    width = int(hyperparameters["rgb"]) + int(hyperparameters["audio"])
-    frames = view.sample_frames
-    return frames * width + activations_of(tensors(hyperparameters), frames=frames, framewise=framewise)
-
-
-FAMILY = Family(
-    name="gated_netvlad",
-    tasks=("youtube8m",),
-    hyperparameters=(
-        Number("clusters", "K, clusters of the video NetVLAD; audio has K // 2", minimum=2),
-        Number("hidden", "H, width of the bottleneck"),
-        Number("classes", "V, classes to predict"),
-        Number("mixtures", "M, experts of each class", default=5),
-        Number("rgb", "video features of a frame", default=1024),
-        Number("audio", "audio features of a frame", default=128),
-        Number(
-            "dropout",
-            "share of the representation dropped in training, before the experts",
-            minimum=0,
-            below=1,
-            default=0.0,
-            whole=False,
-        ),
-    ),
-    tensors=tensors,
-    network=_network,
-    short_names={"clusters": "K", "hidden": "H"},  # the paper's letters
-    scope=SCOPE,
-    activations=_activations,
-)

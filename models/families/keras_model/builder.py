@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from gapsack.models.hyperparameters import Flag, Hyperparameter, Number, Text
+from gapsack.models.quiet_start import load_keras
 from gapsack.selection.errors import InputError
 
 GIVEN = ("inputs", "classes")
@@ -132,6 +133,7 @@ def _file_module(path: Path, name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    load_keras()  # as the module will, but without notices
     sys.modules[unique] = module  # where dataclasses and pickle look
     try:
         with _importable(path.parent):
@@ -143,6 +145,7 @@ def _file_module(path: Path, name: str) -> ModuleType:
 
 
 def _module(dotted: str, folder: Path | None, name: str) -> ModuleType:
+    load_keras()  # as the module will, but without notices
     try:
         with _importable(folder):
             module = importlib.import_module(dotted)

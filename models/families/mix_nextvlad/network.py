@@ -8,13 +8,14 @@ from typing import Any
 from keras import ops
 
 from gapsack.models.blocks.common import SCOPE, frame_width
-from gapsack.models.families.mix_nextvlad.family import STREAMS, branch_scope
+from gapsack.models.families.mix_nextvlad.tensors import STREAMS, branch_scope
 from gapsack.models.layers.base import Network
 from gapsack.models.layers.batch_norm import BatchNorm
 from gapsack.models.layers.dense import Dense
-from gapsack.models.layers.frames import check_frames, real_frames
+from gapsack.models.layers.frames import check_frames
 from gapsack.models.layers.nextvlad import Branch, Unwhitened
 from gapsack.models.tasks.answer import Answer, of_logits
+from gapsack.models.tasks.youtube8m.float_frames import real_frames
 from gapsack.models.tensors import Tensor
 
 DIVERGENCE_EPSILON = 1e-8  # inside of the logarithms, as in the authors' code

@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from gapsack.models.blocks import common, streams
-from gapsack.models.family import Family, activations_of
+from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Flag, Hyperparameter, Number
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor
+from gapsack.models.tensors import Tensor, activations_of
 
 VIDEO, AUDIO = f"{common.SCOPE}/video_FV", f"{common.SCOPE}/audio_FV"
 

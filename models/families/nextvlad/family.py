@@ -1,8 +1,4 @@
-"""NeXtVLAD (Lin, Xiao and Fan 2018, arXiv 1811.05014): hyperparameters and tensors.
-
-Frames are expanded and split into groups that share their centres, so that descriptors are a few times shorter than a
-NetVLAD's. Names are those of the authors' graph.
-"""
+"""NeXtVLAD as a family: its hyperparameters, and how a model of them is built."""
 
 from __future__ import annotations
 
@@ -10,22 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapsack.models.blocks import common, nextvlad
-from gapsack.models.family import Family, activations_of
+from gapsack.models.families.nextvlad.tensors import FRAMEWISE, STREAMS, tensors
+from gapsack.models.family import Family
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor
-
-STREAMS = ("video_VLAD", "audio_VLAD")
-FRAMEWISE = ("fully_connected/weights", "fully_connected_1/weights", "cluster_weights")
-
-
-def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
-    """Every tensor of the model with these (complete) hyperparameters.
-
-    Raises:
-        InputError: Some do not go together, such as widths that groups do not divide.
-    """
-    nextvlad.check(hyperparameters)
-    return tuple(nextvlad.branch(common.SCOPE, STREAMS, hyperparameters))
+from gapsack.models.tensors import Tensor, activations_of
 
 
 def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapsack.models.blocks.common import SCOPE, frame_width
-from gapsack.models.families.nextvlad.family import STREAMS
+from gapsack.models.families.nextvlad.tensors import STREAMS
 from gapsack.models.layers.base import Network
-from gapsack.models.layers.frames import check_frames, real_frames
+from gapsack.models.layers.frames import check_frames
 from gapsack.models.layers.nextvlad import Branch, Unwhitened
 from gapsack.models.tasks.answer import Answer
+from gapsack.models.tasks.youtube8m.float_frames import real_frames
 from gapsack.models.tensors import Tensor
 
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapsack.models.blocks import common, streams
-from gapsack.models.family import Family, activations_of
+from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Hyperparameter, Number
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor
+from gapsack.models.tensors import Tensor, activations_of
 
 VIDEO, AUDIO = f"{common.SCOPE}/video_VLAD", f"{common.SCOPE}/audio_VLAD"
 

@@ -20,6 +20,7 @@ from gapsack.models.graph.members import AnyMember
 from gapsack.models.graph.network import Network, build_network
 from gapsack.models.graph.output import GraphOutput, checked_inputs
 from gapsack.models.graph.writing import Filled, GraphInfo, WriteOptions, write_weights, write_whole
+from gapsack.models.tasks.youtube8m.quantization import features_of
 from gapsack.selection.errors import InputError
 from gapsack.selection.pool.lists import top_of_rows
 
@@ -125,13 +126,13 @@ def _restore(session: Any, prefix: Path) -> None:
 
 
 def dequantized(frames: NDArray[Any], num_frames: NDArray[Any]) -> NDArray[np.float32]:
-    """Features of uint8 frames [batch, longest, width]: q 4/255 + 4/512 - 2, zero beyond `num_frames`.
+    """Features of uint8 frames [batch, longest, width], zero beyond `num_frames`.
 
     Frames of another type are features already.
     """
     if frames.dtype != np.uint8:
         return np.asarray(frames, np.float32)
-    features = frames * np.float32(4 / 255) + np.float32(4 / 512 - 2)
+    features: NDArray[np.float32] = features_of(frames.astype(np.float32))
     features[np.arange(frames.shape[1]) >= np.asarray(num_frames)[:, np.newaxis]] = 0
     return features
 

@@ -2,56 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from gapsack.models.tasks.task import Received, View
-
-if TYPE_CHECKING:
-    from gapsack.models.tasks.youtube8m.task import YouTube8M
+from gapsack.models.tasks.youtube8m.quantization import features_of
 
 
-def records(task: YouTube8M) -> Received:
-    """Records are parsed into frames and counts; a caller that has those feeds them in the place of records."""
+def frame_records(rgb: int, audio: int) -> Received:
+    """Records with frames are parsed into these and their counts; who has those feeds them in the place of records."""
+    return _records(parse_frame_level, rgb, audio, places=None)
+
+
+def video_records(rgb: int, audio: int) -> Received:
+    """`frame_records` for records with one vector a video, which is its only frame."""
+    return _records(parse_video_level, rgb, audio, places=1)
+
+
+def _records(parse: Callable[[Any, int, int], tuple[Any, Any]], rgb: int, audio: int, places: int | None) -> Received:
     import tensorflow as tf
 
     serialized = tf.compat.v1.placeholder(tf.string, [None], name="serialized")
     with tf.name_scope("parse"):
-        parse = parse_frame_level if task.level == "frame" else parse_video_level
-        frames, num_frames = parse(serialized, task)
-    shape = [None, None if task.level == "frame" else 1, task.width]
-    frames = tf.identity(tf.ensure_shape(frames, shape), name="frames")
+        frames, num_frames = parse(serialized, rgb, audio)
+    frames = tf.identity(tf.ensure_shape(frames, [None, places, rgb + audio]), name="frames")
     return Received(serialized, {"frames": frames, "num_frames": tf.identity(num_frames, name="num_frames")})
 
 
-def challenge_features(task: YouTube8M) -> Received:
+def challenge_features(width: int) -> Received:
     """Dequantized frames, float32 [batch, longest, width], under the name that the challenge gave them."""
     import tensorflow as tf
 
     v1 = tf.compat.v1
-    frames = v1.placeholder(tf.float32, [None, None, task.width], name="input_batch_raw")
+    frames = v1.placeholder(tf.float32, [None, None, width], name="input_batch_raw")
     return Received(None, {"frames": frames, "num_frames": v1.placeholder(tf.int32, [None], name="num_frames")})
 
 
-def parse_frame_level(serialized: Any, task: YouTube8M) -> tuple[Any, Any]:
+def parse_frame_level(serialized: Any, rgb: int, audio: int) -> tuple[Any, Any]:
     """Serialized `SequenceExample`s [batch] -> frames uint8 [batch, longest, width], num_frames int32 [batch].
 
     Frames beyond a video's end are zero bytes, which sampling never picks.
     """
     import tensorflow as tf
 
-    widths = {name: width for name, width in (("rgb", task.rgb), ("audio", task.audio)) if width}
+    widths = {name: width for name, width in (("rgb", rgb), ("audio", audio)) if width}
     wanted = {name: tf.io.FixedLenSequenceFeature([], tf.string) for name in widths}
     _, features, lengths = tf.io.parse_sequence_example(serialized, sequence_features=wanted)
     parts = [tf.io.decode_raw(features[name], tf.uint8, fixed_length=width) for name, width in widths.items()]
     return tf.concat(parts, axis=-1), tf.cast(lengths["rgb"], tf.int32)
 
 
-def parse_video_level(serialized: Any, task: YouTube8M) -> tuple[Any, Any]:
+def parse_video_level(serialized: Any, rgb: int, audio: int) -> tuple[Any, Any]:
     """Serialized `Example`s [batch] -> frames float32 [batch, 1, width], num_frames int32 [batch] of ones."""
     import tensorflow as tf
 
-    widths = {name: width for name, width in (("mean_rgb", task.rgb), ("mean_audio", task.audio)) if width}
+    widths = {name: width for name, width in (("mean_rgb", rgb), ("mean_audio", audio)) if width}
     wanted = {name: tf.io.FixedLenFeature([1, width], tf.float32) for name, width in widths.items()}
     features = tf.io.parse_example(serialized, wanted)
     return tf.concat([features[name] for name in wanted], axis=-1), tf.ones_like(serialized, tf.int32)
@@ -89,8 +94,8 @@ def sample(frames: Any, num_frames: Any, sample_frames: int, max_frames: int) ->
 
 
 def dequantize(frames: Any, num_frames: Any) -> Any:
-    """Features of uint8 frames [batch, longest, width], float32: q 4/255 + 4/512 - 2, zero beyond `num_frames`."""
+    """Features of uint8 frames [batch, longest, width], float32, zero beyond `num_frames`."""
     import tensorflow as tf
 
-    features = tf.cast(frames, tf.float32) * (4 / 255) + (4 / 512 - 2)
+    features = features_of(tf.cast(frames, tf.float32))
     return features * tf.sequence_mask(num_frames, tf.shape(frames)[1], tf.float32)[..., tf.newaxis]

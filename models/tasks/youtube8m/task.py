@@ -86,7 +86,7 @@ class YouTube8M(Task):
 
     def features(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Dequantized frames, zero beyond a video's end, not normalised; and their number."""
-        from gapsack.models.layers.frames import dequantized
+        from gapsack.models.tasks.youtube8m.float_frames import dequantized
 
         frames = dequantized(inputs["frames"], inputs["num_frames"])
         return {"frames": frames, "num_frames": inputs["num_frames"]}
@@ -107,7 +107,10 @@ class YouTube8M(Task):
         """Records, or frames and their number; dequantized frames as the 2018 challenge fed them."""
         from gapsack.models.tasks.youtube8m import graph
 
-        return graph.challenge_features(self) if as_features else graph.records(self)
+        if as_features:
+            return graph.challenge_features(self.width)
+        records = graph.frame_records if self.level == "frame" else graph.video_records
+        return records(self.rgb, self.audio)
 
     def seen(self, inputs: Mapping[str, Any], view: View) -> dict[str, Any]:
         """Sampled frames, or the first ones; at video level the one there is."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from gapsack.models.layers.kernels import Kernels
 from gapsack.models.training.recipe import Recipe
 
-Objective = Callable[[list[Any]], tuple[Any, Any]]
+Differentiable = Callable[[list[Any]], tuple[Any, Any]]
 """Trainable values -> (loss, auxiliary values)."""
 
 
@@ -42,7 +42,7 @@ class Backend(Protocol):
         """What runs the primitives of the model's layers."""
 
     def differentiate(
-        self, objective: Objective, values: list[Any], *, as_products: bool
+        self, objective: Differentiable, values: list[Any], *, as_products: bool
     ) -> tuple[tuple[Any, Any], list[Any]]:
         """What the objective returned at `values`, and the gradients of its loss.
 

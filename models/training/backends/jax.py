@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from gapsack.models.layers.kernels import Kernels
-from gapsack.models.training.backends import Objective, TrainingStep
+from gapsack.models.training.backends import Differentiable, TrainingStep
 from gapsack.models.training.recipe import Recipe
 from gapsack.selection.errors import InputError
 
@@ -26,7 +26,7 @@ class JaxBackend:
         self.kernels = Kernels()
 
     def differentiate(
-        self, objective: Objective, values: list[Any], *, as_products: bool
+        self, objective: Differentiable, values: list[Any], *, as_products: bool
     ) -> tuple[tuple[Any, Any], list[Any]]:
         """See the protocol; all gradients are taken."""
         del as_products

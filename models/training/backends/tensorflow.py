@@ -1,7 +1,8 @@
 """Training and prediction compiled by TensorFlow.
 
-On CPUs the step is a plain graph, in which XLA compiles the loops and a plug-in (`plugins`) may run what it is faster
-at. Weights and moments are updated in place: by TensorFlow's fused Adam, or by the plug-in while it sums the gradient.
+On CPUs the step is a plain graph, in which XLA compiles the loops and a plug-in (`kernel_plugins`) may run what it is
+faster at. Weights and moments are updated in place: by TensorFlow's fused Adam, or by the plug-in while it sums the
+gradient.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import tensorflow as tf
 
 from gapsack.models.layers.kernels import Kernels
 from gapsack.models.training.arithmetic import ADAM_EPSILON, BETA1, BETA2, averaged, decayed
-from gapsack.models.training.backends import Objective, TrainingStep
-from gapsack.models.training.backends.plugins import GROUP, plug_in
-from gapsack.models.training.backends.products import ProductGradient, ProductKernels
+from gapsack.models.training.backends import Differentiable, TrainingStep
+from gapsack.models.training.backends.kernel_plugins import GROUP, plug_in
+from gapsack.models.training.backends.product_gradients import ProductGradient, ProductKernels
 from gapsack.models.training.recipe import Recipe
 from gapsack.selection.errors import InputError
 from gapsack.selection.memory import begins_on_a_line
@@ -34,7 +35,7 @@ class TensorFlowBackend:
         self.kernels = _chosen_kernels(recipe)
 
     def differentiate(
-        self, objective: Objective, values: list[Any], *, as_products: bool
+        self, objective: Differentiable, values: list[Any], *, as_products: bool
     ) -> tuple[tuple[Any, Any], list[Any]]:
         """See the protocol."""
         if not as_products or not isinstance(self.kernels, ProductKernels):
@@ -156,7 +157,7 @@ def _chosen_kernels(recipe: Recipe) -> Kernels:
     return Kernels() if uses_xla(recipe) else GraphKernels()
 
 
-def _differentiated(objective: Objective, values: list[Any]) -> tuple[tuple[Any, Any], list[Any]]:
+def _differentiated(objective: Differentiable, values: list[Any]) -> tuple[tuple[Any, Any], list[Any]]:
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         result = objective(values)

@@ -1,24 +1,14 @@
-"""What `select frontier` writes and prints: the best ensemble of every budget, and what another MiB buys."""
+"""What `select frontier` draws and prints: the best ensemble of every budget, and what another MiB buys."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gapsack.selection.files import replace_json, replace_text
+from gapsack.selection.files import replace_text
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_table
-
-if TYPE_CHECKING:
-    from gapsack.selection.frontier import Frontier
-
-
-def write_frontier(frontier: Frontier, path: Path) -> dict[str, Any]:
-    """Write frontier.json; its content."""
-    record = frontier.to_dict()
-    replace_json(path, record)
-    return record
 
 
 def write_plot(record: Mapping[str, Any], path: Path) -> None:

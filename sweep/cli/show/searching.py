@@ -11,20 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from gapsack.selection.blend.runner import Progress as SearchProgress
 from gapsack.sweep.cli.app import messages
-from gapsack.sweep.cli.options import Asked
-from gapsack.sweep.cluster.executor import ray_executor
 from gapsack.sweep.cluster.signals import stop_on_signals
-
-
-@contextmanager
-def searching(asked: Asked) -> Iterator[dict[str, Any]]:
-    """Options for `selection`, within a display that shows progress and may stop the search.
-
-    Raises:
-        InputError: no cluster answers at the address.
-    """
-    with ray_executor(asked.address) as executor, search_control(asked.time_limit) as control:
-        yield {**asked.options, **control, "executor": executor}
 
 
 @contextmanager

@@ -1,12 +1,8 @@
 """Gradual pruning: the schedule against figures by hand, and a training whose zeros are as many as are stored."""
 
-import os
-import subprocess
-import sys
 from functools import cache
 from itertools import pairwise
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -163,31 +159,3 @@ def test_averages_of_pruned_checkpoints_keep_the_zeros():
         train(trainer, 2, seed)
     for name, values in zeros(average.mean()).items():
         assert_array_equal(values, mask[name])
-
-
-ELSEWHERE = """
-import sys
-sys.path.insert(0, sys.argv[2])
-import test_pruning as suite
-from gapsack.models import checkpoints
-trainer = suite.make_trainer()
-losses = suite.train(trainer, 14)
-checkpoints.write_weights(sys.argv[1], trainer.weights() | {"losses": losses})
-"""
-
-
-@pytest.mark.slow
-def test_both_backends_agree(tmp_path):
-    pytest.importorskip("jax")
-    here = os.path.dirname(__file__)  # noqa: PTH120
-    other = "jax" if keras.backend.backend() == "tensorflow" else "tensorflow"
-    command = [sys.executable, "-c", ELSEWHERE, str(tmp_path / "weights.npz"), here]
-    environment = os.environ | {"KERAS_BACKEND": other, "JAX_PLATFORMS": "cpu"}
-    subprocess.run(command, check=True, env=environment, timeout=240)
-    theirs = checkpoints.read_weights(tmp_path / "weights.npz")
-    trainer = fresh_trainer()
-    assert_allclose(train(trainer, 14), theirs["losses"], rtol=1e-4)
-    ours = trainer.weights()
-    for tensor in LARGE:  # rounding may decide a tie otherwise, in a weight or two
-        assert np.count_nonzero((ours[tensor.name] == 0) != (theirs[tensor.name] == 0)) <= 2
-        assert_allclose(ours[tensor.name], theirs[tensor.name], atol=5e-3)

@@ -1,8 +1,5 @@
-"""The contract of the trainer; `backends/test_jax.py` runs all of it again on JAX."""
+"""The trainer on a gated NetVLAD; `tests/contracts/test_backend.py` holds what every backend must do."""
 
-import os
-import subprocess
-import sys
 from functools import partial
 
 import keras
@@ -11,7 +8,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gapsack.models import checkpoints, registry
-from gapsack.models.errors import TrainingError
 from gapsack.models.training import Recipe, Trainer
 from gapsack.selection.errors import InputError
 
@@ -63,54 +59,6 @@ def test_training_learns():
     assert trainer.step == 60
 
 
-@pytest.mark.parametrize(
-    "recipe",
-    [
-        RECIPE,
-        replace(RECIPE, ema_decay=0.9, schedule="cosine", warmup_steps=2, steps=8),
-        replace(RECIPE, compute="float16"),
-    ],
-    ids=["paper", "options", "float16"],
-)
-def test_a_loaded_state_goes_on_to_the_last_bit(recipe):
-    batches = make_batches(7)
-    whole, first = make_trainer(recipe, dropout=0.3), make_trainer(recipe, dropout=0.3)
-    undisturbed = losses(whole, batches)
-    losses(first, batches[:3])
-    resumed = make_trainer(recipe, dropout=0.3)
-    resumed.load_state(first.state())
-    assert losses(resumed, batches[3:]) == undisturbed[3:]
-    for name, values in whole.state().items():
-        assert_array_equal(resumed.state()[name], values, err_msg=name)
-
-
-RESUME_ELSEWHERE = """
-import sys
-import numpy as np
-sys.path.insert(0, sys.argv[3])
-import test_trainer as suite
-from gapsack.models import checkpoints
-trainer = suite.make_trainer()
-trainer.load_state(checkpoints.read_weights(sys.argv[1]))
-suite.losses(trainer, suite.make_batches(6)[3:])
-checkpoints.write_weights(sys.argv[2], trainer.state())
-"""
-
-
-def test_a_fresh_process_goes_on_to_the_last_bit(tmp_path):
-    trainer, batches = make_trainer(), make_batches(6)
-    losses(trainer, batches[:3])
-    checkpoints.write_weights(tmp_path / "state.npz", trainer.state())
-    losses(trainer, batches[3:])
-    here = os.path.dirname(__file__)  # noqa: PTH120
-    command = [sys.executable, "-c", RESUME_ELSEWHERE, str(tmp_path / "state.npz"), str(tmp_path / "end.npz"), here]
-    subprocess.run(command, check=True, env=os.environ | {"KERAS_BACKEND": keras.backend.backend()}, timeout=240)
-    end = checkpoints.read_weights(tmp_path / "end.npz")
-    assert end["step"] == 6
-    for name, values in trainer.state().items():
-        assert_array_equal(end[name], values, err_msg=name)
-
-
 def test_a_state_that_does_not_fit_is_named_and_changes_nothing():
     trainer, other = make_trainer(), make_trainer(replace(RECIPE, ema_decay=0.9), hidden=7)
     before = trainer.state()
@@ -120,59 +68,10 @@ def test_a_state_that_does_not_fit_is_named_and_changes_nothing():
         assert_array_equal(values, before[name])
 
 
-def test_a_loss_that_is_not_finite_names_the_first_step():
-    trainer = make_trainer()
-    [(frames, labels)] = make_batches(1)
-    broken = frames.astype(np.float32)
-    broken[0, 0, 0] = np.nan
-    trainer.train_step({"frames": frames.astype(np.float32)}, labels)
-    trainer.train_step({"frames": broken}, labels)
-    trainer.train_step({"frames": frames.astype(np.float32)}, labels)
-    with pytest.raises(TrainingError, match=r"got nan at step 1$"):
-        trainer.take_loss()
-
-
-def test_the_loss_is_the_mean_since_it_was_taken():
-    batches = make_batches(3)
-    single = losses(make_trainer(), batches)
-    trainer = make_trainer()
-    for frames, labels in batches:
-        trainer.train_step({"frames": frames}, labels)
-    assert_allclose(trainer.take_loss(), np.mean(single), rtol=1e-6)
-    assert np.isnan(trainer.take_loss())
-
-
 def test_batches_of_another_size_are_refused():
     [(frames, labels)] = make_batches(1)
     with pytest.raises(InputError, match="a batch of 6 examples, got frames of 5 and labels of 6"):
         make_trainer().train_step({"frames": frames[:5]}, labels)
-
-
-def test_predictions_are_the_models_own():
-    trainer = make_trainer()
-    losses(trainer, make_batches(3))
-    frames = make_batches(1, rows=9, seed=5)[0][0]
-    expected = keras.ops.convert_to_numpy(trainer.model({"frames": frames}))
-    assert_allclose(trainer.predict({"frames": frames}), expected, atol=1e-6)
-    for rows in (4, 1):  # a smaller last batch
-        smaller = trainer.predict({"frames": frames[:rows]})
-        assert smaller.shape == (rows, 12)
-        assert_allclose(smaller, expected[:rows], atol=1e-6)
-
-
-@pytest.mark.parametrize("k", [3, 12, 50])
-def test_top_lists_are_sorted_with_ties_by_class(k):
-    trainer = make_trainer()
-    weights = trainer.weights()
-    for name in ("tower/gates/weights", "tower/experts/weights", "tower/experts/biases", "tower/gating_prob_weights"):
-        weights[name][...] = 0  # every class gets the same probability
-    weights["tower/gating_prob_bn/beta"][[7, 2]] = 1.0  # but for two that tie above the rest
-    trainer.load_weights(weights)
-    classes, scores = trainer.predict_top({"frames": make_batches(1)[0][0]}, k)
-    expected = [2, 7, 0, 1, 3, 4, 5, 6, 8, 9, 10, 11][:k]
-    assert classes.dtype == np.int32
-    assert_array_equal(classes, [expected] * 6)
-    assert_array_equal(scores, np.take_along_axis(trainer.predict({"frames": make_batches(1)[0][0]}), classes, axis=1))
 
 
 def test_loaded_weights_are_predicted_with_and_the_state_brings_training_back():
@@ -236,44 +135,9 @@ def test_l2_pulls_on_gates_and_experts_only():
     assert_allclose(pulled.state()[same], plain.state()[same], rtol=1e-5, atol=1e-8)
 
 
-def first_gradient(**changes):
-    """What Adam is given in the first step, by tensor name: ten times its m."""
-    trainer = make_trainer(replace(RECIPE, **changes))
-    losses(trainer, make_batches(1))
-    return {name: 10 * m.astype(np.float64) for name, m in trainer.state().items() if name.startswith("adam_m/")}
-
-
-def test_clipping_bounds_the_norm_of_each_tensor():
-    whole, cut = first_gradient(clip_norm=None), first_gradient(clip_norm=0.05)
-    norms = {name: np.linalg.norm(gradient) for name, gradient in whole.items()}
-    assert min(norms.values()) < 0.05 < max(norms.values())
-    for name, gradient in whole.items():
-        assert_allclose(cut[name], gradient * 0.05 / max(0.05, norms[name]), rtol=1e-3, atol=1e-7, err_msg=name)
-
-
-def test_clipping_bounds_the_global_norm():
-    whole, cut = first_gradient(clip_norm=None), first_gradient(clip_norm=None, global_clip_norm=0.25)
-    norm = np.sqrt(sum((gradient**2).sum() for gradient in whole.values()))
-    assert norm > 0.5
-    for name, gradient in whole.items():
-        assert_allclose(cut[name], gradient * 0.25 / norm, rtol=1e-3, atol=1e-7)
-
-
 def test_one_way_of_clipping_only():
     with pytest.raises(InputError, match="expected clip_norm: null with global_clip_norm"):
         Recipe(global_clip_norm=1.0)
-
-
-def test_weight_decay_is_apart_from_the_gradient_and_spares_vectors():
-    batches = make_batches(1)
-    plain, decayed = make_trainer(), make_trainer(replace(RECIPE, weight_decay=3.0))
-    start = plain.weights()
-    for trainer in (plain, decayed):
-        losses(trainer, batches)
-    after = decayed.weights()
-    for name, values in plain.weights().items():
-        shrunk = 0.01 * 3.0 * start[name] if values.ndim > 1 else 0
-        assert_allclose(after[name], values - shrunk, atol=1e-6, err_msg=name)
 
 
 def test_the_moving_average_of_the_weights_is_what_is_evaluated():
@@ -321,34 +185,6 @@ def test_moving_statistics_keep_the_share_that_the_recipe_says():
     # From an initial mean of 0 and variance of 1.
     assert_allclose(fast.state()[mean], slow.state()[mean] * 100, rtol=1e-3, atol=1e-7)
     assert_allclose(fast.state()[variance] - 1, (slow.state()[variance] - 1) * 100, rtol=1e-2, atol=1e-4)
-
-
-@pytest.mark.parametrize("compute", ["bfloat16", "float16"])
-def test_mixed_precision_stays_near_float32_and_keeps_float32_weights(compute):
-    batches = make_batches(10)
-    exact, mixed = make_trainer(), make_trainer(replace(RECIPE, compute=compute))
-    expected, got = losses(exact, batches), losses(mixed, batches)
-    assert_allclose(got, expected, rtol=0.05)
-    assert got != expected
-    assert {values.dtype for values in mixed.weights().values()} == {np.dtype(np.float32)}
-
-
-def test_an_overflow_skips_the_step_and_halves_the_loss_scale():
-    trainer, [batch] = make_trainer(replace(RECIPE, compute="float16")), make_batches(1)
-    state = trainer.state()
-    trainer.load_state(state | {"loss_scale": np.float32(2.0**126)})
-    before = trainer.weights()
-    losses(trainer, [batch])
-    after = trainer.state()
-    assert after["loss_scale"] == 2.0**125
-    assert after["updates"] == 0
-    for name, values in before.items():
-        if "moving" not in name:
-            assert_array_equal(after[f"weights/{name}"], values)
-    trainer.load_state(state | {"steady_updates": np.int32(1999), "loss_scale": np.float32(4)})
-    losses(trainer, [batch])
-    after = trainer.state()
-    assert (after["loss_scale"], after["steady_updates"], after["updates"]) == (8, 0, 1)
 
 
 @pytest.mark.slow
@@ -417,15 +253,9 @@ def test_kernels_that_cannot_run_are_refused():
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the plug-in is TensorFlow's")
 def test_a_missing_plug_in_is_an_error_only_where_it_is_asked_for(monkeypatch):
-    from gapsack.models.training.backends import plugins
+    from gapsack.models.training.backends import kernel_plugins
 
-    monkeypatch.setattr(plugins, "entry_points", lambda **_: ())
+    monkeypatch.setattr(kernel_plugins, "entry_points", lambda **_: ())
     assert make_trainer().kernels == "plain"
     with pytest.raises(InputError, match="expected an installed package with the entry point cpu"):
         make_trainer(replace(RECIPE, kernels="cpu"))
-
-
-def test_jax_refuses_the_kernels_of_tensorflow():
-    jax_backend = pytest.importorskip("gapsack.models.training.backends.jax")
-    with pytest.raises(InputError, match="auto or plain with the Keras backend jax, got cpu"):
-        jax_backend.JaxBackend(replace(RECIPE, kernels="cpu"))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from gapsack.sweep import api
 from gapsack.sweep.cli.choose import app
 
 VIDEOS, CLASSES = 120, 30
@@ -66,6 +67,16 @@ def test_ensemble_is_written_with_the_way_to_its_pool(folder: Path) -> None:
     assert record["total_bytes"] == sum(member["size_bytes"] for member in record["members"]) <= 70 * 2**20
     assert record["reserve_bytes"] == 0, "no graph can be built of predictions alone"
     assert record["tuning_gap"] >= record["best_single"]["tuning_score"]
+
+
+def test_a_notebook_gets_what_the_command_gets(folder: Path) -> None:
+    options: dict[str, Any] = {"workers": 1, "max_members": 2}
+    typed = ("--workers", "1", "--max-members", "2")
+    record = values(folder, "ensemble", "pool", "--budget-mb", "70", *typed, "--out", "typed.json")
+    assert api.ensemble(folder / "pool", budget_mib=70, out=folder / "called.json", **options).to_dict() == record
+    assert (folder / "called.json").read_text() == (folder / "typed.json").read_text()
+    record = values(folder, "frontier", "pool", *typed, "--out", "typed.json")
+    assert json.loads(json.dumps(api.frontier(folder / "pool", **options).to_dict())) == record
 
 
 def test_options_reach_the_search(folder: Path) -> None:

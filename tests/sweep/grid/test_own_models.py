@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,16 @@ def test_the_documented_example_is_planned_from_anywhere(
     ]
     assert trials[0].hyperparameters["rate"] == 0.2
     assert grid.model.options["builder"] == f"{tmp_path}/my_models.py:build"
+
+
+def test_the_plan_is_all_that_a_person_sees(grid_file: Path) -> None:
+    """Sizes of these models need TensorFlow, whose notices of its start are none of the person's business."""
+    levels = ("TF_CPP_MIN_LOG_LEVEL", "TF_CPP_MAX_VLOG_LEVEL")
+    environment = {name: value for name, value in os.environ.items() if name not in levels}
+    command = [sys.executable, "-m", "gapsack", "plan", str(grid_file)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=200)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "hidden512" in done.stdout
 
 
 def test_a_module_is_found_beside_the_grid_and_then_in_the_working_folder(

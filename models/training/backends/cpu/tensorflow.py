@@ -17,7 +17,7 @@ import tensorflow as tf
 from gapsack.models.training.arithmetic import ADAM_EPSILON, BETA1, BETA2, adam_rate, kept_share
 from gapsack.models.training.backends.cpu import products
 from gapsack.models.training.backends.cpu.update import AdamStep, SmallUpdate, Update, update
-from gapsack.models.training.backends.products import ProductGradient, ProductKernels
+from gapsack.models.training.backends.product_gradients import ProductGradient, ProductKernels
 from gapsack.models.training.recipe import Recipe
 
 LARGE = 2**16
@@ -137,26 +137,26 @@ def _fill(array: Any) -> Any:
     return np.True_
 
 
-_OPERANDS_OF_AN_UPDATE = 9  # weight and moments, both factors, and four numbers
-_OPERANDS_OF_A_SMALL_UPDATE = 6  # tensor and moments, gradient, and two numbers
+_OPERANDS_OF_AN_UPDATE = 9  # weight and moments, both factors, and four scalars
+_OPERANDS_OF_A_SMALL_UPDATE = 6  # tensor and moments, gradient, and two scalars
 
 
 def _update_arrays(count: Any, *operands: Any) -> Any:
     large = int(count) * _OPERANDS_OF_AN_UPDATE
     updates = [
-        Update(matrix, m, v, left, upstream, _adam_step(*numbers))
-        for matrix, m, v, left, upstream, *numbers in _cut(operands[:large], _OPERANDS_OF_AN_UPDATE)
+        Update(matrix, m, v, left, upstream, _adam_step(*scalars))
+        for matrix, m, v, left, upstream, *scalars in _cut(operands[:large], _OPERANDS_OF_AN_UPDATE)
     ]
     small = [
-        SmallUpdate(tensor, m, v, gradient, _adam_step(1, 0, *numbers))
-        for tensor, m, v, gradient, *numbers in _cut(operands[large:], _OPERANDS_OF_A_SMALL_UPDATE)
+        SmallUpdate(tensor, m, v, gradient, _adam_step(1, 0, *scalars))
+        for tensor, m, v, gradient, *scalars in _cut(operands[large:], _OPERANDS_OF_A_SMALL_UPDATE)
     ]
     update(updates, small)
     return np.True_
 
 
-def _adam_step(*numbers: Any) -> AdamStep:
-    return AdamStep(*(np.float32(number) for number in (*numbers, 1 - BETA1, 1 - BETA2, ADAM_EPSILON)))
+def _adam_step(*scalars: Any) -> AdamStep:
+    return AdamStep(*(np.float32(scalar) for scalar in (*scalars, 1 - BETA1, 1 - BETA2, ADAM_EPSILON)))
 
 
 def _squared_norms(*operands: Any) -> Any:
@@ -206,8 +206,8 @@ def _tensorflow_products(narrow: str) -> _Products:
 
     def of_left(upstream: Any, right: Any) -> tuple[Any, Any]:
         # Taken transposed, which is a third faster with oneDNN than as it comes.
-        turned = tf.matmul(tf.cast(right, narrow), tf.cast(upstream, narrow), transpose_b=True)
-        return tf.cast(tf.transpose(turned), "float32"), tf.matmul(upstream, upstream, transpose_b=True)
+        transposed = tf.matmul(tf.cast(right, narrow), tf.cast(upstream, narrow), transpose_b=True)
+        return tf.cast(tf.transpose(transposed), "float32"), tf.matmul(upstream, upstream, transpose_b=True)
 
     return _Products(forward, of_left)
 

@@ -1,7 +1,7 @@
 """Tiles: the innermost loops, each of whose results stays in a register until it is whole.
 
-All of them add products of numbers and vectors, tile[m, n] += sum over t of number[m, t] * vector[t, n]. Numbers lie at
-`numbers + m * number_row + t * number_step`, vectors at `vectors + t * vector_step`, one after the other; all of these
+All of them add products of scalars and vectors, tile[m, n] += sum over t of scalar[m, t] * vector[t, n]. Scalars lie at
+`scalars + m * scalar_row + t * scalar_step`, vectors at `vectors + t * vector_step`, one after the other; all of these
 are addresses and distances in bytes. Nothing is checked: the caller knows that all of it lies inside.
 """
 
@@ -31,9 +31,9 @@ def product_tile(rows: int, width: int) -> Any:
     @intrinsic
     def tile(
         _typing: Any,
-        numbers: Any,
-        number_row: Any,
-        number_step: Any,
+        scalars: Any,
+        scalar_row: Any,
+        scalar_step: Any,
         vector: Any,
         vector_step: Any,
         out: Any,
@@ -66,15 +66,15 @@ def product_tile(rows: int, width: int) -> Any:
 def packing_tile(rows: int, width: int) -> Any:
     """As `product_tile`; the vectors are copied to `packed` on their way, without gaps between rows.
 
-    Returns the sum of the squares of all numbers in the vectors.
+    Returns the sum of the squares of all scalars in the vectors.
     """
 
     @intrinsic
     def tile(
         _typing: Any,
-        numbers: Any,
-        number_row: Any,
-        number_step: Any,
+        scalars: Any,
+        scalar_row: Any,
+        scalar_step: Any,
         vector: Any,
         vector_step: Any,
         out: Any,
@@ -114,9 +114,9 @@ def adam_tile(rows: int, width: int) -> Any:
     @intrinsic
     def tile(
         _typing: Any,
-        numbers: Any,
-        number_row: Any,
-        number_step: Any,
+        scalars: Any,
+        scalar_row: Any,
+        scalar_step: Any,
         vector: Any,
         vector_step: Any,
         count: Any,
@@ -133,7 +133,7 @@ def adam_tile(rows: int, width: int) -> Any:
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             factors, count, products = _Factors(*arguments[:5]), arguments[5], arguments[6]
             matrix, m, v, matrix_row, height, changed, following = arguments[7:14]
-            constants = [vectors.splat(builder, number) for number in cgutils.unpack_tuple(builder, arguments[14])]
+            constants = [vectors.splat(builder, scalar) for scalar in cgutils.unpack_tuple(builder, arguments[14])]
             sums = vectors.sums(builder, rows, width)
             share = builder.sdiv(count, LONG(rows * width))  # of the products, with each vector of Adam's
             done = cgutils.alloca_once_value(builder, LONG(0))
@@ -158,7 +158,7 @@ def adam_tile(rows: int, width: int) -> Any:
 
 
 def copy_tile(count: int) -> Any:
-    """`count` numbers from the address `source` to `out`."""
+    """`count` scalars from the address `source` to `out`."""
 
     @intrinsic
     def tile(_typing: Any, source: Any, out: Any) -> Any:
@@ -177,8 +177,8 @@ def transpose_tile(_typing: Any, source: Any, source_row: Any, out: Any, out_row
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         source, source_row, out, out_row = arguments
-        zero, numbers = LONG(0), range(vectors.LANES)
-        rows = [vectors.load(builder, _moved(builder, source, source_row, n, zero), 0) for n in numbers]
+        zero, places = LONG(0), range(vectors.SIMD_WIDTH)
+        rows = [vectors.load(builder, _moved(builder, source, source_row, n, zero), 0) for n in places]
         for n, column in enumerate(vectors.transposed(builder, rows)):
             vectors.store(builder, column, _moved(builder, out, out_row, n, zero), 0)
         return context.get_dummy_value()
@@ -187,10 +187,10 @@ def transpose_tile(_typing: Any, source: Any, source_row: Any, out: Any, out_row
 
 
 class _Factors:
-    """Where the numbers and vectors of a tile lie."""
+    """Where the scalars and vectors of a tile lie."""
 
-    def __init__(self, numbers: Any, number_row: Any, number_step: Any, vector: Any, vector_step: Any) -> None:
-        self.numbers, self.number_row, self.number_step = numbers, number_row, number_step
+    def __init__(self, scalars: Any, scalar_row: Any, scalar_step: Any, vector: Any, vector_step: Any) -> None:
+        self.scalars, self.scalar_row, self.scalar_step = scalars, scalar_row, scalar_step
         self.vector, self.vector_step = vector, vector_step
 
 
@@ -204,17 +204,17 @@ def _add_products(
     seen: Callable[[Any, list[Any]], None] | None = None,
 ) -> None:
     """The loop over t; `seen` is told every index and the vectors there."""
-    row_offsets = [builder.mul(factors.number_row, LONG(row)) for row in range(len(sums))]
+    row_offsets = [builder.mul(factors.scalar_row, LONG(row)) for row in range(len(sums))]
     with cgutils.for_range(builder, stop, start=start) as loop:
-        numbers = builder.add(factors.numbers, builder.mul(factors.number_step, loop.index))
+        scalars = builder.add(factors.scalars, builder.mul(factors.scalar_step, loop.index))
         vector = builder.add(factors.vector, builder.mul(factors.vector_step, loop.index))
         values = [vectors.load(builder, vector, n * VECTOR_BYTES) for n in range(len(sums[0]))]
         if seen is not None:
             seen(loop.index, values)
         for row, offset in zip(sums, row_offsets, strict=True):
-            number = vectors.load_splat(builder, builder.add(numbers, offset))
+            scalar = vectors.load_splat(builder, builder.add(scalars, offset))
             for place, value in zip(row, values, strict=True):
-                builder.store(vectors.multiply_add(builder, number, value, builder.load(place)), place)
+                builder.store(vectors.multiply_add(builder, scalar, value, builder.load(place)), place)
 
 
 def _loaded(builder: Any, rows: int, width: int, out: Any, out_row: Any) -> list[list[Any]]:

@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapsack.models.training.backends.cpu import tiles, workers
-from gapsack.models.training.backends.cpu.lanes import TILING
-from gapsack.models.training.backends.cpu.vectors import LANES
+from gapsack.models.training.backends.cpu.simd import TILING
+from gapsack.models.training.backends.cpu.vectors import SIMD_WIDTH
 from gapsack.selection.compiled import jit
 
 Floats = NDArray[np.float32]
 
 _ROWS, _VECTORS = TILING.product
-_PANEL = _VECTORS * LANES  # columns of a tile
+_PANEL = _VECTORS * SIMD_WIDTH  # columns of a tile
 _UPSTREAM_SIZE = 2**16  # float32 values of upstream gradients that stay in the second-level cache: 256 KB
 _WHOLE_SIZE = 2**17  # up to here rows are not cut: memory likes them whole better than the cache half empty
-_STRETCH = 512 * _ROWS  # rows of a task: the upstream gradients are packed once for all of them
+_SHARD_ROWS = 512 * _ROWS  # rows of a task: the upstream gradients are packed once for all of them
 _GROUPS = 16  # of rows, whose left factors are packed together
 
 _tile = tiles.adam_tile(_ROWS, _VECTORS)
@@ -33,7 +33,7 @@ _copy_rows, _copy_panel = tiles.copy_tile(_ROWS), tiles.copy_tile(_PANEL)
 
 
 class AdamStep(NamedTuple):
-    """Numbers of one update, all float32: the gradient is `scale` * left.T @ upstream + `penalty` * matrix.
+    """Scalars of one update, all float32: the gradient is `scale` * left.T @ upstream + `penalty` * matrix.
 
     `keep`: what the matrix is multiplied by first (1 - rate * decay). `rate`: the learning rate with Adam's bias
     corrections. `new_m`, `new_v`: 1 - beta1 and 1 - beta2.
@@ -115,10 +115,10 @@ def update(updates: Sequence[Update], small: Sequence[SmallUpdate] = ()) -> None
             return
         one, videos = task.of, len(task.of.left)
         right = scratch[: task.panels * videos * _PANEL].reshape(task.panels, videos, _PANEL)
-        numbers = scratch[right.size : right.size + _GROUPS * videos * _ROWS].reshape(_GROUPS, videos, _ROWS)
-        products = scratch[right.size + numbers.size :][: _ROWS * _PANEL].reshape(_ROWS, _PANEL)
+        scalars = scratch[right.size : right.size + _GROUPS * videos * _ROWS].reshape(_GROUPS, videos, _ROWS)
+        products = scratch[right.size + scalars.size :][: _ROWS * _PANEL].reshape(_ROWS, _PANEL)
         state = _State(one.matrix, one.m, one.v)
-        _update_block(state, one.left, one.upstream, *task[1:-1], right, numbers, products, one.step)
+        _update_block(state, one.left, one.upstream, *task[1:-1], right, scalars, products, one.step)
 
     sizes = [len(task.of.left) * (task.panels * _PANEL + _GROUPS * _ROWS) + _ROWS * _PANEL for task in large]
     tasks: list[_Task | SmallUpdate] = [*large, *small]
@@ -131,9 +131,9 @@ def _tasks(one: Update) -> list[_Task]:
     size = all_panels * videos * _PANEL
     blocks = 1 if size <= _WHOLE_SIZE else -(-size // _UPSTREAM_SIZE)
     panels = -(-all_panels // blocks)
-    # Few blocks of columns are cut into as many stretches of rows as keep all threads busy to the end.
-    stretch = min(_STRETCH, -(-rows * blocks // (8 * workers.threads() * _ROWS)) * _ROWS)
-    by_columns, by_rows = workers.stretches(columns, panels * _PANEL), workers.stretches(rows, stretch)
+    # Few blocks of columns are cut into as many shards of rows as keep all threads busy to the end.
+    shard = min(_SHARD_ROWS, -(-rows * blocks // (8 * workers.threads() * _ROWS)) * _ROWS)
+    by_columns, by_rows = workers.shards(columns, panels * _PANEL), workers.shards(rows, shard)
     return [_Task(one, *r, *c, panels) for c in by_columns for r in by_rows]
 
 
@@ -161,7 +161,7 @@ def _update_block(
     first: int,
     stop: int,
     right: Floats,
-    numbers: Floats,
+    scalars: Floats,
     products: Floats,
     step: AdamStep,
 ) -> None:
@@ -173,7 +173,7 @@ def _update_block(
     products[:] = 0
     columns = state.matrix.shape[1]
     w, m, v = state.matrix.ctypes.data, state.m.ctypes.data, state.v.ctypes.data
-    packed_left, packed_right, to = numbers.ctypes.data, right.ctypes.data, products.ctypes.data
+    packed_left, packed_right, to = scalars.ctypes.data, right.ctypes.data, products.ctypes.data
     strips, panels = -(-(last_row - row) // _ROWS), -(-(stop - first) // _PANEL)
     strip, panel = 0, 0
     waiting = _Waiting(row, row, first, first)
@@ -182,12 +182,12 @@ def _update_block(
         top, start = row + strip * _ROWS, first + panel * _PANEL
         videos = len(left) if strip < strips else 0
         if videos and panel == 0 and strip % _GROUPS == 0:
-            _pack_left(left, top, last_row, numbers)
+            _pack_left(left, top, last_row, scalars)
         source = packed_left + strip % _GROUPS * 4 * _ROWS * len(left)
         vector = packed_right + panel * 4 * _PANEL * len(left)
-        if (waiting.stop - waiting.column) % LANES:
+        if (waiting.stop - waiting.column) % SIMD_WIDTH:
             _update_rest(state, waiting, products, step)
-        height, changed = waiting.last_row - waiting.row, (waiting.stop - waiting.column) // LANES
+        height, changed = waiting.last_row - waiting.row, (waiting.stop - waiting.column) // SIMD_WIDTH
         at = waiting.row * columns + waiting.column
         # After the last columns come the next rows, from the first column on.
         following = top * columns + start + _PANEL if panel + 1 < panels else (top + _ROWS) * columns + first
@@ -205,7 +205,7 @@ def _update_block(
 @jit()
 def _update_rest(state: _State, waiting: _Waiting, products: Floats, step: AdamStep) -> None:
     """Adam on the last columns, which do not fill a vector."""
-    first = waiting.stop - (waiting.stop - waiting.column) % LANES
+    first = waiting.stop - (waiting.stop - waiting.column) % SIMD_WIDTH
     for row in range(waiting.row, waiting.last_row):
         w, m, v = state.matrix[row], state.m[row], state.v[row]
         for column in range(first, waiting.stop):
@@ -230,15 +230,15 @@ def _pack_upstream(upstream: Floats, first: int, stop: int, right: Floats) -> No
 
 
 @jit()
-def _pack_left(left: Floats, row: int, last_row: int, numbers: Floats) -> None:
+def _pack_left(left: Floats, row: int, last_row: int, scalars: Floats) -> None:
     """The next rows of the matrix from `row` on, columns of the left factor, as [groups, B, _ROWS] and zeros."""
     row_bytes = 4 * left.shape[1]
-    for group in range(min(len(numbers), -(-(last_row - row) // _ROWS))):
+    for group in range(min(len(scalars), -(-(last_row - row) // _ROWS))):
         start = row + group * _ROWS
-        source, to = left.ctypes.data + 4 * start, numbers.ctypes.data + 4 * group * len(left) * _ROWS
+        source, to = left.ctypes.data + 4 * start, scalars.ctypes.data + 4 * group * len(left) * _ROWS
         for video in range(len(left)):
             if start + _ROWS <= last_row:
                 _copy_rows(source + video * row_bytes, to + 4 * _ROWS * video)
             else:
-                numbers[group, video, : last_row - start] = left[video, start:last_row]
-                numbers[group, video, last_row - start :] = 0
+                scalars[group, video, : last_row - start] = left[video, start:last_row]
+                scalars[group, video, last_row - start :] = 0

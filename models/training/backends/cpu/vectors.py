@@ -7,16 +7,16 @@ from typing import Any
 from llvmlite import ir  # type: ignore[import-untyped]  # comes with numba
 from numba.core import cgutils
 
-from gapsack.models.training.backends.cpu.lanes import TILING
+from gapsack.models.training.backends.cpu.simd import TILING
 
-LANES = TILING.lanes
-VECTOR_BYTES = 4 * LANES
+SIMD_WIDTH = TILING.simd_width
+VECTOR_BYTES = 4 * SIMD_WIDTH
 
 _FLOAT, _BYTE, _WORD, LONG = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.IntType(64)
-VECTOR = ir.VectorType(_FLOAT, LANES)
-_WORDS = ir.VectorType(_WORD, LANES)
+VECTOR = ir.VectorType(_FLOAT, SIMD_WIDTH)
+_WORDS = ir.VectorType(_WORD, SIMD_WIDTH)
 _UNDEFINED = ir.Constant(VECTOR, ir.Undefined)
-_ZEROS = ir.Constant(VECTOR, [0.0] * LANES)
+_ZEROS = ir.Constant(VECTOR, [0.0] * SIMD_WIDTH)
 
 
 def load(builder: Any, address: Any, offset_bytes: int) -> Any:
@@ -44,31 +44,31 @@ def load_splat(builder: Any, address: Any) -> Any:
     return splat(builder, builder.load(_pointer(builder, address, 0, _FLOAT)))
 
 
-def splat(builder: Any, number: Any) -> Any:
-    """A number in all lanes."""
-    first = builder.insert_element(_UNDEFINED, number, _WORD(0))
-    return builder.shuffle_vector(first, _UNDEFINED, ir.Constant(_WORDS, [0] * LANES))
+def splat(builder: Any, scalar: Any) -> Any:
+    """A scalar in all lanes."""
+    first = builder.insert_element(_UNDEFINED, scalar, _WORD(0))
+    return builder.shuffle_vector(first, _UNDEFINED, ir.Constant(_WORDS, [0] * SIMD_WIDTH))
 
 
 def multiply_add(builder: Any, left: Any, right: Any, added: Any) -> Any:
     """left * right + added, rounded once."""
-    return _call(builder, f"llvm.fma.v{LANES}f32", VECTOR, [left, right, added])
+    return _call(builder, f"llvm.fma.v{SIMD_WIDTH}f32", VECTOR, [left, right, added])
 
 
 def square_root(builder: Any, value: Any) -> Any:
     """Of every lane, rounded as IEEE asks for."""
-    return _call(builder, f"llvm.sqrt.v{LANES}f32", VECTOR, [value])
+    return _call(builder, f"llvm.sqrt.v{SIMD_WIDTH}f32", VECTOR, [value])
 
 
 def transposed(builder: Any, rows: list[Any]) -> list[Any]:
     """A square of as many vectors as each has lanes, rows to columns."""
     # Each stage swaps one bit of a row's number with the same bit of the lane's.
     step = 1
-    while step < LANES:
-        low = [lane if not lane & step else LANES + lane - step for lane in range(LANES)]
-        high = [lane + step if not lane & step else LANES + lane for lane in range(LANES)]
+    while step < SIMD_WIDTH:
+        low = [lane if not lane & step else SIMD_WIDTH + lane - step for lane in range(SIMD_WIDTH)]
+        high = [lane + step if not lane & step else SIMD_WIDTH + lane for lane in range(SIMD_WIDTH)]
         found = list(rows)
-        for n in range(LANES):
+        for n in range(SIMD_WIDTH):
             if not n & step:
                 found[n] = _picked(builder, rows[n], rows[n + step], low)
                 found[n + step] = _picked(builder, rows[n], rows[n + step], high)
@@ -77,8 +77,8 @@ def transposed(builder: Any, rows: list[Any]) -> list[Any]:
 
 
 def total(builder: Any, value: Any) -> Any:
-    """The sum of a vector's lanes as a number; halves are added first, in one order on every processor of its width."""
-    parts = LANES
+    """The sum of a vector's lanes as a scalar; halves are added first, in one order on every processor of its width."""
+    parts = SIMD_WIDTH
     while parts > 1:
         parts //= 2
         low, high = list(range(parts)), list(range(parts, 2 * parts))

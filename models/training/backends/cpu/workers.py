@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from gapsack.selection.memory import on_a_line
 
-Task = TypeVar("Task")
+Piece = TypeVar("Piece")
 
 _turns = Lock()
 
 
-def run(work: Callable[[Task, NDArray[np.float32]], None], tasks: Sequence[Task], scratch_size: int = 0) -> None:
+def run(work: Callable[[Piece, NDArray[np.float32]], None], tasks: Sequence[Piece], scratch_size: int = 0) -> None:
     """Call `work(task, scratch)` for every task, in as many threads as numba may use (NUMBA_NUM_THREADS).
 
     `work` should leave Python's lock alone most of the time. `scratch`: float32 [scratch_size] of the thread's own,
@@ -55,23 +55,23 @@ def aligned(*shape: int) -> NDArray[np.float32]:
     return on_a_line(4 * math.prod(shape)).view(np.float32).reshape(shape)
 
 
-def stretches(size: int, step: int) -> list[tuple[int, int]]:
-    """(start, stop) of stretches of at most `step` that cover `size`."""
+def shards(size: int, step: int) -> list[tuple[int, int]]:
+    """(start, stop) of shards of at most `step` that cover `size`."""
     return [(start, min(start + step, size)) for start in range(0, size, step)]
 
 
 def evenly(size: int, most: int, multiple: int = 1) -> list[tuple[int, int]]:
-    """(start, stop) of as few stretches of at most `most` as will do, of nearly one size, multiples, larger first."""
+    """(start, stop) of as few shards of at most `most` as will do, of nearly one size, multiples, larger first."""
     units = -(-size // multiple)
     count = -(-units // max(1, most // multiple))
     ends = [min(size, multiple * -(-units * (index + 1) // count)) for index in range(count)]
     return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
-def shares(size: int, multiple: int = 1) -> list[tuple[int, int]]:
-    """(start, stop) of a few stretches for each thread, so that all end together; their sizes are multiples."""
+def thread_shards(size: int, multiple: int = 1) -> list[tuple[int, int]]:
+    """(start, stop) of a few shards for each thread, so that all end together; their sizes are multiples."""
     step = -(-size // (4 * threads() * multiple)) * multiple
-    return stretches(size, step)
+    return shards(size, step)
 
 
 @cache

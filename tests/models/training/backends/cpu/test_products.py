@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gapsack.models.training.backends.cpu import workers
-from gapsack.models.training.backends.cpu.lanes import NARROW, NEON, TILING, WIDE, tiling
 from gapsack.models.training.backends.cpu.products import Gradient, gram, product, product_with_transpose, squared_norms
+from gapsack.models.training.backends.cpu.simd import NARROW, NEON, TILING, WIDE, tiling
 from gapsack.models.training.backends.cpu.update import AdamStep, SmallUpdate, Update, update
 
 SIZES = [(1, 1, 1), (3, 5, 7), (9, 301, 100), (16, 257, 480), (80, 1030, 1001), (130, 70, 515), (21, 37, 4999)]
@@ -129,7 +129,7 @@ def test_an_error_in_a_task_is_raised():
 
 
 @given(st.integers(1, 500), st.integers(1, 60), st.integers(1, 20))
-def test_even_stretches(size, most, multiple):
+def test_even_shards(size, most, multiple):
     found = workers.evenly(size, max(most, multiple), multiple)
     assert [start for start, _ in found] == [0, *(stop for _, stop in found[:-1])]
     assert found[-1][1] == size

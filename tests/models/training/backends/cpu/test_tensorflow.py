@@ -10,7 +10,7 @@ import tensorflow as tf  # noqa: E402
 
 from gapsack.models import registry  # noqa: E402
 from gapsack.models.training import Recipe, Trainer  # noqa: E402
-from gapsack.models.training.backends.products import ProductGradient  # noqa: E402
+from gapsack.models.training.backends.product_gradients import ProductGradient  # noqa: E402
 
 HYPERPARAMETERS = {"clusters": 5, "hidden": 24, "classes": 33, "mixtures": 2, "rgb": 40, "audio": 9}
 RECIPE = Recipe(batch_size=6, learning_rate=0.01, kernels="cpu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -45,17 +46,18 @@ class ProductGradient:
         return replace(self, scale=self.scale * factor)
 
 
-class ProductKernels(Kernels):
+class ProductKernels(Kernels, ABC):
     """Kernels that leave gradients of large matrices as products; so they have to take norms and updates of them."""
 
+    @abstractmethod
     def gradients_as_products(self, weights: Sequence[Any]) -> AbstractContextManager[Mapping[int, ProductGradient]]:
         """Inside, gradients of these weights may be left untaken: yields those by the weight's place in the list."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sums_of_squares(self, gradients: Sequence[ProductGradient]) -> Any:
         """Of each of n gradients before its scale, [n]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def update(
         self,
         products: Mapping[str, ProductGradient],
@@ -76,4 +78,3 @@ class ProductKernels(Kernels):
         Returns:
             The operation that is done when everything is updated.
         """
-        raise NotImplementedError

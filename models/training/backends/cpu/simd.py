@@ -13,11 +13,11 @@ class Tiling:
     """Shapes of tiles, rows by vectors: all sums of a tile, a row's vectors and one factor fit into the registers.
 
     Attributes:
-        lanes: float32 values of a vector.
+        simd_width: float32 values of a vector.
         product: of a batch's or a matrix's rows by columns.
     """
 
-    lanes: int
+    simd_width: int
     product: tuple[int, int]
 
 
