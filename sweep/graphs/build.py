@@ -12,15 +12,10 @@ from gapsack.models.graph.formats import DEFAULT_FORMAT
 from gapsack.models.graph.names import SAVED_MODEL_FILE
 from gapsack.models.graph.writing import Progress
 from gapsack.selection.errors import GapsackError
-from gapsack.selection.files import read_json
-from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.graphs.packing import Packing, extra_files, read_packing
 from gapsack.sweep.graphs.quiet import load_tensorflow
-from gapsack.sweep.grid.read import load_config
-from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.sources import Source
-from gapsack.sweep.tracking.ensembles import EnsembleRun, ensemble_run
-from gapsack.sweep.tracking.mlflow import MlflowStore
+from gapsack.sweep.tracking.ensembles import EnsembleRun, tracked_ensemble
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,7 @@ def build_and_track(
     tracked, untracked = None, None
     if track and source.run is not None:
         try:
-            tracked = _track(source.run, packing.ensemble, graph)
+            tracked = tracked_ensemble(source.run, packing.ensemble, graph)
         except GapsackError as error:
             untracked = str(error)
     return Built(
@@ -134,12 +129,3 @@ def default_folder(source: Source, format_name: str) -> Path:
     """Where a graph goes by default: `graph` in its run (or here); other formats beside it, under their own name."""
     folder = source.beside("graph", "graph")
     return folder if format_name == DEFAULT_FORMAT else folder.with_name(format_name)
-
-
-def _track(run: RunFolder, ensemble: Ensemble, graph: Path | None) -> EnsembleRun | None:
-    if not run.tracking_file.exists():
-        return None
-    uri = str(read_json(run.tracking_file)["uri"])
-    # The experiment exists since the sweep, so where a new one would keep its files does not matter.
-    store = MlflowStore(uri, load_config(run.config_file).tracking.experiment, run.path / "mlruns")
-    return ensemble_run(store, ensemble, graph=graph, run=run)

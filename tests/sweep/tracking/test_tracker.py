@@ -6,8 +6,9 @@ from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.schema import Grid, Tracking
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.record import TrialResult
-from gapsack.sweep.tracking.mlflow import MlflowStore, tracking_uri, ui_command
-from gapsack.sweep.tracking.tracker import Tracker
+from gapsack.sweep.tracking.place import tracking_uri
+from gapsack.sweep.tracking.stores.mlflow import MlflowStore
+from gapsack.sweep.tracking.tracker import StoreTracker
 
 GRID = Grid.model_validate(
     {
@@ -67,7 +68,7 @@ def runs_of(store, run):
 def test_a_sweep_is_a_parent_run_and_each_trial_a_child(store, run, runs_of):
     from mlflow import MlflowClient
 
-    tracker = Tracker(store, run, GRID)
+    tracker = StoreTracker(store, run, GRID)
     tracker.start_sweep()
     trial = run.trial("K8-H32")
     trial.begin({"config": 1})
@@ -111,14 +112,14 @@ def test_a_sweep_is_a_parent_run_and_each_trial_a_child(store, run, runs_of):
 
 
 def test_a_resumed_sweep_goes_on_in_the_same_runs(store, run, runs_of):
-    first = Tracker(store, run, GRID)
+    first = StoreTracker(store, run, GRID)
     first.start_sweep()
     first.trial_started("K8-H32", {"clusters": 8})
     first.trial_metrics("K8-H32", 10, {"loss": 5.0})
     assert first.close("KILLED") is None
     assert runs_of()[1]["K8-H32"].info.status == "KILLED"
 
-    second = Tracker(store, run, GRID)
+    second = StoreTracker(store, run, GRID)
     second.start_sweep()
     second.trial_started("K8-H32", {"clusters": 8})
     second.trial_metrics("K8-H32", 20, {"loss": 4.0})
@@ -131,7 +132,7 @@ def test_a_resumed_sweep_goes_on_in_the_same_runs(store, run, runs_of):
 
 
 def test_what_a_dead_driver_left_running_is_closed_on_the_next_start(store, run, runs_of):
-    dead = Tracker(store, run, GRID)
+    dead = StoreTracker(store, run, GRID)
     dead.start_sweep()
     for name in ("K8-H32", "K16-H32"):
         dead.trial_started(name, {})
@@ -139,14 +140,14 @@ def test_what_a_dead_driver_left_running_is_closed_on_the_next_start(store, run,
     dead._backlog.close(30)
     assert {child.info.status for child in runs_of()[1].values()} == {"RUNNING"}
 
-    Tracker(store, run, GRID).start_sweep()
+    StoreTracker(store, run, GRID).start_sweep()
     assert {child.info.status for child in runs_of()[1].values()} == {"KILLED"}
 
 
 def test_runs_deleted_in_mlflow_are_made_anew(store, run, runs_of):
     from mlflow import MlflowClient
 
-    first = Tracker(store, run, GRID)
+    first = StoreTracker(store, run, GRID)
     first.start_sweep()
     first.trial_started("K8-H32", {})
     first.close("KILLED")
@@ -155,7 +156,7 @@ def test_runs_deleted_in_mlflow_are_made_anew(store, run, runs_of):
     for run_id in old:
         MlflowClient(store.uri).delete_run(run_id)
 
-    second = Tracker(store, run, GRID)
+    second = StoreTracker(store, run, GRID)
     second.start_sweep()
     second.trial_started("K8-H32", {})
     second.close("FINISHED")
@@ -178,7 +179,7 @@ class Flaky:
 
 def test_a_server_that_goes_away_is_told_at_the_end_and_stops_nothing(store, run):
     flaky = Flaky(store)
-    tracker = Tracker(flaky, run, GRID)
+    tracker = StoreTracker(flaky, run, GRID)
     tracker.start_sweep()
     flaky.is_away = True
     tracker.trial_started("K8-H32", {})
@@ -197,10 +198,12 @@ def test_no_mlflow_at_the_uri_is_an_input_error(uri, tmp_path):
 
 def test_the_tracking_uri_is_the_grids_then_the_environments_then_sqlite_here(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    here = f"sqlite:///{tmp_path}/mlflow.db"
-    assert tracking_uri(Tracking(), tmp_path) == here
-    assert ui_command(here) == f"mlflow ui --backend-store-uri {here}"
+    assert tracking_uri(Tracking(), tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
     assert tracking_uri(Tracking(), tmp_path) == "http://server:5000"
-    assert tracking_uri(Tracking(uri="sqlite:///other.db"), tmp_path) == "sqlite:///other.db"
-    assert ui_command("http://server:5000") == "open http://server:5000"
+    assert (
+        tracking_uri(Tracking(uri="sqlite:///other.db?timeout=9"), tmp_path)
+        == f"sqlite:///{tmp_path}/other.db?timeout=9"
+    )
+    assert tracking_uri(Tracking(uri="sqlite:////there/other.db"), tmp_path) == "sqlite:////there/other.db"
+    assert tracking_uri(Tracking(uri="none"), tmp_path) is None
