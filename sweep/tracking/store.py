@@ -15,6 +15,10 @@ Outcome = Literal["FINISHED", "FAILED", "KILLED"]
 """How a run ends, in MLflow's words; until then it is RUNNING."""
 
 
+KIND_TAG = "gapsack.kind"
+"""Of a run: sweep, trial or ensemble."""
+
+
 @dataclass(frozen=True)
 class Point:
     """A metric's value at a step, and when it was measured (milliseconds since 1970)."""

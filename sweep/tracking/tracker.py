@@ -33,6 +33,8 @@ from gapsack.sweep.tracking.contents import (
 )
 from gapsack.sweep.tracking.place import TrackingRecord, tracking_uri
 from gapsack.sweep.tracking.store import (
+    KIND_TAG,
+    ChildRun,
     Outcome,
     Point,
     RunContent,
@@ -144,7 +146,7 @@ class StoreTracker(Tracker):
         try:
             self._open_parent()
             folders = {trial.name: trial for trial in self._run.started_trials()}
-            for child in self._store.children(self._parent):
+            for child in self._trial_runs():
                 self._kept.trials[child.name] = child.run_id
                 trial = folders.get(child.name)
                 if trial is None:
@@ -212,7 +214,7 @@ class StoreTracker(Tracker):
         if known is None:
             if earlier is not None and earlier.parent is not None:
                 self._notice(self._where_it_was(earlier))
-            tags = {"gapsack.run": self._run.name, "gapsack.kind": "sweep"}
+            tags = {"gapsack.run": self._run.name, KIND_TAG: "sweep"}
             self._kept.parent, known = self._store.create_run(self._run.name, tags), RunContent("RUNNING")
             self._keep_ids()
         else:
@@ -282,17 +284,20 @@ class StoreTracker(Tracker):
 
     def _made_run(self, name: str, started_milliseconds: int | None) -> str:
         # An earlier attempt may have made it without our hearing so.
-        children = self._store.children(self._parent) if name in self._attempted else []
+        children = self._trial_runs() if name in self._attempted else []
         run_id = next((child.run_id for child in children if child.name == name), None)
         if run_id is None:
             self._attempted.add(name)
-            tags = {"gapsack.run": self._run.name, "gapsack.kind": "trial"}
+            tags = {"gapsack.run": self._run.name, KIND_TAG: "trial"}
             run_id = self._store.create_run(name, tags, parent=self._parent, milliseconds=started_milliseconds)
-        # Whatever such an attempt wrote already may be written again: nothing of it has been heard of.
-        self._has[name] = RunContent("RUNNING")
+        self._has[name] = (self._store.content(run_id) if children else None) or RunContent("RUNNING")
         self._kept.trials[name] = run_id
         self._keep_ids()
         return run_id
+
+    def _trial_runs(self) -> list[ChildRun]:
+        """The runs below the sweep's own that are trials; ensembles are others."""
+        return [child for child in self._store.children(self._parent) if child.tags.get(KIND_TAG) == "trial"]
 
     def _send_params(self, run_id: str, has: RunContent, params: Mapping[str, Any]) -> None:
         lacking = _lacking(params, has.params)
@@ -304,7 +309,12 @@ class StoreTracker(Tracker):
         run_id, has = self._run_of(name)
         lacking = [point for point in points if point.place not in has.places]
         if lacking:
-            self._store.log(run_id, points=lacking)
+            try:
+                self._store.log(run_id, points=lacking)
+            except Exception:
+                # They may have arrived nevertheless: the next attempt asks.
+                self._has.pop(name, None)
+                raise
             has.places.update(point.place for point in lacking)
 
     def _send_figures(self, run_id: str, has: RunContent, figures: Iterable[Point]) -> None:
@@ -316,7 +326,7 @@ class StoreTracker(Tracker):
 
     def _end_strays(self) -> None:
         """Trials that have no folder cannot be sent from it, but none is left RUNNING."""
-        for child in self._store.children(self._parent):
+        for child in self._trial_runs():
             if child.status == "RUNNING":
                 self._store.end(child.run_id, "KILLED")
 
