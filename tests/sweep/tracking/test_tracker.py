@@ -111,26 +111,6 @@ def test_a_sweep_is_a_parent_run_and_each_trial_a_child(store, run, runs_of):
     assert {file.path for file in client.list_artifacts(parents["sweep"].info.run_id)} == {"config.json", "grid.yaml"}
 
 
-def test_a_resumed_sweep_goes_on_in_the_same_runs(store, run, runs_of):
-    first = StoreTracker(store, run, GRID)
-    first.start_sweep()
-    first.trial_started("K8-H32", {"clusters": 8})
-    first.trial_metrics("K8-H32", 10, {"loss": 5.0})
-    assert first.close("KILLED") is None
-    assert runs_of()[1]["K8-H32"].info.status == "KILLED"
-
-    second = StoreTracker(store, run, GRID)
-    second.start_sweep()
-    second.trial_started("K8-H32", {"clusters": 8})
-    second.trial_metrics("K8-H32", 20, {"loss": 4.0})
-    second.trial_finished("K8-H32", RECORD, [])
-    assert second.close("FINISHED") is None
-    parents, children = runs_of()
-    assert len(parents) == len(children) == 1
-    assert parents["sweep"].info.status == children["K8-H32"].info.status == "FINISHED"
-    assert children["K8-H32"].data.metrics["loss"] == 4.0
-
-
 def test_what_a_dead_driver_left_running_is_closed_on_the_next_start(store, run, runs_of):
     dead = StoreTracker(store, run, GRID)
     dead.start_sweep()
@@ -162,32 +142,6 @@ def test_runs_deleted_in_mlflow_are_made_anew(store, run, runs_of):
     second.close("FINISHED")
     parents, children = runs_of()
     assert not old & {parents["sweep"].info.run_id, children["K8-H32"].info.run_id}
-
-
-class Flaky:
-    """A store whose server goes away."""
-
-    def __init__(self, store):
-        self._store = store
-        self.is_away = False
-
-    def __getattr__(self, name):
-        if self.is_away and name not in ("uri", "experiment_id"):
-            raise ConnectionError("nobody answers")
-        return getattr(self._store, name)
-
-
-def test_a_server_that_goes_away_is_told_at_the_end_and_stops_nothing(store, run):
-    flaky = Flaky(store)
-    tracker = StoreTracker(flaky, run, GRID)
-    tracker.start_sweep()
-    flaky.is_away = True
-    tracker.trial_started("K8-H32", {})
-    tracker.trial_metrics("K8-H32", 1, {"loss": 1.0})
-    losses = tracker.close("FINISHED", patience_seconds=0.5)
-    assert losses is not None
-    assert losses.count == 4
-    assert losses.reason == "ConnectionError: nobody answers"
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db", "nonsense://x"])
