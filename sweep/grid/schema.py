@@ -285,8 +285,8 @@ class Resources(Section):
 
 
 class Tracking(Section):
-    """Where the sweep is recorded: a URI (null: $MLFLOW_TRACKING_URI, else MLflow on SQLite in the working folder; "none":
-    nowhere; "jsonl:…": plain files) and the experiment there.
+    """Where the sweep is recorded: a URI (null: $MLFLOW_TRACKING_URI, else MLflow on SQLite in the working folder;
+    "none": nowhere; "jsonl:…": plain files) and the experiment there.
     """
 
     uri: str | None = None

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gapsack.selection.files import read_json
 from gapsack.selection.units import mib
@@ -17,7 +17,7 @@ from gapsack.sweep.runs.curve import COLUMNS
 from gapsack.sweep.runs.folder import TrialFolder
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.status import curve_rows
-from gapsack.sweep.tracking.store import Outcome, Point, metric_points
+from gapsack.sweep.tracking.store import Outcome, Point, TrainedModel, UsedData, metric_points
 
 RECORD_METRICS = (
     "gap",
@@ -33,6 +33,9 @@ RECORD_METRICS = (
 CURVE_METRICS = tuple(column for column in COLUMNS if column not in ("step", "seconds"))
 """Columns of a trial's curve that are metrics of its run, by step."""
 
+DATA_ROLES: dict[str, Literal["training", "evaluation"]] = {"train": "training", "holdout": "evaluation"}
+"""Kinds of data files in a record, and what a run has them for."""
+
 REASON_TAG = "gapsack.reason"
 SENT_TAG = "gapsack.sent"
 """Set last, when a store has all of a trial: the digest of the files that it was taken from."""
@@ -46,9 +49,10 @@ class TrialContent:
         outcome: How its run ends.
         params: Hyperparameters and training.
         curve: Its metrics by step.
-        figures: Those of its record, at its last step: there they are what counts, whatever the curve has.
         tags: What it takes to repeat it; why it failed.
         files: To be copied, those that are there.
+        data: That it was trained and measured on.
+        model: What came of it. Its figures are the record's, at the last step: what counts there, whatever the curve has.
         started_milliseconds: As far as the files tell; None otherwise.
         ended_milliseconds: The same.
     """
@@ -56,9 +60,10 @@ class TrialContent:
     outcome: Outcome
     params: dict[str, Any]
     curve: tuple[Point, ...]
-    figures: tuple[Point, ...]
     tags: dict[str, str]
     files: tuple[Path, ...]
+    data: tuple[UsedData, ...] = ()
+    model: TrainedModel | None = None
     started_milliseconds: int | None = None
     ended_milliseconds: int | None = None
 
@@ -82,18 +87,19 @@ def trial_content(
     seconds = None if record is None else record.fit_seconds
     hyperparameters = _hyperparameters(trial) if record is None else record.hyperparameters
     listed = (trial.config_file, trial.curve, trial.record) if files is None else files
-    figures = () if record is None else metric_points(record_metrics(record), step=record.steps)
-    taken = {point.place for point in figures}
+    model = None if record is None else record_model(record, trial)
+    taken = set() if model is None else {point.place for point in model.figures}
     return TrialContent(
         outcome="FINISHED" if record is not None else "KILLED" if reason is None else "FAILED",
         params=trial_params(grid, hyperparameters),
         curve=tuple(point for point in curve_points(trial.curve) if point.place not in taken),
-        figures=tuple(figures),
         tags={
             **({} if record is None else record_tags(record)),
             **({} if reason is None else {REASON_TAG: reason}),
         },
         files=tuple(path for path in listed if path.exists()),
+        data=() if record is None else record_data(record),
+        model=model,
         started_milliseconds=None if ended is None or seconds is None else ended - int(1000 * seconds),
         ended_milliseconds=ended,
     )
@@ -150,6 +156,26 @@ def record_metrics(record: TrialResult) -> dict[str, float]:
     sizes = {f"size_mib_{precision}": mib(size) for precision, size in record.size_bytes.items()}
     gaps = {f"gap_{precision}": gap for precision, gap in record.gap_by_precision.items()}
     return {key: float(value) for key, value in {**numbers, **sizes, **gaps}.items()}
+
+
+def record_data(record: TrialResult) -> tuple[UsedData, ...]:
+    """The data files of a trial: name and digest of each kind, where the record has them."""
+    found = []
+    for kind, role in DATA_ROLES.items():
+        summary = record.data.get(kind, {})
+        value = summary.get("crc32c") or summary.get("list_crc32c")
+        if value is not None:
+            found.append(UsedData(kind, role, str(value), summary))
+    return tuple(found)
+
+
+def record_model(record: TrialResult, trial: TrialFolder) -> TrainedModel:
+    """What a trial made, with the way from the run's folder to its weights."""
+    place = trial.weights.relative_to(trial.path.parents[1])
+    params = {"family": record.family, **record.hyperparameters}
+    tags = {"gapsack.weights": str(place), "gapsack.precisions": ", ".join(record.size_bytes)}
+    figures = metric_points(record_metrics(record), step=record.steps)
+    return TrainedModel(record.name, record.family, params, tags, tuple(figures))
 
 
 def record_tags(record: TrialResult) -> dict[str, str]:

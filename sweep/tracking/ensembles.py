@@ -14,6 +14,7 @@ from gapsack.selection.units import mib
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import run_environment
 from gapsack.sweep.tracking.place import TrackingRecord
+from gapsack.sweep.tracking.results import source_tags
 from gapsack.sweep.tracking.store import KIND_TAG, TrackerStore, first_line, metric_points
 from gapsack.sweep.tracking.stores import open_store
 
@@ -67,7 +68,7 @@ def ensemble_run(
         parent = _sweep_run(store, run)
         run_id = store.create_run(name, {KIND_TAG: "ensemble", **_origin(run, parent)}, parent=parent)
         points = metric_points({**_metrics(ensemble), **(metrics or {})})
-        tags = run_environment(Path.cwd() if run is None else run.path)
+        tags = {**source_tags(), **run_environment(Path.cwd() if run is None else run.path)}
         store.log(run_id, points=points, params=_params(ensemble), tags=tags)
         store.dictionary(run_id, ensemble.to_dict(), "ensemble.json")
         if report is not None:

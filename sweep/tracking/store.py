@@ -34,6 +34,30 @@ class Point:
         return self.key, self.step
 
 
+@dataclass(frozen=True)
+class UsedData:
+    """Data that a run learnt from ("training") or was measured on ("evaluation"), known by a digest of their files."""
+
+    name: str
+    role: Literal["training", "evaluation"]
+    digest: str
+    source: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model that a run made. Its weights stay where they are: `tags` tell the place.
+
+    `figures` are its scores and sizes, at the step that it was made at; they are the run's as well.
+    """
+
+    name: str
+    kind: str
+    params: Mapping[str, Any]
+    tags: Mapping[str, str]
+    figures: tuple[Point, ...]
+
+
 @dataclass
 class RunContent:
     """What a store has of a run: that which need not be sent again.
@@ -61,6 +85,7 @@ class ChildRun:
     name: str
     status: str
     tags: Mapping[str, str]
+    started_milliseconds: int
 
 
 class TrackerStore(Protocol):
@@ -112,6 +137,12 @@ class TrackerStore(Protocol):
 
     def dictionary(self, run_id: str, values: Mapping[str, Any], name: str) -> None:
         """Keep plain values as a JSON file of the run."""
+
+    def data(self, run_id: str, data: Sequence[UsedData]) -> None:
+        """The data that the run uses; those of a digest that is told already are told once."""
+
+    def model(self, run_id: str, model: TrainedModel) -> None:
+        """The model that the run made, and its figures as metrics of the run; what is told already is told once."""
 
     def graph(self, run_id: str, graph: Path) -> str | None:
         """Keep a built graph (a SavedModel) as a model of the run; what loads it, or None where models are not kept."""

@@ -32,6 +32,7 @@ from gapsack.sweep.tracking.contents import (
     trial_params,
 )
 from gapsack.sweep.tracking.place import TrackingRecord, tracking_uri
+from gapsack.sweep.tracking.results import done_gaps, send_results, source_tags, sweep_figures
 from gapsack.sweep.tracking.store import (
     KIND_TAG,
     ChildRun,
@@ -133,6 +134,8 @@ class StoreTracker(Tracker):
         """Trials whose run may have been made, whether or not the store said so."""
         self._settled: dict[str, str] = {}
         """Trials that the store has whole, with the digest of what it has."""
+        self._gaps: dict[str, float] = {}
+        """Of the trials that are done."""
         self._backlog = Backlog(store.may_pass)
 
     def start_sweep(self) -> None:
@@ -161,6 +164,7 @@ class StoreTracker(Tracker):
             raise InputError(
                 f"expected {self.uri} (tracking.uri) to take this sweep, got: {first_line(error)}"
             ) from error
+        self._gaps = done_gaps(self._run)
         self._catch_up()
 
     def trial_started(self, name: str, hyperparameters: Mapping[str, Any]) -> None:
@@ -186,6 +190,9 @@ class StoreTracker(Tracker):
         files = tuple(artifacts)
         content = partial(trial_content, self._run.trial(name), self._grid, record=record, files=files)
         self._backlog.add(lambda: self._settle(name, content()), name, mends=True)
+        self._gaps[name] = record.gap
+        points = metric_points(sweep_figures(self._gaps), step=len(self._gaps))
+        self._backlog.add(lambda: self._store.log(self._parent, points=points))
 
     def trial_failed(self, name: str, reason: str) -> None:
         """The trial failed for good: its run is FAILED."""
@@ -198,7 +205,8 @@ class StoreTracker(Tracker):
         Returns what could not be written, if anything; the next `start_sweep` sends that.
         """
         self._catch_up()
-        self._backlog.add(self._end_strays)
+        self._backlog.add(self._end_strays, "strays")
+        self._backlog.add(self._send_results, mends=True)
         self._backlog.add(lambda: self._store.end(self._parent, outcome))
         return self._backlog.close(patience_seconds)
 
@@ -221,7 +229,7 @@ class StoreTracker(Tracker):
             self._store.resume(self._parent)
         params = {"family": self._grid.model.family, **training_params(self._grid)}
         # The folder each time: a run may have been moved or copied.
-        tags = {"gapsack.run_folder": str(self._run.path), **run_environment(self._run.path)}
+        tags = {"gapsack.run_folder": str(self._run.path), **source_tags(), **run_environment(self._run.path)}
         self._store.log(self._parent, params=_lacking(params, known.params), tags=tags)
         for path in (self._run.grid_file, self._run.config_file, self._run.checksums_file):
             if path.exists():
@@ -262,9 +270,12 @@ class StoreTracker(Tracker):
         run_id, has = self._run_of(name, content.started_milliseconds)
         self._send_params(run_id, has, content.params)
         self._send_points(name, content.curve)
-        self._send_figures(run_id, has, content.figures)
         for path in content.files:
             self._store.artifact(run_id, path)
+        if content.data:
+            self._store.data(run_id, content.data)
+        if content.model is not None:
+            self._store.model(run_id, content.model)
         # A trial that failed before and is done now has no reason any more, and tags cannot be taken away.
         reason = {REASON_TAG: ""} if has.tags.get(REASON_TAG) and REASON_TAG not in content.tags else {}
         self._store.log(run_id, tags={**reason, **content.tags, SENT_TAG: whole})
@@ -317,18 +328,14 @@ class StoreTracker(Tracker):
                 raise
             has.places.update(point.place for point in lacking)
 
-    def _send_figures(self, run_id: str, has: RunContent, figures: Iterable[Point]) -> None:
-        lacking = [
-            point for point in figures if point.place not in has.places or has.latest.get(point.key) != point.value
-        ]
-        if lacking:
-            self._store.log(run_id, points=lacking)
-
     def _end_strays(self) -> None:
         """Trials that have no folder cannot be sent from it, but none is left RUNNING."""
         for child in self._trial_runs():
             if child.status == "RUNNING":
                 self._store.end(child.run_id, "KILLED")
+
+    def _send_results(self) -> None:
+        send_results(self._store, self._parent, self._run, self._grid, self._gaps)
 
     def _keep_ids(self) -> None:
         self._kept.write(self._run, self._folder)

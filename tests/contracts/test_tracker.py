@@ -32,6 +32,7 @@ from gapsack.sweep.runs.folder import RunFolder, TrialFolder
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.tracking.ensembles import ensemble_run, tracked_ensemble
 from gapsack.sweep.tracking.place import TrackingRecord
+from gapsack.sweep.tracking.results import track_results
 from gapsack.sweep.tracking.store import Point, TrackerStore, metric_points
 from gapsack.sweep.tracking.stores import open_store
 from gapsack.sweep.tracking.tracker import StoreTracker
@@ -65,6 +66,12 @@ class Kept(Protocol):
 
     def files(self, store: TrackerStore, run_id: str) -> dict[str, str]:
         """The run's files: content by name."""
+
+    def data(self, store: TrackerStore, run_id: str) -> list[tuple[str, str, str]]:
+        """The data of the run: (name, role, digest), sorted."""
+
+    def models(self, store: TrackerStore, run_id: str) -> dict[str, dict[str, Any]]:
+        """The models that the run made: by name, their figures, tags and params, the latest of each."""
 
 
 class Flaky:
@@ -137,8 +144,8 @@ class Sweep:
     def write_curve(self, name: str, steps: range = range(1, 12)) -> None:
         self.run.trial(name).curve.write_text(curve_text(range(1, steps.stop)))
 
-    def finish(self, tracker: StoreTracker, name: str) -> None:
-        trial, record = self.run.trial(name), self.write_record(name)
+    def finish(self, tracker: StoreTracker, name: str, gap: float = 0.75) -> None:
+        trial, record = self.run.trial(name), self.write_record(name, gap)
         tracker.trial_finished(name, record, [trial.config_file, trial.curve, trial.record])
 
     def write_record(self, name: str, gap: float = 0.75) -> TrialResult:
@@ -151,6 +158,7 @@ class Sweep:
             gap=gap,
             size_bytes={"float16": 2**20},
             environment={"device": "a processor"},
+            data={"train": {"files": 3, "list_crc32c": "00ff"}, "holdout": {"files": 1, "crc32c": "ff00"}},
         )
         self.run.trial(name).finish(record)
         return record
@@ -192,6 +200,13 @@ def check_whole(kept: Kept, sweep: Sweep, name: str = "K2-H8", gap: float = 0.75
     files = kept.files(sweep.store, child.run_id)
     assert set(files) == {"config.json", "curve.csv", "record.json"}
     assert files["curve.csv"] == sweep.run.trial(name).curve.read_text()
+    data = kept.data(sweep.store, child.run_id)
+    assert data == [("holdout", "evaluation", "ff00"), ("train", "training", "00ff")]
+    models = kept.models(sweep.store, child.run_id)
+    assert list(models) == [name]
+    assert models[name]["figures"] == {"gap": gap, "size_mib_float16": 1.0}
+    assert models[name]["tags"]["gapsack.weights"] == f"trials/{name}/weights.npz"
+    assert models[name]["params"]["clusters"] == name[1]
 
 
 class TrackerContract:
@@ -274,6 +289,47 @@ class TrackerContract:
         assert content.tags["gapsack.run_folder"] == str(sweep.run.path)
         assert {"grid.yaml", "config.json"} <= set(kept.files(sweep.store, sweep.parent))
         assert sweep.notices == []
+
+    def test_the_sweeps_own_run_tells_of_it_as_a_whole(self, kept: Kept, sweep: Sweep) -> None:
+        tracker = sweep.tracker()
+        for name in TRIALS:
+            sweep.begin(tracker, name)
+            sweep.train(tracker, name)
+        sweep.finish(tracker, "K2-H8", gap=0.75)
+        sweep.finish(tracker, "K4-H8", gap=0.5)
+        tracker.close("FINISHED")
+        assert kept.history(sweep.store, sweep.parent, "trials_done") == [(1, 1.0), (2, 2.0)]
+        assert kept.history(sweep.store, sweep.parent, "best_gap") == [(1, 0.75), (2, 0.75)]
+        content = sweep.store.content(sweep.parent)
+        assert content is not None
+        assert "Best trial: **K2-H8**, GAP 0.7500." in content.tags["mlflow.note.content"]
+        assert content.tags["mlflow.source.type"] == "LOCAL"
+
+        sweep.run.report.write_text("<html>")
+        sweep.run.frontier_file.write_text("[]")
+        held_out = {"gap": 0.79, "interval": [0.7, 0.85]}
+        Ensemble.from_dict({**ENSEMBLE.to_dict(), "held_out": held_out}).write(sweep.run.ensemble_file)
+        track_results(sweep.run)
+        files = kept.files(sweep.store, sweep.parent)
+        assert {"report.html", "frontier.json", "ensemble.json"} <= set(files)
+        content = sweep.store.content(sweep.parent)
+        assert content is not None
+        assert content.status == "FINISHED"
+        assert content.latest == {
+            "trials_done": 2.0,
+            "best_gap": 0.75,
+            "ensemble_gap": 0.8,
+            "ensemble_gap_held_out": 0.79,
+            "ensemble_held_out_low": 0.7,
+            "ensemble_held_out_high": 0.85,
+            "ensemble_bytes": 2.0**20,
+            "ensemble_members": 1.0,
+        }
+        assert (
+            "Ensemble: K2-H8 (float16); 1.00 of 2.00 MiB, held-out GAP 0.7900." in content.tags["mlflow.note.content"]
+        )
+        sweep.tracker().close("FINISHED")
+        assert len(kept.history(sweep.store, sweep.parent, "best_gap")) == 2
 
     def test_a_sweep_that_goes_on_goes_on_in_its_runs(self, kept: Kept, sweep: Sweep) -> None:
         first = sweep.tracker()
@@ -459,6 +515,28 @@ class MlflowKept:
         mlflow.set_tracking_uri(self.uri)
         return {file.path: load_text(f"{place}/{file.path}") for file in client.list_artifacts(run_id)}
 
+    def data(self, store: TrackerStore, run_id: str) -> list[tuple[str, str, str]]:
+        from mlflow import MlflowClient
+
+        inputs = MlflowClient(self.uri).get_run(run_id).inputs.dataset_inputs
+        return sorted((each.dataset.name, each.tags[0].value, each.dataset.digest) for each in inputs)
+
+    def models(self, store: TrackerStore, run_id: str) -> dict[str, dict[str, Any]]:
+        from mlflow import MlflowClient
+
+        client = MlflowClient(self.uri)
+        outputs = [client.get_logged_model(output.model_id) for output in client.get_run(run_id).outputs.model_outputs]
+        assert all(model.status == "READY" for model in outputs)
+        assert len({model.name for model in outputs}) == len(outputs)
+        return {
+            model.name: {
+                "figures": {metric.key: metric.value for metric in model.metrics},
+                "tags": model.tags,
+                "params": model.params,
+            }
+            for model in outputs
+        }
+
 
 class JsonLinesKept:
     """The files of a folder, read as anyone would."""
@@ -468,11 +546,25 @@ class JsonLinesKept:
         self.folder = folder
 
     def history(self, store: TrackerStore, run_id: str, key: str) -> list[tuple[int, float]]:
-        lines = map(json.loads, self._run(store, run_id).with_suffix(".jsonl").read_text().splitlines())
+        lines = self._lines(store, run_id)
         return sorted((line["step"], line["value"]) for line in lines if line.get("metric") == key)
 
     def files(self, store: TrackerStore, run_id: str) -> dict[str, str]:
         return {path.name: path.read_text() for path in self._run(store, run_id).glob("*")}
+
+    def data(self, store: TrackerStore, run_id: str) -> list[tuple[str, str, str]]:
+        told = (line["data"] for line in self._lines(store, run_id) if "data" in line)
+        return sorted((each["name"], each["role"], each["digest"]) for each in told)
+
+    def models(self, store: TrackerStore, run_id: str) -> dict[str, dict[str, Any]]:
+        told = (line["model"] for line in self._lines(store, run_id) if "model" in line)
+        return {
+            model["name"]: {**model, "params": {key: str(value) for key, value in model["params"].items()}}
+            for model in told
+        }
+
+    def _lines(self, store: TrackerStore, run_id: str) -> list[dict[str, Any]]:
+        return list(map(json.loads, self._run(store, run_id).with_suffix(".jsonl").read_text().splitlines()))
 
     def _run(self, store: TrackerStore, run_id: str) -> Path:
         return self.folder / "records" / store.experiment_id / run_id

@@ -13,13 +13,14 @@ import shutil
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import make_folder, replace_json, sync_folder, whole_file
 from gapsack.sweep.tracking.place import local_path
-from gapsack.sweep.tracking.store import ChildRun, Outcome, Point, RunContent, now_milliseconds
+from gapsack.sweep.tracking.store import ChildRun, Outcome, Point, RunContent, TrainedModel, UsedData, now_milliseconds
 
 
 def open_store(uri: str, experiment: str, folder: Path, *, create: bool = True) -> JsonLinesStore:
@@ -90,9 +91,10 @@ class JsonLinesStore:
         """See `TrackerStore`."""
         found = []
         for path in sorted(self._directory.glob("*.jsonl")):
-            first = next(self._lines(path.stem), {}).get("run", {})
+            line = next(self._lines(path.stem), {})
+            first, started = line.get("run", {}), line.get("time", 0)
             if first.get("parent") == parent and (content := self.content(path.stem)) is not None:
-                found.append(ChildRun(path.stem, first["name"], content.status, content.tags))
+                found.append(ChildRun(path.stem, first["name"], content.status, content.tags, started))
         return found
 
     def log(
@@ -124,6 +126,20 @@ class JsonLinesStore:
     def dictionary(self, run_id: str, values: Mapping[str, Any], name: str) -> None:
         """See `TrackerStore`."""
         replace_json(self._place(run_id, name, None), dict(values))
+
+    def data(self, run_id: str, data: Sequence[UsedData]) -> None:
+        """See `TrackerStore`."""
+        told = {line["data"]["digest"] for line in self._lines(run_id) if "data" in line}
+        for each in data:
+            if each.digest not in told:
+                self._tell(run_id, {"data": asdict(each)})
+
+    def model(self, run_id: str, model: TrainedModel) -> None:
+        """See `TrackerStore`."""
+        has = self.content(run_id) or RunContent("")
+        self.log(run_id, points=[point for point in model.figures if has.latest.get(point.key) != point.value])
+        values = {**asdict(model), "figures": {point.key: point.value for point in model.figures}}
+        self._tell(run_id, {"model": values})
 
     def graph(self, run_id: str, graph: Path) -> str | None:
         """See `TrackerStore`: a graph is large and lies on this disk already, so its place is told."""

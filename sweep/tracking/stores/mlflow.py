@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shlex
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,7 +15,15 @@ from typing import Any
 from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.schema import is_remote
 from gapsack.sweep.tracking.place import local_path
-from gapsack.sweep.tracking.store import ChildRun, Outcome, Point, RunContent, first_line
+from gapsack.sweep.tracking.store import (
+    ChildRun,
+    Outcome,
+    Point,
+    RunContent,
+    TrainedModel,
+    UsedData,
+    first_line,
+)
 from gapsack.sweep.tracking.stores.mlflow_database import alone_in, follow_move
 
 MAX_BATCH = 100
@@ -21,6 +32,12 @@ MAX_POINTS = 800
 """and 1000 metrics, parameters and tags in all."""
 
 MAX_PARAMETER_CHARACTERS = 500
+
+NOT_IN_MODEL_NAMES = re.compile(r"[/:.%\"']")
+"""Characters that MLflow refuses in the name of a model."""
+
+UI_ADDRESS = "http://127.0.0.1:5000"
+"""Where `mlflow ui` serves unless told otherwise."""
 
 DATABASE_TAG = "gapsack.database"
 """Of an experiment: where its database was when it was opened last."""
@@ -96,8 +113,14 @@ class MlflowStore:
 
     @property
     def view(self) -> str:
-        """The command that serves a database, or the address of a server."""
-        return f"open {self.uri}" if self.uri.startswith("http") else f"mlflow ui --backend-store-uri {self.uri}"
+        """The address of the experiment's runs; of a database, behind the command that serves it."""
+        if self.uri.startswith("http"):
+            return f"open {self._page(self.uri)}"
+        return f"mlflow ui --backend-store-uri {shlex.quote(self.uri)}  # then open {self._page(UI_ADDRESS)}"
+
+    def _page(self, address: str) -> str:
+        # Without the last part MLflow shows traces, of which there are none.
+        return f"{address.rstrip('/')}/#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"
 
     def may_pass(self, error: Exception) -> bool:
         """See `TrackerStore`."""
@@ -150,7 +173,8 @@ class MlflowStore:
                 [self.experiment_id], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'", page_token=page
             )
             found += [
-                ChildRun(run.info.run_id, run.info.run_name, run.info.status, dict(run.data.tags)) for run in runs
+                ChildRun(run.info.run_id, run.info.run_name, run.info.status, dict(run.data.tags), run.info.start_time)
+                for run in runs
             ]
             page = runs.token
             if not page:
@@ -183,6 +207,66 @@ class MlflowStore:
     def dictionary(self, run_id: str, values: Mapping[str, Any], name: str) -> None:
         """See `TrackerStore`."""
         self._client.log_dict(run_id, dict(values), name)
+
+    def data(self, run_id: str, data: Sequence[UsedData]) -> None:
+        """See `TrackerStore`."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+        from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+        self._client.log_inputs(
+            run_id,
+            [
+                DatasetInput(
+                    Dataset(each.name, each.digest, "gapsack", json.dumps(dict(each.source))),
+                    [InputTag(MLFLOW_DATASET_CONTEXT, each.role)],
+                )
+                for each in data
+            ],
+        )
+
+    def model(self, run_id: str, model: TrainedModel) -> None:
+        """See `TrackerStore`; a logged model without files of its own."""
+        from mlflow.entities import LoggedModelOutput, Metric
+
+        name = NOT_IN_MODEL_NAMES.sub("_", model.name)
+        told = self._client.search_logged_models(
+            [self.experiment_id], f"source_run_id = '{run_id}' and name = '{name}'"
+        )
+        params = {key: str(value)[:MAX_PARAMETER_CHARACTERS] for key, value in model.params.items()}
+        kept = (
+            told[0]
+            if told
+            else self._client.create_logged_model(
+                self.experiment_id, name, run_id, dict(model.tags), params, model_type=model.kind
+            )
+        )
+        known = {(metric.key, metric.value) for metric in kept.metrics or ()}
+        lacking = [point for point in model.figures if (point.key, point.value) not in known]
+        # A value that the run has already keeps its time, or it would be there twice.
+        times = self._times(run_id, lacking) if lacking else {}
+        metrics = [
+            Metric(
+                point.key, point.value, times.get(point, point.milliseconds), point.step, kept.model_id, run_id=run_id
+            )
+            for point in lacking
+        ]
+        if metrics:
+            self._client.log_batch(run_id, metrics=metrics)
+        if not told or told[0].status != "READY":
+            self._client.finalize_logged_model(kept.model_id, "READY")
+        steps = {point.step for point in model.figures} or {0}
+        self._client.log_outputs(run_id, [LoggedModelOutput(kept.model_id, max(steps))])
+
+    def _times(self, run_id: str, points: Sequence[Point]) -> dict[Point, int]:
+        """When the run's values were measured, of those points that it has."""
+        latest = self._client.get_run(run_id).data.metrics
+        return {
+            point: told.timestamp
+            for point in points
+            if latest.get(point.key) == point.value
+            for told in self._client.get_metric_history(run_id, point.key)
+            if (told.step, told.value) == (point.step, point.value)
+        }
 
     def graph(self, run_id: str, graph: Path) -> str | None:
         """See `TrackerStore`; what `mlflow.pyfunc.load_model` takes."""
