@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import FAILED, INTERRUPTED, JsonOption, make_app, messages, output, print_json, progress_bar
 from gapsack.sweep.cli.choose import app as select_app
+
+if TYPE_CHECKING:
+    from gapsack.sweep.runs.folder import RunFolder
 
 app = make_app("sweep", "Train a grid of models, then pick the best ensemble that fits a size budget (`sweep select`).")
 app.add_typer(select_app, name="select")
@@ -135,6 +138,7 @@ def report(
     images: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each figure as an image here too.")] = None,
     image_format: Annotated[ImageFormat, typer.Option(help="Kind of those images.")] = "png",
     storage: StorageOption = RUNS,
+    track: Annotated[bool, typer.Option(help="Keep the report with the run in MLflow.")] = True,
     json: JsonOption = False,
 ) -> None:
     """Write the report: one HTML file that opens offline."""
@@ -146,6 +150,8 @@ def report(
     folder = find_run(run, storage)
     records = sweep_records(folder)
     path = write_report(out or folder.report, records).absolute()
+    if track and path == folder.report:
+        _track_results(folder)
     drawn = [] if images is None else write_images(records, images, format=image_format)
     if json:
         print_json({"report": str(path), "images": [str(image.absolute()) for image in drawn]})
@@ -153,6 +159,17 @@ def report(
     output().print(f"Report: {path}")
     for image in drawn:
         output().print(f"Image:  {image}")
+
+
+def _track_results(run: RunFolder) -> None:
+    """Send the run's results to where it is recorded; a person is told where that fails."""
+    from gapsack.selection.errors import GapsackError
+    from gapsack.sweep.tracking.results import track_results
+
+    try:
+        track_results(run)
+    except GapsackError as error:
+        messages().print(f"MLflow did not take the report: {error}")
 
 
 @app.command(epilog="Example: `sweep synth data --classes 40 --train-files 8`")

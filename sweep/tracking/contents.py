@@ -52,7 +52,7 @@ class TrialContent:
         tags: What it takes to repeat it; why it failed.
         files: To be copied, those that are there.
         data: That it was trained and measured on.
-        model: What came of it. Its figures are the record's, at the last step: what counts there, whatever the curve has.
+        model: What came of it, with the record's figures at the last step: there they count, whatever the curve has.
         started_milliseconds: As far as the files tell; None otherwise.
         ended_milliseconds: The same.
     """

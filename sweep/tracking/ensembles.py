@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -14,8 +15,8 @@ from gapsack.selection.units import mib
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import run_environment
 from gapsack.sweep.tracking.place import TrackingRecord
-from gapsack.sweep.tracking.results import source_tags
-from gapsack.sweep.tracking.store import KIND_TAG, TrackerStore, first_line, metric_points
+from gapsack.sweep.tracking.results import source_tags, track_results
+from gapsack.sweep.tracking.store import KIND_TAG, GraphModel, TrackerStore, UsedData, first_line, metric_points
 from gapsack.sweep.tracking.stores import open_store
 
 
@@ -27,8 +28,14 @@ class EnsembleRun:
     model_uri: str | None
 
 
-def tracked_ensemble(run: RunFolder, ensemble: Ensemble, graph: Path | None) -> EnsembleRun | None:
+GRAPH_TAG = "gapsack.graph"
+"""Of an ensemble: the way from the run's folder to its graph."""
+
+
+def tracked_ensemble(run: RunFolder, ensemble: Ensemble, graph: GraphModel | None) -> EnsembleRun | None:
     """Record an ensemble where the run of its members is recorded; None where that is recorded nowhere.
+
+    The sweep's own run there gets the ensemble's figures too.
 
     Raises:
         GapsackError: what the run is recorded in is not there, or does not take the ensemble; none is made elsewhere.
@@ -37,14 +44,45 @@ def tracked_ensemble(run: RunFolder, ensemble: Ensemble, graph: Path | None) -> 
     if recorded is None:
         return None
     store = open_store(recorded.uri, recorded.experiment, run.path, create=False)
-    return ensemble_run(store, ensemble, graph=graph, run=run)
+    logged = ensemble_run(store, ensemble, graph=graph, run=run)
+    track_results(run)
+    return logged
+
+
+def tracked_evaluation(run: RunFolder, graph: Path, figures: Mapping[str, float], data: UsedData) -> str | None:
+    """Log what was measured on a graph with the ensemble that it was built of, as `evaluated_…`; that one's run id.
+
+    None where the run, or an ensemble with this graph, is recorded nowhere.
+
+    Raises:
+        GapsackError: what the run is recorded in is not there, or does not take it.
+    """
+    recorded = TrackingRecord.read(run)
+    if recorded is None or recorded.parent is None:
+        return None
+    store = open_store(recorded.uri, recorded.experiment, run.path, create=False)
+    try:
+        place = _from_run(run, graph)
+        ensembles = [child for child in store.children(recorded.parent) if child.tags.get(GRAPH_TAG) == place]
+        if not ensembles:
+            return None
+        run_id = max(ensembles, key=lambda child: child.started_milliseconds).run_id
+        store.log(run_id, points=metric_points({f"evaluated_{key}": value for key, value in figures.items()}))
+        store.data(run_id, [data])
+    except Exception as error:
+        raise GapsackError(f"expected {store.uri} to keep the evaluation, got: {first_line(error)}") from error
+    return run_id
+
+
+def _from_run(run: RunFolder, path: Path) -> str:
+    return os.path.relpath(path.absolute(), run.path)
 
 
 def ensemble_run(
     store: TrackerStore,
     ensemble: Ensemble,
     *,
-    graph: Path | None = None,
+    graph: GraphModel | None = None,
     metrics: Mapping[str, float] | None = None,
     report: Path | None = None,
     run: RunFolder | None = None,
@@ -54,7 +92,7 @@ def ensemble_run(
     Args:
         store: the experiment.
         ensemble: as ensemble.json has it.
-        graph: folder of the built graph (a SavedModel), which becomes a model of the run.
+        graph: the built graph, which becomes a model of the run.
         metrics: what was measured on the graph, beside the ensemble's own figures.
         report: the HTML report.
         run: the sweep that the members come from; if the store has it, the new run lies below it.
@@ -66,7 +104,8 @@ def ensemble_run(
     run_id = None
     try:
         parent = _sweep_run(store, run)
-        run_id = store.create_run(name, {KIND_TAG: "ensemble", **_origin(run, parent)}, parent=parent)
+        place = {} if graph is None or run is None else {GRAPH_TAG: _from_run(run, graph.folder)}
+        run_id = store.create_run(name, {KIND_TAG: "ensemble", **_origin(run, parent), **place}, parent=parent)
         points = metric_points({**_metrics(ensemble), **(metrics or {})})
         tags = {**source_tags(), **run_environment(Path.cwd() if run is None else run.path)}
         store.log(run_id, points=points, params=_params(ensemble), tags=tags)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from numpy.typing import NDArray
+
 Outcome = Literal["FINISHED", "FAILED", "KILLED"]
 """How a run ends, in MLflow's words; until then it is RUNNING."""
 
@@ -56,6 +58,25 @@ class TrainedModel:
     params: Mapping[str, Any]
     tags: Mapping[str, str]
     figures: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class GraphModel:
+    """A built graph (a SavedModel) that becomes a model.
+
+    Attributes:
+        folder: The graph's.
+        example: Inputs by name, as the graph takes them; none if nobody made any.
+        facts: Of the graph, for whoever finds the model later.
+        register: Name under which the store's register gets the model as a new version; None: not at all.
+        alias: Of that version.
+    """
+
+    folder: Path
+    example: Mapping[str, NDArray[Any]] | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    register: str | None = None
+    alias: str | None = None
 
 
 @dataclass
@@ -144,8 +165,12 @@ class TrackerStore(Protocol):
     def model(self, run_id: str, model: TrainedModel) -> None:
         """The model that the run made, and its figures as metrics of the run; what is told already is told once."""
 
-    def graph(self, run_id: str, graph: Path) -> str | None:
-        """Keep a built graph (a SavedModel) as a model of the run; what loads it, or None where models are not kept."""
+    def graph(self, run_id: str, graph: GraphModel) -> str | None:
+        """Keep a built graph as a model of the run; what loads it, or None where models are not kept.
+
+        Raises:
+            InputError: it is to be registered, and the store has no register of models.
+        """
 
     def end(self, run_id: str, outcome: Outcome, *, milliseconds: int | None = None) -> None:
         """Set the run's final status, reached at `milliseconds` (now if omitted)."""

@@ -30,10 +30,10 @@ from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
 from gapsack.sweep.runs.record import TrialResult
-from gapsack.sweep.tracking.ensembles import ensemble_run, tracked_ensemble
+from gapsack.sweep.tracking.ensembles import ensemble_run, tracked_ensemble, tracked_evaluation
 from gapsack.sweep.tracking.place import TrackingRecord
 from gapsack.sweep.tracking.results import track_results
-from gapsack.sweep.tracking.store import Point, TrackerStore, metric_points
+from gapsack.sweep.tracking.store import Point, TrackerStore, UsedData, metric_points
 from gapsack.sweep.tracking.stores import open_store
 from gapsack.sweep.tracking.tracker import StoreTracker
 
@@ -459,6 +459,24 @@ class TrackerContract:
         # The next sweep takes it for no trial of its own.
         assert sweep.tracker().close("FINISHED") is None
         assert [child.status for child in sweep.store.children(sweep.parent)] == ["FINISHED"]
+
+    def test_what_a_graph_is_measured_at_lies_with_the_newest_ensemble_it_was_built_of(
+        self, kept: Kept, sweep: Sweep
+    ) -> None:
+        sweep.tracker().close("FINISHED")
+        data = UsedData("evaluated", "evaluation", "abcd", {"files": 2})
+        assert tracked_evaluation(sweep.run, sweep.run.graph, {"gap": 0.7}, data) is None
+        tags = {"gapsack.kind": "ensemble", "gapsack.graph": "graph"}
+        old, new, other = (
+            sweep.store.create_run(name, {**tags, **more}, parent=sweep.parent, milliseconds=at)
+            for name, at, more in (("old", 1, {}), ("new", 2, {}), ("other", 3, {"gapsack.graph": "../graph"}))
+        )
+        assert tracked_evaluation(sweep.run, sweep.run.graph, {"gap": 0.7}, data) == new
+        assert kept.history(sweep.store, new, "evaluated_gap") == [(0, 0.7)]
+        assert kept.data(sweep.store, new) == [("evaluated", "evaluation", "abcd")]
+        for run_id in (old, other):
+            content = sweep.store.content(run_id)
+            assert content is not None and content.latest == {}
 
     def test_a_store_that_is_away_does_not_take_an_ensemble(self, sweep: Sweep) -> None:
         flaky = Flaky(sweep.store)

@@ -19,12 +19,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from gapsack.models.graph import GraphInfo
-from gapsack.selection.errors import GapsackError
+from gapsack.models.tasks.dense import Dense
+from gapsack.selection.errors import GapsackError, InputError
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.cli.choose import app
 from gapsack.sweep.graphs import build as building
@@ -180,6 +182,7 @@ def test_a_damaged_tracking_file_is_named(project: Path, content: str) -> None:
 OPENING = """
 import sys, time
 from pathlib import Path
+from typing import Any
 from gapsack.sweep.tracking.stores import open_store
 import mlflow
 print("ready", flush=True)
@@ -234,12 +237,13 @@ def test_without_mlflow_nothing_imports_it(tmp_path: Path, uri: str) -> None:
 
 
 @pytest.fixture
-def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[RunFolder], building.Built]:
+def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., building.Built]:
     """`select build` with a graph that is only pretended: MLflow is what matters here."""
     info = GraphInfo(tmp_path / "graph", {"saved_model.pb": 0})
 
     class Packed:
         ensemble = ENSEMBLE
+        task = Dense((("x", (3,)),), classes=4)
 
     def write(*_values: object) -> GraphInfo:
         (tmp_path / "graph").mkdir()
@@ -250,15 +254,14 @@ def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[RunFolde
     monkeypatch.setattr(building, "load_tensorflow", lambda: None)
     monkeypatch.setattr(building, "write_graph", write)
 
-    def build(run: RunFolder) -> building.Built:
-        return build_and_track(
-            Source(run.ensemble_file, run), tmp_path / "graph", Writing(), track=True, advance=lambda _members: None
-        )
+    def build(run: RunFolder, writing: Writing | None = None, **options: Any) -> building.Built:
+        settings = {"track": True, "advance": lambda _members: None, **options}
+        return build_and_track(Source(run.ensemble_file, run), tmp_path / "graph", writing or Writing(), **settings)
 
     return build
 
 
-def test_mlflow_is_away_during_build(build: Callable[[RunFolder], building.Built], tmp_path: Path) -> None:
+def test_mlflow_is_away_during_build(build: Callable[..., building.Built], tmp_path: Path) -> None:
     run, _ = make_run(tmp_path)
     TrackingRecord("http://127.0.0.1:9", "gapsack", "1", "abc").write(run, tmp_path)
     built = build(run)
@@ -269,7 +272,7 @@ def test_mlflow_is_away_during_build(build: Callable[[RunFolder], building.Built
 
 
 def test_mlflow_goes_away_during_build(
-    build: Callable[[RunFolder], building.Built], project: Path, monkeypatch: pytest.MonkeyPatch
+    build: Callable[..., building.Built], project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def go_away(*_values: object, **_named: object) -> None:
         raise ConnectionError("nobody answers\nand a second line")
@@ -283,8 +286,36 @@ def test_mlflow_goes_away_during_build(
     assert "stays open there: nobody answers)" in built.untracked
 
 
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"alias": "best"}, "expected a registered model's name with the alias 'best'"),
+        ({"register": "packed", "track": False}, "got no recording"),
+        ({"register": "packed", "writing": Writing("litert")}, "got the format litert"),
+        ({"register": "packed"}, "expected an ensemble of a run that MLflow has"),
+    ],
+)
+def test_what_cannot_be_registered_is_told_before_anything_is_built(
+    build: Callable[..., building.Built], tmp_path: Path, options: dict[str, Any], problem: str
+) -> None:
+    run, _ = make_run(tmp_path)
+    with pytest.raises(InputError, match=problem):
+        build(run, **options)
+    assert not (tmp_path / "graph").exists()
+
+
+def test_plain_files_register_nothing(build: Callable[..., building.Built], tmp_path: Path) -> None:
+    run, grid = make_run(tmp_path, uri="jsonl:records")
+    record(run, grid, tmp_path)
+    assert build(run).untracked is None
+    shutil.rmtree(tmp_path / "graph")
+    told = build(run, register="packed").untracked
+    assert told is not None
+    assert "expected MLflow, which has a register of models, for 'packed'" in told
+
+
 def test_build_says_that_mlflow_did_not_take_it_and_ends_well(
-    build: Callable[[RunFolder], building.Built], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    build: Callable[..., building.Built], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, _ = make_run(tmp_path)
     run.ensemble_file.write_text("{}")

@@ -20,7 +20,16 @@ from typing import Any
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import make_folder, replace_json, sync_folder, whole_file
 from gapsack.sweep.tracking.place import local_path
-from gapsack.sweep.tracking.store import ChildRun, Outcome, Point, RunContent, TrainedModel, UsedData, now_milliseconds
+from gapsack.sweep.tracking.store import (
+    ChildRun,
+    GraphModel,
+    Outcome,
+    Point,
+    RunContent,
+    TrainedModel,
+    UsedData,
+    now_milliseconds,
+)
 
 
 def open_store(uri: str, experiment: str, folder: Path, *, create: bool = True) -> JsonLinesStore:
@@ -141,9 +150,11 @@ class JsonLinesStore:
         values = {**asdict(model), "figures": {point.key: point.value for point in model.figures}}
         self._tell(run_id, {"model": values})
 
-    def graph(self, run_id: str, graph: Path) -> str | None:
+    def graph(self, run_id: str, graph: GraphModel) -> str | None:
         """See `TrackerStore`: a graph is large and lies on this disk already, so its place is told."""
-        self._tell(run_id, {"tags": {"gapsack.graph": str(graph)}})
+        if graph.register is not None:
+            raise InputError(f"expected MLflow, which has a register of models, for {graph.register!r}, got {self.uri}")
+        self._tell(run_id, {"graph": str(graph.folder), "facts": dict(graph.facts)})
         return None
 
     def end(self, run_id: str, outcome: Outcome, *, milliseconds: int | None = None) -> None:

@@ -17,6 +17,7 @@ from gapsack.sweep.grid.schema import is_remote
 from gapsack.sweep.tracking.place import local_path
 from gapsack.sweep.tracking.store import (
     ChildRun,
+    GraphModel,
     Outcome,
     Point,
     RunContent,
@@ -268,11 +269,11 @@ class MlflowStore:
             if (told.step, told.value) == (point.step, point.value)
         }
 
-    def graph(self, run_id: str, graph: Path) -> str | None:
+    def graph(self, run_id: str, graph: GraphModel) -> str | None:
         """See `TrackerStore`; what `mlflow.pyfunc.load_model` takes."""
         from gapsack.sweep.tracking.stores.mlflow_models import log_graph
 
-        return log_graph(self.uri, run_id, graph)
+        return log_graph(self._client, self.uri, run_id, graph)
 
     def end(self, run_id: str, outcome: Outcome, *, milliseconds: int | None = None) -> None:
         """See `TrackerStore`."""

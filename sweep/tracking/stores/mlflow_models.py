@@ -7,16 +7,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from gapsack.sweep.tracking.store import GraphModel
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 MODEL_NAME = "graph"
 MODEL_CODE = Path(__file__).with_name("graph_model.py")
 
 
-def log_graph(uri: str, run_id: str, graph: Path) -> str:
-    """The graph as a logged model of the run; its URI."""
+def log_graph(client: MlflowClient, uri: str, run_id: str, graph: GraphModel) -> str:
+    """The graph as a logged model of the run, and as a version of a registered one if it is to be; its URI."""
     import mlflow.pyfunc
 
     # Given, because MLflow would else find them out by loading the model in a process of its own.
@@ -27,10 +32,15 @@ def log_graph(uri: str, run_id: str, graph: Path) -> str:
         info = mlflow.pyfunc.log_model(
             name=MODEL_NAME,
             python_model=str(MODEL_CODE),
-            artifacts={"graph": str(graph)},
-            signature=_signature(graph),
+            artifacts={"graph": str(graph.folder)},
+            signature=_signature(graph.folder),
+            input_example=None if graph.example is None else dict(graph.example),
+            metadata={"gapsack": {"format": "savedmodel", "tensorflow": version("tensorflow"), **graph.facts}},
             pip_requirements=requirements,
+            registered_model_name=graph.register,
         )
+        if graph.register is not None and graph.alias is not None:
+            client.set_registered_model_alias(graph.register, graph.alias, str(info.registered_model_version))
     return str(info.model_uri)
 
 
