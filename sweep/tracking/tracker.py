@@ -8,7 +8,7 @@ the store has not got whole is sent from the run folder.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from gapsack.sweep.tracking.store import (
     Point,
     RunContent,
     TrackerStore,
+    UsedData,
     first_line,
     metric_points,
     now_milliseconds,
@@ -136,6 +137,8 @@ class StoreTracker(Tracker):
         """Trials that the store has whole, with the digest of what it has."""
         self._gaps: dict[str, float] = {}
         """Of the trials that are done."""
+        self._sweep_data: set[str] = set()
+        """Digests of the data that the sweep's own run has."""
         self._backlog = Backlog(store.may_pass)
 
     def start_sweep(self) -> None:
@@ -274,6 +277,7 @@ class StoreTracker(Tracker):
             self._store.artifact(run_id, path)
         if content.data:
             self._store.data(run_id, content.data)
+            self._tell_data_of_sweep(content.data)
         if content.model is not None:
             self._store.model(run_id, content.model)
         # A trial that failed before and is done now has no reason any more, and tags cannot be taken away.
@@ -283,6 +287,13 @@ class StoreTracker(Tracker):
             self._store.end(run_id, content.outcome, milliseconds=content.ended_milliseconds)
         self._settled[name] = whole
         self._has.pop(name, None)
+
+    def _tell_data_of_sweep(self, data: Sequence[UsedData]) -> None:
+        """The sweep's own run has the data of its trials: the same for all, told with the first that is done."""
+        lacking = [each for each in data if each.digest not in self._sweep_data]
+        if lacking:
+            self._store.data(self._parent, lacking)
+            self._sweep_data.update(each.digest for each in lacking)
 
     def _run_of(self, name: str, started_milliseconds: int | None = None) -> tuple[str, RunContent]:
         """A trial's run, made where the store has none, and what the store has of it."""

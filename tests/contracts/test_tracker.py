@@ -304,6 +304,8 @@ class TrackerContract:
         assert content is not None
         assert "Best trial: **K2-H8**, GAP 0.7500." in content.tags["mlflow.note.content"]
         assert content.tags["mlflow.source.type"] == "LOCAL"
+        data = kept.data(sweep.store, sweep.parent)
+        assert data == [("holdout", "evaluation", "ff00"), ("train", "training", "00ff")]
 
         sweep.run.report.write_text("<html>")
         sweep.run.frontier_file.write_text("[]")
