@@ -95,7 +95,8 @@ def source_tags() -> dict[str, str]:
         user = {}
     # Up to the first option: what is behind may be an address with a password.
     arguments = itertools.takewhile(lambda argument: not argument.startswith("-"), sys.argv[1:])
-    command = shlex.join([Path(sys.argv[0]).name, *arguments])
+    program = Path(sys.argv[0]).name
+    command = shlex.join(["gapsack" if program == "__main__.py" else program, *arguments])
     return {**user, "mlflow.source.name": command, "mlflow.source.type": "LOCAL"}
 
 

@@ -29,8 +29,10 @@ from gapsack.models.tasks.dense import Dense
 from gapsack.selection.errors import GapsackError, InputError
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.cli.choose import app
+from gapsack.sweep.cli.runs import app as sweep_app
 from gapsack.sweep.graphs import build as building
 from gapsack.sweep.graphs.build import Writing, build_and_track
+from gapsack.sweep.graphs.serve import Job
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.record import TrialResult
@@ -312,6 +314,41 @@ def test_plain_files_register_nothing(build: Callable[..., building.Built], tmp_
     told = build(run, register="packed").untracked
     assert told is not None
     assert "expected MLflow, which has a register of models, for 'packed'" in told
+
+
+def test_the_report_is_kept_and_a_store_that_is_away_does_not_undo_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_report(path: Path, _records: object) -> Path:
+        path.write_text("<html>")
+        return path
+
+    monkeypatch.setattr("gapsack.dashboards.report.write_report", write_report)
+    monkeypatch.setattr("gapsack.sweep.runs.report.sweep_records", lambda _run: None)
+    run, grid = make_run(tmp_path, uri="jsonl:records")
+    record(run, grid, tmp_path)
+    recorded = TrackingRecord.read(run)
+    assert recorded is not None
+    for options, count in ((["--no-track"], 0), (["--out", str(tmp_path / "other.html")], 0), ([], 1)):
+        result = CliRunner().invoke(sweep_app, ["report", str(run.path), *options])
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert len(list((tmp_path / "records" / "gapsack" / str(recorded.parent)).glob("report.html"))) == count
+
+    (tmp_path / "records").rename(tmp_path / "gone")
+    result = CliRunner().invoke(sweep_app, ["report", str(run.path)])
+    assert result.exit_code == 0
+    assert "MLflow did not take the report: expected the folder" in result.stderr
+
+
+def test_an_evaluation_that_cannot_be_logged_says_why(tmp_path: Path) -> None:
+    run, _ = make_run(tmp_path)
+    shard = tmp_path / "v0.tfrecord"
+    shard.write_bytes(b"")
+    nothing: Any = None
+    job = Job(run.graph, (str(shard),), nothing, 1, nothing, run=run)
+    assert job.record({"gap": 0.5}) is None  # the run is recorded nowhere
+    TrackingRecord("http://127.0.0.1:9", "gapsack", "1", "abc").write(run, tmp_path)
+    assert str(job.record({"gap": 0.5})).startswith("expected MLflow at http://127.0.0.1:9")
 
 
 def test_build_says_that_mlflow_did_not_take_it_and_ends_well(

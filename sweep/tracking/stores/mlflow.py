@@ -244,7 +244,8 @@ class MlflowStore:
         known = {(metric.key, metric.value) for metric in kept.metrics or ()}
         lacking = [point for point in model.figures if (point.key, point.value) not in known]
         # A value that the run has already keeps its time, or it would be there twice.
-        times = self._times(run_id, lacking) if lacking else {}
+        run = self._client.get_run(run_id)
+        times = self._times(run, lacking)
         metrics = [
             Metric(
                 point.key, point.value, times.get(point, point.milliseconds), point.step, kept.model_id, run_id=run_id
@@ -255,17 +256,18 @@ class MlflowStore:
             self._client.log_batch(run_id, metrics=metrics)
         if not told or told[0].status != "READY":
             self._client.finalize_logged_model(kept.model_id, "READY")
-        steps = {point.step for point in model.figures} or {0}
-        self._client.log_outputs(run_id, [LoggedModelOutput(kept.model_id, max(steps))])
+        if kept.model_id not in {output.model_id for output in run.outputs.model_outputs}:
+            step = max((point.step for point in model.figures), default=0)
+            self._client.log_outputs(run_id, [LoggedModelOutput(kept.model_id, step)])
 
-    def _times(self, run_id: str, points: Sequence[Point]) -> dict[Point, int]:
-        """When the run's values were measured, of those points that it has."""
-        latest = self._client.get_run(run_id).data.metrics
+    def _times(self, run: Any, points: Sequence[Point]) -> dict[Point, int]:
+        """When the values of an MLflow run were measured, of those points that it has."""
+        latest = run.data.metrics
         return {
             point: told.timestamp
             for point in points
             if latest.get(point.key) == point.value
-            for told in self._client.get_metric_history(run_id, point.key)
+            for told in self._client.get_metric_history(run.info.run_id, point.key)
             if (told.step, told.value) == (point.step, point.value)
         }
 

@@ -37,11 +37,24 @@ def log_graph(client: MlflowClient, uri: str, run_id: str, graph: GraphModel) ->
             input_example=None if graph.example is None else dict(graph.example),
             metadata={"gapsack": {"format": "savedmodel", "tensorflow": version("tensorflow"), **graph.facts}},
             pip_requirements=requirements,
-            registered_model_name=graph.register,
         )
-        if graph.register is not None and graph.alias is not None:
-            client.set_registered_model_alias(graph.register, graph.alias, str(info.registered_model_version))
+    if graph.register is not None:
+        _register(client, graph.register, graph.alias, run_id, info)
     return str(info.model_uri)
+
+
+def _register(client: MlflowClient, name: str, alias: str | None, run_id: str, info: Any) -> None:
+    """A new version of the registered model; by the client, since MLflow's own function for it prints."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code not in ("ALREADY_EXISTS", "RESOURCE_ALREADY_EXISTS"):
+            raise
+    made = client.create_model_version(name, info.model_uri, run_id, model_id=info.model_id)
+    if alias is not None:
+        client.set_registered_model_alias(name, alias, made.version)
 
 
 def _signature(graph: Path) -> Any:

@@ -79,10 +79,11 @@ def test_an_ensemble_is_a_run_of_its_own(store, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_graph_is_a_logged_model_that_mlflow_loads_and_runs(store, graph):
+def test_the_graph_is_a_logged_model_that_mlflow_loads_and_runs(store, graph, capfd):
     import mlflow
 
     logged = ensemble_run(store, ENSEMBLE, graph=GraphModel(graph, EXAMPLE, {"blend": "probability"}, "packed", "best"))
+    assert capfd.readouterr() == ("", "")
     mlflow.set_tracking_uri(store.uri)
     model = mlflow.pyfunc.load_model(logged.model_uri)
     frames = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
@@ -93,7 +94,10 @@ def test_the_graph_is_a_logged_model_that_mlflow_loads_and_runs(store, graph):
     example = model.metadata.load_input_example()
     np.testing.assert_array_equal(example["frames"], EXAMPLE["frames"])
     version = mlflow.MlflowClient(store.uri).get_model_version_by_alias("packed", "best")
-    assert (version.name, version.run_id) == ("packed", logged.run_id)
+    assert (version.name, version.run_id, int(version.version)) == ("packed", logged.run_id, 1)
+    assert mlflow.pyfunc.load_model("models:/packed@best").metadata.model_uuid == model.metadata.model_uuid
+    ensemble_run(store, ENSEMBLE, graph=GraphModel(graph, register="packed"))
+    assert len(mlflow.MlflowClient(store.uri).search_model_versions("name = 'packed'")) == 2
     assert [spec.name for spec in model.metadata.signature.inputs.inputs] == ["frames", "num_frames"]
     run = mlflow.MlflowClient(store.uri).get_run(logged.run_id)
     assert [output.model_id for output in run.outputs.model_outputs] == [logged.model_uri.removeprefix("models:/")]

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -7,6 +8,7 @@ from gapsack.sweep.grid.schema import Grid, Tracking
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.tracking.place import tracking_uri
+from gapsack.sweep.tracking.store import Point, TrainedModel
 from gapsack.sweep.tracking.stores.mlflow import MlflowStore
 from gapsack.sweep.tracking.tracker import StoreTracker
 
@@ -148,6 +150,25 @@ def test_runs_deleted_in_mlflow_are_made_anew(store, run, runs_of):
 def test_no_mlflow_at_the_uri_is_an_input_error(uri, tmp_path):
     with pytest.raises(InputError, match="expected MLflow at"):
         MlflowStore(uri, "gapsack", tmp_path)
+
+
+def test_the_link_opens_the_experiments_runs(store, tmp_path):
+    page = f"/#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"
+    assert store.view == f"mlflow ui --backend-store-uri {store.uri}  # then open http://127.0.0.1:5000{page}"
+    store = copy.copy(store)
+    store.uri = "https://tracking.example/"
+    assert store.view == f"open https://tracking.example{page}"
+
+
+def test_models_of_any_trial_name_are_taken(store):
+    from mlflow import MlflowClient
+
+    run_id = store.create_run("a run", {})
+    for _ in range(2):
+        store.model(run_id, TrainedModel("L0.5-A/B:C", "dbof", {"x": 1}, {}, (Point("gap", 0.5, 3, 1),)))
+    (output,) = MlflowClient(store.uri).get_run(run_id).outputs.model_outputs
+    assert MlflowClient(store.uri).get_logged_model(output.model_id).name == "L0_5-A_B_C"
+    assert len(MlflowClient(store.uri).get_metric_history(run_id, "gap")) == 1
 
 
 def test_the_tracking_uri_is_the_grids_then_the_environments_then_sqlite_here(tmp_path, monkeypatch):
