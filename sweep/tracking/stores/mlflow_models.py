@@ -38,8 +38,9 @@ def log_graph(client: MlflowClient, uri: str, run_id: str, graph: GraphModel) ->
             metadata={"gapsack": {"format": "savedmodel", "tensorflow": version("tensorflow"), **graph.facts}},
             pip_requirements=requirements,
         )
-    if graph.register is not None:
-        _register(client, graph.register, graph.alias, run_id, info)
+        if graph.register is not None:
+            # Here, since a database's registry looks for the model at the global tracking URI.
+            _register(client, graph.register, graph.alias, run_id, info)
     return str(info.model_uri)
 
 
