@@ -390,7 +390,8 @@ class TrackerContract:
         flaky.is_away = True
         sweep.train(tracker, "K2-H8", range(5, 12))
         sweep.finish(tracker, "K2-H8")
-        losses = tracker.close("FINISHED", patience_seconds=0.1)
+        wait_until(lambda: flaky.refused > 0)
+        losses = tracker.close("FINISHED", patience_seconds=1.0)
         assert losses is not None
         assert losses.reason == "ConnectionError: nobody answers"
         assert losses.count >= 1
