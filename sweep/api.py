@@ -177,6 +177,8 @@ def build(
     settings: Mapping[str, str] | None = None,
     saturate: bool = False,
     track: bool = True,
+    register: str | None = None,
+    alias: str | None = None,
     advance: Advance = lambda _members: None,
 ) -> Built:
     """Build an ensemble as one TensorFlow graph, within its budget on disk.
@@ -189,10 +191,13 @@ def build(
         saturate: clip weights beyond their precision's range and count them, rather than refuse them.
         track: record the ensemble of a run, and a SavedModel of it, in the run's MLflow (`untracked` of the result says
             why MLflow did not take it).
+        register: the SavedModel becomes a new version of this model in MLflow's registry.
+        alias: of that version.
         advance: gets 1 for each member that is written.
 
     Raises:
-        InputError: there is no ensemble, it belongs to no run and `folder` is omitted, or a member has no weights.
+        InputError: there is no ensemble, it belongs to no run and `folder` is omitted, or a member has no weights; or
+            what is to be registered is no SavedModel of a run that is recorded.
         GraphError: the graph would not fit the budget, or the format cannot hold it.
     """
     from gapsack.sweep.graphs.build import Writing, build_and_track, default_folder
@@ -203,7 +208,7 @@ def build(
         raise InputError(f"expected a folder for the graph of {found.path}, which belongs to no run, got none")
     writing = Writing(format, settings or {}, saturate=saturate)
     place = default_folder(found, format) if folder is None else _absolute(folder)
-    return build_and_track(found, place, writing, track=track, advance=advance)
+    return build_and_track(found, place, writing, track=track, advance=advance, register=register, alias=alias)
 
 
 def evaluate(

@@ -80,6 +80,11 @@ def build(
     track: Annotated[
         bool, typer.Option(help="Record the ensemble, and a SavedModel of it, in the run's MLflow.")
     ] = True,
+    register: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Register the SavedModel in MLflow, as a new version of this model."),
+    ] = None,
+    alias: Annotated[str | None, typer.Option(help="Have this alias point to that version.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Build the ensemble as one TensorFlow graph, weights inside, within the budget on disk."""
@@ -92,7 +97,7 @@ def build(
     writing = Writing(format, settings, saturate)
     folder = out or default_folder(found, format)
     with progress_bar("Writing members", None) as advance:
-        built = build_and_track(found, folder, writing, track=track, advance=advance)
+        built = build_and_track(found, folder, writing, track=track, advance=advance, register=register, alias=alias)
     if built.untracked is not None:
         messages().print(f"The graph is built, but MLflow did not take it: {built.untracked}")
     if json:
@@ -108,6 +113,7 @@ def evaluate(
     batch_size: BatchOption = 64,
     decode_once: DecodeOnceOption = False,
     max_bad_share: BadShareOption = 0.001,
+    track: Annotated[bool, typer.Option(help="Log the figures with the graph's ensemble, in the run's MLflow.")] = True,
     json: JsonOption = False,
 ) -> None:
     """Run a built graph on labelled data files and print GAP, mean average precision and hit@1."""
@@ -120,6 +126,9 @@ def evaluate(
     )
     with progress_bar("Evaluating videos", None) as advance:
         evaluation = job.evaluate(advance).to_dict()
+    problem = job.record(evaluation) if track else None
+    if problem is not None:
+        messages().print(f"MLflow did not take these figures: {problem}")
     if json:
         print_json(evaluation | job.facts())
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +11,9 @@ from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import FAILED, INTERRUPTED, JsonOption, make_app, messages, output, print_json, progress_bar
 from gapsack.sweep.cli.choose import app as select_app
 from gapsack.sweep.cli.teach import teach
+
+if TYPE_CHECKING:
+    from gapsack.sweep.runs.folder import RunFolder
 
 app = make_app("sweep", "Train a grid of models, then pick the best ensemble that fits a size budget (`sweep select`).")
 app.add_typer(select_app, name="select")
@@ -136,6 +139,7 @@ def report(
     images: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each figure as an image here too.")] = None,
     image_format: Annotated[ImageFormat, typer.Option(help="Kind of those images.")] = "png",
     storage: StorageOption = RUNS,
+    track: Annotated[bool, typer.Option(help="Keep the report with the run in MLflow.")] = True,
     json: JsonOption = False,
 ) -> None:
     """Write the report: one HTML file that opens offline."""
@@ -149,6 +153,8 @@ def report(
     records = sweep_records(folder)
     print_notices(records.notices)
     path = write_report(out or folder.report, records).absolute()
+    if track and path == folder.report:
+        _track_results(folder)
     drawn = [] if images is None else write_images(records, images, format=image_format)
     if json:
         print_json({"report": str(path), "images": [str(image.absolute()) for image in drawn]})
@@ -161,6 +167,17 @@ def report(
 app.command(
     epilog="Example: `sweep teach runs/paper_grid 'yt8m/train*.tfrecord' --out teacher`",
 )(teach)
+
+
+def _track_results(run: RunFolder) -> None:
+    """Send the run's results to where it is recorded; a person is told where that fails."""
+    from gapsack.selection.errors import GapsackError
+    from gapsack.sweep.tracking.results import track_results
+
+    try:
+        track_results(run)
+    except GapsackError as error:
+        messages().print(f"MLflow did not take the report: {error}")
 
 
 @app.command(epilog="Example: `sweep synth data --classes 40 --train-files 8`")

@@ -21,8 +21,8 @@ from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.teaching.tutor import with_digest
 from gapsack.sweep.tracking.backlog import Losses
-from gapsack.sweep.tracking.mlflow import MlflowStore, Outcome, tracking_uri
-from gapsack.sweep.tracking.tracker import Tracker
+from gapsack.sweep.tracking.store import Outcome
+from gapsack.sweep.tracking.tracker import open_tracker
 from gapsack.sweep.trial.run import run_trial
 
 PLACES = ("data.folder", "training.teacher.predictions")
@@ -31,11 +31,15 @@ PLACES = ("data.folder", "training.teacher.predictions")
 
 @dataclass(frozen=True)
 class Launched:
-    """A sweep that has ended: its run, what came of it, and what MLflow was not told."""
+    """A sweep that has ended: its run, what came of it, where it is recorded and looked at, and what is lacking there.
+
+    `tracking_uri` and `tracking_view` are None where nothing is to be recorded (`tracking.uri: none`).
+    """
 
     run: RunFolder
     grid: Grid
-    tracking_uri: str
+    tracking_uri: str | None
+    tracking_view: str | None
     result: SweepResult
     losses: Losses | None
 
@@ -68,8 +72,7 @@ def launch(
             events.notice(sentence)
         checksums.keep(run.checksums_file, checksums.take([*split.train, *split.holdout]))
         events.opening_tracking()
-        uri = tracking_uri(grid.tracking, folder)
-        tracker = Tracker(MlflowStore(uri, grid.tracking.experiment, folder / "mlruns"), run, grid)
+        tracker = open_tracker(run, grid, folder, events.notice)
         tracker.start_sweep()
         result, losses = None, None
         try:
@@ -81,7 +84,7 @@ def launch(
         finally:
             events.sweep_ended()
             losses = tracker.close(_outcome(result))
-    return Launched(run, grid, uri, result, losses)
+    return Launched(run, grid, tracker.uri, tracker.view, result, losses)
 
 
 def _outcome(result: SweepResult | None) -> Outcome:

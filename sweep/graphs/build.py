@@ -7,19 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gapsack.models.graph import GraphInfo, build_graph
 from gapsack.models.graph.formats import DEFAULT_FORMAT
 from gapsack.models.graph.names import SAVED_MODEL_FILE
 from gapsack.models.graph.writing import Progress
 from gapsack.models.quiet_start import load_tensorflow
-from gapsack.selection.errors import GapsackError
-from gapsack.selection.report.ensemble import Ensemble
+from gapsack.selection.errors import GapsackError, InputError
 from gapsack.sweep.graphs.packing import Packing, extra_files, read_packing
-from gapsack.sweep.grid.read import load_config
-from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.sources import Source
-from gapsack.sweep.tracking.ensembles import EnsembleRun, ensemble_run
-from gapsack.sweep.tracking.mlflow import MlflowStore
+from gapsack.sweep.tracking.ensembles import EnsembleRun, tracked_ensemble
+from gapsack.sweep.tracking.store import GraphModel
 
 
 @dataclass(frozen=True)
@@ -68,17 +67,27 @@ class Built:
 
 
 def build_and_track(
-    source: Source, directory: Path, writing: Writing, *, track: bool, advance: Callable[[int], object]
+    source: Source,
+    directory: Path,
+    writing: Writing,
+    *,
+    track: bool,
+    advance: Callable[[int], object],
+    register: str | None = None,
+    alias: str | None = None,
 ) -> Built:
     """Build the ensemble of `source` in `directory`; `advance` is called for each member written.
 
     With `track`, an ensemble that belongs to a run becomes an MLflow run where the sweep's own runs are, with the graph
-    as its model if that is a SavedModel. MLflow being away is said in the result and does not undo the graph.
+    as its model if that is a SavedModel. MLflow being away is said in the result and does not undo the graph. With
+    `register` the model becomes a version of that name in MLflow's registry, and `alias` points to it.
 
     Raises:
+        InputError: there is to be such a version, but no SavedModel, or no run that is recorded; or an alias alone.
         InputError: see `sweep.graphs.packing.read_packing`.
         GraphError: the graph would not fit the budget, or the format cannot hold it.
     """
+    _check_registering(source, writing, track, register, alias)
     packing = read_packing(source.path)
     load_tensorflow()
 
@@ -87,11 +96,14 @@ def build_and_track(
             advance(1)
 
     info = write_graph(packing, directory, writing, progress)
-    graph = directory if (directory / SAVED_MODEL_FILE).is_file() else None
+    example = packing.task.example_inputs(np.random.default_rng(0), 1)
+    facts = {"blend": packing.ensemble.blend, "task": packing.task.name}
+    is_savedmodel = (directory / SAVED_MODEL_FILE).is_file()
+    model = GraphModel(directory, example, facts, register, alias) if is_savedmodel else None
     tracked, untracked = None, None
     if track and source.run is not None:
         try:
-            tracked = _track(source.run, packing.ensemble, graph)
+            tracked = tracked_ensemble(source.run, packing.ensemble, model)
         except GapsackError as error:
             untracked = str(error)
     return Built(
@@ -103,6 +115,23 @@ def build_and_track(
         tracked=tracked,
         untracked=untracked,
     )
+
+
+def _check_registering(source: Source, writing: Writing, track: bool, register: str | None, alias: str | None) -> None:
+    """Told before anything is built: what is to be registered must become a model in MLflow."""
+    if register is None:
+        if alias is not None:
+            raise InputError(f"expected a registered model's name with the alias {alias!r} (--register), got none")
+        return
+    if not track or writing.format != DEFAULT_FORMAT:
+        raise InputError(
+            f"expected a SavedModel that is recorded, for the registered model {register!r}, got "
+            + ("no recording" if not track else f"the format {writing.format}")
+        )
+    if source.run is None or not source.run.tracking_file.exists():
+        raise InputError(
+            f"expected an ensemble of a run that MLflow has, for the registered model {register!r}, got {source.path}"
+        )
 
 
 def write_graph(
@@ -133,12 +162,3 @@ def default_folder(source: Source, format_name: str) -> Path:
     """Where a graph goes by default: `graph` in its run (or here); other formats beside it, under their own name."""
     folder = source.beside("graph", "graph")
     return folder if format_name == DEFAULT_FORMAT else folder.with_name(format_name)
-
-
-def _track(run: RunFolder, ensemble: Ensemble, graph: Path | None) -> EnsembleRun | None:
-    ids = run.tracking_ids()
-    if ids is None:
-        return None
-    # The experiment exists since the sweep, so where a new one would keep its files does not matter.
-    store = MlflowStore(ids.uri, load_config(run.config_file).tracking.experiment, run.path / "mlruns")
-    return ensemble_run(store, ensemble, graph=graph, run=run)

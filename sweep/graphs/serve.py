@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapsack.models.graph.formats import load_graph
 from gapsack.models.quiet_start import load_tensorflow
-from gapsack.selection.errors import InputError
+from gapsack.selection.errors import GapsackError, InputError
 from gapsack.sweep.data.dataset import Batches, Dataset, dataset_of
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.graphs.packing import graph_task
 from gapsack.sweep.graphs.predict import write_predictions
 from gapsack.sweep.measure.lists import Evaluation, evaluate_graph
+from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.provenance import file_list_summary
 from gapsack.sweep.runs.sources import Source
+from gapsack.sweep.tracking.ensembles import tracked_evaluation
+from gapsack.sweep.tracking.store import UsedData
 
 if TYPE_CHECKING:
     from gapsack.models.graph import Predictor
@@ -32,6 +36,7 @@ class Job:
     batch_size: int
     faults: Faults
     decode_once: bool = False
+    run: RunFolder | None = None
 
     @classmethod
     def prepare(
@@ -52,14 +57,28 @@ class Job:
         """
         files = expand(patterns) if patterns else _held_out(source)
         faults = Faults(max_bad_share)
-        return cls(
-            source.path, tuple(files), dataset_of(graph_task(source.path).to_dict()), batch_size, faults, decode_once
-        )
+        dataset = dataset_of(graph_task(source.path).to_dict())
+        return cls(source.path, tuple(files), dataset, batch_size, faults, decode_once, source.run)
 
     def evaluate(self, advance: Callable[[int], object]) -> Evaluation:
         """The graph's metrics on the files; `advance` gets the videos of each batch."""
         with self._batches() as batches:
             return evaluate_graph(self._load(), batches, self.dataset.classes, advance)
+
+    def record(self, figures: Mapping[str, float]) -> str | None:
+        """Log an evaluation's figures with the ensemble of the graph, where the run is recorded.
+
+        Why that could not be done, if it could not; that the graph was never recorded is no reason.
+        """
+        if self.run is None:
+            return None
+        try:
+            summary = file_list_summary(self.files, None)
+            data = UsedData("evaluated", "evaluation", str(summary["list_crc32c"]), summary)
+            tracked_evaluation(self.run, self.graph, figures, data)
+        except GapsackError as error:
+            return str(error)
+        return None
 
     def predict(self, out: Path, advance: Callable[[int], object]) -> int:
         """Write the prediction CSV; the number of videos."""

@@ -297,7 +297,9 @@ class Resources(Section):
 
 
 class Tracking(Section):
-    """MLflow: the tracking URI (null: $MLFLOW_TRACKING_URI, else SQLite in the working folder) and the experiment."""
+    """Where the sweep is recorded: a URI (null: $MLFLOW_TRACKING_URI, else MLflow on SQLite in the working folder;
+    "none": nowhere; "jsonl:…": plain files) and the experiment there.
+    """
 
     uri: str | None = None
     experiment: Annotated[str, Field(min_length=1)] = "gapsack"

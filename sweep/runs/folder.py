@@ -54,16 +54,18 @@ class DataFiles(_Kept):
 
 
 class TrackingIds(_Kept):
-    """tracking.json: where a run is in MLflow.
+    """tracking.json: where a run is recorded, in MLflow or another store; see `tracking.place.TrackingRecord`.
 
     Attributes:
-        uri: Of the tracking store.
+        uri: Of the store; a path is from the run folder.
+        experiment: Its name; files of earlier versions lack it.
         experiment_id: Of the experiment.
         parent: Id of the sweep's own run.
         trials: Ids of the trials' runs, by name.
     """
 
     uri: str
+    experiment: str | None = None
     experiment_id: str
     parent: str | None
     trials: dict[str, str]
@@ -228,15 +230,15 @@ class RunFolder:
         return read_typed(self.files_file, DataFiles, what="the lists of a run's data files", advice=advice)
 
     def tracking_ids(self) -> TrackingIds | None:
-        """Where the run is in MLflow; None where it is not.
+        """Where the run is recorded; None where it is not.
 
         Raises:
             DamagedFileError: tracking.json is damaged.
         """
         if not self.tracking_file.exists():
             return None
-        advice = "delete it, and the next sweep run records the sweep in new runs of MLflow"
-        return read_typed(self.tracking_file, TrackingIds, what="the ids of a run in MLflow", advice=advice)
+        advice = "delete it, and the next sweep run records the sweep anew"
+        return read_typed(self.tracking_file, TrackingIds, what="where a run is recorded", advice=advice)
 
     def is_alive(self) -> bool:
         """Whether a driver holds the run now."""

@@ -1,27 +1,23 @@
-"""An ensemble as an MLflow run of its own, with its graph as a logged model."""
+"""An ensemble as a run of its own below its sweep, with its graph as a model."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from numbers import Real
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from gapsack.selection.errors import GapsackError
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.units import mib
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import run_environment
-from gapsack.sweep.tracking.mlflow import MlflowStore, first_line
-
-MODEL_NAME = "graph"
-MODEL_CODE = Path(__file__).with_name("graph_model.py")
+from gapsack.sweep.tracking.place import TrackingRecord
+from gapsack.sweep.tracking.results import source_tags, track_results
+from gapsack.sweep.tracking.store import KIND_TAG, GraphModel, TrackerStore, UsedData, first_line, metric_points
+from gapsack.sweep.tracking.stores import open_store
 
 
 @dataclass(frozen=True)
@@ -32,11 +28,61 @@ class EnsembleRun:
     model_uri: str | None
 
 
+GRAPH_TAG = "gapsack.graph"
+"""Of an ensemble: the way from the run's folder to its graph."""
+
+
+def tracked_ensemble(run: RunFolder, ensemble: Ensemble, graph: GraphModel | None) -> EnsembleRun | None:
+    """Record an ensemble where the run of its members is recorded; None where that is recorded nowhere.
+
+    The sweep's own run there gets the ensemble's figures too.
+
+    Raises:
+        GapsackError: what the run is recorded in is not there, or does not take the ensemble; none is made elsewhere.
+    """
+    recorded = TrackingRecord.read(run)
+    if recorded is None:
+        return None
+    store = open_store(recorded.uri, recorded.experiment, run.path, create=False)
+    logged = ensemble_run(store, ensemble, graph=graph, run=run)
+    track_results(run)
+    return logged
+
+
+def tracked_evaluation(run: RunFolder, graph: Path, figures: Mapping[str, float], data: UsedData) -> str | None:
+    """Log what was measured on a graph with the ensemble that it was built of, as `evaluated_…`; that one's run id.
+
+    None where the run, or an ensemble with this graph, is recorded nowhere.
+
+    Raises:
+        GapsackError: what the run is recorded in is not there, or does not take it.
+    """
+    recorded = TrackingRecord.read(run)
+    if recorded is None or recorded.parent is None:
+        return None
+    store = open_store(recorded.uri, recorded.experiment, run.path, create=False)
+    try:
+        place = _from_run(run, graph)
+        ensembles = [child for child in store.children(recorded.parent) if child.tags.get(GRAPH_TAG) == place]
+        if not ensembles:
+            return None
+        run_id = max(ensembles, key=lambda child: child.started_milliseconds).run_id
+        store.log(run_id, points=metric_points({f"evaluated_{key}": value for key, value in figures.items()}))
+        store.data(run_id, [data])
+    except Exception as error:
+        raise GapsackError(f"expected {store.uri} to keep the evaluation, got: {first_line(error)}") from error
+    return run_id
+
+
+def _from_run(run: RunFolder, path: Path) -> str:
+    return os.path.relpath(path.absolute(), run.path)
+
+
 def ensemble_run(
-    store: MlflowStore,
+    store: TrackerStore,
     ensemble: Ensemble,
     *,
-    graph: Path | None = None,
+    graph: GraphModel | None = None,
     metrics: Mapping[str, float] | None = None,
     report: Path | None = None,
     run: RunFolder | None = None,
@@ -46,43 +92,57 @@ def ensemble_run(
     Args:
         store: the experiment.
         ensemble: as ensemble.json has it.
-        graph: folder of the built graph (a SavedModel), which becomes a logged model.
+        graph: the built graph, which becomes a model of the run.
         metrics: what was measured on the graph, beside the ensemble's own figures.
         report: the HTML report.
-        run: the sweep that the members come from.
+        run: the sweep that the members come from; if the store has it, the new run lies below it.
 
     Raises:
-        GapsackError: MLflow could not take it; its run is then FAILED.
+        GapsackError: the store could not take it; its run is then FAILED, unless the store is away.
     """
     name = "ensemble " + " + ".join(member.name for member in ensemble.members)
-    run_id = store.create_run(name, {"gapsack.kind": "ensemble", **_origin(store, run)})
+    run_id = None
     try:
-        store.log(run_id, params=_params(ensemble), metrics={**_metrics(ensemble), **(metrics or {})})
-        store.log(run_id, tags=run_environment(Path.cwd() if run is None else run.path))
+        parent = _sweep_run(store, run)
+        place = {} if graph is None or run is None else {GRAPH_TAG: _from_run(run, graph.folder)}
+        run_id = store.create_run(name, {KIND_TAG: "ensemble", **_origin(run, parent), **place}, parent=parent)
+        points = metric_points({**_metrics(ensemble), **(metrics or {})})
+        tags = {**source_tags(), **run_environment(Path.cwd() if run is None else run.path)}
+        store.log(run_id, points=points, params=_params(ensemble), tags=tags)
         store.dictionary(run_id, ensemble.to_dict(), "ensemble.json")
         if report is not None:
             store.artifact(run_id, report)
-        model_uri = None if graph is None else _log_graph(store, run_id, graph)
+        model_uri = None if graph is None else store.graph(run_id, graph)
+        store.end(run_id, "FINISHED")
     except BaseException as error:
-        store.end(run_id, "FAILED")
+        problem = first_line(error) + ("" if run_id is None else _failed(store, run_id))
         if isinstance(error, Exception):
-            raise GapsackError(
-                f"expected MLflow at {store.uri} to keep the ensemble, got: {first_line(error)}"
-            ) from error
+            raise GapsackError(f"expected {store.uri} to keep the ensemble, got: {problem}") from error
         raise
-    store.end(run_id, "FINISHED")
     return EnsembleRun(run_id, model_uri)
 
 
-def _origin(store: MlflowStore, run: RunFolder | None) -> dict[str, str]:
+def _failed(store: TrackerStore, run_id: str) -> str:
+    """End a run as FAILED; what to say if not even that can be written."""
+    try:
+        store.end(run_id, "FAILED")
+    except Exception as error:
+        return f" (and its run {run_id} stays open there: {first_line(error)})"
+    return ""
+
+
+def _sweep_run(store: TrackerStore, run: RunFolder | None) -> str | None:
+    """The sweep's own run in this store, if it is there."""
+    recorded = None if run is None else TrackingRecord.read(run)
+    if recorded is None or recorded.parent is None or recorded.uri != store.uri:
+        return None
+    return recorded.parent if store.content(recorded.parent) is not None else None
+
+
+def _origin(run: RunFolder | None, parent: str | None) -> dict[str, str]:
     """Tags that lead to the sweep that trained the members."""
-    if run is None:
-        return {}
-    tags = {"gapsack.run": run.name, "gapsack.run_folder": str(run.path)}
-    kept = run.tracking_ids()
-    if kept is not None and kept.uri == store.uri:
-        tags["gapsack.sweep_run_id"] = str(kept.parent)
-    return tags
+    folder = {} if run is None else {"gapsack.run": run.name, "gapsack.run_folder": str(run.path)}
+    return folder if parent is None else {**folder, "gapsack.sweep_run_id": parent}
 
 
 def _params(ensemble: Ensemble) -> dict[str, Any]:
@@ -106,61 +166,3 @@ def _metrics(ensemble: Ensemble) -> dict[str, float]:
         "gap_best_single": best.get("gap"),
     }
     return {**found, **{key: float(value) for key, value in figures.items() if isinstance(value, Real)}}
-
-
-def _log_graph(store: MlflowStore, run_id: str, graph: Path) -> str:
-    """The graph as a logged model of the run; its URI."""
-    import mlflow.pyfunc
-
-    # Given, because MLflow would else find them out by loading the model in a process of its own.
-    requirements = [f"{name}=={version(name)}" for name in ("tensorflow", "mlflow", "numpy")]
-    with _active_run(store, run_id), warnings.catch_warnings(record=True):
-        # Advice about input examples and type hints, which the signature makes needless. Recorded and dropped, because
-        # MLflow sets a filter of its own that shows it.
-        info = mlflow.pyfunc.log_model(
-            name=MODEL_NAME,
-            python_model=str(MODEL_CODE),
-            artifacts={"graph": str(graph)},
-            signature=_signature(graph),
-            pip_requirements=requirements,
-        )
-    return str(info.model_uri)
-
-
-def _signature(graph: Path) -> Any:
-    """The graph's own signature, as MLflow writes signatures."""
-    import tensorflow as tf
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    saved = saved_model_pb2.SavedModel.FromString((graph / "saved_model.pb").read_bytes())
-    serving = saved.meta_graphs[0].signature_def["serving_default"]
-
-    def schema(tensors: Mapping[str, Any]) -> Any:
-        return Schema(
-            [
-                TensorSpec(
-                    np.dtype(tf.dtypes.as_dtype(tensor.dtype).as_numpy_dtype),
-                    tuple(dimension.size for dimension in tensor.tensor_shape.dim),
-                    name,
-                )
-                for name, tensor in sorted(tensors.items())
-            ]
-        )
-
-    return ModelSignature(inputs=schema(serving.inputs), outputs=schema(serving.outputs))
-
-
-@contextmanager
-def _active_run(store: MlflowStore, run_id: str) -> Iterator[None]:
-    """MLflow's global state set to a run for the time of the block: models can be logged in no other way."""
-    import mlflow
-
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(store.uri)
-    try:
-        with mlflow.start_run(run_id=run_id):
-            yield
-    finally:
-        mlflow.set_tracking_uri(before)

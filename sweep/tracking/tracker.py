@@ -1,168 +1,356 @@
-"""A sweep in MLflow: one parent run, and a child run for each trial. Only the driver's process writes.
+"""What a sweep tells while it runs: one run for the sweep, and a child run for each trial. Only the driver tells.
 
-The methods that are called while trials run return at once: a thread writes, and goes on trying while the tracking
-server is away. Run ids are kept in the run folder, so that a resumed sweep continues the same runs.
+The methods that are called while trials run return at once: a thread writes, and goes on trying while the store is
+away. What was lost nevertheless is found out by comparing: at the end, and whenever the sweep goes on, each trial that
+the store has not got whole is sent from the run folder.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gapsack.selection.files import replace_json
-from gapsack.selection.units import mib
-from gapsack.sweep.grid.flat import flat
+from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import run_environment
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.tracking.backlog import Backlog, Losses
-from gapsack.sweep.tracking.mlflow import MlflowStore, Outcome, may_pass, now_milliseconds
+from gapsack.sweep.tracking.contents import (
+    REASON_TAG,
+    RECORD_METRICS,
+    SENT_TAG,
+    TrialContent,
+    digest,
+    expected_outcome,
+    is_begun,
+    training_params,
+    trial_content,
+    trial_params,
+)
+from gapsack.sweep.tracking.place import TrackingRecord, tracking_uri
+from gapsack.sweep.tracking.results import done_gaps, send_results, source_tags, sweep_figures
+from gapsack.sweep.tracking.store import (
+    KIND_TAG,
+    ChildRun,
+    Outcome,
+    Point,
+    RunContent,
+    TrackerStore,
+    UsedData,
+    first_line,
+    metric_points,
+    now_milliseconds,
+)
+from gapsack.sweep.tracking.stores import open_store
 
 PATIENCE_SECONDS = 20.0
-"""How long the end of a sweep waits for a tracking server that is away."""
-
-RECORD_METRICS = (
-    "gap",
-    "gap_single",
-    "gap_averaged",
-    "parameters",
-    "videos_per_second",
-    "data_wait_share",
-    "fit_seconds",
-)
-"""Numbers of a trial's record that are metrics of its run."""
+"""How long, after its last sign of life, the end of a sweep waits for a store that is away."""
 
 
 class Tracker:
-    """What a sweep tells MLflow.
+    """Told of a sweep. This one keeps nothing (`tracking.uri: none`); `StoreTracker` sends it to a store.
 
-    Args:
-        store: the experiment.
-        run: the run folder, which keeps the run ids.
-        grid: the resolved grid.
+    Attributes:
+        uri: Of the store; None where there is none.
+        view: What a person types or opens to look at the sweep there; None where there is nothing.
     """
 
-    def __init__(self, store: MlflowStore, run: RunFolder, grid: Grid) -> None:
-        self._store = store
-        self._run = run
-        self._grid = grid
-        self._ids = self._known_ids()
-        self._backlog = Backlog(may_pass)
+    uri: str | None = None
+    view: str | None = None
 
     def start_sweep(self) -> None:
-        """Open the parent run, or open it again; children that a dead driver left RUNNING are set to KILLED.
-
-        Waits for MLflow: a server that cannot be reached is better known before anything is trained.
-        """
-        if not self._ids["parent"] or not self._store.reopen(self._ids["parent"]):
-            tags = {"gapsack.run": self._run.name, "gapsack.run_folder": str(self._run.path), "gapsack.kind": "sweep"}
-            self._ids = {"parent": self._store.create_run(self._run.name, tags), "trials": {}}
-            self._keep_ids()
-            self._store.log(self._parent, params={"family": self._grid.model.family, **_training(self._grid)})
-        for run_id in self._store.running_children(self._parent):
-            self._store.end(run_id, "KILLED")
-        self._store.log(self._parent, tags=run_environment(self._run.path))
-        for path in (self._run.grid_file, self._run.config_file, self._run.checksums_file):
-            if path.exists():
-                self._store.artifact(self._parent, path)
+        """The sweep begins, or goes on."""
 
     def trial_started(self, name: str, hyperparameters: Mapping[str, Any]) -> None:
-        """A worker has the trial: its run is RUNNING."""
-        self._backlog.add(partial(self._start_trial, name, dict(hyperparameters)))
+        """A worker has the trial."""
 
     def trial_metrics(self, name: str, step: int, metrics: Mapping[str, float]) -> None:
-        """What was measured at a step; values that are not finite are left out, as MLflow cannot draw them."""
-        finite = {key: value for key, value in metrics.items() if math.isfinite(value)}
-        at = now_milliseconds()
-        self._backlog.add(lambda: self._store.log(self._trial(name), metrics=finite, step=step, milliseconds=at))
+        """What was measured at a step."""
 
     def trial_finished(self, name: str, record: TrialResult, artifacts: Iterable[Path]) -> None:
-        """The trial is done; `record` is its record.json."""
-        metrics, tags = record_metrics(record), record_tags(record)
-        # At the last step: MLflow shows the value of the highest step, and `gap` has a curve of its own before.
-        step = record.steps
-        self._backlog.add(lambda: self._store.log(self._trial(name), metrics=metrics, step=step, tags=tags))
-        self._end_trial(name, "FINISHED", artifacts)
+        """The trial is done; `record` is its record.json, `artifacts` are files to keep with it."""
 
     def trial_failed(self, name: str, reason: str) -> None:
         """The trial failed for good."""
-        folder = self._run.trial(name)
-        self._backlog.add(lambda: self._store.log(self._trial(name), tags={"gapsack.reason": reason}))
-        self._end_trial(name, "FAILED", (folder.config_file, folder.curve))
 
     def close(self, outcome: Outcome, *, patience_seconds: float = PATIENCE_SECONDS) -> Losses | None:
-        """Write what is left and end the runs: trials that are not over are KILLED, the sweep ends as `outcome`.
+        """The sweep has ended so, and no trial runs; what could not be written, if anything."""
+        return None
 
-        Returns what could not be written, if anything.
+
+def open_tracker(run: RunFolder, grid: Grid, folder: Path, notice: Callable[[str], object]) -> Tracker:
+    """Who is to be told of a sweep, by the grid's `tracking` section.
+
+    Args:
+        run: the run.
+        grid: the resolved grid.
+        folder: the working folder, where the store is if nothing else is set.
+        notice: gets what a person should know.
+
+    Raises:
+        InputError: nothing usable is there.
+    """
+    uri = tracking_uri(grid.tracking, folder)
+    if uri is None:
+        return Tracker()
+    return StoreTracker(open_store(uri, grid.tracking.experiment, folder), run, grid, folder=folder, notice=notice)
+
+
+class StoreTracker(Tracker):
+    """Sends what it is told of a sweep to a store.
+
+    Args:
+        store: the experiment.
+        run: the run folder, which keeps the run ids, and from which everything can be sent again.
+        grid: the resolved grid.
+        folder: the working folder; a store below it, as the run is, moves with it. The folder of the runs' folder if
+            omitted.
+        notice: gets what a person should know.
+    """
+
+    def __init__(
+        self,
+        store: TrackerStore,
+        run: RunFolder,
+        grid: Grid,
+        *,
+        folder: Path | None = None,
+        notice: Callable[[str], object] = lambda _message: None,
+    ) -> None:
+        self.uri = store.uri
+        self.view = store.view
+        self._store = store
+        self._run = run
+        self._grid = grid
+        self._folder = run.path.parent if folder is None else folder
+        self._notice = notice
+        self._kept = TrackingRecord(store.uri, grid.tracking.experiment, store.experiment_id)
+        self._has: dict[str, RunContent] = {}
+        """What the store has of the trials that are being told of."""
+        self._attempted: set[str] = set()
+        """Trials whose run may have been made, whether or not the store said so."""
+        self._settled: dict[str, str] = {}
+        """Trials that the store has whole, with the digest of what it has."""
+        self._gaps: dict[str, float] = {}
+        """Of the trials that are done."""
+        self._sweep_data: set[str] = set()
+        """Digests of the data that the sweep's own run has."""
+        self._backlog = Backlog(store.may_pass)
+
+    def start_sweep(self) -> None:
+        """Open the sweep's run, or open it again; trials that the store has not got whole are sent once more.
+
+        Waits for the store: one that cannot be reached is better known before anything is trained.
+
+        Raises:
+            InputError: it does not take the sweep.
         """
-        self._backlog.add(self._kill_running_trials)
+        try:
+            self._open_parent()
+            folders = {trial.name: trial for trial in self._run.started_trials()}
+            for child in self._trial_runs():
+                self._kept.trials[child.name] = child.run_id
+                trial = folders.get(child.name)
+                if trial is None:
+                    if child.status == "RUNNING":
+                        self._store.end(child.run_id, "KILLED")
+                elif child.status == expected_outcome(trial):
+                    self._settled[child.name] = child.tags.get(SENT_TAG, "")
+            self._keep_ids()
+        except Exception as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"expected {self.uri} (tracking.uri) to take this sweep, got: {first_line(error)}"
+            ) from error
+        self._gaps = done_gaps(self._run)
+        self._catch_up()
+
+    def trial_started(self, name: str, hyperparameters: Mapping[str, Any]) -> None:
+        """A worker has the trial: its run is RUNNING."""
+        self._backlog.add(partial(self._start_trial, name, trial_params(self._grid, hyperparameters)), name)
+
+    def trial_metrics(self, name: str, step: int, metrics: Mapping[str, float]) -> None:
+        """What was measured at a step; values that are not finite are left out, as they cannot be drawn.
+
+        At the last step a figure that the record has as well is left to it, so that there is one.
+        """
+        last = step >= self._grid.training.steps
+        told = {
+            key: value
+            for key, value in metrics.items()
+            if math.isfinite(value) and not (last and key in RECORD_METRICS)
+        }
+        points = metric_points(told, step=step, milliseconds=now_milliseconds())
+        self._backlog.add(lambda: self._send_points(name, points), name)
+
+    def trial_finished(self, name: str, record: TrialResult, artifacts: Iterable[Path]) -> None:
+        """The trial is done: its run is FINISHED."""
+        files = tuple(artifacts)
+        content = partial(trial_content, self._run.trial(name), self._grid, record=record, files=files)
+        self._backlog.add(lambda: self._settle(name, content()), name, mends=True)
+        self._gaps[name] = record.gap
+        points = metric_points(sweep_figures(self._gaps), step=len(self._gaps))
+        self._backlog.add(lambda: self._store.log(self._parent, points=points))
+
+    def trial_failed(self, name: str, reason: str) -> None:
+        """The trial failed for good: its run is FAILED."""
+        content = partial(trial_content, self._run.trial(name), self._grid, reason=reason)
+        self._backlog.add(lambda: self._settle(name, content()), name, mends=True)
+
+    def close(self, outcome: Outcome, *, patience_seconds: float = PATIENCE_SECONDS) -> Losses | None:
+        """Send what the store lacks and end the runs: trials that are not over are KILLED, the sweep ends as `outcome`.
+
+        Returns what could not be written, if anything; the next `start_sweep` sends that.
+        """
+        self._catch_up()
+        self._backlog.add(self._end_strays, "strays")
+        self._backlog.add(self._send_results, mends=True)
         self._backlog.add(lambda: self._store.end(self._parent, outcome))
         return self._backlog.close(patience_seconds)
 
     @property
     def _parent(self) -> str:
-        return str(self._ids["parent"])
+        assert self._kept.parent is not None, "start_sweep comes first"
+        return self._kept.parent
 
-    def _trial(self, name: str) -> str:
-        """A trial's run id; looked up as late as possible, since the run is made by the thread too."""
-        return str(self._ids["trials"][name])
-
-    def _start_trial(self, name: str, hyperparameters: dict[str, Any]) -> None:
-        known = self._ids["trials"].get(name)
-        if known is not None and self._store.reopen(known):
-            return
-        tags = {"gapsack.run": self._run.name, "gapsack.kind": "trial"}
-        self._ids["trials"][name] = self._store.create_run(name, tags, parent=self._parent)
-        self._keep_ids()
-        params = {"family": self._grid.model.family, **hyperparameters, **_training(self._grid)}
-        self._store.log(self._trial(name), params=params)
-
-    def _end_trial(self, name: str, outcome: Outcome, artifacts: Iterable[Path]) -> None:
-        for path in artifacts:
+    def _open_parent(self) -> None:
+        earlier = TrackingRecord.read(self._run)
+        self._kept.parent = None if earlier is None else earlier.parent
+        known = None if self._kept.parent is None else self._store.content(self._kept.parent)
+        if known is None:
+            if earlier is not None and earlier.parent is not None:
+                self._notice(self._where_it_was(earlier))
+            tags = {"gapsack.run": self._run.name, KIND_TAG: "sweep"}
+            self._kept.parent, known = self._store.create_run(self._run.name, tags), RunContent("RUNNING")
+            self._keep_ids()
+        else:
+            self._store.resume(self._parent)
+        params = {"family": self._grid.model.family, **training_params(self._grid)}
+        # The folder each time: a run may have been moved or copied.
+        tags = {"gapsack.run_folder": str(self._run.path), **source_tags(), **run_environment(self._run.path)}
+        self._store.log(self._parent, params=_lacking(params, known.params), tags=tags)
+        for path in (self._run.grid_file, self._run.config_file, self._run.checksums_file):
             if path.exists():
-                self._backlog.add(partial(self._keep_file, name, path))
-        self._backlog.add(lambda: self._store.end(self._trial(name), outcome))
+                self._store.artifact(self._parent, path)
 
-    def _keep_file(self, name: str, path: Path) -> None:
-        self._store.artifact(self._trial(name), path)
+    def _where_it_was(self, earlier: TrackingRecord) -> str:
+        """For a person: this sweep's records are not where they are looked for."""
+        if (earlier.uri, earlier.experiment) != (self._kept.uri, self._kept.experiment):
+            was = f"This sweep was recorded in {earlier.uri} (experiment {earlier.experiment!r})"
+        else:
+            was = "This sweep was recorded here before, and its records are gone"
+        return (
+            f"{was}; it is recorded in {self._kept.uri} (experiment {self._kept.experiment!r}) from now on, which gets "
+            "what is done already from the run folder"
+        )
 
-    def _kill_running_trials(self) -> None:
-        for run_id in self._store.running_children(self._parent):
-            self._store.end(run_id, "KILLED")
+    def _catch_up(self) -> None:
+        """Have those trials of the run folder sent that the store has not got whole, once that is known."""
+        for trial in self._run.started_trials():
+            self._backlog.add(partial(self._settle_by_files, trial.name), trial.name, mends=True)
 
-    def _known_ids(self) -> dict[str, Any]:
-        """The run ids of earlier drivers, if they wrote to the same place."""
-        kept = self._run.tracking_ids()
-        if kept is not None and (kept.uri, kept.experiment_id) == (self._store.uri, self._store.experiment_id):
-            return {"parent": kept.parent, "trials": dict(kept.trials)}
-        return {"parent": None, "trials": {}}
+    def _settle_by_files(self, name: str) -> None:
+        trial = self._run.trial(name)
+        if is_begun(trial) and (name in self._has or self._settled.get(name) != digest(trial)):
+            self._settle(name, trial_content(trial, self._grid))
+
+    def _start_trial(self, name: str, params: Mapping[str, Any]) -> None:
+        self._settled.pop(name, None)
+        run_id, has = self._run_of(name)
+        if has.status != "RUNNING":
+            self._store.resume(run_id)
+            has.status = "RUNNING"
+        self._send_params(run_id, has, params)
+
+    def _settle(self, name: str, content: TrialContent) -> None:
+        """Send all that the store lacks of a trial, then that it is all, then how the trial ended."""
+        whole = digest(self._run.trial(name))
+        run_id, has = self._run_of(name, content.started_milliseconds)
+        self._send_params(run_id, has, content.params)
+        self._send_points(name, content.curve)
+        for path in content.files:
+            self._store.artifact(run_id, path)
+        if content.data:
+            self._store.data(run_id, content.data)
+            self._tell_data_of_sweep(content.data)
+        if content.model is not None:
+            self._store.model(run_id, content.model)
+        # A trial that failed before and is done now has no reason any more, and tags cannot be taken away.
+        reason = {REASON_TAG: ""} if has.tags.get(REASON_TAG) and REASON_TAG not in content.tags else {}
+        self._store.log(run_id, tags={**reason, **content.tags, SENT_TAG: whole})
+        if has.status != content.outcome:
+            self._store.end(run_id, content.outcome, milliseconds=content.ended_milliseconds)
+        self._settled[name] = whole
+        self._has.pop(name, None)
+
+    def _tell_data_of_sweep(self, data: Sequence[UsedData]) -> None:
+        """The sweep's own run has the data of its trials: the same for all, told with the first that is done."""
+        lacking = [each for each in data if each.digest not in self._sweep_data]
+        if lacking:
+            self._store.data(self._parent, lacking)
+            self._sweep_data.update(each.digest for each in lacking)
+
+    def _run_of(self, name: str, started_milliseconds: int | None = None) -> tuple[str, RunContent]:
+        """A trial's run, made where the store has none, and what the store has of it."""
+        run_id = self._kept.trials.get(name)
+        if run_id is not None and name not in self._has and (known := self._store.content(run_id)) is not None:
+            self._has[name] = known
+        if run_id is None or name not in self._has:
+            run_id = self._made_run(name, started_milliseconds)
+        return run_id, self._has[name]
+
+    def _made_run(self, name: str, started_milliseconds: int | None) -> str:
+        # An earlier attempt may have made it without our hearing so.
+        children = self._trial_runs() if name in self._attempted else []
+        run_id = next((child.run_id for child in children if child.name == name), None)
+        if run_id is None:
+            self._attempted.add(name)
+            tags = {"gapsack.run": self._run.name, KIND_TAG: "trial"}
+            run_id = self._store.create_run(name, tags, parent=self._parent, milliseconds=started_milliseconds)
+        self._has[name] = (self._store.content(run_id) if children else None) or RunContent("RUNNING")
+        self._kept.trials[name] = run_id
+        self._keep_ids()
+        return run_id
+
+    def _trial_runs(self) -> list[ChildRun]:
+        """The runs below the sweep's own that are trials; ensembles are others."""
+        return [child for child in self._store.children(self._parent) if child.tags.get(KIND_TAG) == "trial"]
+
+    def _send_params(self, run_id: str, has: RunContent, params: Mapping[str, Any]) -> None:
+        lacking = _lacking(params, has.params)
+        if lacking:
+            self._store.log(run_id, params=lacking)
+            has.params.update({key: str(value) for key, value in lacking.items()})
+
+    def _send_points(self, name: str, points: Iterable[Point]) -> None:
+        run_id, has = self._run_of(name)
+        lacking = [point for point in points if point.place not in has.places]
+        if lacking:
+            try:
+                self._store.log(run_id, points=lacking)
+            except Exception:
+                # They may have arrived nevertheless: the next attempt asks.
+                self._has.pop(name, None)
+                raise
+            has.places.update(point.place for point in lacking)
+
+    def _end_strays(self) -> None:
+        """Trials that have no folder cannot be sent from it, but none is left RUNNING."""
+        for child in self._trial_runs():
+            if child.status == "RUNNING":
+                self._store.end(child.run_id, "KILLED")
+
+    def _send_results(self) -> None:
+        send_results(self._store, self._parent, self._run, self._grid, self._gaps)
 
     def _keep_ids(self) -> None:
-        where = {"uri": self._store.uri, "experiment_id": self._store.experiment_id}
-        replace_json(self._run.tracking_file, {**where, **self._ids})
+        self._kept.write(self._run, self._folder)
 
 
-def record_metrics(record: TrialResult) -> dict[str, float]:
-    """The metrics that a trial's record holds: scores, speed, parameters, and size and GAP of each precision."""
-    numbers = {key: value for key in RECORD_METRICS if (value := getattr(record, key)) is not None}
-    sizes = {f"size_mib_{precision}": mib(size) for precision, size in record.size_bytes.items()}
-    gaps = {f"gap_{precision}": gap for precision, gap in record.gap_by_precision.items()}
-    return {key: float(value) for key, value in {**numbers, **sizes, **gaps}.items()}
-
-
-def record_tags(record: TrialResult) -> dict[str, str]:
-    """What it takes to repeat a trial: versions, machine and device, and the data files' checksums."""
-    tags = {f"env.{key}": value for key, value in record.environment.items()}
-    for kind in ("train", "holdout"):
-        summary = record.data.get(kind, {})
-        tags.update({f"data.{kind}.{key}": str(value) for key, value in summary.items()})
-    return tags
-
-
-def _training(grid: Grid) -> dict[str, Any]:
-    """The training section as parameters `training.steps`, `training.averaging.last`, …"""
-    return flat(grid.to_dict()["training"], "training")
+def _lacking(values: Mapping[str, Any], there: Mapping[str, str]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in there}

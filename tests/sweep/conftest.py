@@ -12,7 +12,7 @@ from gapsack.sweep.data.tfrecord.framing import frame_record
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec
-from gapsack.sweep.tracking.mlflow import MlflowStore
+from gapsack.sweep.tracking.stores.mlflow import MlflowStore
 
 CLASSES = 24
 RGB, AUDIO = 16, 8

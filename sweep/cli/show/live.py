@@ -50,7 +50,7 @@ class SweepView(SweepEvents):
 
     def opening_tracking(self) -> None:
         """Show what is done now."""
-        self._preparing.update("Opening MLflow")
+        self._preparing.update("Opening the records")
 
     def sweep_started(self, *, total: int, done: int) -> None:
         """Say how much there is to do; on a terminal, begin the table."""

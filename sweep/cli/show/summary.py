@@ -9,7 +9,6 @@ from gapsack.sweep.cli.app import messages, output
 from gapsack.sweep.cli.show.status import print_notices
 from gapsack.sweep.cluster.launch import Launched
 from gapsack.sweep.runs.status import run_state
-from gapsack.sweep.tracking.mlflow import ui_command
 
 
 def print_summary(launched: Launched) -> None:
@@ -26,13 +25,14 @@ def print_summary(launched: Launched) -> None:
     lines = {"Run folder": shown(run.path)}
     if result.done:
         lines["Candidates"] = shown(run.pool)
-    lines["MLflow"] = ui_command(launched.tracking_uri)
+    if launched.tracking_view is not None:
+        lines["Records"] = launched.tracking_view
     for what, where in {**lines, **_next_steps(launched)}.items():
         out.print(f"  {what:<12} {where}")
     if launched.losses is not None:
         err.print(
-            f"MLflow at {launched.tracking_uri} missed {launched.losses.count} of this sweep's writes "
-            f"({launched.losses.reason}). The run folder has everything."
+            f"{launched.tracking_uri} missed {launched.losses.count} of this sweep's writes "
+            f"({launched.losses.reason}). The run folder has everything; the next sweep run sends what is lacking."
         )
 
 

@@ -15,6 +15,7 @@ from gapsack.sweep.errors import ConfigError, DataError
 from gapsack.sweep.grid.read import load_grid
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.tracking import tracker
 
 TEXT = """
 name: demo
@@ -41,18 +42,20 @@ class FakeStore:
 
     experiment_id = "1"
 
-    def __init__(self, uri, experiment, artifact_folder):
+    def __init__(self, uri, experiment, folder):
         self.uri = uri
+        self.view = f"mlflow ui --backend-store-uri {uri}"
         self.ended = {}
 
-    def create_run(self, name, tags, parent=None):
+    def create_run(self, name, tags, *, parent=None, milliseconds=None):
         return name
 
-    def running_children(self, parent):
+    def children(self, parent):
         return []
 
-    def end(self, run_id, outcome):
-        self.ended[run_id] = outcome
+    def end(self, run_id, outcome, *, milliseconds=None):
+        if run_id == "demo":
+            self.ended[run_id] = outcome
         FakeStore.last = self
 
     def __getattr__(self, name):
@@ -64,7 +67,7 @@ def run_command(folder, monkeypatch, trial_result):
     """Runs `sweep run` with a sweep that ends as told; returns the command's result."""
 
     def command(*options, done=(), failed=None, unfinished=(), interrupted=False):
-        def run_sweep(spec, tracker, *, trial, address, events):
+        def run_sweep(spec, _tracker, *, trial, address, events):
             events.sweep_started(total=2, done=0)
             for name in done:
                 events.trial_started(name)
@@ -77,7 +80,7 @@ def run_command(folder, monkeypatch, trial_result):
             return SweepResult(tuple(done), dict(failed or {}), tuple(unfinished), interrupted)
 
         monkeypatch.setattr(launching, "run_sweep", run_sweep)
-        monkeypatch.setattr(launching, "MlflowStore", FakeStore)
+        monkeypatch.setattr(tracker, "open_store", FakeStore)
         return CliRunner().invoke(app, ["run", "grid.yaml", *options])
 
     return command
@@ -114,7 +117,7 @@ def test_a_sweep_that_is_ended_at_once_says_how_to_resume_too(folder, monkeypatc
         raise KeyboardInterrupt
 
     monkeypatch.setattr(launching, "run_sweep", end_at_once)
-    monkeypatch.setattr(launching, "MlflowStore", FakeStore)
+    monkeypatch.setattr(tracker, "open_store", FakeStore)
     result = CliRunner().invoke(app, ["run", "grid.yaml"])
     assert result.exit_code == 130
     assert "the same command goes on from the last checkpoints" in result.stderr

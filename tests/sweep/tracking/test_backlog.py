@@ -1,4 +1,5 @@
 import threading
+import time
 
 from gapsack.sweep.tracking.backlog import Backlog, Losses
 
@@ -55,6 +56,32 @@ def test_a_service_that_stays_away_is_told_once_with_what_was_lost():
         backlog.add(service.writer(value))
     assert backlog.close(0.2) == Losses(3, "ConnectionError: nobody answers")
     assert service.written == [0]
+
+
+def test_a_slow_service_is_waited_for_as_long_as_it_goes_on():
+    backlog, written = make_backlog(), []
+
+    def slowly():
+        time.sleep(0.2)
+        written.append(1)
+
+    for _ in range(10):
+        backlog.add(slowly)
+    assert backlog.close(1.0) is None
+    assert len(written) == 10
+
+
+def test_what_was_lost_is_not_lost_once_all_of_it_is_written():
+    backlog = make_backlog()
+
+    def refuse():
+        raise ValueError("no")
+
+    for about in ("mended", "mended", "lost"):
+        backlog.add(refuse, about)
+    backlog.add(lambda: None, "lost")
+    backlog.add(lambda: None, "mended", mends=True)
+    assert backlog.close(30) == Losses(1, "ValueError: no")
 
 
 def test_an_error_that_will_not_pass_costs_only_its_own_write():

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -6,8 +7,10 @@ from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.schema import Grid, Tracking
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.record import TrialResult
-from gapsack.sweep.tracking.mlflow import MlflowStore, tracking_uri, ui_command
-from gapsack.sweep.tracking.tracker import Tracker
+from gapsack.sweep.tracking.place import tracking_uri
+from gapsack.sweep.tracking.store import Point, TrainedModel
+from gapsack.sweep.tracking.stores.mlflow import MlflowStore
+from gapsack.sweep.tracking.tracker import StoreTracker
 
 GRID = Grid.model_validate(
     {
@@ -67,7 +70,7 @@ def runs_of(store, run):
 def test_a_sweep_is_a_parent_run_and_each_trial_a_child(store, run, runs_of):
     from mlflow import MlflowClient
 
-    tracker = Tracker(store, run, GRID)
+    tracker = StoreTracker(store, run, GRID)
     tracker.start_sweep()
     trial = run.trial("K8-H32")
     trial.begin({"config": 1})
@@ -110,28 +113,8 @@ def test_a_sweep_is_a_parent_run_and_each_trial_a_child(store, run, runs_of):
     assert {file.path for file in client.list_artifacts(parents["sweep"].info.run_id)} == {"config.json", "grid.yaml"}
 
 
-def test_a_resumed_sweep_goes_on_in_the_same_runs(store, run, runs_of):
-    first = Tracker(store, run, GRID)
-    first.start_sweep()
-    first.trial_started("K8-H32", {"clusters": 8})
-    first.trial_metrics("K8-H32", 10, {"loss": 5.0})
-    assert first.close("KILLED") is None
-    assert runs_of()[1]["K8-H32"].info.status == "KILLED"
-
-    second = Tracker(store, run, GRID)
-    second.start_sweep()
-    second.trial_started("K8-H32", {"clusters": 8})
-    second.trial_metrics("K8-H32", 20, {"loss": 4.0})
-    second.trial_finished("K8-H32", RECORD, [])
-    assert second.close("FINISHED") is None
-    parents, children = runs_of()
-    assert len(parents) == len(children) == 1
-    assert parents["sweep"].info.status == children["K8-H32"].info.status == "FINISHED"
-    assert children["K8-H32"].data.metrics["loss"] == 4.0
-
-
 def test_what_a_dead_driver_left_running_is_closed_on_the_next_start(store, run, runs_of):
-    dead = Tracker(store, run, GRID)
+    dead = StoreTracker(store, run, GRID)
     dead.start_sweep()
     for name in ("K8-H32", "K16-H32"):
         dead.trial_started(name, {})
@@ -139,14 +122,14 @@ def test_what_a_dead_driver_left_running_is_closed_on_the_next_start(store, run,
     dead._backlog.close(30)
     assert {child.info.status for child in runs_of()[1].values()} == {"RUNNING"}
 
-    Tracker(store, run, GRID).start_sweep()
+    StoreTracker(store, run, GRID).start_sweep()
     assert {child.info.status for child in runs_of()[1].values()} == {"KILLED"}
 
 
 def test_runs_deleted_in_mlflow_are_made_anew(store, run, runs_of):
     from mlflow import MlflowClient
 
-    first = Tracker(store, run, GRID)
+    first = StoreTracker(store, run, GRID)
     first.start_sweep()
     first.trial_started("K8-H32", {})
     first.close("KILLED")
@@ -155,38 +138,12 @@ def test_runs_deleted_in_mlflow_are_made_anew(store, run, runs_of):
     for run_id in old:
         MlflowClient(store.uri).delete_run(run_id)
 
-    second = Tracker(store, run, GRID)
+    second = StoreTracker(store, run, GRID)
     second.start_sweep()
     second.trial_started("K8-H32", {})
     second.close("FINISHED")
     parents, children = runs_of()
     assert not old & {parents["sweep"].info.run_id, children["K8-H32"].info.run_id}
-
-
-class Flaky:
-    """A store whose server goes away."""
-
-    def __init__(self, store):
-        self._store = store
-        self.is_away = False
-
-    def __getattr__(self, name):
-        if self.is_away and name not in ("uri", "experiment_id"):
-            raise ConnectionError("nobody answers")
-        return getattr(self._store, name)
-
-
-def test_a_server_that_goes_away_is_told_at_the_end_and_stops_nothing(store, run):
-    flaky = Flaky(store)
-    tracker = Tracker(flaky, run, GRID)
-    tracker.start_sweep()
-    flaky.is_away = True
-    tracker.trial_started("K8-H32", {})
-    tracker.trial_metrics("K8-H32", 1, {"loss": 1.0})
-    losses = tracker.close("FINISHED", patience_seconds=0.5)
-    assert losses is not None
-    assert losses.count == 4
-    assert losses.reason == "ConnectionError: nobody answers"
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db", "nonsense://x"])
@@ -195,12 +152,33 @@ def test_no_mlflow_at_the_uri_is_an_input_error(uri, tmp_path):
         MlflowStore(uri, "gapsack", tmp_path)
 
 
+def test_the_link_opens_the_experiments_runs(store, tmp_path):
+    page = f"/#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"
+    assert store.view == f"mlflow ui --backend-store-uri {store.uri}  # then open http://127.0.0.1:5000{page}"
+    store = copy.copy(store)
+    store.uri = "https://tracking.example/"
+    assert store.view == f"open https://tracking.example{page}"
+
+
+def test_models_of_any_trial_name_are_taken(store):
+    from mlflow import MlflowClient
+
+    run_id = store.create_run("a run", {})
+    for _ in range(2):
+        store.model(run_id, TrainedModel("L0.5-A/B:C", "dbof", {"x": 1}, {}, (Point("gap", 0.5, 3, 1),)))
+    (output,) = MlflowClient(store.uri).get_run(run_id).outputs.model_outputs
+    assert MlflowClient(store.uri).get_logged_model(output.model_id).name == "L0_5-A_B_C"
+    assert len(MlflowClient(store.uri).get_metric_history(run_id, "gap")) == 1
+
+
 def test_the_tracking_uri_is_the_grids_then_the_environments_then_sqlite_here(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    here = f"sqlite:///{tmp_path}/mlflow.db"
-    assert tracking_uri(Tracking(), tmp_path) == here
-    assert ui_command(here) == f"mlflow ui --backend-store-uri {here}"
+    assert tracking_uri(Tracking(), tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
     assert tracking_uri(Tracking(), tmp_path) == "http://server:5000"
-    assert tracking_uri(Tracking(uri="sqlite:///other.db"), tmp_path) == "sqlite:///other.db"
-    assert ui_command("http://server:5000") == "open http://server:5000"
+    assert (
+        tracking_uri(Tracking(uri="sqlite:///other.db?timeout=9"), tmp_path)
+        == f"sqlite:///{tmp_path}/other.db?timeout=9"
+    )
+    assert tracking_uri(Tracking(uri="sqlite:////there/other.db"), tmp_path) == "sqlite:////there/other.db"
+    assert tracking_uri(Tracking(uri="none"), tmp_path) is None
