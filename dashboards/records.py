@@ -85,14 +85,14 @@ class DataFacts:
     """What the scores were measured on; None where it is not known.
 
     Args:
-        level: ``frame`` or ``video``.
+        kind: in words, such as ``frame level``.
         classes: size of the vocabulary.
         train_files: files that were trained on.
         held_out_files: files that every score was measured on.
         held_out_videos: videos in those.
     """
 
-    level: str | None = None
+    kind: str | None = None
     classes: int | None = None
     train_files: int | None = None
     held_out_files: int | None = None

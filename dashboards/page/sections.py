@@ -159,7 +159,7 @@ def facts_list(records: SweepRecords) -> Markup | None:
     """What the scores rest on: data, search, versions."""
     data = records.data
     facts: list[tuple[str, object]] = [
-        ("data", None if data.level is None else f"{data.level} level"),
+        ("data", data.kind),
         ("classes", data.classes),
         ("training files", data.train_files),
         ("held-out files", data.held_out_files),

@@ -13,6 +13,7 @@ from gapsack.selection.files import read_json
 from gapsack.sweep.data.dataset import Batches, Dataset, dataset_of
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.files import expand
+from gapsack.sweep.data.parts import files_of
 from gapsack.sweep.graphs.packing import graph_task
 from gapsack.sweep.graphs.predict import write_predictions
 from gapsack.sweep.graphs.quiet import load_tensorflow
@@ -84,6 +85,6 @@ def _held_out(source: Source) -> list[str]:
         raise InputError(
             f"expected data files to run {source.path} on, got none: it belongs to no run with held-out files"
         )
-    files = read_json(source.run.files_file)["holdout"]
-    # They may have moved since the run; expand says which are missing.
-    return expand(files)
+    files: list[str] = read_json(source.run.files_file)["holdout"]
+    expand(files_of(files))  # they may have moved since the run; this says which are missing
+    return files

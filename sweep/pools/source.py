@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json
 from gapsack.sweep.data.features import Level
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.grid.read import load_config
+from gapsack.sweep.grid.schema import Data
 from gapsack.sweep.runs.folder import RunFolder
 
 
@@ -31,6 +33,11 @@ def import_source(pool: Path, patterns: Sequence[str], level: Level | None, max_
     """
     run = RunFolder(pool.absolute().parent)
     data = load_config(run.config_file).data if run.config_file.exists() and run.pool == pool.absolute() else None
+    if not isinstance(data, Data | None):
+        raise InputError(
+            f"expected a pool of models for {YouTube8M.name}, which alone takes models from elsewhere, got {pool}, whose "
+            f"models are for {data.task.name}"
+        )
     if not patterns and (data is None or not run.files_file.exists()):
         raise InputError(
             f"expected labelled data files (--data) to run the models on, got none: the pool {pool} belongs to no run"

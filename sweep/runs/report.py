@@ -92,7 +92,7 @@ def _data_facts(state: RunState) -> DataFacts:
     files = read_json(state.run.files_file) if state.run.files_file.exists() else {}
     videos = [trial.record.videos for trial in state.done if trial.record is not None]
     return DataFacts(
-        level=state.grid.data.level,
+        kind=state.grid.data.kind,
         classes=state.grid.data.classes,
         train_files=len(files["train"]) if files else None,
         held_out_files=len(files["holdout"]) if files else None,

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.grid.schema import Tracking, is_remote
+from gapsack.sweep.grid.schema import Tracking
+from gapsack.sweep.grid.section import is_remote
 
 Outcome = Literal["FINISHED", "FAILED", "KILLED"]
 

@@ -1,0 +1,24 @@
+"""Two kinds of models for digits: a perceptron and a small convolutional network."""
+
+import keras
+
+
+def build(inputs, classes, kind="mlp", width=16, rate=0.2):
+    """What grid.yaml names: from symbolic inputs to probabilities; its keywords are hyperparameters."""
+    image = inputs["image"]
+    layer = perceptron(image, width) if kind == "mlp" else convolutions(image, width)
+    layer = keras.layers.Dropout(rate)(layer)
+    return keras.Model(inputs, keras.layers.Dense(classes, activation="softmax")(layer))
+
+
+def perceptron(image, width):
+    layer = keras.layers.Flatten()(image)
+    return keras.layers.Dense(2 * width, activation="relu")(layer)
+
+
+def convolutions(image, width):
+    layer = keras.layers.Reshape((8, 8, 1))(image)
+    for filters in (width // 2, width):
+        layer = keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(layer)
+        layer = keras.layers.MaxPooling2D()(layer)
+    return keras.layers.Flatten()(layer)
