@@ -45,7 +45,7 @@ def described_data(content: Any, grid_file: Path, data_folder: str | None) -> tu
         reason = "; ".join(problem.sentence for problem in schema_problems(error))
     except DataError as error:
         reason = str(error)
-    sentence = f"expected {' and '.join(missing)} here, or files that say them, got none: {reason}"
+    sentence = f"expected {', '.join(missing)} here, or files that say them, got none: {reason}"
     return {**content, "data": stand_in}, [Problem(("data", missing[0]), sentence)]
 
 
