@@ -8,6 +8,6 @@ from sklearn.datasets import load_digits
 digits = load_digits()
 np.savez_compressed(
     sys.argv[1] if len(sys.argv) > 1 else "digits.npz",
-    image=(digits.images / 16).astype(np.float32),  # an input: [items, 8, 8], by the name that models know it by
-    labels=digits.target,  # whole numbers: classes that exclude each other
+    image=digits.images / 16,  # an input, [items, 8, 8], by the name under which models are given it
+    labels=digits.target,  # whole numbers, [items]: classes that exclude each other
 )

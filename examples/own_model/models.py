@@ -1,10 +1,10 @@
-"""Two kinds of models for digits: a perceptron and a small convolutional network."""
+"""Two kinds of models for images of 8 by 8 pixels: a perceptron and a small convolutional network."""
 
 import keras
 
 
-def build(inputs, classes, kind="mlp", width=16, rate=0.2):
-    """What grid.yaml names: from symbolic inputs to probabilities; its keywords are hyperparameters."""
+def build(inputs, classes, kind="mlp", width=32, rate=0.2):
+    """What grid.yaml names: from symbolic inputs by name to probabilities. Its keywords are hyperparameters."""
     image = inputs["image"]
     layer = perceptron(image, width) if kind == "mlp" else convolutions(image, width)
     layer = keras.layers.Dropout(rate)(layer)
@@ -13,7 +13,7 @@ def build(inputs, classes, kind="mlp", width=16, rate=0.2):
 
 def perceptron(image, width):
     layer = keras.layers.Flatten()(image)
-    return keras.layers.Dense(2 * width, activation="relu")(layer)
+    return keras.layers.Dense(4 * width, activation="relu")(layer)
 
 
 def convolutions(image, width):

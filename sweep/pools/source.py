@@ -35,8 +35,8 @@ def import_source(pool: Path, patterns: Sequence[str], level: Level | None, max_
     data = load_config(run.config_file).data if run.config_file.exists() and run.pool == pool.absolute() else None
     if not isinstance(data, Data | None):
         raise InputError(
-            f"expected a pool of models for {YouTube8M.name}, which alone takes models from elsewhere, got {pool}, whose "
-            f"models are for {data.task.name}"
+            f"expected a pool for {YouTube8M.name}, which alone takes models from elsewhere, got {pool}, whose models "
+            f"are for {data.task.name}"
         )
     if not patterns and (data is None or not run.files_file.exists()):
         raise InputError(
