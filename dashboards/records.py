@@ -89,7 +89,8 @@ class DataFacts:
         classes: size of the vocabulary.
         train_files: files that were trained on.
         held_out_files: files that every score was measured on.
-        held_out_videos: videos in those.
+        held_out_videos: videos, or other items, in those.
+        items: what they are, in the plural.
     """
 
     kind: str | None = None
@@ -97,6 +98,7 @@ class DataFacts:
     train_files: int | None = None
     held_out_files: int | None = None
     held_out_videos: int | None = None
+    items: str = "videos"
 
 
 @dataclass(frozen=True)

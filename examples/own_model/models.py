@@ -12,11 +12,13 @@ def build(inputs, classes, kind="mlp", width=32, rate=0.2):
 
 
 def perceptron(image, width):
+    """One hidden layer."""
     layer = keras.layers.Flatten()(image)
     return keras.layers.Dense(4 * width, activation="relu")(layer)
 
 
 def convolutions(image, width):
+    """Two convolutions, each halving the image."""
     layer = keras.layers.Reshape((8, 8, 1))(image)
     for filters in (width // 2, width):
         layer = keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(layer)

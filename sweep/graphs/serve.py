@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapsack.models.graph.formats import load_graph
+from gapsack.models.tasks import Task
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json
 from gapsack.sweep.data.dataset import Batches, Dataset, dataset_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """A graph and the files that it is to read; both are checked before TensorFlow is loaded."""
+    """A graph and the files that it is to read, of what `items` says; both are checked before TensorFlow is loaded."""
 
     graph: Path
     files: tuple[str, ...]
@@ -34,6 +35,7 @@ class Job:
     batch_size: int
     faults: Faults
     decode_once: bool = False
+    items: str = Task.items
 
     @classmethod
     def prepare(
@@ -53,10 +55,9 @@ class Job:
             InputError: no files are named and the graph belongs to no run, or a pattern matches nothing.
         """
         files = expand(patterns) if patterns else _held_out(source)
-        faults = Faults(max_bad_share)
-        return cls(
-            source.path, tuple(files), dataset_of(graph_task(source.path).to_dict()), batch_size, faults, decode_once
-        )
+        task = graph_task(source.path)
+        dataset, faults = dataset_of(task.to_dict()), Faults(max_bad_share)
+        return cls(source.path, tuple(files), dataset, batch_size, faults, decode_once, task.items)
 
     def evaluate(self, advance: Callable[[int], object]) -> Evaluation:
         """The graph's metrics on the files; `advance` gets the videos of each batch."""

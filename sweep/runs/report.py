@@ -97,6 +97,7 @@ def _data_facts(state: RunState) -> DataFacts:
         train_files=len(files["train"]) if files else None,
         held_out_files=len(files["holdout"]) if files else None,
         held_out_videos=videos[0] if videos else None,
+        items=state.grid.data.task.items,
     )
 
 
