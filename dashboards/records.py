@@ -85,18 +85,20 @@ class DataFacts:
     """What the scores were measured on; None where it is not known.
 
     Args:
-        level: ``frame`` or ``video``.
+        kind: in words, such as ``frame level``.
         classes: size of the vocabulary.
         train_files: files that were trained on.
         held_out_files: files that every score was measured on.
-        held_out_videos: videos in those.
+        held_out_videos: videos, or other items, in those.
+        items: what they are, in the plural.
     """
 
-    level: str | None = None
+    kind: str | None = None
     classes: int | None = None
     train_files: int | None = None
     held_out_files: int | None = None
     held_out_videos: int | None = None
+    items: str = "videos"
 
 
 @dataclass(frozen=True)

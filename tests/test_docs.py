@@ -50,6 +50,8 @@ STANDS_FOR = (
     ("sweep run examples/yt8m_video.yaml", "sweep run grid.yaml --name yt8m_video"),  # six models on real data
     ("--data /data/yt8m/frame --address auto", "--data data"),  # a cluster, and the data on it
     ("--data /data/yt8m/video", "--data data"),
+    ("sweep run examples/own_model/grid.yaml", "sweep run grid.yaml --name digits --data data"),  # twelve models
+    ("--budget-mb 0.19", "--budget-mb 1024"),  # the small models of videos are larger than those of digits
     ("mlflow ui", "mlflow ui --help"),  # it serves until it is stopped
     ("predict graph 'test*.tfrecord'", "predict runs/my_sweep/graph 'data/validate*.tfrecord'"),
     (
@@ -107,9 +109,9 @@ def typed(block: Block) -> list[str]:
 def give(command: str, folder: Path) -> str:
     """Type a command in `folder`; what it prints. Ray and MLflow get a process of their own, the rest shares ours."""
     program, *arguments = shlex.split(command)
-    if program == "mlflow" or arguments[0] == "run":
-        mlflow = [str(Path(sys.executable).with_name("mlflow"))]
-        start = mlflow if program == "mlflow" else [sys.executable, "-m", "gapsack"]
+    if program in ("mlflow", "python") or arguments[0] == "run":
+        others = {"mlflow": [str(Path(sys.executable).with_name("mlflow"))], "python": [sys.executable]}
+        start = others.get(program, [sys.executable, "-m", "gapsack"])
         done = subprocess.run([*start, *arguments], cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout
@@ -131,7 +133,7 @@ def workplace(tmp_path_factory) -> Path:
     for command in ("run grid.yaml --data data", "select ensemble --budget-mb 1024", "select build"):
         give(f"sweep {command}", folder)
     give("sweep select build --format metagraph", folder)
-    for name in ("paper_grid", "yt8m_video"):
+    for name in ("paper_grid", "yt8m_video", "digits"):
         shutil.copytree(folder / "runs/my_sweep", folder / "runs" / name)
     _write_predictions(folder)
     _write_models(folder)
@@ -210,6 +212,9 @@ def test_grids_are_valid(block, tmp_path):
     if "my_models.py" in block.text:  # the file that the page shows before the grid
         (own,) = [other.text for other in BLOCKS if other.page == block.page and "import keras" in other.text]
         (tmp_path / "my_models.py").write_text(own)
+    if '"models.py:build"' in block.text:
+        shutil.copy(ROOT / "examples" / "own_model" / "models.py", tmp_path)
+        np.savez(tmp_path / "digits.npz", image=np.zeros((20, 8, 8)), labels=np.arange(20) % 10)
     if "name" in given:
         path.write_text(block.text)
     else:

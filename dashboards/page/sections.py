@@ -89,10 +89,10 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
         *(Column(name, numeric=True) for name in names),
         Column("parameters", numeric=True),
         *(Column(f"{precision} MiB", numeric=True) for precision in precisions),
-        Column("GAP", numeric=True, hint="of the weights that were kept, on the held-out videos"),
+        Column("GAP", numeric=True, hint=f"of the weights that were kept, on the held-out {records.data.items}"),
         Column("by averaging", numeric=True, hint="average of checkpoints against the best single one"),
         Column("averaged steps", numeric=True),
-        Column("videos/s", numeric=True, hint="training speed"),
+        Column(f"{records.data.items}/s", numeric=True, hint="training speed"),
         Column("state"),
     ]
     rows: list[Row] = []
@@ -160,11 +160,11 @@ def facts_list(records: SweepRecords) -> Markup | None:
     """What the scores rest on: data, search, versions."""
     data = records.data
     facts: list[tuple[str, object]] = [
-        ("data", None if data.level is None else f"{data.level} level"),
+        ("data", data.kind),
         ("classes", data.classes),
         ("training files", data.train_files),
         ("held-out files", data.held_out_files),
-        ("held-out videos", data.held_out_videos),
+        (f"held-out {data.items}", data.held_out_videos),
     ]
     if records.ensembles:
         facts += search_facts(records.ensembles[-1])

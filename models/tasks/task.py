@@ -70,6 +70,9 @@ class Task(ABC):
     name: ClassVar[str]
     """In grid files, pools and graphs."""
 
+    items: ClassVar[str] = "items"
+    """What people are told that examples are, in the plural."""
+
     if TYPE_CHECKING:  # fields of the dataclasses; a property here would be taken for a field's default
 
         @property

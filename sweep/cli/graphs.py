@@ -124,7 +124,7 @@ def evaluate(
     job = Job.prepare(
         find_graph(graph), files or [], batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
     )
-    with progress_bar("Evaluating videos", None) as advance:
+    with progress_bar(f"Evaluating {job.items}", None) as advance:
         evaluation = job.evaluate(advance).to_dict()
     problem = job.record(evaluation) if track else None
     if problem is not None:
@@ -132,7 +132,7 @@ def evaluate(
     if json:
         print_json(evaluation | job.facts())
     else:
-        print_evaluation(evaluation, job.facts())
+        print_evaluation(evaluation, job.facts(), job.items)
 
 
 def predict(
@@ -152,9 +152,9 @@ def predict(
     job = Job.prepare(
         find_graph(graph), files or [], batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
     )
-    with progress_bar("Predicting videos", None) as advance:
+    with progress_bar(f"Predicting {job.items}", None) as advance:
         videos = job.predict(out, advance)
     if json:
         print_json({"out": str(out.absolute()), "videos": videos} | job.facts())
     else:
-        output().print(f"{videos:,} videos: {out}")
+        output().print(f"{videos:,} {job.items}: {out}")

@@ -87,7 +87,7 @@ def run(
     from gapsack.sweep.cli.show.summary import print_summary, summary_values
     from gapsack.sweep.cluster.launch import launch
 
-    with SweepView(messages(), precision=loaded.budget.precision) as view:
+    with SweepView(messages(), precision=loaded.budget.precision, items=loaded.data.task.items) as view:
         launched = launch(loaded, grid.read_text(encoding="utf-8"), Path.cwd(), address=address, events=view)
     if json:
         print_json(summary_values(launched))

@@ -8,6 +8,7 @@ from typing import Any
 
 from gapsack.models import registry
 from gapsack.selection.errors import InputError
+from gapsack.sweep.grid.arrays import ArrayData
 from gapsack.sweep.grid.schema import Data, Training
 
 FLOAT_BYTES = 4
@@ -22,7 +23,7 @@ FIXED_BYTES = 3 * 2**29
 """CUDA context, kernels, and the workspaces of the matrix library: 1.5 GiB."""
 
 
-def training_bytes(family: str, hyperparameters: Mapping[str, Any], data: Data, training: Training) -> int:
+def training_bytes(family: str, hyperparameters: Mapping[str, Any], data: Data | ArrayData, training: Training) -> int:
     """Predicted peak of GPU memory while a trial trains; rather too much than too little.
 
     Without the fixed part it is 1.3 to 1.5 times what XLA's own account of the compiled step says, from K8-H128 to

@@ -10,7 +10,8 @@ from gapsack.selection.errors import InputError
 from gapsack.selection.files import replace_json, replace_text
 from gapsack.sweep.cluster.drive import SweepResult, run_sweep
 from gapsack.sweep.cluster.events import SweepEvents
-from gapsack.sweep.data.files import Split, expand, split_holdout
+from gapsack.sweep.data.files import Split
+from gapsack.sweep.data.parts import files_of
 from gapsack.sweep.data.storage.files import file_bytes
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.read import load_config
@@ -70,7 +71,7 @@ def launch(
         events.checking_data()
         for sentence in set_aside_damaged(run, grid):
             events.notice(sentence)
-        checksums.keep(run.checksums_file, checksums.take([*split.train, *split.holdout]))
+        checksums.keep(run.checksums_file, checksums.take(files_of([*split.train, *split.holdout])))
         events.opening_tracking()
         tracker = open_tracker(run, grid, folder, events.notice)
         tracker.start_sweep()
@@ -101,15 +102,7 @@ def find_files(grid: Grid) -> Split:
         DataError: a pattern matches nothing, or no file is left to train on.
         ConfigError: the hold-out rule cannot be followed.
     """
-    data, holdout = grid.data, grid.data.holdout
-    listed = None if data.holdout_patterns is None else expand(data.holdout_patterns)
-    return split_holdout(
-        expand(data.train_patterns),
-        expand(data.validate_patterns),
-        count=holdout.count,
-        files=listed,
-        seed=holdout.seed,
-    )
+    return grid.data.files()
 
 
 def prepare(run: RunFolder, grid: Grid, grid_text: str, split: Split) -> None:

@@ -1,1 +1,1 @@
-"""YouTube-8M files: finding them, holding some out, reading them fast, naming what is wrong, making small ones."""
+"""Data files: finding them, holding some out, reading them fast, naming what is wrong, making small ones."""

@@ -1,4 +1,4 @@
-"""What the reader of videos hands over."""
+"""What readers hand over: the kinds of `dataset.Examples`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Batch(NamedTuple):
-    """Videos of YouTube-8M; one of the kinds of `dataset.Examples`.
+    """Videos of YouTube-8M.
 
     `frames` uint8 [videos, places, width], or float32 [videos, 1, width] at video level; `num_frames` int32 [videos],
     how many of the places hold frames of the video, those beyond being zero; `labels` bool [videos, classes].
@@ -28,3 +28,12 @@ class Batch(NamedTuple):
     def inputs(self) -> dict[str, NDArray[Any]]:
         """As models take them."""
         return {"frames": self.frames, "num_frames": self.num_frames}
+
+
+class Items(NamedTuple):
+    """Examples of inputs by name, [items, ...] each; `labels` bool [items, classes]; `resume` as in `Batch`."""
+
+    video_ids: NDArray[np.str_]
+    inputs: dict[str, NDArray[Any]]
+    labels: NDArray[np.bool_]
+    resume: dict[str, Any] | None = None

@@ -96,9 +96,10 @@ def dataset_of(task: Mapping[str, Any]) -> Dataset:
     Raises:
         ConfigError: There is none for a task of that name.
     """
+    from gapsack.sweep.data.arrays import Arrays
     from gapsack.sweep.data.videos import Videos
 
-    known: dict[str, Callable[[Mapping[str, Any]], Dataset]] = {"youtube8m": Videos.of_task}
+    known: dict[str, Callable[[Mapping[str, Any]], Dataset]] = {"youtube8m": Videos.of_task, "dense": Arrays.of_task}
     name = str(task["name"])
     if name in known:
         return known[name](task)

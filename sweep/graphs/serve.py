@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from gapsack.models.graph.formats import load_graph
 from gapsack.models.quiet_start import load_tensorflow
+from gapsack.models.tasks import Task
 from gapsack.selection.errors import GapsackError, InputError
 from gapsack.sweep.data.dataset import Batches, Dataset, dataset_of
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.files import expand
+from gapsack.sweep.data.parts import files_of
 from gapsack.sweep.graphs.packing import graph_task
 from gapsack.sweep.graphs.predict import write_predictions
 from gapsack.sweep.measure.lists import Evaluation, evaluate_graph
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """A graph and the files that it is to read; both are checked before TensorFlow is loaded."""
+    """A graph and the files that it is to read, of what `items` says; both are checked before TensorFlow is loaded."""
 
     graph: Path
     files: tuple[str, ...]
@@ -37,6 +39,7 @@ class Job:
     faults: Faults
     decode_once: bool = False
     run: RunFolder | None = None
+    items: str = Task.items
 
     @classmethod
     def prepare(
@@ -56,9 +59,9 @@ class Job:
             InputError: no files are named and the graph belongs to no run, or a pattern matches nothing.
         """
         files = expand(patterns) if patterns else _held_out(source)
-        faults = Faults(max_bad_share)
-        dataset = dataset_of(graph_task(source.path).to_dict())
-        return cls(source.path, tuple(files), dataset, batch_size, faults, decode_once, source.run)
+        task = graph_task(source.path)
+        dataset, faults = dataset_of(task.to_dict()), Faults(max_bad_share)
+        return cls(source.path, tuple(files), dataset, batch_size, faults, decode_once, source.run, task.items)
 
     def evaluate(self, advance: Callable[[int], object]) -> Evaluation:
         """The graph's metrics on the files; `advance` gets the videos of each batch."""
@@ -103,5 +106,5 @@ def _held_out(source: Source) -> list[str]:
         raise InputError(
             f"expected data files to run {source.path} on, got none: it belongs to no run with held-out files"
         )
-    # They may have moved since the run; expand says which are missing.
-    return expand(files.holdout)
+    expand(files_of(files.holdout))  # they may have moved since the run; this says which are missing
+    return list(files.holdout)

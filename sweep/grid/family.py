@@ -15,19 +15,11 @@ from gapsack.models.hyperparameters import Hyperparameter
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 from gapsack.sweep.errors import ConfigError
+from gapsack.sweep.grid.arrays import ArrayData
 from gapsack.sweep.grid.points import located_points, trial_points
 from gapsack.sweep.grid.problems import Problem, suggestion
-from gapsack.sweep.grid.schema import (
-    AUTO,
-    KEEP_VARIABLES,
-    Data,
-    Grid,
-    Model,
-    Search,
-    Section,
-    Space,
-    Training,
-)
+from gapsack.sweep.grid.schema import AUTO, DATA, Data, Grid, Model, Search, Space, Training
+from gapsack.sweep.grid.section import KEEP_VARIABLES, Section
 from gapsack.sweep.grid.yaml12 import Location
 
 S = TypeVar("S", bound=Section)
@@ -72,7 +64,7 @@ def located_options(content: Any, folder: Path) -> Any:
 
 
 def _model_problems(content: dict[str, Any], model: Model, family: Family) -> list[Problem]:
-    data = _section(content, "data", Data)
+    data = _data(content)
     task = ANY_TASK if data is None else data.task
     if task.name not in family.tasks:
         tasks = ", ".join(family.tasks)
@@ -112,6 +104,13 @@ def _section(content: dict[str, Any], key: str, kind: type[S]) -> S | None:
     try:
         # The schema tells of variables that are not set; they say nothing about the model.
         return kind.model_validate(content.get(key, {}), context={KEEP_VARIABLES: True})
+    except ValidationError:
+        return None
+
+
+def _data(content: dict[str, Any]) -> Data | ArrayData | None:
+    try:
+        return DATA.validate_python(content.get("data"), context={KEEP_VARIABLES: True})
     except ValidationError:
         return None
 

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from gapsack.models import sizes
 from gapsack.selection.units import mib
 from gapsack.sweep.grid.points import TrialPoint, trial_point, trial_points
-from gapsack.sweep.grid.schema import Grid, Scalar, Space
+from gapsack.sweep.grid.schema import Grid, Space
+from gapsack.sweep.grid.section import Scalar
 
 MAX_CORNERS = 4096
 """Corners of a sampler's space that are sized; beyond 12 two-valued axes a grid of corners stops being a plan."""

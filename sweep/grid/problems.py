@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Iterator
 from typing import Any, NamedTuple, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from gapsack.sweep.grid.schema import Grid
@@ -53,9 +55,14 @@ def _follows_from_another(details: ErrorDetails) -> bool:
 
 
 def _problem(details: ErrorDetails) -> Problem:
-    location, kind, context = tuple(details["loc"]), details["type"], details.get("ctx", {})
+    place, kind, context = tuple(details["loc"]), details["type"], details.get("ctx", {})
+    # Behind "data" pydantic names the format, by which the section's class was chosen.
+    location = (*place[:1], *place[2:]) if place[:1] == ("data",) else place
     if kind == "extra_forbidden":
-        return Problem(location, f"unknown key{suggestion(str(location[-1]), known_keys(location[:-1]))}")
+        return Problem(location, f"unknown key{suggestion(str(place[-1]), known_keys(place[:-1]))}")
+    if kind == "union_tag_invalid":
+        expected = f"expected one of the formats {context['expected_tags']}"
+        return Problem((*location, "format"), f"{expected}, got {shown(context['tag'])}")
     if kind == "missing":
         return Problem(location, "expected a value, got none")
     expected = str(context["error"]) if kind == "value_error" else EXPECTED.get(kind, details["msg"]).format(**context)
@@ -72,11 +79,17 @@ def suggestion(key: str, known: list[str]) -> str:
 
 
 def known_keys(location: Location) -> list[str]:
-    """The keys of the section at `location`, as YAML names them."""
+    """The keys of the section at `location`, as YAML names them.
+
+    A section that has several classes is the first of them, unless what follows it in `location` is the tag of another,
+    as for `("data", "arrays")`.
+    """
     model: type[BaseModel] = Grid
+    tagged: dict[str, type[BaseModel]] = {}
     for part in location:
         field = next((field for name, field in model.model_fields.items() if part in (name, field.alias)), None)
-        section = None if field is None else _section_in(field.annotation)
+        section = tagged.get(str(part)) or (None if field is None else _section_in(field.annotation))
+        tagged = {} if field is None else dict(_tagged_sections(field))
         # Below a dictionary (a sampler's space) the path has a key that is no field; the section stays the same.
         model = section or model
     return [field.alias or name for name, field in model.model_fields.items()]
@@ -93,3 +106,12 @@ def _section_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _section_in(part))), None)
+
+
+def _tagged_sections(field: FieldInfo) -> Iterator[tuple[str, type[BaseModel]]]:
+    """The classes of a field that has one for each tag, by tag."""
+    for part in get_args(field.annotation):
+        section, *metadata = get_args(part) or (part,)
+        for tag in metadata:
+            if isinstance(tag, Tag):
+                yield tag.tag, section

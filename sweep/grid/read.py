@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,13 @@ from pydantic import ValidationError
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json
 from gapsack.sweep.errors import ConfigError
+from gapsack.sweep.grid.describe import described_data
 from gapsack.sweep.grid.family import family_problems, located_options
+from gapsack.sweep.grid.folder import resolve_folder
 from gapsack.sweep.grid.problems import Problem, schema_problems
-from gapsack.sweep.grid.schema import KEEP_VARIABLES, Data, Grid, Training, is_remote
+from gapsack.sweep.grid.schema import Grid, Training
+from gapsack.sweep.grid.section import KEEP_VARIABLES
 from gapsack.sweep.grid.yaml12 import Document, Location, read_document
-
-DATA_VARIABLE = "GAPSACK_DATA"
-"""The environment variable that names the data folder."""
 
 
 def load_grid(
@@ -48,7 +47,8 @@ def load_grid(
         if value is not None:
             content = _replaced(content, location, value)
     content = located_options(content, Path(path).parent.absolute())
-    grid = check_grid(content, document, keep_variables=keep_variables)
+    content, problems = described_data(content, path, data_folder)
+    grid = check_grid(content, document, keep_variables=keep_variables, problems=problems)
     data = grid.data.model_copy(update={"folder": resolve_folder(grid.data, path, data_folder)})
     return grid.model_copy(update={"data": data, "training": _with_located_teacher(grid.training, path)})
 
@@ -87,13 +87,15 @@ def load_config(path: Path) -> Grid:
         ) from error
 
 
-def check_grid(content: Any, document: Document, *, keep_variables: bool = False) -> Grid:
-    """The grid that `content`, which comes from `document`, describes.
+def check_grid(
+    content: Any, document: Document, *, keep_variables: bool = False, problems: Sequence[Problem] = ()
+) -> Grid:
+    """The grid that `content`, which comes from `document`, describes; `problems` are those that are known already.
 
     Raises:
         ConfigError: with one line for each problem.
     """
-    problems: list[Problem] = []
+    problems = list(problems)
     grid = None
     try:
         grid = Grid.model_validate(content, context={KEEP_VARIABLES: keep_variables})
@@ -107,19 +109,3 @@ def check_grid(content: Any, document: Document, *, keep_variables: bool = False
         noun = "error" if len(lines) == 1 else "errors"
         raise ConfigError("\n".join([f"{document.path} has {len(lines)} {noun}:", *lines]))
     return grid
-
-
-def resolve_folder(data: Data, grid_file: Path, data_folder: str | None) -> str:
-    """The folder that data patterns are relative to, absolute or a URL.
-
-    A folder given by option or environment is relative to the working directory, as the shell would have it; one
-    in the file is relative to the file.
-    """
-    given = data_folder or os.environ.get(DATA_VARIABLE)
-    if given:
-        return given if is_remote(given) else str(Path(given).expanduser().absolute())
-    if data.folder is None:
-        return str(Path(grid_file).parent.absolute())
-    if is_remote(data.folder):
-        return data.folder
-    return str((Path(grid_file).parent / Path(data.folder).expanduser()).absolute())

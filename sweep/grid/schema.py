@@ -6,24 +6,18 @@ files the data patterns match is known only when a run starts.
 
 from __future__ import annotations
 
-import math
-import os
-import re
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
+    Discriminator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
-    PlainValidator,
     PositiveFloat,
     PositiveInt,
-    ValidationInfo,
+    Tag,
+    TypeAdapter,
     model_validator,
 )
 
@@ -35,54 +29,12 @@ from gapsack.models.training import Recipe
 from gapsack.models.training.teaching import Teaching
 from gapsack.selection.units import MIB
 from gapsack.sweep.data.dataset import Dataset, dataset_of
+from gapsack.sweep.data.files import Split, expand, split_holdout
+from gapsack.sweep.grid.arrays import ArrayData
+from gapsack.sweep.grid.section import DataFiles, DataPath, Patterns, Scalar, Section
 
 AUTO = "auto"
 """In `training.precisions`: the mixed precision that each trial's own sensitivity suggests."""
-
-KEEP_VARIABLES = "keep_variables"
-"""Key of the validation context that leaves `${VAR}` as it is."""
-
-
-def expand_environment(value: object, info: ValidationInfo) -> object:
-    """Replace `${VAR}` in a string by the environment's value; other values pass as they are.
-
-    Raises:
-        ValueError: a variable is not set.
-    """
-    if not isinstance(value, str) or (info.context or {}).get(KEEP_VARIABLES):
-        return value
-
-    def lookup(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in os.environ:
-            raise ValueError(f"expected the environment variable {name} to be set")
-        return os.environ[name]
-
-    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", lookup, value)
-
-
-def check_scalar(value: object) -> object:
-    """Pass a number, a string or a boolean.
-
-    Raises:
-        ValueError: anything else.
-    """
-    if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
-        raise ValueError("expected a finite number, a string, true or false")
-    return value
-
-
-Scalar = Annotated[bool | int | float | str, PlainValidator(check_scalar)]
-"""A hyperparameter's value, as YAML writes it."""
-
-DataPath = Annotated[str, Field(min_length=1), BeforeValidator(expand_environment)]
-Patterns = Annotated[tuple[DataPath, ...], Field(strict=False)]
-
-
-class Section(BaseModel):
-    """A section of the grid file: no unknown keys, no silent conversion (`"80"` is not 80)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Holdout(Section):
@@ -105,23 +57,18 @@ class Holdout(Section):
         return given
 
 
-class Data(Section):
+class Data(DataFiles):
     """The TFRecord files of a sweep and the shape of their records."""
 
+    format: Literal["youtube8m"] = Field(default="youtube8m", exclude=True)
+    """Left out where a grid is written, as runs of earlier versions have it."""
     level: Level
-    folder: DataPath | None = None
-    train: Patterns = ()
     validation: Annotated[Patterns, Field(min_length=1, alias="validate")]
     holdout: Holdout = Holdout()
     classes: PositiveInt = 3862
     rgb: PositiveInt = 1024
     audio: NonNegativeInt = 128
     max_frames: PositiveInt = 300
-    max_bad_share: Annotated[float, Field(ge=0, le=1)] = 0.001
-
-    def located(self, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        """Patterns joined to `folder`; absolute ones and URLs (`gs://…`) stay as they are."""
-        return tuple(join_path(self.folder, pattern) for pattern in patterns)
 
     @property
     def task(self) -> Task:
@@ -137,15 +84,36 @@ class Data(Section):
         """What reads the files."""
         return dataset_of(self.task.to_dict())
 
-    @property
-    def train_patterns(self) -> tuple[str, ...]:
-        """Where the training files are."""
-        return self.located(self.train)
+    def files(self) -> Split:
+        """The training and the held-out files.
+
+        Raises:
+            DataError: a pattern matches nothing, or no file is left to train on.
+            ConfigError: the hold-out rule cannot be followed.
+        """
+        listed = None if self.holdout_patterns is None else expand(self.holdout_patterns)
+        return split_holdout(
+            expand(self.train_patterns),
+            expand(self.validate_patterns),
+            count=self.holdout.count,
+            files=listed,
+            seed=self.holdout.seed,
+        )
 
     @property
-    def validate_patterns(self) -> tuple[str, ...]:
-        """Where the validation files are."""
-        return self.located(self.validation)
+    def holdout_seed(self) -> int:
+        """By which the hold-out is drawn."""
+        return self.holdout.seed
+
+    @property
+    def kind(self) -> str:
+        """In words, for people."""
+        return f"{self.level} level"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a trial's record tells of the data, beside the files."""
+        return {"level": self.level}
 
     @property
     def holdout_patterns(self) -> tuple[str, ...] | None:
@@ -153,11 +121,27 @@ class Data(Section):
         return None if self.holdout.files is None else self.located(self.holdout.files)
 
 
+def _format(given: object) -> str:
+    """By what the class of a data section is chosen; a file that names no format is of YouTube-8M."""
+    if isinstance(given, Mapping):
+        return str(given.get("format", YouTube8M.name))
+    return str(getattr(given, "format", YouTube8M.name))
+
+
+AnyData = Annotated[
+    Annotated[Data, Tag(YouTube8M.name)] | Annotated[ArrayData, Tag("arrays")],
+    Discriminator(_format),
+]
+"""A data section, by its `format`."""
+
+DATA: TypeAdapter[Data | ArrayData] = TypeAdapter(AnyData)
+
+
 class Model(Section):
     """The family of models, and the hyperparameters that all trials share."""
 
     family: Annotated[str, Field(min_length=1)]
-    options: dict[str, Scalar] = {}
+    options: dict[str, Scalar] = Field(default={})
 
 
 class Space(Section):
@@ -203,7 +187,7 @@ class Sampler(Section):
 class Search(Section):
     """Which trials: the product of `grid` axes and the listed `points`, or what a `sampler` proposes."""
 
-    grid: dict[str, Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]] = {}
+    grid: dict[str, Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]] = Field(default={})
     points: Annotated[tuple[dict[str, Scalar], ...], Field(strict=False)] = ()
     sampler: Sampler | None = None
 
@@ -309,7 +293,7 @@ class Grid(Section):
     """A whole grid file."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-    data: Data
+    data: AnyData
     model: Model
     search: Search
     training: Training = Training()
@@ -326,15 +310,3 @@ class Grid(Section):
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `Grid.model_validate` accepts again, with every default written out."""
         return self.model_dump(mode="json", by_alias=True)
-
-
-def is_remote(path: str) -> bool:
-    """Whether a path is a URL such as `gs://bucket/file`."""
-    return "://" in path
-
-
-def join_path(folder: str | None, path: str) -> str:
-    """`path` under `folder`, unless it is absolute or remote already; folders may be remote."""
-    if folder is None or is_remote(path) or Path(path).is_absolute():
-        return path
-    return f"{folder.rstrip('/')}/{path}" if is_remote(folder) else str(PurePosixPath(folder) / path)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gapsack.models.tasks import View
+from gapsack.sweep.data.batch import Items
 from gapsack.sweep.data.dataset import Dataset, Examples
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.measure.holdout import GAP_K, Measured, Predictor, Tick, measured, no_tick
@@ -21,15 +22,6 @@ if TYPE_CHECKING:
 
 CALIBRATION_BATCH = 16
 """Videos of an eager call, which keeps what every layer gives: a few hundred MB at 300 frames."""
-
-
-class _First(NamedTuple):
-    """The first examples of a batch."""
-
-    video_ids: NDArray[np.str_]
-    inputs: dict[str, NDArray[Any]]
-    labels: NDArray[np.bool_]
-    resume: None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +56,7 @@ class TrainingSample:
             faults=Faults(1.0),  # training has judged these files
         ) as batches:
             while left > 0 and (batch := next(batches, None)) is not None:
-                yield _First(
+                yield Items(
                     batch.video_ids[:left],
                     {name: array[:left] for name, array in batch.inputs.items()},
                     batch.labels[:left],

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 from gapsack.sweep.data.features import Level
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.grid.read import load_config
+from gapsack.sweep.grid.schema import Data
 from gapsack.sweep.runs.folder import RunFolder
 
 
@@ -30,6 +32,11 @@ def import_source(pool: Path, patterns: Sequence[str], level: Level | None, max_
     """
     run = RunFolder(pool.absolute().parent)
     data = load_config(run.config_file).data if run.config_file.exists() and run.pool == pool.absolute() else None
+    if not isinstance(data, Data | None):
+        raise InputError(
+            f"expected a pool for {YouTube8M.name}, which alone takes models from elsewhere, got {pool}, whose models "
+            f"are for {data.task.name}"
+        )
     files = run.data_files() if not patterns and data is not None else None
     if not patterns and files is None:
         raise InputError(

@@ -12,6 +12,7 @@ from typing import Any
 
 import google_crc32c
 
+from gapsack.sweep.data.parts import part_of
 from gapsack.sweep.runs.checksums import Checksums, sizes_bytes
 
 PACKAGES = ("gapsack", "tensorflow", "keras", "jax", "numpy", "ray", "optuna", "mlflow")
@@ -23,11 +24,12 @@ def file_list_summary(paths: Sequence[str], checksums: Checksums | None) -> dict
     `list_crc32c` is of one line `<name> <bytes>` a file, `crc32c` of their sorted lines in the run's checksums.txt: of
     their contents or their ends, as `crc32c_of` says; the latter two are missing where the run has no such file.
     """
-    sizes = sizes_bytes(paths)
+    files = [part_of(path).file for path in paths]
+    sizes = sizes_bytes(files)
     lines = "".join(f"{path.rsplit('/', 1)[-1]} {size}\n" for path, size in zip(paths, sizes, strict=True))
     summary: dict[str, Any] = {"files": len(paths), "bytes": sum(sizes)}
     summary["list_crc32c"] = f"{google_crc32c.value(lines.encode()):08x}"
-    combined = None if checksums is None else checksums.combined(paths)
+    combined = None if checksums is None else checksums.combined(files)
     if checksums is not None and combined is not None:
         summary |= {"crc32c": combined, "crc32c_of": checksums.of}
     return summary

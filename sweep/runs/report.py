@@ -141,11 +141,12 @@ def _curve_point(row: CurveRow) -> CurvePoint:
 def _data_facts(state: RunState, files: DataFiles | None) -> DataFacts:
     videos = [trial.record.videos for trial in state.done if trial.record is not None]
     return DataFacts(
-        level=state.grid.data.level,
+        kind=state.grid.data.kind,
         classes=state.grid.data.classes,
         train_files=None if files is None else len(files.train),
         held_out_files=None if files is None else len(files.holdout),
         held_out_videos=videos[0] if videos else None,
+        items=state.grid.data.task.items,
     )
 
 

@@ -13,10 +13,9 @@ from gapsack.selection.files import read_json
 from gapsack.selection.units import mib
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.schema import Grid
-from gapsack.sweep.runs.curve import COLUMNS
+from gapsack.sweep.runs.curve import COLUMNS, curve_rows
 from gapsack.sweep.runs.folder import TrialFolder
 from gapsack.sweep.runs.record import TrialResult
-from gapsack.sweep.runs.status import curve_rows
 from gapsack.sweep.tracking.store import Outcome, Point, TrainedModel, UsedData, metric_points
 
 RECORD_METRICS = (

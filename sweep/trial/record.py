@@ -48,9 +48,9 @@ def trial_record(
         videos_per_second=progress.videos_per_second(grid.training.batch_size),
         data_wait_share=progress.data_wait_share,
         fit_seconds=round(progress.fit_seconds, 3),
-        seeds={"training": grid.training.seed, "holdout": grid.data.holdout.seed},
+        seeds={"training": grid.training.seed, "holdout": grid.data.holdout_seed},
         data={
-            "level": grid.data.level,
+            **grid.data.facts,
             "train": file_list_summary(spec.train_files, known),
             "holdout": file_list_summary(spec.holdout_files, known),
         },

@@ -84,7 +84,7 @@ def records(trial: Callable[..., TrialRecord], ensemble: dict[str, Any]) -> Swee
             FrontierPoint(10 * MIB, 9 * MIB, 0.88, ("K8-H64", "K16-H128")),
         ),
         budget_bytes=10 * MIB,
-        data=DataFacts("frame", 3862, 100, 10, 17500),
+        data=DataFacts("frame level", 3862, 100, 10, 17500),
         environment={"tensorflow": "2.21.0"},
         created="2026-11-20 14:03",
     )

@@ -1,8 +1,10 @@
 """docs/grid.md names every key, with its true default, and its examples are valid."""
 
 import re
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gapsack.sweep.grid.problems import known_keys
@@ -17,6 +19,8 @@ SECTIONS = [
     (),
     ("data",),
     ("data", "holdout"),
+    ("data", "arrays"),
+    ("data", "arrays", "holdout"),
     ("model",),
     ("search",),
     ("search", "sampler"),
@@ -60,7 +64,8 @@ def test_every_section_of_the_schema_is_looked_at():
                 yield (*path, key)
                 yield from sections_below((*path, key))
 
-    assert {(), *sections_below(())} == set(SECTIONS)
+    arrays = {("data", "arrays"), *sections_below(("data", "arrays"))}  # `known_keys` goes there by the format's name
+    assert {(), *sections_below(()), *arrays} == set(SECTIONS)
 
 
 def test_the_documented_sampler_is_valid(tmp_path):
@@ -80,6 +85,9 @@ def test_the_documented_smaller_members_are_valid(tmp_path):
     assert training.precisions[-1] == AUTO
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
-def test_every_example_is_valid(path):
-    assert load_grid(path).name
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_example_is_valid(path, tmp_path):
+    folder = tmp_path / "example"
+    shutil.copytree(path.parent, folder)
+    np.savez(folder / "digits.npz", image=np.zeros((20, 8, 8)), labels=np.arange(20) % 10)  # as make_data.py has them
+    assert load_grid(folder / path.name).name

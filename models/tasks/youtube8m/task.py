@@ -33,6 +33,7 @@ class YouTube8M(Task):
     """
 
     name: ClassVar[str] = "youtube8m"
+    items: ClassVar[str] = "videos"
 
     level: Level
     classes: int = 3862

@@ -27,9 +27,10 @@ class SweepView(SweepEvents):
             launch(..., events=view)
     """
 
-    def __init__(self, console: Console, *, precision: str) -> None:
+    def __init__(self, console: Console, *, precision: str, items: str = "videos") -> None:
         self._console = console
         self._precision = precision
+        self._items = items
         self._running: dict[str, dict[str, Any]] = {}
         self._total = 0
         self._done = 0
@@ -69,7 +70,7 @@ class SweepView(SweepEvents):
         """Renew the trial's row; without a terminal, say each measured GAP."""
         self._running.setdefault(name, {}).update({key: value for key, value in metrics.items() if value is not None})
         if not self._console.is_terminal and metrics.get("gap") is not None:
-            self._say(f"{name} at step {metrics.get('step')}: {_scores(metrics)}")
+            self._say(f"{name} at step {metrics.get('step')}: {_scores(metrics, self._items)}")
 
     def trial_finished(self, name: str, record: TrialResult) -> None:
         """Say the trial's score and size."""
@@ -124,11 +125,11 @@ class SweepView(SweepEvents):
             step, steps = metrics.get("step", 0), metrics.get("steps")
             bar = ProgressBar(steps, step, width=BAR_CHARACTERS) if steps else ""
             count = f"{step:,}/{steps:,}" if steps else ""
-            rows.add_row(name, bar, count, str(metrics.get("phase", "")), _scores(metrics))
+            rows.add_row(name, bar, count, str(metrics.get("phase", "")), _scores(metrics, self._items))
         return Group(head, rows)
 
 
-def _scores(metrics: Mapping[str, Any]) -> str:
+def _scores(metrics: Mapping[str, Any], items: str) -> str:
     """The measured values that there are, in words."""
-    forms = {"gap": "GAP {:.4f}", "loss": "loss {:.4f}", "videos_per_second": "{:,.0f} videos/s"}
+    forms = {"gap": "GAP {:.4f}", "loss": "loss {:.4f}", "videos_per_second": f"{{:,.0f}} {items}/s"}
     return ", ".join(form.format(metrics[key]) for key, form in forms.items() if metrics.get(key) is not None)

@@ -108,13 +108,13 @@ def print_graph(built: Built) -> None:
         out.print(f"MLflow: run {built.tracked.run_id}{model}")
 
 
-def print_evaluation(evaluation: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+def print_evaluation(evaluation: Mapping[str, Any], facts: Mapping[str, Any], items: str) -> None:
     """A graph's metrics, and the records that were left out."""
     out = output()
     out.print(f"{'GAP@20':<24}{evaluation['gap']:.5f}")
     out.print(f"{'mean average precision':<24}{evaluation['mean_average_precision']:.5f}")
     out.print(f"{'hit@1':<24}{evaluation['hit_at_one']:.5f}")
-    out.print(f"\n{evaluation['videos']:,} videos with {evaluation['labels']:,} labels in {facts['files']} files.")
+    out.print(f"\n{evaluation['videos']:,} {items} with {evaluation['labels']:,} labels in {facts['files']} files.")
     print_faults(facts)
 
 

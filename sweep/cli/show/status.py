@@ -14,8 +14,8 @@ from gapsack.sweep.runs.status import RunState, TrialState
 
 def print_status(state: RunState) -> None:
     """A run's trials, then a line that sums up."""
-    precision = state.grid.budget.precision
-    numbers = [Column(title, True) for title in ("step", "loss", "GAP", f"{precision} MiB", "videos/s")]
+    precision, items = state.grid.budget.precision, state.grid.data.task.items
+    numbers = [Column(title, True) for title in ("step", "loss", "GAP", f"{precision} MiB", f"{items}/s")]
     print_table(
         [Column("trial"), Column("status"), *numbers], [_status_row(trial, precision) for trial in state.trials]
     )

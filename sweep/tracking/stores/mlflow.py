@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.grid.schema import is_remote
+from gapsack.sweep.grid.section import is_remote
 from gapsack.sweep.tracking.place import local_path
 from gapsack.sweep.tracking.store import (
     ChildRun,

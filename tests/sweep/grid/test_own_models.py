@@ -34,7 +34,7 @@ def _blocks(language: str) -> list[str]:
 @pytest.fixture
 def grid_file(tmp_path: Path) -> Path:
     """The documented builder beside a grid of the documented sections."""
-    (code,), (sections,) = _blocks("python"), _blocks("yaml")
+    (code,), (sections, _arrays) = _blocks("python"), _blocks("yaml")
     (tmp_path / "my_models.py").write_text(code)
     file = tmp_path / "grid.yaml"
     file.write_text(GRID + sections)

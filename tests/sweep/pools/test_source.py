@@ -12,6 +12,7 @@ from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.pools.source import ImportSource, import_source
 from gapsack.sweep.runs.folder import RunFolder
 
+ARRAYS = {"format": "arrays", "train": ["*"], "inputs": {"x": [3]}, "classes": 4, "labels": "multi_class"}
 GRID = {
     "name": "small",
     "data": {"level": "video", "train": ["*"], "validate": ["*"], "max_frames": 8},
@@ -43,3 +44,11 @@ def test_another_pool_needs_its_files_named(run: RunFolder, tmp_path: Path, smal
         assert found == ImportSource(small_files["train"], "frame", 300)
     with pytest.raises(DataError, match="nothing matches"):
         import_source(run.pool, [str(tmp_path / "none*")], None, None)
+
+
+def test_models_from_elsewhere_do_not_go_into_a_pool_of_arrays(run: RunFolder) -> None:
+    model = {"family": "keras_model", "options": {"builder": "models.py:build"}}
+    grid = Grid.model_validate({**GRID, "data": ARRAYS, "model": model})
+    replace_json(run.config_file, grid.to_dict())
+    with pytest.raises(InputError, match=r"expected a pool for youtube8m, .* whose models are for dense"):
+        import_source(run.pool, [], None, None)
