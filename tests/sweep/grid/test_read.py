@@ -196,7 +196,7 @@ def test_a_hyperparameter_fixed_and_varied_is_an_error(load):
 
 
 def test_an_unknown_family_names_the_known_ones(load):
-    found = problems(load, SMALL.replace("gated_netvlad", "lstm"))
+    found = problems(load, SMALL.replace("gated_netvlad", "resnet"))
     assert "gated_netvlad" in found["model.family (line 4)"]
 
 
