@@ -8,7 +8,6 @@ that predicts otherwise, ``<name>.<precision>.npz``. The JSON is written last: a
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +15,9 @@ import numpy as np
 
 from gapsack.selection.errors import PoolError
 from gapsack.selection.files import read_json, replace_text, whole_file
-from gapsack.selection.pool.candidate import Candidate
+from gapsack.selection.npz import read_npz
+from gapsack.selection.pool.candidate import Candidate, check_sizes
+from gapsack.selection.pool.kinds import class_count_of
 from gapsack.selection.pool.lists import Labels, Predictions
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ def read_pool(path: str | PathLike[str]) -> tuple[Labels, list[Candidate]]:
     folder = Path(path)
     if not folder.is_dir():
         raise PoolError(f"a candidate pool is a folder; got {folder}, which is none.")
-    arrays = _read_npz(folder / LABELS_FILE, ("video_ids", "indptr", "indices", "class_count"))
+    arrays = read_npz(folder / LABELS_FILE, ("video_ids", "indptr", "indices", "class_count"), error=PoolError)
     labels = _named(
         folder / LABELS_FILE,
-        lambda: Labels(arrays["video_ids"], arrays["indptr"], arrays["indices"], int(arrays["class_count"])),
+        lambda: Labels(arrays["video_ids"], arrays["indptr"], arrays["indices"], class_count_of(arrays["class_count"])),
     )
     records = {file: _read_json(file) for file in sorted(folder.glob("*.json"))}
     # An ensemble.json that lies in the same folder says what it is; it is no candidate.
@@ -79,6 +80,11 @@ def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Cand
     if not isinstance(sizes, dict):
         raise PoolError(f"{file}: size_bytes must map precisions to bytes; got {sizes!r}.")
     free_form: dict[str, dict[str, Any]] = {part: record.get(part) or {} for part in FREE_FORM}
+    for part, value in free_form.items():
+        if not isinstance(value, dict):
+            raise PoolError(f"{file}: {part} must be a JSON object; got {value!r}.")
+    # Checked before a precision becomes part of a file's name.
+    _named(file, lambda: check_sizes(str(name), sizes))
     own = {}
     for precision in sizes:
         lists_file = file.with_name(f"{name}.{precision}.npz")
@@ -95,7 +101,7 @@ def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Cand
 
 
 def _read_lists(file: Path) -> Predictions:
-    arrays = _read_npz(file, ("video_ids", "top_indices", "top_scores"))
+    arrays = read_npz(file, ("video_ids", "top_indices", "top_scores"), error=PoolError)
     return _named(file, lambda: Predictions(arrays["video_ids"], arrays["top_indices"], arrays["top_scores"]))
 
 
@@ -108,19 +114,6 @@ def _read_json(file: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise PoolError(f"{file}: expected a JSON object; got {type(record).__name__}.")
     return record
-
-
-def _read_npz(file: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            missing = [key for key in keys if key not in archive]
-            if missing:
-                raise PoolError(f"{file}: expected the arrays {', '.join(keys)}; {', '.join(missing)} not there.")
-            return {key: archive[key] for key in keys}
-    except FileNotFoundError as error:
-        raise PoolError(f"{file}: expected this file in the pool; it is not there.") from error
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise PoolError(f"{file}: expected an .npz archive of plain arrays; got {error}.") from error
 
 
 def _write_npz(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
