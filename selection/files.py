@@ -112,7 +112,9 @@ def move_whole(source: Path, target: Path) -> None:
 def whole_folder(path: str | PathLike[str], marker: str) -> Iterator[Path]:
     """A new folder to fill, which gets its name when the block ends well; one of the same kind there is replaced.
 
-    Where the path is a link, the folder that it leads to is replaced. An earlier one is not changed before that. It steps aside first: a process that is killed between these two moves
+    Where the path is a link, the folder that it leads to is replaced.
+
+    An earlier one is not changed before that. It steps aside first: a process that is killed between these two moves
     leaves none under the name, and the next one puts the earlier one back. What a killed process was writing is removed
     by the next one for the same folder.
 

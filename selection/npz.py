@@ -107,7 +107,7 @@ def open_npz(path: str | PathLike[str], *, error: type[InputError] = InputError)
     try:
         opened = zipfile.ZipFile(place)
     except FileNotFoundError as missing:
-        raise error(f"{path}: expected this .npz file; it is not there.") from missing
+        raise error(f"{path}: expected this file, an .npz archive; it is not there.") from missing
     except OSError as unreadable:
         raise error(f"{path}: expected an .npz archive; got {unreadable.strerror or unreadable}.") from unreadable
     except Exception as broken:  # a damaged directory of a zip file breaks zipfile in many ways

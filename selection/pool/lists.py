@@ -69,7 +69,7 @@ class Labels:
         if not rows_add_up:
             raise PoolError(
                 f"labels: indptr must rise from 0 to the {self.indices.size} indices in {n + 1} steps; "
-                f"got {self.indptr.size} values from {self.indptr.flat[:1].tolist()} to {self.indptr.flat[-1:].tolist()}."
+                f"got {self.indptr.size} values, {self.indptr.flat[:1].tolist()} to {self.indptr.flat[-1:].tolist()}."
             )
         outside = (self.indices < 0) | (self.indices >= self.class_count)
         if outside.any():
@@ -129,6 +129,21 @@ class Labels:
         place = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
         return np.asarray(self._keys[place] == wanted)
 
+    def difference(self, other: Labels) -> str | None:
+        """What the ground truth of the same videos, in any order, says otherwise; None when it says the same.
+
+        Raises:
+            PoolError: a video that only one of them has.
+        """
+        if self.class_count != other.class_count:
+            return f"{other.class_count} classes instead of {self.class_count}"
+        theirs = other.take(rows_of(self.video_ids, other.video_ids, "labels"))
+        fewer = np.flatnonzero(self.counts != theirs.counts)
+        if len(fewer):
+            return f"another number of labels for {named_ids(self.video_ids[fewer])}"
+        others = np.flatnonzero(self.indices != theirs.indices)
+        return f"other labels for {named_ids(np.unique(self.video_ids[self._rows[others]]))}" if len(others) else None
+
     def take(self, videos: NDArray[np.integer]) -> Labels:
         """The labels of some videos, in the order given."""
         counts = self.counts[videos]
@@ -182,11 +197,11 @@ class Predictions:
     def from_dense(cls, video_ids: ArrayLike, scores: ArrayLike, k: int = 100) -> Predictions:
         """The k best classes of each row of dense scores [videos, classes]; among equal ones the lower class."""
         dense = numbers(scores, "scores")
-        ids = np.asarray(video_ids)
-        if dense.ndim != 2 or dense.shape[0] != len(ids) or k < 1:
+        ids = texts(video_ids, "predictions: video_ids")
+        if dense.ndim != 2 or ids.ndim != 1 or dense.shape[0] != len(ids) or dense.shape[1] < 1 or k < 1:
             raise PoolError(
                 f"scores must have the shape [videos, classes] and k be at least 1; "
-                f"got {dense.shape} for {len(ids)} videos, and k {k}."
+                f"got {dense.shape} for {ids.size} videos, and k {k}."
             )
         check_probabilities(dense, ids)
         k = min(k, dense.shape[1])

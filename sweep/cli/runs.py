@@ -8,8 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 from gapsack.selection.units import mib
-from gapsack.sweep.cli.app import FAILED, INTERRUPTED, JsonOption, make_app, messages, output, print_json, progress_bar
+from gapsack.sweep.cli.app import JsonOption, make_app, messages, output, print_json, progress_bar
 from gapsack.sweep.cli.choose import app as select_app
+from gapsack.sweep.cli.outputs import FileOption, FolderOption
+from gapsack.sweep.cli.problems import FAILED, INTERRUPTED
 
 app = make_app("sweep", "Train a grid of models, then pick the best ensemble that fits a size budget (`sweep select`).")
 app.add_typer(select_app, name="select")
@@ -131,8 +133,8 @@ def list_runs(storage: StorageOption = RUNS, json: JsonOption = False) -> None:
 def report(
     run: RunArgument = None,
     *,
-    out: Annotated[Path | None, typer.Option(help="The HTML file; report.html in the run folder if omitted.")] = None,
-    images: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each figure as an image here too.")] = None,
+    out: Annotated[Path | None, FileOption("The HTML file; report.html in the run folder if omitted.")] = None,
+    images: Annotated[Path | None, FolderOption("Write each figure as an image here too.")] = None,
     image_format: Annotated[ImageFormat, typer.Option(help="Kind of those images.")] = "png",
     storage: StorageOption = RUNS,
     json: JsonOption = False,
