@@ -92,13 +92,25 @@ def read_json(path: str | PathLike[str], *, error: type[InputError] = InputError
         InputError: there is no such file, it cannot be read, or it is no JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_once)
     except FileNotFoundError as missing:
         raise error(f"{path}: expected this JSON file; it is not there.") from missing
     except OSError as unreadable:
         raise error(f"{path}: expected a JSON file that can be read; got {unreadable.strerror}.") from unreadable
+    except RecursionError as deep:
+        raise error(f"{path}: expected JSON; got values nested too deep to be read.") from deep
     except ValueError as broken:
         raise error(f"{path}: expected JSON; got {broken}.") from broken
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, whose keys may be there only once: of two values, nobody knows which was meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} twice in one object")
+    return found
 
 
 def move_whole(source: Path, target: Path) -> None:

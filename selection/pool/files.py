@@ -16,7 +16,7 @@ import numpy as np
 from gapsack.selection.errors import PoolError
 from gapsack.selection.files import read_json, replace_text, whole_file
 from gapsack.selection.npz import read_npz
-from gapsack.selection.pool.candidate import Candidate, check_sizes
+from gapsack.selection.pool.candidate import Candidate, check_name, check_sizes
 from gapsack.selection.pool.kinds import class_count_of
 from gapsack.selection.pool.lists import Labels, Predictions
 
@@ -72,19 +72,32 @@ def write_candidate(path: str | PathLike[str], candidate: Candidate) -> None:
     replace_text(folder / f"{candidate.name}.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
-def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Candidate:
+def read_record(file: Path) -> dict[str, Any]:
+    """A candidate's JSON, checked: its name, its sizes, and its free-form parts, all of them, as objects.
+
+    Raises:
+        PoolError: it is not there, or no candidate's; names the file.
+    """
+    return _checked(file, _read_json(file))
+
+
+def _checked(file: Path, record: dict[str, Any]) -> dict[str, Any]:
     name = record.get("name")
     if name != file.stem:
         raise PoolError(f"{file}: a candidate's file bears its name; got the name {name!r} inside.")
-    sizes = record.get("size_bytes")
-    if not isinstance(sizes, dict):
-        raise PoolError(f"{file}: size_bytes must map precisions to bytes; got {sizes!r}.")
-    free_form: dict[str, dict[str, Any]] = {part: record.get(part) or {} for part in FREE_FORM}
+    # Checked before either becomes part of another file's name.
+    _named(file, lambda: check_name(name))
+    _named(file, lambda: check_sizes(str(name), record.get("size_bytes")))
+    free_form = {part: record.get(part) or {} for part in FREE_FORM}
     for part, value in free_form.items():
         if not isinstance(value, dict):
             raise PoolError(f"{file}: {part} must be a JSON object; got {value!r}.")
-    # Checked before a precision becomes part of a file's name.
-    _named(file, lambda: check_sizes(str(name), sizes))
+    return {"name": name, "size_bytes": record["size_bytes"], **free_form}
+
+
+def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Candidate:
+    checked = _checked(file, record)
+    name, sizes = checked["name"], checked["size_bytes"]
     own = {}
     for precision in sizes:
         lists_file = file.with_name(f"{name}.{precision}.npz")
@@ -97,7 +110,8 @@ def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Cand
             )
         own[precision] = _read_lists(lists_file)
     plain = _read_lists(file.with_name(f"{name}.npz"))
-    return _named(file, lambda: Candidate(str(name), sizes, plain, own, **free_form))
+    free_form = {part: checked[part] for part in FREE_FORM}
+    return _named(file, lambda: Candidate(name, sizes, plain, own, **free_form))
 
 
 def _read_lists(file: Path) -> Predictions:
