@@ -79,7 +79,7 @@ def check_file(path: str | PathLike[str]) -> Path:
     target = _followed(Path(path))
     if _descriptor(target) is not None or _is_special(target):
         return Path(path)
-    if target.is_dir():
+    if _is_folder(target):
         raise InputError(f"expected a file to write to, got the folder {path}")
     _check_place(target, path)
     return Path(path)
@@ -92,7 +92,7 @@ def check_folder(path: str | PathLike[str]) -> Path:
         InputError: a file, pipe or device, or what `check_file` refuses.
     """
     target = _followed(Path(path))
-    if _descriptor(target) is not None or (_mode(target) is not None and not target.is_dir()):
+    if _descriptor(target) is not None or (_mode(target) is not None and not _is_folder(target)):
         raise InputError(f"expected a folder to write to, got {path}, which is none")
     _check_place(target, path)
     return Path(path)
@@ -102,7 +102,7 @@ def _check_place(target: Path, given: str | PathLike[str]) -> None:
     above = target.parent
     while _mode(above) is None and above != above.parent:
         above = above.parent
-    if not above.is_dir():
+    if not _is_folder(above):
         raise InputError(f"expected a path to write to, got {given}: {above} is no folder")
     longest = os.pathconf(above, "PC_NAME_MAX") - PART_NAME_BYTES
     missing = target.relative_to(above).parts
@@ -136,6 +136,11 @@ def _descriptor(path: Path) -> int | None:
 def _is_special(path: Path) -> bool:
     mode = _mode(path)
     return mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _is_folder(path: Path) -> bool:
+    mode = _mode(path)
+    return mode is not None and stat.S_ISDIR(mode)
 
 
 def _mode(path: Path) -> int | None:

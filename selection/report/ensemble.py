@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_text
-from gapsack.selection.pool.candidate import MAX_SIZE_BYTES
+from gapsack.selection.pool.candidate import MAX_SIZE_BYTES, check_name
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -153,6 +153,7 @@ def _check(found: Ensemble, given: Sequence[Mapping[str, Any]]) -> None:
             if not isinstance(value, kinds) or isinstance(value, bool):
                 raise InputError(f"an ensemble's member has a {key} of its kind; members.{place}.{key} is {value!r}.")
     for member in found.members:
+        check_name(member.name)
         if not (math.isfinite(member.weight) and member.weight >= 0):
             raise InputError(f"an ensemble's weights are positive; that of {member.name} is {member.weight!r}.")
         if member.size_bytes < 0:

@@ -141,8 +141,15 @@ class Staged:
         if not self.pool.exists() or not any(self.pool.iterdir()):
             make_folder(self.pool.parent)
             _sync(self._ready)
+            was_there = self.pool.exists()
             self._ready.replace(self.pool)  # takes the place of an empty folder too
-            sync_folder(self.pool.parent)
+            try:
+                sync_folder(self.pool.parent)
+            except BaseException:
+                self.pool.replace(self._ready)
+                if was_there:
+                    self.pool.mkdir()
+                raise
             return
         files = sorted((path for path in self._ready.rglob("*") if path.is_file()), key=_moved_last)
         moved: list[Path] = []

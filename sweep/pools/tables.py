@@ -8,7 +8,6 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -56,7 +55,7 @@ def read_table(path: Path, columns: tuple[str, str]) -> tuple[NDArray[Any], list
     """Two columns of a CSV, as they are written: the first as an array of objects, so that nothing of it is lost.
 
     Raises:
-        PoolError: it is no CSV, has other columns, or a row that is too short or too long.
+        PoolError: it is no CSV, has other columns, or a row that is too long.
     """
     try:
         with warnings.catch_warnings():
@@ -77,11 +76,6 @@ def read_table(path: Path, columns: tuple[str, str]) -> tuple[NDArray[Any], list
         raise PoolError(f"expected the columns {','.join(columns)}, got {found[:200]}")
     if table.empty:
         raise PoolError("expected at least one row, got none")
-    short = table[list(columns)].isna().any(axis=1).to_numpy()
-    if short.any():
-        raise PoolError(
-            f"expected {','.join(columns)} in every row, got a shorter row {int(np.flatnonzero(short)[0]) + 2}"
-        )
     first, second = (table[name].to_numpy(object) for name in columns)
     return first, second.tolist()
 
