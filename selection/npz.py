@@ -73,13 +73,13 @@ class Archive:
         if held != wanted or any(length < 0 for length in shape):
             raise self._refused(name, f"a header that says {dtype} {shape}, {wanted} bytes, before {held} bytes")
         values = np.empty(wanted, np.uint8)
-        view, filled = memoryview(values), 0
+        view, filled = values.data, 0
         while block := stream.read(CHUNK_BYTES):
             view[filled : filled + len(block)] = block
             filled += len(block)
         if filled != wanted:
             raise self._refused(name, f"only {filled} of {wanted} bytes")
-        return np.ndarray(shape, dtype, values.data, order="F" if fortran else "C")
+        return np.ndarray(shape, dtype, view, order="F" if fortran else "C")
 
     def _header(self, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         try:

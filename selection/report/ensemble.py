@@ -147,9 +147,9 @@ class Ensemble:
 
 def _check(found: Ensemble, given: Sequence[Mapping[str, Any]]) -> None:
     """Raise an InputError for what has the right form and makes no ensemble, or was cast to have it."""
-    for place, member in enumerate(given):
+    for place, typed in enumerate(given):
         for key, kinds in _KINDS.items():
-            value = member[key]
+            value = typed[key]
             if not isinstance(value, kinds) or isinstance(value, bool):
                 raise InputError(f"an ensemble's member has a {key} of its kind; members.{place}.{key} is {value!r}.")
     for member in found.members:

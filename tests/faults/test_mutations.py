@@ -58,7 +58,8 @@ resources: {cpus: 1, concurrent: 2}
 
 NASTY: list[Any] = [
     None, True, -1, 0, 3.9, 2**31, 2**63, 2**70, 1e308, float("inf"), float("nan"), "", "x", "\0", "\x1b[31m",
-    "x" * 300, "../up", "/", "1e400", [], [[]], {}, {"x": {}}, [None], [1, "a"], "é" * 100, "nan", "-0", "${HOME}", "9" * 5000,
+    "x" * 300, "../up", "/", "1e400", [], [[]], {}, {"x": {}}, [None], [1, "a"], "é" * 100, "nan", "-0", "${HOME}",
+    "9" * 5000,
 ]  # fmt: skip
 
 OTHER_ARRAYS: list[Any] = [

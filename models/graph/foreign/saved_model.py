@@ -107,8 +107,9 @@ class Opened:
         named = [order for order in orders if AUDIO in order[1].name.lower() and AUDIO not in order[0].name.lower()]
         if len(orders) > 1 and not named:
             return None
-        chosen = (named or orders or [None])[0]
-        return None if chosen is None else ((chosen[0], rgb), (chosen[1], audio))
+        for first, second in named or orders:
+            return (first, rgb), (second, audio)
+        return None
 
     @property
     def classes(self) -> int | None:
