@@ -1,4 +1,4 @@
-"""Loading SavedModels that anyone may have written: whatever TensorFlow raises of a damaged one is told as such."""
+"""Loading graphs that anyone may have written: whatever TensorFlow raises of a damaged one is told as such."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def load_saved_model(folder: Path) -> Any:
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[None]:
+def reading(place: Path, what: str = "a SavedModel") -> Iterator[None]:
     """Turn what TensorFlow raises in the block into an InputError: of another's file it may be anything."""
     try:
         yield
@@ -33,5 +33,5 @@ def reading(folder: Path) -> Iterator[None]:
     except Exception as error:
         told = " ".join(str(error).split())[:LONGEST_SHOWN]
         raise InputError(
-            f"expected a SavedModel in {folder}, which cannot be loaded: {type(error).__name__}: {told}"
+            f"expected {what} in {place}, which cannot be loaded: {type(error).__name__}: {told}"
         ) from error

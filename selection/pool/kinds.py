@@ -67,7 +67,6 @@ def texts(values: ArrayLike, what: str) -> NDArray[np.str_]:
         PoolError: another kind, bytes that are no UTF-8, or a NUL character, which numpy drops at an end.
     """
     raw = np.asarray(values)
-    given = values if raw.dtype.kind == "U" and isinstance(values, list | tuple) else raw
     if raw.dtype.kind == "O" and not all(isinstance(value, str) for value in raw.flat):
         found = next(value for value in raw.flat if not isinstance(value, str))
         raise PoolError(f"{what} must be text; got {_shown(found)}.")
@@ -75,7 +74,9 @@ def texts(values: ArrayLike, what: str) -> NDArray[np.str_]:
         raise PoolError(f"{what} must be text; got {_kind(raw)}.")
     if raw.dtype.kind == "S":
         return _decoded(raw, what)
-    if raw.dtype.kind in "UO" and any("\0" in str(value) for value in np.asarray(given, object).flat):
+    # An array of text has dropped them already; what it holds has no two ids that were one.
+    as_given = raw.dtype.kind == "O" or (raw.dtype.kind == "U" and not isinstance(values, np.ndarray))
+    if as_given and any("\0" in str(value) for value in np.asarray(values, object).flat):
         raise PoolError(f"{what} must be text without NUL characters; got some with one.")
     return raw.astype(np.str_)
 

@@ -8,7 +8,6 @@ candidate names: the same import, repeated, finds the former equal and writes ov
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -196,10 +195,6 @@ def _moved_last(file: Path) -> tuple[bool, str]:
 
 
 def _sync(folder: Path) -> None:
-    # A temporary folder is its maker's alone; a pool is as open as any new folder.
-    mask = os.umask(0)
-    os.umask(mask)
-    folder.chmod(0o777 & ~mask)
     for path in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
         sync_folder(path)
 

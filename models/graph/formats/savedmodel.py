@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gapsack.models.graph.definition import graph_definition
 from gapsack.models.graph.formats import Format
-from gapsack.models.graph.loading import load_saved_model
+from gapsack.models.graph.loading import load_saved_model, reading
 from gapsack.models.graph.members import AnyMember
 from gapsack.models.graph.names import RECORDS_SIGNATURE, SAVED_MODEL_FILE, SIGNATURE, VARIABLES_PREFIX
 from gapsack.models.graph.network import DECODED, OUTPUTS, Network, build_network
@@ -67,8 +67,9 @@ class Graph:
         if SIGNATURE not in self.loaded.signatures:
             raise InputError(f"expected the signature {SIGNATURE} in {folder}, got none such")
         self._predict: Callable[..., dict[str, Any]] = self.signature(SIGNATURE)
-        specs = self.signature(SIGNATURE).structured_input_signature[1]
-        self._types = {name: spec.dtype.as_numpy_dtype for name, spec in specs.items()}
+        with reading(folder):
+            specs = self.signature(SIGNATURE).structured_input_signature[1]
+            self._types = {name: spec.dtype.as_numpy_dtype for name, spec in specs.items()}
         self.inputs: tuple[str, ...] = tuple(sorted(specs))
 
     def signature(self, name: str) -> Any:
