@@ -50,6 +50,11 @@ def is_streamed(path: str | PathLike[str]) -> bool:
     return _descriptor(target) is not None or _is_special(target)
 
 
+def is_standard_output(path: str | PathLike[str]) -> bool:
+    """Whether what is written to the path goes to standard output, by any of its names."""
+    return _descriptor(_followed(Path(path))) == _NAMED["stdout"]
+
+
 @contextmanager
 def stream_to(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     """What `is_streamed`, open to write to; it is flushed at the end, and nothing of it is undone."""
@@ -114,15 +119,15 @@ def _check_place(target: Path, given: str | PathLike[str]) -> None:
 
 def _followed(path: Path) -> Path:
     """The path behind all links, except that descriptors keep the name by which they are known."""
-    current = Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps `..`)
+    current = path.absolute()
     for _ in range(_MOST_LINKS):
         if _descriptor(current) is not None:
             return current
         try:
             link = current.readlink()
         except OSError:
-            return Path(os.path.realpath(current.parent)) / current.name
-        current = Path(os.path.normpath(Path(os.path.realpath(current.parent)) / link))
+            return Path(os.path.realpath(current))
+        current = Path(os.path.realpath(current.parent)) / link
     raise InputError(f"expected a path to write to, got {path}, whose links lead in a circle")
 
 

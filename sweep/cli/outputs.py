@@ -15,7 +15,7 @@ from pathlib import Path
 import typer
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.outputs import STANDARD_OUTPUT, check_file, check_folder
+from gapsack.selection.outputs import STANDARD_OUTPUT, check_file, check_folder, is_standard_output
 
 _taken: ContextVar[bool] = ContextVar("standard output is the result")
 _json: ContextVar[bool] = ContextVar("standard output has JSON")
@@ -53,7 +53,7 @@ def output_file(typed: str | Path) -> Path:
     if os.fspath(typed) == "-":
         typed = STANDARD_OUTPUT
     path = check_file(Path(typed).absolute() if os.fspath(typed) == "./-" else Path(typed))
-    if os.path.normpath(path) in (str(STANDARD_OUTPUT), "/dev/fd/1", "/proc/self/fd/1"):
+    if is_standard_output(path):
         if is_taken():
             raise InputError("expected one output on standard output, got two")
         _taken.set(True)

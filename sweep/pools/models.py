@@ -180,7 +180,8 @@ class _Work:
             member = SavedModelMember(name, folder, precision, 1.0, self.options.sampled)
             measured[precision] = self._measure(member, task)
         size_bytes = {precision: path_bytes(folder) for precision, folder in folders.items()}
-        places = {precision: os.path.relpath(folder, self.options.pool) for precision, folder in folders.items()}
+        real = {precision: folder.parent.resolve() / folder.name for precision, folder in folders.items()}
+        places = {precision: os.path.relpath(folder, self.staged.pool) for precision, folder in real.items()}
         sampled, description = self.options.sampled, task.to_dict()
         origin = SavedModelOrigin(saved_models=places, sample_frames=sampled, task=description)
         self._stage(name, size_bytes, measured, origin, {})

@@ -36,7 +36,7 @@ class Staged:
 
     Attributes:
         pool: The pool's folder, there or not.
-        scratch: A folder beside it for what is not ready.
+        scratch: A folder on the same disk for what is not ready.
         labels: The pool's, or those of the first candidate when it is new.
     """
 
@@ -137,17 +137,13 @@ class Staged:
             raise PoolError(f"expected the name {candidate.name}.json to be free in {self.pool}, got another file")
 
     def _move(self) -> None:
-        if not self.pool.exists() or not any(self.pool.iterdir()):
-            make_folder(self.pool.parent)
+        if not self.pool.exists():
             _sync(self._ready)
-            was_there = self.pool.exists()
-            self._ready.replace(self.pool)  # takes the place of an empty folder too
+            self._ready.replace(self.pool)
             try:
                 sync_folder(self.pool.parent)
             except BaseException:
                 self.pool.replace(self._ready)
-                if was_there:
-                    self.pool.mkdir()
                 raise
             return
         files = sorted((path for path in self._ready.rglob("*") if path.is_file()), key=_moved_last)
@@ -176,7 +172,9 @@ def staging(pool: Path) -> Iterator[Staged]:
     made = _missing_above(pool)
     make_folder(pool.parent)
     try:
-        with TemporaryDirectory(dir=pool.parent, prefix=f".{pool.name[:100]}.") as scratch:
+        # In a pool that is there, which may be a disk of its own; beside one that is not, so that it appears at once.
+        place = pool if pool.is_dir() else pool.parent
+        with TemporaryDirectory(dir=place, prefix=f".{pool.name[:100]}.") as scratch:
             yield Staged(pool, Path(scratch))
     finally:
         for folder in made:

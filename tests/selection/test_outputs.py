@@ -87,6 +87,16 @@ def test_what_goes_to_standard_output_joins_what_is_there(name: str, mode: str, 
     assert names(tmp_path) == ["link", "log"]
 
 
+def test_a_way_through_links_is_that_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "real").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("deep/real")
+    (tmp_path / "out").symlink_to("link/../x")
+    for name in ("link/../x", "out"):
+        replace_text(tmp_path / name, name)
+        assert (tmp_path / "deep" / "x").read_text() == name
+    assert names(tmp_path) == ["deep", "deep/real", "deep/x", "link", "out"]
+
+
 def test_devices_and_pipes_are_known(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("pipe")
