@@ -213,6 +213,15 @@ def test_frames_come_in_two_inputs_too(videos: SimpleNamespace, tmp_path: Path) 
     assert_allclose(output.probabilities[counts >= 5], expected[counts >= 5], atol=1e-3)
 
 
+def test_frames_may_be_wanted_in_half_precision(videos: SimpleNamespace, tmp_path: Path) -> None:
+    half = save_pooling(tmp_path / "half", tf.float16)
+    build_graph([member(half)], tmp_path / "graph", task=TASKS["frame"])
+    counts = np.minimum(videos.num_frames, 300).astype(np.int64)
+    expected = answer(half, frames=features_of(videos.frames[:, :300], counts).astype(np.float16), n=counts)
+    output = Graph(tmp_path / "graph").predict({"frames": videos.frames, "num_frames": videos.num_frames})
+    assert_allclose(output.probabilities, expected, atol=1e-5)
+
+
 def test_two_inputs_that_cannot_be_told_apart_are_named(tmp_path: Path) -> None:
     blind = save_in_two(tmp_path / "blind", "video", names=("a", "b"), widths=(None, None))
     wide = save_in_two(tmp_path / "wide", "video", widths=(8, 4))
