@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import whole_file
+from gapsack.selection.npz import read_npz
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -57,14 +56,7 @@ def write_weights(path: str | os.PathLike[str], weights: Mapping[str, NDArray[An
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     """Arrays by name from `write_weights`; InputError when the file is missing, damaged or no such archive."""
-    try:
-        if not zipfile.is_zipfile(path):
-            found = "another kind of file" if Path(path).exists() else "no file"
-            raise InputError(f"expected an .npz of weights at {path}, got {found}")
-        with np.load(Path(path), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"expected an .npz of weights at {path}, which cannot be read: {error}") from error
+    return read_npz(path)
 
 
 class RunningAverage:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gapsack.selection.errors import InputError
+from gapsack.selection.outputs import is_streamed, stream_to, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,10 +35,18 @@ _UNSYNCABLE = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
 def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     """A file to write to, which gets its name when the block ends well; its folder is made where it is missing.
 
+    Links lead to the file that is written, and stay. A pipe, terminal or device is written to as it comes.
+
     The file has the permissions of any new one (0644 under the usual umask). When the block or the disk fails, nothing
     is left of it; what a killed process leaves, `remove_temporary_files` finds.
     """
-    target = Path(path)
+    if is_streamed(path):
+        with stream_to(path) as stream:
+            yield stream
+        return
+    target = target_of(path)
+    if target.is_dir():
+        raise InputError(f"expected a file to write to, got the folder {path}")
     make_folder(target.parent)
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
@@ -88,6 +97,8 @@ def read_json(path: str | PathLike[str], *, error: type[InputError] = InputError
         raise error(f"{path}: expected this JSON file; it is not there.") from missing
     except OSError as unreadable:
         raise error(f"{path}: expected a JSON file that can be read; got {unreadable.strerror}.") from unreadable
+    except RecursionError as deep:
+        raise error(f"{path}: expected JSON; got values nested too deep to be read.") from deep
     except ValueError as broken:
         raise error(f"{path}: expected JSON; got {broken}.") from broken
 
@@ -126,6 +137,8 @@ def move_whole(source: Path, target: Path) -> None:
 def whole_folder(path: str | PathLike[str], marker: str) -> Iterator[Path]:
     """A new folder to fill, which gets its name when the block ends well; one of the same kind there is replaced.
 
+    Where the path is a link, the folder that it leads to is replaced.
+
     An earlier one is not changed before that. It steps aside first: a process that is killed between these two moves
     leaves none under the name, and the next one puts the earlier one back. What a killed process was writing is removed
     by the next one for the same folder.
@@ -137,7 +150,7 @@ def whole_folder(path: str | PathLike[str], marker: str) -> Iterator[Path]:
     Raises:
         InputError: something else is there.
     """
-    directory = Path(path).absolute()
+    directory = target_of(path)
     part, earlier = (directory.with_name(f".{directory.name}.{suffix}") for suffix in ("part", "earlier"))
     if earlier.exists() and not directory.exists():
         earlier.replace(directory)
@@ -227,5 +240,8 @@ def _is_empty_folder(path: Path) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    if folder.exists():
+    """Remove a folder, or what an earlier version left in its place: a link, never what that leads to."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    elif folder.exists():
         shutil.rmtree(folder)

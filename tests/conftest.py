@@ -42,3 +42,9 @@ def yt8m_video() -> Path:
 def yt8m_frame() -> Path:
     """The folder with one real frame-level file."""
     return _existing(SHARED / "data" / "yt8m_frame")
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The folder of small inputs that failed once, each with what is right."""
+    return _existing(SHARED / "cases")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from gapsack.models.precisions.codec import part_name
 from gapsack.models.tasks import Task, View
 from gapsack.models.tensors import Tensor
 from gapsack.selection.errors import InputError
+from gapsack.selection.npz import Archive, open_npz
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def encoded_parts(
             precision cannot hold its values (see `Precision.encode`, also for `saturated`).
     """
     moments = read_weights(member.calibration) if member.calibration is not None else {}
-    with _open(member) as archive:
+    with _named(member), open_npz(member.weights) as archive:
         for tensor in member.tensors:
             parts = _encode(member, tensor, archive, moments.get(tensor.name), saturated)
             while parts:  # an array is let go before the next one is asked for
@@ -133,30 +134,25 @@ def encoded_parts(
                 yield variable_name(index, member, tensor.name, part), array
 
 
-def _open(member: Member) -> Any:
+@contextmanager
+def _named(member: Member) -> Iterator[None]:
     try:
-        return np.load(member.weights, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"expected the weights of member {member.name} in {member.weights}, got {error}") from error
+        yield
+    except InputError as error:
+        raise InputError(f"member {member.name}: {error}") from error
 
 
 def _encode(
     member: Member,
     tensor: Tensor,
-    archive: Any,
+    archive: Archive,
     moments: NDArray[np.float32] | None,
     saturated: Counter[str] | None,
 ) -> dict[str, NDArray[Any]]:
-    try:
-        values = np.asarray(archive[tensor.name], np.float32)
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"expected tensor {tensor.name} of member {member.name} in {member.weights}, got "
-            f"{type(error).__name__}: {error}"
-        ) from error
+    values = archive[tensor.name]
+    if values.dtype.kind != "f" and values.dtype.name != "bfloat16":
+        raise InputError(f"expected numbers for {tensor.name} in {member.weights}, got {values.dtype}")
+    values = np.asarray(values, np.float32)
     if values.shape != tensor.shape:
         raise InputError(f"expected shape {tensor.shape} for {tensor.name} in {member.weights}, got {values.shape}")
-    try:
-        return member.stored.encode(tensor, values, moments=moments, saturated=saturated)
-    except InputError as error:
-        raise InputError(f"member {member.name}: {error}") from error
+    return member.stored.encode(tensor, values, moments=moments, saturated=saturated)

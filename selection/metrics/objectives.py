@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 UserMetric = Callable[[csr_array, csr_array], float]
 DEFAULT_K = 20
+MAX_K = 2**20
+"""More than the classes of any vocabulary that is searched; beyond those a greater k changes nothing."""
 
 
 class Objective(Protocol):
@@ -141,10 +143,19 @@ class UserObjective:
         """What the callable returns, which must be a finite number."""
         shape = (rows.video_count, rows.class_count)
         blended = csr_array((rows.blend(columns, weights), rows.classes, rows.indptr), shape=shape)
-        value = float(self.function(blended, rows.truth))
-        if not np.isfinite(value):
-            raise InputError(f"the metric {self.name} must return a finite number, higher being better; got {value}.")
-        return value
+        try:
+            value = self.function(blended, rows.truth)
+        except Exception as error:  # it is anyone's code
+            raise InputError(
+                f"the metric {self.name} must return a number; it raised {type(error).__name__}: {error}."
+            ) from error
+        try:
+            score = float(value)
+        except (TypeError, ValueError, OverflowError):
+            score = np.nan
+        if not np.isfinite(score):
+            raise InputError(f"the metric {self.name} must return a finite number, higher being better; got {value!r}.")
+        return score
 
 
 def objective_of(metric: str | UserMetric) -> Objective:
@@ -153,9 +164,11 @@ def objective_of(metric: str | UserMetric) -> Objective:
         return UserObjective(metric)
     match = re.fullmatch(r"gap(?:@([1-9]\d*))?", metric)
     if match:
+        if len(match[1] or "") > len(str(MAX_K)) or int(match[1] or DEFAULT_K) > MAX_K:
+            raise InputError(f"the k of gap@k must be at most {MAX_K}; got {metric[:60]!r}.")
         return Gap(int(match[1] or DEFAULT_K))
     if metric == "map":
         return MeanAveragePrecision()
     if metric == "log_loss":
         return LogLoss()
-    raise InputError(f"metric must be gap@k, map, log_loss or a callable; got {metric!r}.")
+    raise InputError(f"metric must be gap@k, map, log_loss or a callable; got {metric[:200]!r}.")

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 # A name becomes a file name and, in the graph, part of a variable's name.
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
+MAX_NAME_LENGTH, MAX_PRECISION_LENGTH = 160, 60
+"""Together they leave room, in the 255 bytes of a file's name, for what stands around both while it is written."""
+
+MAX_SIZE_BYTES = 2**62
+"""More than any disk; sums of sizes stay within 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -38,21 +43,8 @@ class Candidate:
     origin: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not NAME_PATTERN.fullmatch(self.name) or self.name == "labels":
-            raise PoolError(
-                "a candidate's name must start with a letter or digit, hold letters, digits and ._+=- only, "
-                f"and not be 'labels'; got {self.name!r}."
-            )
-        if not isinstance(self.size_bytes, dict) or not self.size_bytes:
-            raise PoolError(
-                f"candidate {self.name}: size_bytes must name at least one precision; got {self.size_bytes!r}."
-            )
-        for precision, size in self.size_bytes.items():
-            if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
-                raise PoolError(
-                    f"candidate {self.name}: the size of {precision} must be a positive whole number of bytes; "
-                    f"got {size!r}."
-                )
+        check_name(self.name)
+        check_sizes(self.name, self.size_bytes)
         unknown = sorted(set(self.by_precision) - set(self.size_bytes))
         if unknown:
             raise PoolError(
@@ -67,3 +59,37 @@ class Candidate:
                 f"candidate {self.name} comes in the precisions {', '.join(self.size_bytes)}; got {precision!r}."
             )
         return self.by_precision.get(precision, self.predictions)
+
+
+def check_name(name: object) -> None:
+    """Raise a PoolError when a candidate cannot be called so."""
+    if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name) or name == "labels":
+        raise PoolError(
+            "a candidate's name must start with a letter or digit, hold letters, digits and ._+=- only, "
+            f"and not be 'labels'; got {name!r}."
+        )
+    if len(name) > MAX_NAME_LENGTH:
+        raise PoolError(
+            f"a candidate's name must have at most {MAX_NAME_LENGTH} characters; got {len(name)} in {name[:40]}…"
+        )
+
+
+def check_sizes(name: str, size_bytes: object) -> None:
+    """Raise a PoolError when these are not a candidate's sizes by precision."""
+    if not isinstance(size_bytes, dict) or not size_bytes:
+        raise PoolError(f"candidate {name}: size_bytes must name at least one precision; got {size_bytes!r}.")
+    for precision, size in size_bytes.items():
+        if (
+            not isinstance(precision, str)
+            or not NAME_PATTERN.fullmatch(precision)
+            or len(precision) > MAX_PRECISION_LENGTH
+        ):
+            raise PoolError(
+                f"candidate {name}: a precision must start with a letter or digit and hold at most "
+                f"{MAX_PRECISION_LENGTH} letters, digits and ._+=-; got {precision!r}."
+            )
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 < size <= MAX_SIZE_BYTES:
+            raise PoolError(
+                f"candidate {name}: the size of {precision} must be a positive whole number of bytes, "
+                f"at most {MAX_SIZE_BYTES}; got {size!r}."
+            )

@@ -8,7 +8,6 @@ that predicts otherwise, ``<name>.<precision>.npz``. The JSON is written last: a
 from __future__ import annotations
 
 import json
-import zipfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +16,9 @@ import numpy as np
 
 from gapsack.selection.errors import DamagedCandidateError, PoolError
 from gapsack.selection.files import read_json, replace_text, whole_file
-from gapsack.selection.pool.candidate import Candidate
+from gapsack.selection.npz import read_npz
+from gapsack.selection.pool.candidate import Candidate, check_name, check_sizes
+from gapsack.selection.pool.kinds import class_count_of
 from gapsack.selection.pool.lists import Labels, Predictions
 
 if TYPE_CHECKING:
@@ -47,10 +48,10 @@ def read_pool(
     folder = Path(path)
     if not folder.is_dir():
         raise PoolError(f"a candidate pool is a folder; got {folder}, which is none.")
-    arrays = _read_npz(folder / LABELS_FILE, ("video_ids", "indptr", "indices", "class_count"))
+    arrays = read_npz(folder / LABELS_FILE, ("video_ids", "indptr", "indices", "class_count"), error=PoolError)
     labels = _named(
         folder / LABELS_FILE,
-        lambda: Labels(arrays["video_ids"], arrays["indptr"], arrays["indices"], int(arrays["class_count"])),
+        lambda: Labels(arrays["video_ids"], arrays["indptr"], arrays["indices"], class_count_of(arrays["class_count"])),
     )
     kept = _Kept(left_out)
     records = kept.of({file: partial(_read_json, file) for file in sorted(folder.glob("*.json"))})
@@ -114,14 +115,32 @@ class _Kept:
                 self._left_out(f"{file.stem} is left out: {error}")
 
 
-def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Candidate:
+def read_record(file: Path) -> dict[str, Any]:
+    """A candidate's JSON, checked: its name, its sizes, and its free-form parts, all of them, as objects.
+
+    Raises:
+        PoolError: it is not there, or no candidate's; names the file.
+    """
+    return _checked(file, _read_json(file))
+
+
+def _checked(file: Path, record: dict[str, Any]) -> dict[str, Any]:
     name = record.get("name")
     if name != file.stem:
         raise PoolError(f"{file}: a candidate's file bears its name; got the name {name!r} inside.")
-    sizes = record.get("size_bytes")
-    if not isinstance(sizes, dict):
-        raise PoolError(f"{file}: size_bytes must map precisions to bytes; got {sizes!r}.")
-    free_form: dict[str, dict[str, Any]] = {part: record.get(part) or {} for part in FREE_FORM}
+    # Checked before either becomes part of another file's name.
+    _named(file, lambda: check_name(name))
+    _named(file, lambda: check_sizes(str(name), record.get("size_bytes")))
+    free_form = {part: record.get(part) or {} for part in FREE_FORM}
+    for part, value in free_form.items():
+        if not isinstance(value, dict):
+            raise PoolError(f"{file}: {part} must be a JSON object; got {value!r}.")
+    return {"name": name, "size_bytes": record["size_bytes"], **free_form}
+
+
+def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Candidate:
+    checked = _checked(file, record)
+    name, sizes = checked["name"], checked["size_bytes"]
     own = {}
     for precision in sizes:
         lists_file = file.with_name(f"{name}.{precision}.npz")
@@ -134,11 +153,12 @@ def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Cand
             )
         own[precision] = _read_lists(lists_file)
     plain = _read_lists(file.with_name(f"{name}.npz"))
-    return _named(file, lambda: Candidate(str(name), sizes, plain, own, **free_form))
+    free_form = {part: checked[part] for part in FREE_FORM}
+    return _named(file, lambda: Candidate(name, sizes, plain, own, **free_form))
 
 
 def _read_lists(file: Path) -> Predictions:
-    arrays = _read_npz(file, ("video_ids", "top_indices", "top_scores"), error=DamagedCandidateError)
+    arrays = read_npz(file, ("video_ids", "top_indices", "top_scores"), error=DamagedCandidateError)
     return _named(file, lambda: Predictions(arrays["video_ids"], arrays["top_indices"], arrays["top_scores"]))
 
 
@@ -153,20 +173,6 @@ def _read_json(file: Path) -> dict[str, Any]:
     if not record:
         raise DamagedCandidateError(f"{file}: expected a candidate; got an empty JSON object.")
     return record
-
-
-def _read_npz(file: Path, keys: tuple[str, ...], error: type[PoolError] = PoolError) -> dict[str, NDArray[Any]]:
-    try:
-        # Opened here, because numpy does not close the file of an archive that is cut.
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            missing = [key for key in keys if key not in archive]
-            if missing:
-                raise error(f"{file}: expected the arrays {', '.join(keys)}; {', '.join(missing)} not there.")
-            return {key: archive[key] for key in keys}
-    except FileNotFoundError as missing:
-        raise error(f"{file}: expected this file in the pool; it is not there.") from missing
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as broken:
-        raise error(f"{file}: expected an .npz archive of plain arrays; got {broken}.") from broken
 
 
 def _write_npz(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

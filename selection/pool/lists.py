@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapsack.selection.errors import PoolError
+from gapsack.selection.pool.kinds import SCORE_SLACK, class_count_of, numbers, texts, whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,9 +43,9 @@ class Labels:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "video_ids", checked_ids(self.video_ids, "labels"))
-        object.__setattr__(self, "indptr", np.ascontiguousarray(self.indptr, np.int64))
-        object.__setattr__(self, "indices", np.array(self.indices, np.int32))
-        object.__setattr__(self, "class_count", int(self.class_count))
+        object.__setattr__(self, "class_count", class_count_of(self.class_count))
+        object.__setattr__(self, "indptr", whole_numbers(self.indptr, "labels: indptr", np.int64))
+        object.__setattr__(self, "indices", whole_numbers(self.indices, "labels: classes", np.int32))
         self._check()
         order = np.lexsort((self.indices, self._rows))
         object.__setattr__(self, "indices", self.indices[order])
@@ -60,14 +61,15 @@ class Labels:
         n = len(self.video_ids)
         rows_add_up = (
             self.indptr.shape == (n + 1,)
+            and self.indices.ndim == 1
             and self.indptr[0] == 0
             and self.indptr[-1] == len(self.indices)
             and bool((np.diff(self.indptr) >= 0).all())
         )
         if not rows_add_up:
             raise PoolError(
-                f"labels: indptr must rise from 0 to the {len(self.indices)} indices in {n + 1} steps; "
-                f"got {len(self.indptr)} values from {self.indptr[:1].tolist()} to {self.indptr[-1:].tolist()}."
+                f"labels: indptr must rise from 0 to the {self.indices.size} indices in {n + 1} steps; "
+                f"got {self.indptr.size} values, {self.indptr.flat[:1].tolist()} to {self.indptr.flat[-1:].tolist()}."
             )
         outside = (self.indices < 0) | (self.indices >= self.class_count)
         if outside.any():
@@ -79,8 +81,11 @@ class Labels:
 
     @classmethod
     def from_dense(cls, video_ids: ArrayLike, labels: ArrayLike) -> Labels:
-        """Labels from a bool [videos, classes] array."""
-        dense = np.asarray(labels).astype(bool)
+        """Labels from a [videos, classes] array of truth values, or of 0 and 1."""
+        given = np.asarray(labels)
+        if given.dtype.kind != "b" and not np.isin(numbers(given, "labels"), (0, 1)).all():
+            raise PoolError("a matrix of labels must hold 0 and 1 alone; got other values.")
+        dense = given.astype(bool)
         if dense.ndim != 2:
             raise PoolError(f"labels must have the shape [videos, classes]; got {dense.shape}.")
         counts = dense.sum(axis=1)
@@ -124,6 +129,21 @@ class Labels:
         place = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
         return np.asarray(self._keys[place] == wanted)
 
+    def difference(self, other: Labels) -> str | None:
+        """What the ground truth of the same videos, in any order, says otherwise; None when it says the same.
+
+        Raises:
+            PoolError: a video that only one of them has.
+        """
+        if self.class_count != other.class_count:
+            return f"{other.class_count} classes instead of {self.class_count}"
+        theirs = other.take(rows_of(self.video_ids, other.video_ids, "labels"))
+        fewer = np.flatnonzero(self.counts != theirs.counts)
+        if len(fewer):
+            return f"another number of labels for {named_ids(self.video_ids[fewer])}"
+        others = np.flatnonzero(self.indices != theirs.indices)
+        return f"other labels for {named_ids(np.unique(self.video_ids[self._rows[others]]))}" if len(others) else None
+
     def take(self, videos: NDArray[np.integer]) -> Labels:
         """The labels of some videos, in the order given."""
         counts = self.counts[videos]
@@ -153,8 +173,8 @@ class Predictions:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "video_ids", checked_ids(self.video_ids, "predictions"))
-        object.__setattr__(self, "top_indices", np.ascontiguousarray(self.top_indices, np.int32))
-        object.__setattr__(self, "top_scores", np.ascontiguousarray(self.top_scores, np.float32))
+        object.__setattr__(self, "top_indices", whole_numbers(self.top_indices, "predictions: classes", np.int32))
+        object.__setattr__(self, "top_scores", np.ascontiguousarray(numbers(self.top_scores, "scores"), np.float32))
         shape = self.top_indices.shape
         if len(shape) != 2 or shape != self.top_scores.shape or shape[0] != len(self.video_ids) or shape[1] == 0:
             raise PoolError(
@@ -162,6 +182,8 @@ class Predictions:
                 f"got {shape} and {self.top_scores.shape} for {len(self.video_ids)} videos."
             )
         check_probabilities(self.top_scores, self.video_ids)
+        if self.top_scores.size and not 0.0 <= self.top_scores.min() <= self.top_scores.max() <= 1.0:
+            object.__setattr__(self, "top_scores", np.clip(self.top_scores, 0.0, 1.0))
         self._refuse(np.diff(self.top_scores, axis=1) > 0, "scores must descend within a video")
         self._refuse(self.top_indices < 0, "classes must not be negative")
         ordered = np.sort(self.top_indices, axis=1)
@@ -174,12 +196,12 @@ class Predictions:
     @classmethod
     def from_dense(cls, video_ids: ArrayLike, scores: ArrayLike, k: int = 100) -> Predictions:
         """The k best classes of each row of dense scores [videos, classes]; among equal ones the lower class."""
-        dense = np.asarray(scores)
-        ids = np.asarray(video_ids)
-        if dense.ndim != 2 or dense.shape[0] != len(ids) or k < 1:
+        dense = numbers(scores, "scores")
+        ids = texts(video_ids, "predictions: video_ids")
+        if dense.ndim != 2 or ids.ndim != 1 or dense.shape[0] != len(ids) or dense.shape[1] < 1 or k < 1:
             raise PoolError(
                 f"scores must have the shape [videos, classes] and k be at least 1; "
-                f"got {dense.shape} for {len(ids)} videos, and k {k}."
+                f"got {dense.shape} for {ids.size} videos, and k {k}."
             )
         check_probabilities(dense, ids)
         k = min(k, dense.shape[1])
@@ -241,25 +263,24 @@ def top_of_rows(scores: NDArray[np.floating], k: int) -> tuple[NDArray[np.int32]
 
 
 def check_probabilities(scores: NDArray[np.floating], video_ids: NDArray[np.generic]) -> None:
-    """Raise a PoolError when a score is NaN, negative or above 1."""
+    """Raise a PoolError when a score is NaN, negative or above 1, by more than ``SCORE_SLACK``."""
     for wrong, what in (
         (np.isnan(scores), "NaN"),
-        (scores < 0, "a negative score"),
-        (scores > 1, "a score above 1"),
+        (scores < -SCORE_SLACK, "a negative score"),
+        (scores > 1 + SCORE_SLACK, "a score above 1"),
     ):
         if wrong.any():
-            value = scores[wrong].flat[0]
+            value = str(scores[wrong].flat[0])  # as many digits as tell it from its neighbours: 1.0000012, not 1
             bad_ids = np.asarray(video_ids)[wrong.any(axis=1)]
             raise PoolError(
-                f"scores must be probabilities from 0 to 1; got {what} ({value:g}) in {named_ids(bad_ids)}; "
+                f"scores must be probabilities from 0 to 1; got {what} ({value}) in {named_ids(bad_ids)}; "
                 "pass logits through a sigmoid first."
             )
 
 
 def checked_ids(video_ids: ArrayLike, owner: str) -> VideoIds:
     """Ids as a one-dimensional string array; bytes are decoded. Raises a PoolError when one repeats."""
-    raw = np.asarray(video_ids)
-    ids = np.char.decode(raw, "utf-8") if raw.dtype.kind == "S" else raw.astype(np.str_)
+    ids = texts(video_ids, f"{owner}: video_ids")
     if ids.ndim != 1 or len(ids) == 0:
         raise PoolError(f"{owner}: video_ids must be a list of at least one id; got the shape {ids.shape}.")
     unique, counts = np.unique(ids, return_counts=True)

@@ -58,11 +58,13 @@ class TrialOrigin(WeightsOrigin):
 
 
 class CheckpointOrigin(WeightsOrigin):
-    """A TensorFlow checkpoint from elsewhere, and the scope of the model's variables in it."""
+    """A TensorFlow checkpoint from elsewhere: the scope of the model in it, and whether its weights are averages."""
 
     kind: Literal["checkpoint"] = "checkpoint"
     checkpoint: str
     scope: str
+    averaged: bool | None = None
+    """None where an earlier version imported it, which took no averages."""
 
 
 class SavedModelOrigin(_AnyOrigin):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,11 +13,21 @@ from pydantic import TypeAdapter, ValidationError
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_text
+from gapsack.selection.pool.candidate import MAX_SIZE_BYTES, check_name
 
 if TYPE_CHECKING:
     from os import PathLike
 
 FORMAT = "gapsack.ensemble/1"
+WEIGHTS_SLACK = 0.005
+"""How far from 1 weights may sum to: those that a person rounds to two places."""
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "precision": str,
+    "weight": (int, float),
+    "size_bytes": int,
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ class Ensemble:
     members' precisions (the empty word) and sizes (zero) where nobody asks for them.
 
     Attributes:
-        members: heaviest weight first; weights are positive and sum to one.
+        members: heaviest weight first, each once; weights are positive and sum to one.
         budget_bytes: ``total_bytes + reserve_bytes`` is at most this.
         blend: whether the weighted mean is of probabilities or of their logits.
         total_bytes: of all members.
@@ -96,7 +107,8 @@ class Ensemble:
         """The ensemble of plain data; keys that are not its own are left aside.
 
         Raises:
-            InputError: another format, no members, or a key that is missing or of another type; names it.
+            InputError: another format, no members or one twice, weights that make no mean, or a key that is missing or
+                of another type; names it.
         """
         if record.get("format", FORMAT) != FORMAT:
             raise InputError(f"an ensemble file has the format {FORMAT!r}; got {record.get('format')!r}.")
@@ -114,6 +126,7 @@ class Ensemble:
         except ValidationError as error:
             problems = "; ".join(_problem(details) for details in error.errors(include_url=False))
             raise InputError(f"an ensemble needs members (name, weight) and budget_bytes; {problems}.") from error
+        _check(found, complete)
         return found
 
     def write(self, path: str | PathLike[str]) -> None:
@@ -130,6 +143,31 @@ class Ensemble:
             return cls.from_dict(record)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
+
+
+def _check(found: Ensemble, given: Sequence[Mapping[str, Any]]) -> None:
+    """Raise an InputError for what has the right form and makes no ensemble, or was cast to have it."""
+    for place, typed in enumerate(given):
+        for key, kinds in _KINDS.items():
+            value = typed[key]
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise InputError(f"an ensemble's member has a {key} of its kind; members.{place}.{key} is {value!r}.")
+    for member in found.members:
+        check_name(member.name)
+        if not (math.isfinite(member.weight) and member.weight >= 0):
+            raise InputError(f"an ensemble's weights are positive; that of {member.name} is {member.weight!r}.")
+        if member.size_bytes < 0:
+            raise InputError(f"an ensemble's members have sizes; that of {member.name} is {member.size_bytes!r}.")
+    names = [member.name for member in found.members]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"an ensemble has each member once, in one precision; {', '.join(twice)} is there again.")
+    total = math.fsum(member.weight for member in found.members)
+    if abs(total - 1) > WEIGHTS_SLACK:
+        raise InputError(f"an ensemble's weights sum to 1, within {WEIGHTS_SLACK:g}; these sum to {total!r}.")
+    if not 0 < found.budget_bytes <= MAX_SIZE_BYTES:
+        raise InputError(
+            f"an ensemble's budget_bytes is above 0, at most {MAX_SIZE_BYTES}; got {found.budget_bytes!r}."
+        )
 
 
 @cache

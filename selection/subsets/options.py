@@ -26,25 +26,29 @@ class Rule:
     Attributes:
         help: one sentence, as a command line shows it.
         least: the least whole number.
+        most: the greatest one.
         choices: the words that it takes; empty for any value.
     """
 
     help: str
     least: int | None = None
+    most: int | None = None
     choices: tuple[str, ...] = ()
 
     def problem(self, name: str, value: object) -> str | None:
         """What is wrong with a value, or None."""
         if self.least is not None and (not isinstance(value, int) or value < self.least):
             return f"{name} must be a whole number of at least {self.least}; got {value!r}."
+        if self.most is not None and isinstance(value, int) and value > self.most:
+            return f"{name} must be a whole number of at most {self.most}; got {value!r}."
         if self.choices and value not in self.choices:
             return f"{name} must be one of {', '.join(self.choices)}; got {value!r}."
         return None
 
 
-def _told(help: str, *, least: int | None = None, choices: Any = None) -> dict[str, Rule]:
+def _told(help: str, *, least: int | None = None, most: int | None = None, choices: Any = None) -> dict[str, Rule]:
     """The metadata of an option; `choices` is a Literal."""
-    return {"rule": Rule(help, least, () if choices is None else get_args(choices))}
+    return {"rule": Rule(help, least, most, () if choices is None else get_args(choices))}
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,9 @@ class Options:
     exhaustive: bool = field(default=False, metadata=_told("Search every maximal subset in full; slow."))
     tune_share: float = field(default=0.5, metadata=_told("Share of the videos to tune on; the others report."))
     """1 tunes on all and reports nothing."""
-    folds: int = field(default=1, metadata=_told("Repeat the whole search on other splits of the videos.", least=1))
+    folds: int = field(
+        default=1, metadata=_told("Repeat the whole search on other splits of the videos.", least=1, most=100)
+    )
     """Splits of the same seed; 1 does not repeat."""
     confidence: float = field(default=0.95, metadata=_told("Of the bootstrap intervals."))
     seed: int = field(default=0, metadata=_told("Of the split, the bootstrap and the search.", least=0))

@@ -1,12 +1,14 @@
 """What both command lines share: tables and JSON on standard output, progress and errors on standard error.
 
-Exit codes: 0 done; 1 part of the work failed, or an error of ours; 2 bad input, in one sentence; 130 interrupted.
+Exit codes: 0 done; 1 part of the work failed, or an error of ours; 2 bad input, in one sentence; 130 interrupted. What
+goes wrong is always a sentence (`sweep.cli.problems`); `--debug` adds the trace.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, NamedTuple
@@ -21,15 +23,18 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from gapsack import __version__
-from gapsack.selection.errors import GapsackError, InputError
 from gapsack.selection.printable import escaped_json, printable
+from gapsack.sweep.cli.outputs import check_json, is_taken, standard_output
+from gapsack.sweep.cli.problems import INTERRUPTED, problem_of
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+DEBUG = "--debug"
 
 MOST_FITTED_ROWS = 2000
 """A table with more rows is not fitted to the terminal: that takes a millisecond a row, and nobody reads it there."""
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of a table.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON for machines instead of a table.", callback=check_json)
+]
 """The option that every command with a result has."""
 
 
@@ -44,22 +49,46 @@ VersionOption = Annotated[
 ]
 
 
+def _no_debug(_wanted: bool) -> None:
+    """Nothing: `Commands` takes `--debug` wherever it stands. This makes it known to the help."""
+
+
+DebugOption = Annotated[
+    bool,
+    typer.Option("--debug", help="Show the trace of an error; may stand anywhere in the line.", callback=_no_debug),
+]
+
+
 class Commands(TyperGroup):
-    """A group of commands whose errors, when made on purpose, become a sentence and an exit code."""
+    """A group of commands whose errors become a sentence and an exit code; the outermost group tells them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take `--debug` out of the line, wherever it stands before `--`."""
+        end = args.index("--") if "--" in args else len(args)
+        if DEBUG in args[:end]:
+            ctx.meta[DEBUG] = True
+            args = [word for word in args[:end] if word != DEBUG] + args[end:]
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
-        try:
+        if ctx.parent is not None:
             return super().invoke(ctx)
-        except InputError as error:
-            messages().print(f"Error: {error}")
-            raise typer.Exit(BAD_INPUT) from error
-        except GapsackError as error:
-            messages().print(f"Failed: {error}")
-            raise typer.Exit(FAILED) from error
-        except KeyboardInterrupt as error:
-            messages().print("Interrupted.")
-            raise typer.Exit(INTERRUPTED) from error
+        with standard_output():
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt as error:
+                messages().print("Interrupted.")
+                raise typer.Exit(INTERRUPTED) from error
+            except Exception as error:
+                problem = problem_of(error)
+                if problem is None:
+                    raise
+                if ctx.meta.get(DEBUG):
+                    messages().print("".join(traceback.format_exception(error)).rstrip())
+                messages().print(problem.sentence)
+                raise typer.Exit(problem.code) from error
 
 
 def make_app(name: str, purpose: str) -> typer.Typer:
@@ -75,8 +104,8 @@ def make_app(name: str, purpose: str) -> typer.Typer:
     )
 
     @app.callback()
-    def options(version: VersionOption = False) -> None:
-        """What comes before a command; the version is printed as soon as its option is read."""
+    def options(version: VersionOption = False, debug: DebugOption = False) -> None:
+        """What comes before a command; both options have done what they do when they are read."""
 
     return app
 
@@ -102,8 +131,11 @@ class PlainConsole(Console):
 
 
 def output() -> Console:
-    """Where results go. Made anew each time, so that it follows a redirected `sys.stdout`."""
-    return PlainConsole(highlight=False, markup=False, soft_wrap=True)
+    """Where results go. Made anew each time, so that it follows a redirected `sys.stdout`.
+
+    When a command's output itself goes to standard output, what it tells of it goes to standard error.
+    """
+    return messages() if is_taken() else PlainConsole(highlight=False, markup=False, soft_wrap=True)
 
 
 def messages() -> Console:

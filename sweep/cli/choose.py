@@ -11,6 +11,7 @@ from gapsack.sweep.cli import graphs as graph_cli
 from gapsack.sweep.cli import pools as pool_cli
 from gapsack.sweep.cli.app import JsonOption, make_app, messages, print_json
 from gapsack.sweep.cli.options import ENSEMBLE, FRONTIER, Asked, search_options
+from gapsack.sweep.cli.outputs import FileOption
 
 app = make_app(
     "select",
@@ -62,7 +63,7 @@ def ensemble(
     budget_mb: Annotated[float, typer.Option(help="The budget in MB (MiB, as in the challenge).")],
     asked: Asked,
     out: Annotated[
-        Path | None, typer.Option(help="The ensemble's file; ensemble.json in the run, or here, if omitted.")
+        Path | None, FileOption("The ensemble's file; ensemble.json in the run, or here, if omitted.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -95,10 +96,8 @@ def frontier(
     pool: PoolArgument = None,
     *,
     asked: Asked,
-    out: Annotated[
-        Path | None, typer.Option(help="Its JSON file; frontier.json in the run, or here, if omitted.")
-    ] = None,
-    plot: Annotated[Path | None, typer.Option(help="An HTML file with the plot; sweep report has it too.")] = None,
+    out: Annotated[Path | None, FileOption("Its JSON file; frontier.json in the run, or here, if omitted.")] = None,
+    plot: Annotated[Path | None, FileOption("An HTML file with the plot; sweep report has it too.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Search the best ensemble of every budget at once: where does another MiB still buy GAP?"""

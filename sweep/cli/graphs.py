@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gapsack.sweep.cli.app import JsonOption, messages, output, print_json, progress_bar
+from gapsack.sweep.cli.outputs import FileOption, FolderOption
 
 GraphArgument = Annotated[
     Path | None,
@@ -57,7 +58,7 @@ def build(
     ] = None,
     *,
     out: Annotated[
-        Path | None, typer.Option(help="The graph's folder; if omitted graph, metagraph or litert in the run.")
+        Path | None, FolderOption("The graph's folder; if omitted graph, metagraph or litert in the run.")
     ] = None,
     format: Annotated[
         str,
@@ -139,7 +140,7 @@ def predict(
     graph: GraphArgument = None,
     files: PatternsArgument = None,
     *,
-    out: Annotated[Path, typer.Option(help="The CSV file.")] = Path("predictions.csv"),
+    out: Annotated[Path, FileOption("The CSV file.")] = Path("predictions.csv"),
     batch_size: BatchOption = 64,
     decode_once: DecodeOnceOption = False,
     max_bad_share: BadShareOption = 0.001,

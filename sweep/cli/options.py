@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -57,16 +58,19 @@ def load_metric(text: str) -> Any:
     """A metric by name, or the function that `file.py:function` names.
 
     Raises:
-        InputError: the file or the function is not there.
+        InputError: the file or the function is not there, or the file does not run.
     """
     file, colon, name = text.rpartition(":")
     if not colon:
         return text
     spec = importlib.util.spec_from_file_location("gapsack_user_metric", file)
     if spec is None or spec.loader is None or not Path(file).is_file():
-        raise InputError(f"expected a metric as gap@20, map, log_loss or file.py:function, got {text!r}")
+        raise InputError(f"expected a metric as gap@20, map, log_loss or file.py:function, got {text[:200]!r}")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # it is anyone's code
+        raise InputError(f"expected Python that runs in {file}, got {type(error).__name__}: {error}") from error
     function = getattr(module, name, None)
     if not callable(function):
         raise InputError(f"expected a function {name} in {file}, got none")
@@ -83,10 +87,22 @@ def parse_limits(texts: Sequence[str]) -> dict[str, float]:
     for text in texts:
         key, _, value = text.partition("=")
         try:
-            limits[key] = float(value)
+            number = float(value)
         except ValueError:
-            raise InputError(f"expected a limit as figure=number, such as latency_ms=20, got {text!r}") from None
+            number = math.nan
+        if not key or math.isnan(number):
+            raise InputError(f"expected a limit as figure=number, such as latency_ms=20, got {text[:200]!r}")
+        if key in limits:
+            raise InputError(f"expected one limit on {key}, got two")
+        limits[key] = number
     return limits
+
+
+def parse_time_limit(seconds: float | None) -> float | None:
+    """A time limit in seconds, or None. Raises an InputError when it is no time."""
+    if seconds is not None and not seconds >= 0:
+        raise InputError(f"expected a time limit of 0 seconds or more, got {seconds:g}")
+    return seconds
 
 
 def parse_groups(texts: Sequence[str]) -> list[list[str]]:
@@ -160,7 +176,7 @@ def search_options(names: Sequence[str]) -> Callable[[Callable[..., None]], Call
         @functools.wraps(command)
         def run(**given: Any) -> None:
             options = {each.name: _form(each.name).parse(given.pop(_flag(each.name))) for each in chosen}
-            command(asked=Asked(options, given.pop("time_limit"), given.pop("address")), **given)
+            command(asked=Asked(options, parse_time_limit(given.pop("time_limit")), given.pop("address")), **given)
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -175,7 +191,7 @@ def _parameter(name: str, default: Any, rule: Rule) -> inspect.Parameter:
     kind = form.kind or (Literal[rule.choices] if rule.choices else type(default))
     # A bool is a flag that is given or not, without its opposite.
     flags = [f"--{name.replace('_', '-')}"] if kind is bool else []
-    told = typer.Option(*flags, help=rule.help, metavar=form.metavar, min=rule.least)
+    told = typer.Option(*flags, help=rule.help, metavar=form.metavar, min=rule.least, max=rule.most)
     unset = form.kind in (_TEXTS, int | None)
     return _keyword(_flag(name), Annotated[kind, told], None if unset else default)
 

@@ -10,11 +10,14 @@ import typer
 
 from gapsack.selection.errors import PoolError
 from gapsack.sweep.cli.app import JsonOption, make_app, messages, print_json, progress_bar
+from gapsack.sweep.cli.outputs import FolderOption
 
 if TYPE_CHECKING:
     from gapsack.selection.pool import CandidatePool
 
-app = make_app("pool", "Make a candidate pool of predictions or models from elsewhere, or add some to one.")
+app = make_app(
+    "pool", "Make a candidate pool of predictions or models from elsewhere, add some to one, or join several."
+)
 
 PoolFolder = Annotated[Path, typer.Argument(metavar="POOL", help="The pool folder; made if missing.")]
 ClassesOption = Annotated[int | None, typer.Option(min=1, help="Number of classes, where nothing else tells.")]
@@ -92,6 +95,10 @@ def add_models(
         ),
     ] = None,
     level: Annotated[Level | None, typer.Option(help="Of the data files; frame, or the run's, if omitted.")] = None,
+    raw_weights: Annotated[
+        bool,
+        typer.Option("--raw-weights", help="Take a checkpoint's variables, even where it has their moving averages."),
+    ] = False,
     store: Annotated[
         list[str] | None,
         typer.Option(help="Precision of checkpoints beside float32 (repeatable); float16 if omitted."),
@@ -125,6 +132,7 @@ def add_models(
         level=source.level,
         checkpoints=checkpoint or [],
         saved_models=savedmodel or [],
+        raw_weights=raw_weights,
         stored=store or ["float16"],
         default_precision=precision,
         sample_frames=sample_frames,
@@ -140,6 +148,26 @@ def add_models(
     with progress_bar("Predicting videos", None) as advance:
         added = wanted.run(messages().print, advance)
     _show(added, pool, json)
+
+
+@app.command(epilog="Example: `sweep select pool join runs/first runs/second --out both`")
+def join(
+    pools: Annotated[
+        list[Path], typer.Argument(metavar="POOL...", help="Pool folders or runs, over the same held-out videos.")
+    ],
+    *,
+    out: Annotated[Path, FolderOption("The new pool's folder.", "POOL")],
+    json: JsonOption = False,
+) -> None:
+    """Join the pools of several runs; a name that several have gets its run's name before it."""
+    from gapsack.sweep.pools.join import join_pools
+    from gapsack.sweep.runs.sources import find_pool
+
+    joined = join_pools([find_pool(pool).path for pool in pools], out)
+    if not json:
+        for (pool, name), new in joined.renamed.items():
+            messages().print(f"{name} of {pool} is called {new}")
+    _show(joined.pool, out, json)
 
 
 def import_pool(**given: Any) -> None:

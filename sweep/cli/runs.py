@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gapsack.selection.units import mib
-from gapsack.sweep.cli.app import FAILED, INTERRUPTED, JsonOption, make_app, messages, output, print_json, progress_bar
+from gapsack.sweep.cli.app import JsonOption, make_app, messages, output, print_json, progress_bar
 from gapsack.sweep.cli.choose import app as select_app
+from gapsack.sweep.cli.outputs import FileOption, FolderOption
+from gapsack.sweep.cli.problems import FAILED, INTERRUPTED
 from gapsack.sweep.cli.teach import teach
 
 if TYPE_CHECKING:
@@ -135,8 +137,8 @@ def list_runs(storage: StorageOption = RUNS, json: JsonOption = False) -> None:
 def report(
     run: RunArgument = None,
     *,
-    out: Annotated[Path | None, typer.Option(help="The HTML file; report.html in the run folder if omitted.")] = None,
-    images: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each figure as an image here too.")] = None,
+    out: Annotated[Path | None, FileOption("The HTML file; report.html in the run folder if omitted.")] = None,
+    images: Annotated[Path | None, FolderOption("Write each figure as an image here too.")] = None,
     image_format: Annotated[ImageFormat, typer.Option(help="Kind of those images.")] = "png",
     storage: StorageOption = RUNS,
     track: Annotated[bool, typer.Option(help="Keep the report with the run in MLflow.")] = True,

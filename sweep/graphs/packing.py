@@ -14,6 +14,7 @@ from gapsack.models.tasks import Task, task_from_dict
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json
+from gapsack.selection.pool.files import read_record
 from gapsack.selection.pool.origin import Buildable, SavedModelOrigin, read_origin
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.report.ensemble import Member as Chosen
@@ -38,6 +39,7 @@ class Packing:
 class _Record:
     """What a candidate's JSON says of the model."""
 
+    precisions: tuple[str, ...]
     origin: Buildable
     hyperparameters: dict[str, Any]
 
@@ -81,6 +83,7 @@ def graph_task(graph: Path) -> Task:
 
 def _member(pool: Path, chosen: Chosen, record: _Record) -> AnyMember:
     origin = record.origin
+    _check_precision(chosen, record.precisions)
     if isinstance(origin, SavedModelOrigin):
         return _saved_model(pool, chosen, origin)
     return Member(
@@ -96,9 +99,7 @@ def _member(pool: Path, chosen: Chosen, record: _Record) -> AnyMember:
 
 
 def _saved_model(pool: Path, chosen: Chosen, origin: SavedModelOrigin) -> SavedModelMember:
-    if chosen.precision not in origin.saved_models:
-        known = ", ".join(origin.saved_models)
-        raise InputError(f"expected {chosen.name} in a precision that it has ({known}), got {chosen.precision}")
+    _check_precision(chosen, tuple(origin.saved_models))
     return SavedModelMember(
         name=chosen.name,
         directory=pool / origin.saved_models[chosen.precision],
@@ -106,6 +107,13 @@ def _saved_model(pool: Path, chosen: Chosen, origin: SavedModelOrigin) -> SavedM
         weight=chosen.weight,
         sample_frames=origin.sample_frames,
     )
+
+
+def _check_precision(chosen: Chosen, known: tuple[str, ...]) -> None:
+    if chosen.precision not in known:
+        raise InputError(
+            f"expected {chosen.name} in a precision that it has ({', '.join(known)}), got {chosen.precision or 'none'}"
+        )
 
 
 def _shared_task(records: Mapping[str, _Record]) -> Task:
@@ -123,11 +131,11 @@ def _read_candidates(pool: Path, names: Iterable[str]) -> dict[str, _Record]:
         path = pool / f"{name}.json"
         if not path.is_file():
             raise InputError(f"expected the member {name} in the pool {pool}, got no {path.name} there")
-        record = read_json(path)
-        hyperparameters = record.get("hyperparameters") or {}
-        origin = read_origin(record.get("origin") or {}, hyperparameters, path)
+        record = read_record(path)
+        hyperparameters = record["hyperparameters"]
+        origin = read_origin(record["origin"], hyperparameters, path)
         if isinstance(origin, Buildable):
-            found[name] = _Record(origin, hyperparameters)
+            found[name] = _Record(tuple(record["size_bytes"]), origin, hyperparameters)
         else:
             without.append(name)
     if without:

@@ -18,6 +18,12 @@ from gapsack.sweep.errors import ConfigError
 Location = tuple[str | int, ...]
 """Keys and list positions from the top of the document."""
 
+MOST_DIGITS = 40
+"""Of a whole number: more than any setting needs, fewer than Python refuses to print."""
+
+MOST_PLACES = 1_000_000
+"""Keys and items of a document: aliases of aliases can ask for more than any memory holds."""
+
 INT = r"[-+]?[0-9][0-9_]*"
 FLOAT = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 
@@ -35,7 +41,6 @@ Loader.add_implicit_resolver(
 Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(f"^(?:{INT})$"), list("-+0123456789"))
 Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"^(?:{FLOAT})$"), list("-+.0123456789"))
 Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile("^<<$"), ["<"])
-Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(str(node.value).replace("_", "")))
 
 
 @dataclass(frozen=True)
@@ -76,22 +81,55 @@ def read_document(path: Path) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"expected a grid file at {path}, but it cannot be read: {reason}") from error
-    loader = Loader(text)
+    lines: dict[Location, int] = {}
     try:
-        node = loader.get_single_node()
-        lines: dict[Location, int] = {}
-        if node is not None:
-            _walk(node, (), lines, path)
-        content = None if node is None else loader.construct_document(node)
+        content = _parsed(text, path, lines)
+    except ConfigError:
+        raise
+    except RecursionError as error:
+        raise ConfigError(f"expected YAML in {path}, got values nested too deep to be read") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"expected YAML in {path}, got: {' '.join(str(error).split())}") from error
-    finally:
-        loader.dispose()
+    except Exception as error:  # a tag such as !!timestamp before another value, which PyYAML does not foresee
+        raise ConfigError(
+            f"expected YAML in {path}, got a value that is not of its tag: {type(error).__name__} {error}"
+        ) from error
     return Document(Path(path), text, content, lines)
 
 
-def _walk(node: yaml.Node, location: Location, lines: dict[Location, int], path: Path) -> None:
-    """Note the line of every key and item below `node`."""
+def _parsed(text: str, path: Path, lines: dict[Location, int]) -> Any:
+    loader = Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _walk(node, (), lines, path, ())
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _integer(_loader: Loader, node: yaml.ScalarNode) -> int:
+    digits = str(node.value).replace("_", "")
+    if len(digits) > MOST_DIGITS:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"expected a whole number of at most {MOST_DIGITS} digits, got {len(digits)}", node.start_mark
+        )
+    return int(digits)
+
+
+Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+
+
+def _walk(
+    node: yaml.Node, location: Location, lines: dict[Location, int], path: Path, above: tuple[yaml.Node, ...]
+) -> None:
+    """Note the line of every key and item below `node`; those `above` it may not be below it too."""
+    if any(node is each for each in above):
+        raise ConfigError(f"{path}: {dotted(location)} is an alias of what it lies in, without end")
+    if len(lines) > MOST_PLACES:
+        raise ConfigError(f"{path}: expected at most {MOST_PLACES} keys and items, aliases resolved, got more")
+    above = (*above, node)
     if isinstance(node, yaml.MappingNode):
         for key_node, value_node in node.value:
             below = (*location, str(key_node.value))
@@ -99,8 +137,8 @@ def _walk(node: yaml.Node, location: Location, lines: dict[Location, int], path:
             if below in lines:
                 raise ConfigError(f"{path}: {dotted(below)} is given twice, on lines {lines[below]} and {line}")
             lines[below] = line
-            _walk(value_node, below, lines, path)
+            _walk(value_node, below, lines, path, above)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             lines[*location, index] = item.start_mark.line + 1
-            _walk(item, (*location, index), lines, path)
+            _walk(item, (*location, index), lines, path, above)

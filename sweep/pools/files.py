@@ -8,17 +8,18 @@ parted by spaces).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-from zipfile import BadZipFile
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from gapsack.selection.errors import PoolError
+from gapsack.selection.npz import read_npz
+from gapsack.selection.pool.kinds import class_count_of
 from gapsack.selection.pool.lists import Labels, Predictions
+from gapsack.sweep.pools.tables import is_archive, read_table
 
 PREDICTION_COLUMNS = ("VideoId", "LabelConfidencePairs")
 LABEL_COLUMNS = ("VideoId", "Labels")
@@ -36,7 +37,7 @@ def read_predictions(path: Path, *, class_count: int, top_k: int) -> Predictions
     Raises:
         PoolError: the file cannot be read as predictions; it is named.
     """
-    if path.suffix == ".npz":
+    if is_archive(path):
         arrays = _read_arrays(path)
         _require(path, arrays, ("video_ids", "scores"))
         scores = arrays["scores"]
@@ -56,21 +57,21 @@ def read_labels(path: Path, *, class_count: int | None) -> Labels:
     Raises:
         PoolError: the file cannot be read as labels, or does not tell the number of classes and none is given.
     """
-    if path.suffix != ".npz":
+    if class_count is not None:
+        class_count_of(class_count)
+    if not is_archive(path):
         return _named(path, lambda: _labels_of_csv(path, class_count))
     arrays = _read_arrays(path)
     if "indptr" in arrays:
         _require(path, arrays, ("video_ids", "indptr", "indices", "class_count"))
-        return _named(
-            path, lambda: Labels(arrays["video_ids"], arrays["indptr"], arrays["indices"], int(arrays["class_count"]))
-        )
+        return _named(path, lambda: _labels_of_lists(arrays, class_count))
     _require(path, arrays, ("video_ids", "labels"))
     return _named(path, lambda: _labels_of_array(arrays["video_ids"], arrays["labels"], class_count))
 
 
 def _predictions_of_csv(path: Path, class_count: int) -> Predictions:
-    table = _read_table(path, PREDICTION_COLUMNS)
-    pairs = [text.split() for text in table["LabelConfidencePairs"]]
+    video_ids, texts = read_table(path, PREDICTION_COLUMNS)
+    pairs = [text.split() for text in texts]
     lengths = np.array([len(words) for words in pairs])
     if (lengths % 2).any():
         row = int(np.flatnonzero(lengths % 2)[0])
@@ -79,41 +80,59 @@ def _predictions_of_csv(path: Path, class_count: int) -> Predictions:
     indices = np.empty((len(pairs), longest), np.int32)
     scores = np.zeros((len(pairs), longest), np.float32)
     for row, words in enumerate(pairs):
-        try:
-            listed = np.array(words[::2], np.int64)
-            values = np.array(words[1::2], np.float32)
-        except ValueError as error:
-            raise PoolError(f"expected whole class numbers and confidences, got {error} in row {row + 2}") from error
-        if len(listed) and not 0 <= listed.min() <= listed.max() < class_count:
-            raise PoolError(f"expected classes from 0 to {class_count - 1}, got {listed.max()} in row {row + 2}")
+        listed = _classes(words[::2], class_count, f"in row {row + 2}")
+        values = _confidences(words[1::2], row + 2)
         order = np.lexsort((listed, -values))
         missing = longest - len(listed)
         # Enough unlisted classes are among the lowest `longest` ones, whatever is listed.
         unlisted = np.setdiff1d(np.arange(min(class_count, longest + len(listed))), listed)[:missing]
+        if len(unlisted) < missing:
+            raise PoolError(f"expected a class once a video, got one twice in row {row + 2}")
         indices[row] = np.concatenate([listed[order], unlisted])
         scores[row, : len(listed)] = values[order]
-    return Predictions(table["VideoId"].to_numpy(str), indices, scores)
+    return Predictions(video_ids, indices, scores)
 
 
 def _labels_of_csv(path: Path, class_count: int | None) -> Labels:
     if class_count is None:
         raise PoolError("a CSV of labels does not tell how many classes there are: give --classes")
-    table = _read_table(path, LABEL_COLUMNS)
-    rows = [text.split() for text in table["Labels"]]
+    video_ids, texts = read_table(path, LABEL_COLUMNS)
+    rows = [_classes(text.split(), class_count, f"in row {row}") for row, text in enumerate(texts, 2)]
+    indptr = np.cumsum([0, *(len(row) for row in rows)])
+    return Labels(video_ids, indptr, np.concatenate(rows), class_count)
+
+
+def _classes(words: Sequence[str], class_count: int, where: str) -> NDArray[np.int64]:
+    """Class numbers of a CSV; the first wrong one is named."""
     try:
-        indices = np.array([word for words in rows for word in words], np.int32)
+        found = np.array(words, np.int64)
+    except (ValueError, OverflowError):
+        wrong = next(word for word in words if not word.removeprefix("-").isdecimal() or len(word) > len(str(2**60)))
+        raise PoolError(f"expected whole class numbers below {class_count}, got {wrong[:60]!r} {where}") from None
+    outside = (found < 0) | (found >= class_count)
+    if outside.any():
+        raise PoolError(f"expected classes from 0 to {class_count - 1}, got {found[outside][0]} {where}")
+    return found
+
+
+def _confidences(words: Sequence[str], row: int) -> NDArray[np.float32]:
+    try:
+        return np.array(words, np.float32)
     except ValueError as error:
-        raise PoolError(f"expected class numbers parted by spaces in the column Labels, got {error}") from error
-    indptr = np.cumsum([0, *(len(words) for words in rows)])
-    return Labels(table["VideoId"].to_numpy(str), indptr, indices, class_count)
+        raise PoolError(f"expected confidences as numbers, got {error} in row {row}") from error
+
+
+def _labels_of_lists(arrays: dict[str, NDArray[Any]], class_count: int | None) -> Labels:
+    own = class_count_of(arrays["class_count"])
+    if class_count not in (None, own):
+        raise PoolError(f"expected labels of {class_count} classes, got some of {own}")
+    return Labels(arrays["video_ids"], arrays["indptr"], arrays["indices"], own)
 
 
 def _labels_of_array(video_ids: NDArray[Any], labels: NDArray[Any], class_count: int | None) -> Labels:
     if labels.ndim == MATRIX_DIMENSIONS:
         if class_count not in (None, labels.shape[1]):
             raise PoolError(f"expected labels of {class_count} classes, got an array of {labels.shape[1]}")
-        if not np.isin(labels, (0, 1)).all():
-            raise PoolError("expected a matrix of labels to hold 0 and 1 alone, got other values")
         return Labels.from_dense(video_ids, labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise PoolError(
@@ -121,27 +140,11 @@ def _labels_of_array(video_ids: NDArray[Any], labels: NDArray[Any], class_count:
         )
     if class_count is None:
         raise PoolError("class numbers do not tell how many classes there are: give --classes")
-    return Labels(video_ids, np.arange(len(labels) + 1), labels.astype(np.int32), class_count)
-
-
-def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise PoolError(f"expected a CSV file that can be read, got: {error}") from error
-    if not set(columns) <= set(table.columns):
-        raise PoolError(f"expected the columns {','.join(columns)}, got {','.join(map(str, table.columns))}")
-    if table.empty:
-        raise PoolError("expected at least one row, got none")
-    return table
+    return Labels(video_ids, np.arange(len(labels) + 1), labels, class_count)
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise PoolError(f"{path}: expected an .npz archive of plain arrays, got: {error}") from error
+    return read_npz(path, error=PoolError)
 
 
 def _require(path: Path, arrays: dict[str, NDArray[Any]], names: tuple[str, ...]) -> None:

@@ -44,6 +44,7 @@ class ModelImport:
         level: Of the data.
         checkpoints: `name=prefix` of the authors' checkpoints.
         saved_models: `name=folder` or `name@precision=folder` of SavedModels.
+        raw_weights: Take a checkpoint's variables, even where it has their moving averages.
         stored: Precisions in which checkpoints become available beside float32.
         default_precision: What SavedModels that name none are said to be stored in.
         sample_frames: Frames that a model of sampled frames sees of each video.
@@ -58,6 +59,7 @@ class ModelImport:
     level: Literal["frame", "video"]
     checkpoints: Sequence[str]
     saved_models: Sequence[str]
+    raw_weights: bool
     stored: Sequence[str]
     default_precision: str
     sample_frames: int
@@ -130,11 +132,18 @@ class _Work:
         name, precision, path = split_named(text, "a checkpoint as name=prefix")
         if precision is not None:
             raise PoolError(f"expected a checkpoint as name=prefix (--store names precisions), got {text!r}")
-        for place, model in enumerate(read_authors_checkpoint(path)):
+        for place, model in enumerate(read_authors_checkpoint(path, raw=self.options.raw_weights)):
             own = name if place == 0 else f"{name}-{place}"
             self.staged.check_name(own)
             found = ", ".join(f"{key} {value}" for key, value in model.hyperparameters.items())
             self.say(f"{own}: {model.scope} of {path}, a {FAMILY.name} with {found}")
+            if model.averaged:
+                self.say(
+                    f"{own}: {model.averaged} of {len(model.weights)} tensors are the checkpoint's moving averages "
+                    "(--raw-weights takes the variables themselves)"
+                )
+            if model.left_aside:
+                self.say(f"{own}: left aside: {model.left_aside}")
             self._checkpoint(own, model, Path(path))
 
     def _checkpoint(self, name: str, model: AuthorsModel, path: Path) -> None:
@@ -153,6 +162,7 @@ class _Work:
             weights=f"{WEIGHTS_FOLDER}/{weights.name}",
             sample_frames=self.options.sampled,
             task=task.to_dict(),
+            averaged=model.averaged > 0,
         )
         self._stage(name, size_bytes, measured, origin, hyperparameters)
 
@@ -171,7 +181,8 @@ class _Work:
             member = SavedModelMember(name, folder, precision, 1.0, self.options.sampled)
             measured[precision] = self._measure(member, task)
         size_bytes = {precision: path_bytes(folder) for precision, folder in folders.items()}
-        places = {precision: os.path.relpath(folder, self.options.pool) for precision, folder in folders.items()}
+        real = {precision: folder.parent.resolve() / folder.name for precision, folder in folders.items()}
+        places = {precision: os.path.relpath(folder, self.staged.pool) for precision, folder in real.items()}
         sampled, description = self.options.sampled, task.to_dict()
         origin = SavedModelOrigin(saved_models=places, sample_frames=sampled, task=description)
         self._stage(name, size_bytes, measured, origin, {})

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from gapsack.selection.errors import PoolError
 from gapsack.selection.gap import gap_of_lists
-from gapsack.selection.pool import Candidate, CandidatePool, write_candidate, write_labels
-from gapsack.selection.pool.files import LABELS_FILE
+from gapsack.selection.pool import Candidate, CandidatePool
+from gapsack.selection.pool.candidate import check_name
 from gapsack.selection.pool.lists import Labels, Predictions
 from gapsack.sweep.pools.files import read_labels, read_predictions
 from gapsack.sweep.pools.sizes import parse_size_bytes
+from gapsack.sweep.pools.staging import staging
 
 
 def import_candidates(
@@ -25,11 +26,13 @@ def import_candidates(
     top_k: int,
     default_precision: str,
 ) -> CandidatePool:
-    """Read models' predictions and write them into a pool folder, which is made if it is missing.
+    """Read models' predictions and write them into a pool folder, which is made if it is missing: all, or nothing.
+
+    Repeated, it changes nothing: labels and candidates that are there already may be given again.
 
     Args:
         pool: the folder.
-        labels_file: ground truth; None where the pool has it already.
+        labels_file: ground truth; may be None where the pool has it already, and must be the same otherwise.
         predictions: `name=file` or `name@precision=file`.
         sizes: `name=size` or `name@precision=size`; every model needs one.
         class_count: classes of the vocabulary, where the labels do not tell.
@@ -40,16 +43,27 @@ def import_candidates(
         The whole pool, as written.
 
     Raises:
-        PoolError: nothing to import, a model without predictions or size, a name that is taken, files that do not fit.
+        PoolError: nothing to import, a model without predictions or size, a name that is taken by another candidate,
+            files that do not fit.
     """
-    known = pool / LABELS_FILE
-    if labels_file is None and not known.is_file():
-        raise PoolError(f"expected labels (--labels) for the new pool {pool}, got none")
-    if labels_file is not None and known.is_file():
-        raise PoolError(f"expected no --labels for the pool {pool}, which has some already, got {labels_file}")
-    if not predictions:
-        raise PoolError("expected at least one model's predictions (--predictions name=file), got none")
-    labels = read_labels(labels_file or known, class_count=class_count)
+    with staging(pool) as staged:
+        if labels_file is None and staged.labels is None:
+            raise PoolError(f"expected labels (--labels) for the new pool {pool}, got none")
+        if not predictions:
+            raise PoolError("expected at least one model's predictions (--predictions name=file), got none")
+        if labels_file is not None:
+            staged.check_labels(read_labels(labels_file, class_count=class_count), labels_file)
+        labels = staged.labels
+        assert labels is not None
+        for candidate in _candidates(labels, predictions, sizes, top_k, default_precision):
+            staged.add(candidate)
+        return staged.write()
+
+
+def _candidates(
+    labels: Labels, predictions: Sequence[str], sizes: Sequence[str], top_k: int, default_precision: str
+) -> list[Candidate]:
+    """All that are asked for, as options name them."""
     lists: dict[str, dict[str | None, Predictions]] = {}
     for text in predictions:
         name, precision, file = split_named(text, "predictions as name=file or name@precision=file")
@@ -60,17 +74,7 @@ def import_candidates(
     by_name = read_sizes(sizes, default_precision)
     if strangers := sorted(set(by_name) - set(lists)):
         raise PoolError(f"expected predictions for every model with a size, got none for {', '.join(strangers)}")
-    candidates = [_candidate(name, own, by_name.get(name, {}), labels) for name, own in lists.items()]
-    # Everything is checked before anything is written: a new pool is whole, and an old one is not spoilt.
-    CandidatePool(labels, candidates)
-    for name in lists:
-        if (pool / f"{name}.json").exists():
-            raise PoolError(f"expected a new name in the pool {pool}, got {name}, which is there already")
-    if labels_file is not None:
-        write_labels(pool, labels)
-    for candidate in candidates:
-        write_candidate(pool, candidate)
-    return CandidatePool.read(pool)
+    return [_candidate(name, own, by_name.get(name, {}), labels) for name, own in lists.items()]
 
 
 def _candidate(
@@ -96,11 +100,12 @@ def split_named(text: str, expected: str) -> tuple[str, str | None, str]:
     """The parts of `name=value` or `name@precision=value`; the precision is None when not given.
 
     Raises:
-        PoolError: there is no `=`, or an empty part.
+        PoolError: there is no `=`, or an empty part, or the name cannot be a candidate's.
     """
-    match = re.fullmatch(r"([^=@]+)(?:@([^=@]+))?=(.+)", text)
+    match = re.fullmatch(r"([^=@]+)(?:@([^=@]+))?=(.+)", text, re.DOTALL)
     if match is None:
-        raise PoolError(f"expected {expected}, got {text!r}")
+        raise PoolError(f"expected {expected}, got {text[:200]!r}")
+    check_name(match.group(1))
     return match.group(1), match.group(2), match.group(3)
 
 

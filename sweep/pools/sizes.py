@@ -6,10 +6,13 @@ import re
 from pathlib import Path
 
 from gapsack.selection.errors import InputError
+from gapsack.selection.pool.candidate import MAX_SIZE_BYTES
 from gapsack.selection.units import MIB
 
 # The challenge's MB is a MiB, and so is every MB here.
 _UNITS = {"": 1, "b": 1, "kb": 2**10, "kib": 2**10, "mb": MIB, "mib": MIB, "gb": 2**30, "gib": 2**30}
+LONGEST_SHOWN = 60
+"""Characters of what was typed that an error repeats."""
 _NUMBER = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -20,15 +23,26 @@ def parse_size_bytes(text: str) -> int:
         InputError: neither a size nor an existing path, or a size of zero.
     """
     match = _NUMBER.fullmatch(text)
+    shown = repr(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…")
     if match and match.group(2).lower() in _UNITS:
-        size_bytes = round(float(match.group(1)) * _UNITS[match.group(2).lower()])
-    elif Path(text).exists():
+        exact = float(match.group(1)) * _UNITS[match.group(2).lower()]
+        if exact > MAX_SIZE_BYTES:
+            raise InputError(f"expected a size of at most {MAX_SIZE_BYTES} bytes, got {shown}")
+        size_bytes = round(exact)
+    elif _exists(text):
         size_bytes = path_bytes(Path(text))
     else:
-        raise InputError(f"expected a size such as 381.4MiB, a number of bytes, or the path of a model, got {text!r}")
+        raise InputError(f"expected a size such as 381.4MiB, a number of bytes, or the path of a model, got {shown}")
     if size_bytes <= 0:
-        raise InputError(f"expected a size above zero, got {text!r}")
+        raise InputError(f"expected a size above zero, got {shown}")
     return size_bytes
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # longer than a path may be, or with a NUL
+        return False
 
 
 def path_bytes(path: Path) -> int:

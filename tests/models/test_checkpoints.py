@@ -71,11 +71,11 @@ def test_a_file_that_is_missing_damaged_or_no_archive_is_named(tmp_path):
     flipped = bytearray(content)
     flipped[300] ^= 1  # one bit of a value: the archive's checksum tells
     for damaged, found in [
-        (None, "got no file"),
-        (b"", "got another kind"),
-        (b"PK\x03\x04 cut short", "got another kind"),
-        (content[: len(content) // 2], "got another kind"),
-        (bytes(flipped), "cannot be read: Bad CRC-32"),
+        (None, "it is not there"),
+        (b"", "got an empty file"),
+        (b"PK\x03\x04 cut short", "got one whose end is missing or damaged"),
+        (content[: len(content) // 2], "got one whose end is missing or damaged"),
+        (bytes(flipped), "expected the plain array a; got damaged bytes .Bad CRC-32"),
     ]:
         if damaged is not None:
             path.write_bytes(damaged)

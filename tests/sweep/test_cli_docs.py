@@ -29,6 +29,7 @@ def test_all_commands_of_the_design_are_there():
         for name in (
             "pool add",
             "pool add-models",
+            "pool join",
             "import",
             "pareto",
             "ensemble",

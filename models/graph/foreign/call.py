@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gapsack.models.graph.foreign.saved_model import Opened, SavedModelMember
+from gapsack.models.graph.foreign.saved_model import VECTOR_RANK, Opened, SavedModelMember
+from gapsack.models.graph.loading import reading
 from gapsack.models.graph.variables import Variable
 from gapsack.models.tasks import View
 from gapsack.models.tasks.youtube8m import YouTube8M
@@ -34,18 +35,34 @@ def member_output(
     Raises:
         InputError: It cannot read data of this level.
     """
+
+    with reading(member.directory):
+        return _laid_down(opened, member, variables, inputs, task)
+
+
+def _laid_down(
+    opened: Opened,
+    member: SavedModelMember,
+    variables: Mapping[str, Variable],
+    inputs: Mapping[str, Any],
+    task: YouTube8M,
+) -> Any:
     import tensorflow as tf
 
     frames, num_frames = inputs["frames"], inputs["num_frames"]
     if task.level == "video":
         seen, counts = _video_level(opened, member, frames), num_frames
-    elif opened.frames.shape.rank != 3:
+    elif opened.rank == VECTOR_RANK:
         raise InputError(
             f"expected a model of frames for data of frame level, got {member.name}, which takes a vector a video"
         )
     else:
         seen, counts = _frame_level(opened, member, frames, num_frames, task.max_frames)
-    fed = {opened.frames.name: seen}
+    seen = tf.cast(seen, opened.dtype)
+    fed = {
+        tensor.name: seen if columns == slice(None) else seen[..., columns]
+        for tensor, columns in opened.columns(task) or ()
+    }
     if opened.num_frames is not None:
         fed[opened.num_frames.name] = tf.cast(counts, opened.num_frames.dtype)
     fed |= {placeholder: variable.handle for placeholder, variable in variables.items()}
@@ -57,16 +74,16 @@ def member_output(
     (output,) = tf.graph_util.import_graph_def(
         definition, input_map=fed, return_elements=[opened.predictions.name], name="saved_model"
     )
-    return tf.ensure_shape(output, [None, task.classes])
+    return tf.ensure_shape(tf.cast(output, tf.float32), [None, task.classes])
 
 
 def _video_level(opened: Opened, member: SavedModelMember, frames: Any) -> Any:
-    if opened.frames.dtype.name != "float32":
+    if not opened.dtype.is_floating:
         raise InputError(
             f"expected a model of float32 vectors for data of video level, got {member.name}, which takes "
-            f"{opened.frames.dtype.name} frames"
+            f"{opened.dtype.name} frames"
         )
-    return frames[:, 0] if opened.frames.shape.rank == 2 else frames
+    return frames[:, 0] if opened.rank == VECTOR_RANK else frames
 
 
 def _frame_level(
@@ -75,7 +92,7 @@ def _frame_level(
     """Frames and counts as the model wants them: sampled or all, padded to its fixed length, as bytes or features."""
     import tensorflow as tf
 
-    length = opened.frames.shape[1]
+    length = opened.length
     if opened.num_frames is None:
         view = View(length or member.sample_frames)
         sampled = seen_frames({"frames": frames, "num_frames": num_frames}, view, max_frames)
@@ -86,6 +103,6 @@ def _frame_level(
         if length is not None:
             missing = length - tf.shape(seen)[1]
             seen = tf.ensure_shape(tf.pad(seen, [[0, 0], [0, missing], [0, 0]]), [None, length, frames.shape[-1]])
-    if opened.frames.dtype.name == "float32":
+    if opened.dtype.is_floating:
         seen = dequantize(seen, counts)
     return seen, counts

@@ -11,11 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapsack.models.graph.files import file_sizes
-from gapsack.models.graph.names import SAVED_MODEL_FILE, SIGNATURE, scope
+from gapsack.models.graph.loading import load_saved_model, reading
+from gapsack.models.graph.names import SIGNATURE, scope
 from gapsack.models.precisions import Part
 from gapsack.models.tasks import Task
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
+
+VECTOR_RANK = 2
+AUDIO = "audio"
+"""In the name of an input that is audio, where its width does not tell."""
+
+FRAME_TYPES = ("uint8", "float32", "float16")
+PROBABILITY_TYPES = ("float32", "float16", "bfloat16", "float64")
+"""What is computed in another precision is cast: probabilities have no more to lose."""
 
 PREDICTIONS = ("predictions", "probabilities")
 """Output of a signature with several that is taken for the probabilities, the first that is there."""
@@ -25,9 +34,9 @@ PREDICTIONS = ("predictions", "probabilities")
 class SavedModelMember:
     """A SavedModel as a member of the ensemble.
 
-    Its signature (`serving_default`, or the only one) takes either frames [batch, frames, width], uint8 or float32
-    features, with the number of real ones [batch]; or frames alone, evenly spaced ones; or, at video level, a vector
-    [batch, width]. It gives probabilities [batch, classes].
+    Its signature (`serving_default`, or the only one) takes either frames [batch, frames, width], uint8 or features,
+    with the number of real ones [batch]; or frames alone, evenly spaced ones; or, at video level, a vector [batch,
+    width]. Frames and vectors may come in two inputs, rgb and audio. It gives probabilities [batch, classes].
 
     Attributes:
         name: For messages and progress.
@@ -54,7 +63,8 @@ class Opened:
     """A SavedModel's signature, loaded.
 
     Attributes:
-        frames: Its input of frames or vectors, a symbolic tensor.
+        frames: Its inputs of frames or vectors, symbolic tensors alike but for their width: one, or rgb and audio in
+            any order.
         num_frames: Its input of frame counts, if there is one.
         predictions: Its output of probabilities.
         function: The concrete function.
@@ -62,7 +72,7 @@ class Opened:
         constants: Constants, likewise.
     """
 
-    frames: Any
+    frames: tuple[Any, ...]
     num_frames: Any
     predictions: Any
     function: Any
@@ -70,9 +80,36 @@ class Opened:
     constants: dict[str, NDArray[Any]]
 
     @property
-    def width(self) -> int | None:
-        """Values a frame, if the signature says."""
-        return _last_dimension(self.frames)
+    def dtype(self) -> Any:
+        """Of frames or vectors."""
+        return self.frames[0].dtype
+
+    @property
+    def rank(self) -> int:
+        """3 of frames, 2 of vectors."""
+        return int(self.frames[0].shape.rank)
+
+    @property
+    def length(self) -> int | None:
+        """Frames that it takes, if their number is fixed."""
+        return None if self.rank == VECTOR_RANK else self.frames[0].shape[1]
+
+    def columns(self, task: YouTube8M) -> tuple[tuple[Any, slice], ...] | None:
+        """Its inputs, each with the values of a frame that it gets: by width, then by name; None when none fits."""
+        if len(self.frames) == 1:
+            return ((self.frames[0], slice(None)),) if _fits(self.frames[0], task.width) else None
+        rgb, audio = slice(None, task.rgb), slice(task.rgb, None)
+        orders = [
+            order
+            for order in (self.frames, self.frames[::-1])
+            if _fits(order[0], task.rgb) and _fits(order[1], task.audio)
+        ]
+        named = [order for order in orders if AUDIO in order[1].name.lower() and AUDIO not in order[0].name.lower()]
+        if len(orders) > 1 and not named:
+            return None
+        for first, second in named or orders:
+            return (first, rgb), (second, audio)
+        return None
 
     @property
     def classes(self) -> int | None:
@@ -96,22 +133,16 @@ def open_saved_model(directory: Path) -> Opened:
     Raises:
         InputError: There is none, or its signature is not one of `SavedModelMember`.
     """
-    import tensorflow as tf
-
-    if not (directory / SAVED_MODEL_FILE).is_file():
-        raise InputError(f"expected a SavedModel in {directory}, got no {SAVED_MODEL_FILE} there")
-    try:
-        loaded = tf.saved_model.load(str(directory))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise InputError(f"expected a SavedModel in {directory}, which cannot be loaded: {error}") from error
-    function = _signature(loaded, directory)
-    captures = {inner.name: outer for outer, inner in function.graph.captures}
-    inputs = [tensor for tensor in function.inputs if tensor.name not in captures]
-    frames, num_frames = _frames_and_counts(inputs, directory)
-    variables, constants = _captured(function, captures, directory)
-    # Of TensorFlow's function and its output: TensorFlow orders outputs by name.
-    outputs = dict(zip(sorted(function.structured_outputs), function.outputs, strict=True))
-    return Opened(frames, num_frames, _predictions(outputs, directory), function, variables, constants)
+    loaded = load_saved_model(directory)
+    with reading(directory):
+        function = _signature(loaded, directory)
+        captures = {inner.name: outer for outer, inner in function.graph.captures}
+        inputs = [tensor for tensor in function.inputs if tensor.name not in captures]
+        frames, num_frames = _frames_and_counts(inputs, directory)
+        variables, constants = _captured(function, captures, directory)
+        # Of TensorFlow's function and its output: TensorFlow orders outputs by name.
+        outputs = dict(zip(sorted(function.structured_outputs), function.outputs, strict=True))
+        return Opened(frames, num_frames, _predictions(outputs, directory), function, variables, constants)
 
 
 def layouts(opened: Opened, index: int) -> dict[str, Part]:
@@ -136,12 +167,14 @@ def check_task(opened: Opened, member: SavedModelMember, task: Task) -> YouTube8
             f"expected members of known families in a graph of {task.name}, got the SavedModel {member.name}, "
             f"which can be a member of {YouTube8M.name} only"
         )
-    for what, expected, found in (
-        (f"frames of {task.rgb} + {task.audio} values", task.width, opened.width),
-        (f"{task.classes} classes", task.classes, opened.classes),
-    ):
-        if found not in (None, expected):
-            raise InputError(f"expected {what} in the SavedModel {member.directory}, got {found}")
+    if opened.columns(task) is None:
+        parts = "" if len(opened.frames) == 1 else ", in two inputs, audio in one named so,"
+        raise InputError(
+            f"expected frames of {task.rgb} + {task.audio} values{parts} in the SavedModel {member.directory}, got "
+            f"{' and '.join(_told(tensor) for tensor in opened.frames)}"
+        )
+    if opened.classes not in (None, task.classes):
+        raise InputError(f"expected {task.classes} classes in the SavedModel {member.directory}, got {opened.classes}")
     return task
 
 
@@ -155,25 +188,28 @@ def _signature(loaded: Any, directory: Path) -> Any:
     raise InputError(f"expected a signature {SIGNATURE}, or just one, in the SavedModel {directory}, got {names}")
 
 
-def _frames_and_counts(inputs: list[Any], directory: Path) -> tuple[Any, Any]:
-    frames = [t for t in inputs if t.dtype.name in ("float32", "uint8") and t.shape.rank in (2, 3)]
+def _frames_and_counts(inputs: list[Any], directory: Path) -> tuple[tuple[Any, ...], Any]:
+    frames = tuple(t for t in inputs if t.dtype.name in FRAME_TYPES and t.shape.rank in (VECTOR_RANK, 3))
     counts = [t for t in inputs if t.dtype.is_integer and t.shape.rank == 1]
-    fits = len(frames) == 1 and len(counts) <= 1 and len(frames) + len(counts) == len(inputs)
+    alike = len({(t.dtype.name, t.shape.rank, *t.shape[1:-1]) for t in frames}) == 1
+    fits = alike and len(frames) <= 2 and len(counts) <= 1 and len(frames) + len(counts) == len(inputs)
     if not fits or any(tensor.shape[0] is not None for tensor in inputs):
         raise InputError(
-            "expected frames [None, frames, width] as uint8 or float32 with their counts [None], or a vector [None, "
-            f"width] as float32, as inputs of the SavedModel {directory}, got {_described(inputs)}"
+            "expected frames [None, frames, width] as uint8, float32 or float16 with their counts [None], or a vector "
+            "[None, width] as float32 or float16, in one input or in two alike, rgb and audio, of the SavedModel "
+            f"{directory}, got {_described(inputs)}"
         )
-    return frames[0], next(iter(counts), None)
+    return frames, next(iter(counts), None)
 
 
 def _predictions(outputs: dict[str, Any], directory: Path) -> Any:
-    fitting = {name: t for name, t in outputs.items() if t.dtype.name == "float32" and t.shape.rank == 2}
+    fitting = {name: t for name, t in outputs.items() if t.dtype.name in PROBABILITY_TYPES and t.shape.rank == 2}
     named = [fitting[name] for name in PREDICTIONS if name in fitting]
     if not named and len(fitting) != 1:
+        told = ", ".join(f"{name} {t.dtype.name} {t.shape}" for name, t in outputs.items()) or "none"
         raise InputError(
-            f"expected one float32 output [None, classes], or one named {' or '.join(PREDICTIONS)}, of the SavedModel "
-            f"{directory}, got {_described(list(outputs.values()))}"
+            f"expected one output [None, classes] of fractions, or one named {' or '.join(PREDICTIONS)}, of the "
+            f"SavedModel {directory}, got {told}"
         )
     return (named or list(fitting.values()))[0]
 
@@ -204,5 +240,14 @@ def _last_dimension(tensor: Any) -> int | None:
     return None if size is None else int(size)
 
 
+def _fits(tensor: Any, width: int) -> bool:
+    return _last_dimension(tensor) in (None, width)
+
+
+def _told(tensor: Any) -> str:
+    """The name of an input, and its values a frame."""
+    return f"{_last_dimension(tensor)} in {tensor.name.partition(':')[0]}"
+
+
 def _described(tensors: list[Any]) -> str:
-    return ", ".join(f"{t.dtype.name} {t.shape}" for t in tensors) or "none"
+    return ", ".join(f"{t.name.partition(':')[0]} {t.dtype.name} {t.shape}" for t in tensors) or "none"

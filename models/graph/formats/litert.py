@@ -91,7 +91,7 @@ class LiteGraph:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated", UserWarning)
                 self._runner = tf.lite.Interpreter(model_content=model).get_signature_runner(SIGNATURE)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise InputError(
                 f"expected a LiteRT graph with the signature {SIGNATURE} in {where}, got {error}"
             ) from error

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gapsack.models.graph.definition import graph_definition
 from gapsack.models.graph.formats import Format
+from gapsack.models.graph.loading import reading
 from gapsack.models.graph.members import AnyMember
 from gapsack.models.graph.network import Network, build_network
 from gapsack.models.graph.output import GraphOutput, checked_inputs
@@ -80,19 +81,14 @@ class MetaGraph:
 
     def __init__(self, directory: str | Path, *, top_k: int = 20) -> None:
         import tensorflow as tf
-        from google.protobuf.message import DecodeError
 
         v1, prefix = tf.compat.v1, Path(directory) / PREFIX
         self._top_k = top_k
         with tf.Graph().as_default() as graph:
             self._session = v1.Session(graph=graph)
-            try:
+            with reading(Path(directory), f"a MetaGraph {META_FILE} and its weights"):
                 _restore(self._session, prefix)
-            except (OSError, ValueError, DecodeError, tf.errors.OpError) as error:
-                raise InputError(
-                    f"expected a MetaGraph {META_FILE} and its weights in {directory}, got {error}"
-                ) from error
-            found = {name: v1.get_collection(name)[0] for name in graph.get_all_collection_keys()}
+                found = {name: v1.get_collection(name)[0] for name in graph.get_all_collection_keys()}
         names = ", ".join(sorted(found)) or "none"
         found.pop(v1.GraphKeys.GLOBAL_VARIABLES, None)
         self._predictions = found.pop(PREDICTIONS, None)

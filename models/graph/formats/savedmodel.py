@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gapsack.models.graph.definition import graph_definition
 from gapsack.models.graph.formats import Format
+from gapsack.models.graph.loading import load_saved_model, reading
 from gapsack.models.graph.members import AnyMember
 from gapsack.models.graph.names import RECORDS_SIGNATURE, SAVED_MODEL_FILE, SIGNATURE, VARIABLES_PREFIX
 from gapsack.models.graph.network import DECODED, OUTPUTS, Network, build_network
@@ -62,14 +63,13 @@ class Graph:
 
     def __init__(self, directory: str | Path) -> None:
         folder = Path(directory)
-        if not (folder / SAVED_MODEL_FILE).is_file():
-            raise InputError(f"expected a SavedModel in {folder}, got no {SAVED_MODEL_FILE} there")
-        self.loaded = _loaded(folder)
+        self.loaded = load_saved_model(folder)
         if SIGNATURE not in self.loaded.signatures:
             raise InputError(f"expected the signature {SIGNATURE} in {folder}, got none such")
         self._predict: Callable[..., dict[str, Any]] = self.signature(SIGNATURE)
-        specs = self.signature(SIGNATURE).structured_input_signature[1]
-        self._types = {name: spec.dtype.as_numpy_dtype for name, spec in specs.items()}
+        with reading(folder):
+            specs = self.signature(SIGNATURE).structured_input_signature[1]
+            self._types = {name: spec.dtype.as_numpy_dtype for name, spec in specs.items()}
         self.inputs: tuple[str, ...] = tuple(sorted(specs))
 
     def signature(self, name: str) -> Any:
@@ -113,15 +113,6 @@ class Graph:
         if RECORDS_SIGNATURE not in self.loaded.signatures:
             raise InputError("expected a graph of a task that has records, got one that takes arrays")
         return _output(self.signature(RECORDS_SIGNATURE)(serialized=tf.constant(records)))
-
-
-def _loaded(folder: Path) -> Any:
-    import tensorflow as tf
-
-    try:
-        return tf.saved_model.load(str(folder))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise InputError(f"expected a SavedModel in {folder}, which cannot be loaded: {error}") from error
 
 
 def _output(tensors: dict[str, Any]) -> GraphOutput:

@@ -44,9 +44,10 @@ class YouTube8M(Task):
     def __post_init__(self) -> None:
         if self.level not in ("frame", "video"):
             raise InputError(f"expected level frame or video, got {self.level!r}")
-        for name in ("classes", "rgb", "max_frames"):
-            if getattr(self, name) < 1:
-                raise InputError(f"expected {name} of at least 1, got {getattr(self, name)}")
+        for name, least in (("classes", 1), ("rgb", 1), ("audio", 0), ("max_frames", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**31:
+                raise InputError(f"expected {name} as a whole number of at least {least}, got {value!r}")
 
     @property
     def width(self) -> int:

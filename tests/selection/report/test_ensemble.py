@@ -59,6 +59,18 @@ def test_without_a_pool_the_file_has_no_such_key(path):
         (BY_HAND | {"blend": "mean"}, "blend is 'mean'"),
         (BY_HAND | {"format": "gapsack.ensemble/2"}, "has the format 'gapsack.ensemble/1'"),
         ([], "a JSON object; got list"),
+        (BY_HAND | {"members": [1]}, "members.0 is 1"),
+        (BY_HAND | {"members": [{"name": "a", "weight": "x"}]}, "members.0.weight is 'x'"),
+        (BY_HAND | {"members": [{"name": "a", "weight": "1"}]}, "members.0.weight is '1'"),
+        (BY_HAND | {"members": [{"name": "a", "weight": True}]}, "members.0.weight is True"),
+        (BY_HAND | {"members": [{"name": "a", "weight": 1, "size_bytes": 3.0}]}, "members.0.size_bytes is 3.0"),
+        (BY_HAND | {"members": [{"name": "a", "weight": -1}]}, "weights are positive; that of a is -1.0"),
+        (BY_HAND | {"members": [{"name": "a", "weight": 2}]}, "weights sum to 1, within 0.005; these sum to 2.0"),
+        (
+            BY_HAND | {"members": [{"name": "a", "weight": 0.5}, {"name": "a", "weight": 0.5}]},
+            "each member once, in one precision; a is there again",
+        ),
+        (BY_HAND | {"budget_bytes": 2**70}, "budget_bytes is above 0"),
     ],
 )
 def test_what_is_no_ensemble_is_told_with_its_file_and_key(path, record, told):
@@ -66,3 +78,14 @@ def test_what_is_no_ensemble_is_told_with_its_file_and_key(path, record, told):
         Ensemble.read(write(path, record))
     assert str(caught.value).startswith(f"{path}: ")
     assert told in str(caught.value)
+
+
+def test_weights_rounded_by_hand_are_a_mean(path):
+    members = [{"name": name, "weight": 0.333} for name in "abc"]
+    assert len(Ensemble.read(write(path, BY_HAND | {"members": members})).members) == 3
+
+
+def test_a_key_given_twice_is_refused(path):
+    path.write_text('{"members": [{"name": "a", "weight": 1, "weight": 0.5}], "budget_bytes": 9}')
+    with pytest.raises(InputError, match="the key 'weight' twice in one object"):
+        Ensemble.read(path)

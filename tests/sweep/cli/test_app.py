@@ -1,5 +1,7 @@
+import errno
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -63,8 +65,38 @@ def test_errors_made_on_purpose_are_a_sentence_and_an_exit_code(app, kind, code,
     assert result.stdout == ""
 
 
-def test_errors_of_ours_keep_their_trace(app):
-    assert isinstance(CliRunner().invoke(app, ["fail", "bug"]).exception, ZeroDivisionError)
+@pytest.mark.parametrize("words", [["fail", "bug", "--debug"], ["--debug", "fail", "bug"]])
+def test_an_error_that_nobody_foresaw_is_a_sentence_and_its_trace_is_shown_when_asked_for(app, words):
+    plain, debug = (CliRunner().invoke(app, typed) for typed in (["fail", "bug"], words))
+    sentence = "Failed: an error of gapsack's own, ZeroDivisionError; with --debug the same command shows where\n"
+    assert (plain.exit_code, plain.stdout, plain.stderr) == (1, "", sentence)
+    assert debug.exit_code == 1
+    assert debug.stderr.startswith("Traceback")
+    assert "in fail" in debug.stderr
+    assert debug.stderr.endswith(sentence)
+
+
+def test_after_two_dashes_debug_is_a_word(app):
+    done = CliRunner().invoke(app, ["fail", "--", "--debug"])
+    assert "KeyError: '--debug'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "sentence"),
+    [
+        (errno.EISDIR, 2, "Error: expected a path that can be used, got a/b: Is a directory\n"),
+        (errno.ENAMETOOLONG, 2, "Error: expected a path that can be used, got a/b: File name too long\n"),
+        (errno.ENOSPC, 1, "Failed: expected the system to do its part, got: No space left on device, with a/b\n"),
+        (errno.EIO, 1, "Failed: expected the system to do its part, got: Input/output error, with a/b\n"),
+    ],
+)
+def test_what_the_system_answers_is_a_sentence(app, number, code, sentence):
+    @app.command()
+    def answer():
+        raise OSError(number, os.strerror(number), "a/b")
+
+    done = CliRunner().invoke(app, ["answer"])
+    assert (done.exit_code, done.stderr) == (code, sentence)
 
 
 def test_wrong_usage_exits_with_2(app):

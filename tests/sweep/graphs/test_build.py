@@ -48,6 +48,7 @@ def write_pool(folder: Path, **origin: Any) -> Path:
         own = {"family": "gated_netvlad", "weights": f"../{name}.npz", "sample_frames": 4, "level": "frame"}
         record = {
             "name": name,
+            "size_bytes": {precision: sizes.size_bytes("gated_netvlad", hyperparameters, precision)},
             "hyperparameters": hyperparameters,
             "origin": {**own, "max_frames": MAX_FRAMES, **origin},
         }

@@ -45,7 +45,8 @@ FIRST: dict[str, Any] = {
 def pack(folder: Path, **origins: dict[str, Any]) -> Any:
     for name, origin in origins.items():
         hyperparameters = MODEL if "family" in origin else {}
-        replace_json(folder / "pool" / f"{name}.json", {"origin": origin, "hyperparameters": hyperparameters})
+        record = {"name": name, "size_bytes": {"float32": 5}, "origin": origin, "hyperparameters": hyperparameters}
+        replace_json(folder / "pool" / f"{name}.json", record)
     members = tuple(Chosen(name, "float32", 1 / len(origins), 5) for name in origins)
     Ensemble(members, total_bytes=5 * len(members), budget_bytes=99).write(folder / "ensemble.json")
     return read_packing(folder / "ensemble.json")
@@ -90,3 +91,11 @@ def test_a_wrong_origin_is_told_with_its_file_and_key(tmp_path: Path) -> None:
 def test_a_task_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="weather"):
         pack(tmp_path, a=TRIAL | {"task": {"name": "weather"}})
+
+
+def test_a_precision_that_the_candidate_has_not_is_refused(tmp_path: Path) -> None:
+    pack(tmp_path, a=TRIAL)
+    for precision, got in (("float16", "got float16"), ("", "got none")):
+        Ensemble((Chosen("a", precision, 1.0, 5),), total_bytes=5, budget_bytes=99).write(tmp_path / "ensemble.json")
+        with pytest.raises(InputError, match=rf"expected a in a precision that it has \(float32\), {got}"):
+            read_packing(tmp_path / "ensemble.json")

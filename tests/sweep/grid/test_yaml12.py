@@ -75,3 +75,30 @@ def test_a_file_that_cannot_be_read_is_a_config_error(tmp_path):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="not UTF-8"):
         read_document(tmp_path / "binary.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: &a [*a]", "a[0] is an alias of what it lies in"),
+        ("a: &a {b: {c: *a}}", "a.b.c is an alias of what it lies in"),
+        ("[" * 5000, "nested too deep"),
+        ("a: " + "[" * 3000 + "]" * 3000, "nested too deep"),
+        ("a: 1\x07", "special characters are not allowed"),
+        ("a: " + "9" * 5000, "at most 40 digits, got 5000"),
+        ("a: !!timestamp x", "not of its tag"),
+        ("a: !!bool x", "not of its tag"),
+        ("? [a]\n: 1", "unhashable key"),
+        ("a: !!python/object:os.system {}", "could not determine a constructor"),
+        (
+            "a: &a [1,1,1,1,1,1,1,1,1,1]\n"
+            + "".join(f"{b}: &{b} [{','.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdefg", "bcdefgh", strict=True)),
+            "at most 1000000 keys and items",
+        ),
+    ],
+)
+def test_yaml_that_no_one_means_is_a_sentence(text, told, tmp_path):
+    (tmp_path / "grid.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_document(tmp_path / "grid.yaml")
+    assert told in str(caught.value)

@@ -48,10 +48,9 @@ def test_a_pool_grows_model_by_model(tmp_path: Path) -> None:
     assert set(whole["b"].by_precision) == {"int8"}
     expected = gap_at_k(np.load(a)["scores"].astype(np.float32), np.load(labels)["labels"])
     assert whole["a"].metrics["gap"] == pytest.approx(expected, abs=1e-12)
-    with pytest.raises(PoolError, match="has some already"):
-        run_import(pool, labels, [f"c={a}"], ["c=3MiB"])
-    with pytest.raises(PoolError, match="a, which is there already"):
-        run_import(pool, None, [f"a={a}"], ["a=3MiB"])
+    for size, file in (("4MiB", a), ("3MiB", b)):
+        with pytest.raises(PoolError, match="a, which is there already"):
+            run_import(pool, None, [f"a={file}"], [f"a={size}"])
 
 
 def test_a_wrong_import_writes_nothing(tmp_path: Path) -> None:

@@ -55,6 +55,59 @@ def test_float16_ensembles_are_read_scope_by_scope(forward_pass, tmp_path):
         assert_allclose(second.weights[name], values.astype(np.float16))
 
 
+def test_moving_averages_are_the_weights_where_there_are_some(forward_pass, tmp_path):
+    weights = forward_pass[0]
+    averages = {f"{name}/ExponentialMovingAverage": values / 2 for name, values in weights.items() if "bn" not in name}
+    slots = {f"{name}/Adam": values for name, values in weights.items() if "bn" not in name}
+    path = save(tmp_path / "model.ckpt-1", {**weights, **averages, **slots, "global_step": np.int64(7)})
+    (found,), (raw,) = read_authors_checkpoint(path), read_authors_checkpoint(path, raw=True)
+    assert (found.averaged, raw.averaged) == (len(averages), 0)
+    for name, values in weights.items():
+        assert_allclose(raw.weights[name], values)
+        assert_allclose(found.weights[name], values if "bn" in name else values / 2)
+    count = len(averages)
+    assert found.left_aside == f"{count} × Adam, {count} × raw weights, global_step"
+    assert raw.left_aside == f"{count} × Adam, {count} × ExponentialMovingAverage, global_step"
+
+
+def test_the_case_of_the_averaged_checkpoint(shared_cases):
+    (found,) = read_authors_checkpoint(shared_cases / "ema_checkpoint" / "model.ckpt-200000")
+    assert found.averaged == len(found.weights)
+
+
+def test_a_checkpoint_file_of_another_machine_names_what_lies_beside_it(forward_pass, tmp_path):
+    save(tmp_path / "model.ckpt-1", forward_pass[0])
+    state = tmp_path / "checkpoint"
+    for named in ("/home/someone/train/model.ckpt-1", "model.ckpt-1"):
+        state.write_text(f'model_checkpoint_path: "{named}"\n')
+        (found,) = read_authors_checkpoint(tmp_path)
+        assert found.scope == "tower"
+    state.write_text('model_checkpoint_path: "/home/someone/train/model.ckpt-2"\n')
+    with pytest.raises(InputError, match=r"expected a TensorFlow checkpoint at .*ckpt-2"):
+        read_authors_checkpoint(tmp_path)
+    state.unlink()
+    with pytest.raises(InputError, match=r"a file named checkpoint in the folder .*prefixes there: model\.ckpt-1"):
+        read_authors_checkpoint(tmp_path)
+
+
+def test_a_damaged_checkpoint_is_a_sentence(forward_pass, tmp_path):
+    path = save(tmp_path / "model.ckpt-1", forward_pass[0])
+    index, data = tmp_path / "model.ckpt-1.index", tmp_path / "model.ckpt-1.data-00000-of-00001"
+    whole = data.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for damaged in (bytes(flipped), whole[: len(whole) // 2], b""):
+        data.write_bytes(damaged)
+        with pytest.raises(InputError, match="expected a TensorFlow checkpoint at"):
+            read_authors_checkpoint(path)
+    data.unlink()
+    with pytest.raises(InputError, match="expected a TensorFlow checkpoint at"):
+        read_authors_checkpoint(path)
+    index.write_bytes(index.read_bytes()[:50])
+    with pytest.raises(InputError, match="expected a TensorFlow checkpoint at"):
+        read_authors_checkpoint(path)
+
+
 def test_what_is_no_gated_netvlad_is_named(forward_pass, tmp_path):
     weights = dict(forward_pass[0])
     shapes = {name.removeprefix("tower/"): values.shape for name, values in weights.items()}

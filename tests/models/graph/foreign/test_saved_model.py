@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose
 
 from gapsack.models.errors import GraphError
 from gapsack.models.graph import Graph, SavedModelMember, build_graph, reserve_bytes
+from gapsack.models.graph.foreign.saved_model import open_saved_model
 from gapsack.models.graph.formats import load_graph
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
@@ -157,6 +158,97 @@ def test_litert_takes_them_and_a_metagraph_says_that_it_does_not(videos: SimpleN
         build_graph([vectors], tmp_path / "meta", task=TASKS["video"], format="metagraph")
 
 
+def save_in_two(
+    folder: Path,
+    level: str,
+    *,
+    names: tuple[str, str] = ("rgb", "audio"),
+    widths: tuple[int | None, int | None] = (8, 4),
+    half: bool = False,
+) -> Path:
+    """A model that takes rgb and audio apart, and may compute in float16."""
+    rng = np.random.default_rng(5)
+    module = tf.Module()
+    module.kernels = [tf.Variable(rng.standard_normal((size, CLASSES)), dtype=tf.float32) for size in (8, 4)]
+    middle = [None] if level == "frame" else []
+    first, second = (
+        tf.TensorSpec([None, *middle, width], tf.float32, name=name) for name, width in zip(names, widths, strict=True)
+    )
+
+    @tf.function(input_signature=[first, second])
+    def serve(rgb: Any, audio: Any) -> Any:
+        pooled = [tf.reduce_mean(part, 1) if level == "frame" else part for part in (rgb, audio)]
+        logits = pooled[0] @ module.kernels[0] + 2 * pooled[1] @ module.kernels[1]
+        probabilities = tf.sigmoid(logits)
+        return {"predictions": tf.cast(probabilities, tf.float16) if half else probabilities, "logits": logits}
+
+    tf.saved_model.save(module, str(folder), signatures=serve)
+    return folder
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "float16"])
+@pytest.mark.parametrize(
+    ("names", "widths"), [(("rgb", "audio"), (8, 4)), (("z", "a"), (8, 4)), (("video", "the_audio"), (None, None))]
+)
+def test_rgb_and_audio_in_two_inputs_are_told_by_width_or_name(
+    names: tuple[str, str], widths: tuple[int | None, int | None], half: bool, videos: SimpleNamespace, tmp_path: Path
+) -> None:
+    folder = save_in_two(tmp_path / "two", "video", names=names, widths=widths, half=half)
+    build_graph([member(folder)], tmp_path / "graph", task=TASKS["video"])
+    output = Graph(tmp_path / "graph").predict({"frames": videos.vectors, "num_frames": np.ones(10)})
+    vectors = videos.vectors[:, 0]
+    expected = answer(folder, **{names[0]: vectors[:, :8], names[1]: vectors[:, 8:]})
+    assert output.probabilities.dtype == np.float32
+    assert_allclose(output.probabilities, expected, atol=1e-6 if not half else 1e-3)
+
+
+def test_frames_come_in_two_inputs_too(videos: SimpleNamespace, tmp_path: Path) -> None:
+    folder = save_in_two(tmp_path / "two", "frame", half=True)
+    build_graph([member(folder)], tmp_path / "graph", task=TASKS["frame"])
+    output = Graph(tmp_path / "graph").predict({"frames": videos.frames, "num_frames": videos.num_frames})
+    counts = np.minimum(videos.num_frames, 300)
+    index = (2 * np.arange(5) + 1) * np.maximum(counts, 1)[:, None] // 10
+    seen = features_of(np.take_along_axis(videos.frames, index[..., None], axis=1), np.full(10, 5))
+    expected = answer(folder, rgb=seen[..., :8], audio=seen[..., 8:])
+    assert_allclose(output.probabilities[counts >= 5], expected[counts >= 5], atol=1e-3)
+
+
+def test_frames_may_be_wanted_in_half_precision(videos: SimpleNamespace, tmp_path: Path) -> None:
+    half = save_pooling(tmp_path / "half", tf.float16)
+    build_graph([member(half)], tmp_path / "graph", task=TASKS["frame"])
+    counts = np.minimum(videos.num_frames, 300).astype(np.int64)
+    expected = answer(half, frames=features_of(videos.frames[:, :300], counts).astype(np.float16), n=counts)
+    output = Graph(tmp_path / "graph").predict({"frames": videos.frames, "num_frames": videos.num_frames})
+    assert_allclose(output.probabilities, expected, atol=1e-5)
+
+
+def test_two_inputs_that_cannot_be_told_apart_are_named(tmp_path: Path) -> None:
+    blind = save_in_two(tmp_path / "blind", "video", names=("a", "b"), widths=(None, None))
+    wide = save_in_two(tmp_path / "wide", "video", widths=(8, 4))
+    for folder, task, told in (
+        (blind, TASKS["video"], "8 . 4 values, in two inputs, audio in one named so,.* got None in a and None in b"),
+        (wide, YouTube8M("video", CLASSES, 6, 6), "got 4 in .*audio and 8 in .*rgb|got 8 in .*rgb and 4 in .*audio"),
+    ):
+        with pytest.raises(InputError, match=told):
+            build_graph([member(folder)], tmp_path / "graph", task=task)
+
+
+def test_whatever_tensorflow_raises_of_a_damaged_one_is_a_sentence(tmp_path: Path) -> None:
+    whole = save_in_two(tmp_path / "whole", "video") / "saved_model.pb"
+    content, rng = whole.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(25):
+        damaged = bytearray(content)
+        for place in rng.integers(0, len(content), 8):
+            damaged[place] = rng.integers(0, 256)
+        whole.write_bytes(bytes(damaged[: rng.integers(len(content) // 2, len(content) + 1)]))
+        try:
+            open_saved_model(whole.parent)
+        except InputError:
+            refused += 1
+    assert refused > 20
+
+
 def test_signatures_that_do_not_fit_are_named(tmp_path: Path) -> None:
     vectors, raw = save_keras(tmp_path / "vectors", (WIDTH,)), save_pooling(tmp_path / "raw")
     narrow, few = YouTube8M("frame", CLASSES, 8, 3), YouTube8M("frame", 7, 8, 4)
@@ -189,8 +281,8 @@ def test_signatures_that_do_not_fit_are_named(tmp_path: Path) -> None:
         (member(raw), "video", "takes uint8 frames"),
         (member(raw), narrow, r"expected frames of 8 \+ 3 values in the SavedModel .*raw, got 12"),
         (member(raw), few, "expected 7 classes in .*raw, got 30"),
-        (member(tmp_path / "text"), "frame", r"as inputs of the SavedModel .*got string"),
-        (member(tmp_path / "two"), "video", r"one named predictions or probabilities.*got float32"),
+        (member(tmp_path / "text"), "frame", r"in one input or in two alike.*got frames string"),
+        (member(tmp_path / "two"), "video", r"one named predictions or probabilities.*got a float32 .*, b float32"),
         (member(tmp_path / "table"), "video", "such as a lookup table"),
         (member(tmp_path / "signatures"), "video", "a signature serving_default, or just one.*one, other"),
         (member(tmp_path / "damaged"), "video", "which cannot be loaded"),
