@@ -117,20 +117,13 @@ class _Search:
         )
 
     def _best_single(self, found: Found) -> Entry | None:
-        singles = [entry for subset, entry in found.board.level("cheap").items() if len(subset) == 1]
-        fitting = [entry for entry in singles if self._space.fits(entry.subset)]
-        return found.board.ranked(fitting)[0] if fitting else None
+        return next((entry for entry in found.entries() if len(entry.subset) == 1), None)
 
     def _runner_up(self, found: Found, chosen: Entry) -> Entry | None:
         """The best-scored other set of candidates: other precisions or members without weight make no other set."""
         mine = self._weighty(chosen)
-        others = [
-            entry
-            for level in found.board.levels.values()
-            for entry in level.values()
-            if entry.subset != chosen.subset and self._space.is_allowed(entry.subset) and self._weighty(entry) != mine
-        ]
-        return found.board.ranked(others)[0] if others else None
+        others = (e for e in found.entries() if e.subset != chosen.subset and self._weighty(e) != mine)
+        return next(others, None)
 
     def _weighty(self, entry: Entry) -> frozenset[int]:
         pairs = zip(entry.subset, entry.scored.weights, strict=True)

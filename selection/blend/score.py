@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from gapsack.selection.blend.weights import on_simplex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -13,31 +17,43 @@ if TYPE_CHECKING:
     from gapsack.selection.metrics.objectives import Objective
     from gapsack.selection.rows.rows import Rows
 
+    Near = tuple[NDArray[np.float64], float]
+
+KEPT_CENTRES = 8  # neighbourhoods whose rows are kept; a fine search climbs from fewer starts side by side
+
 
 @dataclass
 class BlendScore:
-    """A blend's score as a function of its weights; counts its calls.
+    """A blend's score as a function of its weights, which are normalised before anything else is done with them.
 
-    Near a centre fewer entries can matter, and the score is computed on those alone: the same value, in less time.
+    Near a centre fewer entries can matter, and the score is computed on those alone: the same value, in less time. May
+    be called from several threads.
     """
 
     rows: Rows
     objective: Objective
     columns: NDArray[np.int64]
-    calls: int = 0
-    _near: Rows | None = None
-    _centre: NDArray[np.float64] | None = None
-    _radius: float = 0.0
+    _near: OrderedDict[tuple[bytes, float], Rows] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
 
-    def focus(self, weights: NDArray[np.float64], radius: float) -> None:
-        """Prepare for many calls whose weights all lie within ``radius`` of these; others stay possible."""
-        if self.objective.top_k is not None and len(self.columns) == self.rows.column_count:
-            self._near = self.rows.near(weights, radius, self.objective.top_k)
-            self._centre, self._radius = weights, radius
-
-    def __call__(self, weights: NDArray[np.float64]) -> float:
-        """Score of the blend with these weights."""
-        self.calls += 1
-        inside = self._centre is not None and float(np.abs(weights - self._centre).max()) <= self._radius
-        rows = self._near if inside and self._near is not None else self.rows
+    def __call__(self, weights: NDArray[np.float64], near: Near | None = None) -> float:
+        """Score of the blend with these weights; ``near`` is a (centre, radius) of which many calls are made."""
+        weights = on_simplex(weights)
+        rows = self.rows
+        if near is not None and self._narrows and float(np.abs(weights - near[0]).max()) <= near[1]:
+            rows = self._rows_near(*near)
         return self.objective.score(rows, self.columns, weights)
+
+    @property
+    def _narrows(self) -> bool:
+        return self.objective.top_k is not None and len(self.columns) == self.rows.column_count
+
+    def _rows_near(self, centre: NDArray[np.float64], radius: float) -> Rows:
+        assert self.objective.top_k is not None
+        key = (centre.tobytes(), radius)
+        with self._lock:  # the second of two that want the same rows waits for them
+            if key not in self._near:
+                self._near[key] = self.rows.near(centre, radius, self.objective.top_k)
+                while len(self._near) > KEPT_CENTRES:
+                    self._near.popitem(last=False)
+            return self._near[key]

@@ -33,8 +33,8 @@ def greedy(board: Board, rule: Rule) -> Subset:
     best, best_votes = -np.inf, votes
     for round_index in range(MAX_ROUNDS):
         members = tuple(sorted(votes))
-        joiners = sorted(space.additions(members), key=lambda n: board.loss(tuple(sorted((*members, n)))))
-        choices = [*members, *joiners[:MAX_CHOICES]]
+        joiners = board.joining(members, space.additions(members), MAX_CHOICES)
+        choices = [*members, *joiners]
         if not choices:
             break
         tasks = [_task(board, _voted(votes, choice)) for choice in choices]
@@ -55,16 +55,15 @@ def greedy(board: Board, rule: Rule) -> Subset:
     total = sum(best_votes.values())
     start = tuple(best_votes[number] / total for number in subset)
     board.add_start(subset, start)
+    board.evaluate_at([(subset, start)])
     return subset
 
 
 def by_loss(board: Board, subset: Subset) -> Subset:
     """Fill a subset until nothing more fits, each time with what lowers the squared error most."""
-    while True:
-        joiners = board.space.additions(subset)
-        if not joiners:
-            return subset
-        subset = min((tuple(sorted((*subset, number))) for number in joiners), key=board.loss)
+    while joiners := board.joining(subset, board.space.additions(subset), 1):
+        subset = tuple(sorted((*subset, *joiners)))
+    return subset
 
 
 def at_random(board: Board, rng: np.random.Generator) -> Subset:

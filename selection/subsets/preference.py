@@ -76,8 +76,12 @@ def preferred(
 
 def _smaller_ones(board: Board, best: Entry) -> list[Entry]:
     """Ensembles to compare: all that were searched at some length, and what dropping members one by one leaves."""
-    entries = [entry for (effort, _), level in board.levels.items() if effort != "cheap" for entry in level.values()]
-    entries += [entry for subset, entry in board.level("cheap").items() if len(subset) == 1]
+    entries = [
+        entry
+        for effort, level in board.levels.items()
+        for entry in level.values()
+        if effort != "cheap" or len(entry.subset) == 1
+    ]
     subset = best.subset
     try:
         while len(subset) > 1:
@@ -85,12 +89,12 @@ def _smaller_ones(board: Board, best: Entry) -> list[Entry]:
             allowed = [rest for rest in rests if board.space.is_allowed(rest)]
             if not allowed:
                 break
-            ranked = board.ranked(board.evaluate(allowed, "quick", best.scored.blend))
+            ranked = board.ranked(board.evaluate(allowed, "quick"))
             entries += ranked
             subset = ranked[0].subset
     except Stopped:
         pass  # asked to stop: compare what there is
-    return [without_idle(board, entry) for entry in entries if board.space.is_allowed(entry.subset)]
+    return [without_idle(board, entry) for entry in entries if board.counts_for(entry)]
 
 
 def _size(board: Board, entry: Entry) -> int:

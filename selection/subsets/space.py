@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gapsack.selection.errors import BudgetError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gapsack.selection.pool import Candidate, CandidatePool
     from gapsack.selection.pool.lists import Predictions
@@ -82,6 +84,8 @@ class Space:
         self.required = frozenset(index[name] for name in constraints.must_have)
         self.exclusive = [frozenset(index[name] for name in group) for group in constraints.never_together]
         self._rivals = self._rivalries()
+        self._rooms = np.array([item.room_bytes for item in self.items], np.int64)
+        self._costs = np.array([item.costs for item in self.items], np.float64)
         self._check()
 
     def _rivalries(self) -> dict[int, frozenset[int]]:
@@ -144,20 +148,19 @@ class Space:
         )
 
     def additions(self, subset: Subset) -> list[int]:
-        """Items that may join a subset."""
-        return list(self._additions(subset))
-
-    def _additions(self, subset: Subset) -> Iterator[int]:
-        taken = {self.items[number].candidate for number in subset}
-        left_bytes = self.constraints.room_bytes - self.room_bytes(subset)
-        for number, item in enumerate(self.items):
-            if (
-                item.room_bytes <= left_bytes  # first, because of most items it settles the matter
-                and item.candidate not in taken
-                and not (self._rivals[item.candidate] & taken)
-                and self.fits((*subset, number))
-            ):
-                yield number
+        """Items that may join a subset, ascending."""
+        limits = self.constraints
+        if limits.max_members is not None and len(subset) >= limits.max_members:
+            return []
+        open_to = self._rooms <= limits.room_bytes - self.room_bytes(subset)
+        for place, limit in enumerate(limits.limits.values()):
+            open_to &= sum(self.items[number].costs[place] for number in subset) + self._costs[:, place] <= limit
+        for number in subset:
+            candidate = self.items[number].candidate
+            for closed in (candidate, *self._rivals[candidate]):
+                open_to[self.of_candidate.get(closed, [])] = False
+        found: list[int] = np.flatnonzero(open_to).tolist()
+        return found
 
     def is_allowed(self, subset: Subset) -> bool:
         """Whether a subset has one item of a candidate at most, fits, and keeps every constraint."""
@@ -171,7 +174,7 @@ class Space:
 
     def is_maximal(self, subset: Subset) -> bool:
         """Whether nothing may join."""
-        return next(self._additions(subset), None) is None
+        return not self.additions(subset)
 
 
 def _items(

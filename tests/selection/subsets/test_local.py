@@ -23,7 +23,7 @@ def outcome(seed, options, monkeypatch, *, moves=None, models=9, budget=120):
     space = Space(pool, None, options.constraints(budget))
     with monkeypatch.context() as patch:
         if moves is not None:
-            patch.setattr(find_module, "enumerate_subsets", lambda space: None)
+            patch.setattr(find_module, "enumerate_subsets", lambda space, check: None)
             patch.setattr(local_search, "MOVES", moves)
         return find(pool.labels, np.arange(50), space, objective_of("gap"), options)
 
