@@ -50,6 +50,32 @@ def enumerate_subsets(
     return None if len(walk.found.maximal) > max_maximal else walk.found
 
 
+def allowed_subsets(space: Space, most: int, check: Callable[[], None] = lambda: None) -> list[Subset] | None:
+    """Every allowed subset, in order of size, or None when there are more than ``most``."""
+    found: list[Subset] = []
+    waiting: list[tuple[int, Subset, int]] = [(0, (), 0)]
+    candidates = list(space.of_candidate)
+    room, most_members = space.constraints.room_bytes, space.constraints.max_members
+    while waiting:
+        place, chosen, used_bytes = waiting.pop()
+        if chosen and space.is_allowed(chosen):
+            found.append(chosen)
+            if len(found) > most:
+                return None
+            if len(found) % CHECKED_STEPS == 0:
+                check()
+        if most_members is not None and len(chosen) == most_members:
+            continue
+        for further in range(place, len(candidates)):
+            for number in space.of_candidate[candidates[further]]:
+                used = used_bytes + space.items[number].room_bytes
+                if used <= room:
+                    waiting.append((further + 1, (*chosen, number), used))
+        if len(waiting) > MAX_STEPS:
+            return None
+    return sorted(found, key=lambda subset: (space.room_bytes(subset), subset))
+
+
 class _Walk:
     """Depth first over candidates, the largest first: take one of its items, or leave it out.
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapsack.selection.blend.evaluate import Task
 from gapsack.selection.blend.runner import Stopped
+from gapsack.selection.blend.weights import on_simplex
 from gapsack.selection.report.bootstrap import bootstrap
 from gapsack.selection.subsets.board import Board, Entry
 from gapsack.selection.subsets.members import voters_of
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from gapsack.selection.subsets.find import Found
     from gapsack.selection.subsets.options import Options
 
+LEAST_WEIGHT = 1e-3  # of a member that must be there and would have none: what is listed votes
 RESAMPLES = 200  # for a standard error, which needs fewer than an interval
 
 
@@ -29,7 +32,7 @@ def stripped(found: Found) -> Entry:
 
 
 def without_idle(board: Board, entry: Entry) -> Entry:
-    """An entry without members of weight zero, other than those that must be there."""
+    """An entry without members of weight zero; one that must be there gets ``LEAST_WEIGHT``, and is scored with it."""
     space = board.space
     kept = [
         place
@@ -38,7 +41,12 @@ def without_idle(board: Board, entry: Entry) -> Entry:
     ]
     subset = tuple(entry.subset[place] for place in kept)
     weights = tuple(entry.scored.weights[place] for place in kept)
-    return Entry(subset, replace(entry.scored, columns=space.columns_of(subset), weights=weights))
+    columns = space.columns_of(subset)
+    if min(weights) > 0.0:
+        return Entry(subset, replace(entry.scored, columns=columns, weights=weights))
+    raised = on_simplex(np.maximum(weights, LEAST_WEIGHT))
+    task = Task(columns, "fixed", entry.scored.blend, (tuple(float(weight) for weight in raised),))
+    return Entry(subset, board.runner.evaluator(task))
 
 
 def preferred(
