@@ -162,12 +162,12 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
         sum(max(c.size_bytes.values()) + checked.member_reserve_bytes for c in pool.candidates) + checked.reserve_bytes
     )
     asked = everything if max_budget_bytes is None else max_budget_bytes
-    Space(pool, checked.precisions, checked.constraints(asked))  # an error at once where nothing fits
+    whole = Space(pool, checked.precisions, checked.constraints(everything))
+    limited = whole.within(asked - checked.reserve_bytes)
     objective = objective_of(checked.metric)
     tune, report = split_videos(pool.labels.video_count, checked.tune_share, checked.seed)
-    whole = Space(pool, checked.precisions, checked.constraints(everything))
     with runner_on(pool.labels, tune, whole, objective, checked) as runner:
-        space, entries, summary = _search(pool, runner, checked, asked, whole)
+        space, entries, summary = _search(runner, checked, whole, limited)
     within = [entry for entry in entries if space.room_bytes(entry.subset) + checked.reserve_bytes <= asked]
     points = partial(_points, pool, space, report, objective=objective, reserve_bytes=checked.reserve_bytes)
     return Frontier(
@@ -181,7 +181,7 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
 
 
 def _search(
-    pool: CandidatePool, runner: Runner, options: Options, budget_bytes: int, whole: Space
+    runner: Runner, options: Options, whole: Space, limited: Space
 ) -> tuple[Space, list[Entry], dict[str, Any]]:
     """The space of all budgets, everything in it that was scored, and what was done."""
     losses: dict[Subset, float] = {}
@@ -194,7 +194,7 @@ def _search(
         listed = allowed_subsets(whole, MOST_LISTED, runner.check)
         if listed is None:
             # Then the budget asked for keeps the search smaller; else every budget is searched, whichever is asked for.
-            space = Space(pool, options.precisions, options.constraints(budget_bytes))
+            space = limited
         counts["feasible"] = None if listed is None else len(listed) + 1
         for blend in blends_of(options):
             layers.append(Layers(Board(space, runner, blend, options.progress, losses=losses)))
@@ -211,8 +211,7 @@ def _search(
             counts["budgets_searched"] = 0
             for room in sorted({space.room_bytes(subset) for subset in listed or ()}):
                 runner.check()
-                below = Space(pool, options.precisions, options.constraints(room + options.reserve_bytes))
-                one = find_with(runner, below, options, losses)
+                one = find_with(runner, whole.within(room), options, losses)
                 found += [without_idle(one.board, one.best), *one.entries()]
                 counts["budgets_searched"] += 1
             runner.check()

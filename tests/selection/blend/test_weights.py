@@ -5,7 +5,7 @@ import pytest
 from pools import dense_case, pool_of
 
 from gapsack.selection.blend.weights import Products, log_loss_weights, on_simplex
-from gapsack.selection.metrics.dense import log_loss
+from gapsack.selection.metrics.dense import binary_log_loss
 from gapsack.selection.rows.rows import build_rows
 
 
@@ -42,8 +42,8 @@ def test_least_squares_leaves_out_a_useless_model_and_bears_a_copied_one():
 def test_log_loss_weights_beat_every_other_point_of_the_simplex(case):
     scores, labels, rows = case
     weights = log_loss_weights(rows, np.full(4, 0.25))
-    best = log_loss(np.tensordot(weights, scores, 1), labels)
-    assert all(best <= log_loss(np.tensordot(p, scores, 1), labels) + 1e-4 for p in simplex_points(4, 100))
+    best = binary_log_loss(np.tensordot(weights, scores, 1), labels)
+    assert all(best <= binary_log_loss(np.tensordot(p, scores, 1), labels) + 1e-4 for p in simplex_points(4, 100))
 
 
 def test_conjugate_directions_stay_on_the_simplex_and_separate_the_error(case):
