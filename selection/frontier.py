@@ -20,9 +20,9 @@ from pydantic import TypeAdapter, ValidationError
 from gapsack.selection.blend.evaluate import Blend
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.errors import InputError
-from gapsack.selection.files import read_json
 from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.report.ensemble import Member
+from gapsack.selection.rows.alike import alike
 from gapsack.selection.search import split_videos
 from gapsack.selection.subsets.board import Board, Entry
 from gapsack.selection.subsets.enumeration import allowed_subsets
@@ -36,7 +36,6 @@ from gapsack.selection.units import mib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from os import PathLike
 
     from numpy.typing import NDArray
 
@@ -83,6 +82,7 @@ class Frontier:
         singles: the best models to have alone by rising budget, scored on the same videos as the points.
         videos: how many videos tuned, and how many were held out.
         split: seed and tuning share that chose those videos.
+        notes: sentences on what limits the figures.
     """
 
     points: tuple[Point, ...]
@@ -91,23 +91,21 @@ class Frontier:
     singles: tuple[Point, ...] = ()
     videos: dict[str, int] = field(default_factory=dict)
     split: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return {"format": FORMAT, **asdict(self)}
 
     @classmethod
-    def read(cls, path: str | PathLike[str]) -> Frontier:
-        """Read ``frontier.json``. Raises an InputError that names the file."""
-        record = read_json(path)
+    def from_dict(cls, record: Any) -> Frontier:
+        """The frontier of plain data, as ``to_dict`` makes it. Raises an InputError that names what is wrong."""
         try:
             found: Frontier = _reader().validate_python(record)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise InputError(
-                f"{path}: expected a frontier (select frontier writes one); {where}: {first['msg']}."
-            ) from error
+            where = ".".join(map(str, first["loc"])) or "the record"
+            raise InputError(f"expected a frontier, as select frontier writes it; {where}: {first['msg']}.") from error
         return found
 
     def at(self, budget_bytes: int) -> Point:
@@ -162,6 +160,7 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
         sum(max(c.size_bytes.values()) + checked.member_reserve_bytes for c in pool.candidates) + checked.reserve_bytes
     )
     asked = everything if max_budget_bytes is None else max_budget_bytes
+    pool, notes = alike(pool)
     whole = Space(pool, checked.precisions, checked.constraints(everything))
     limited = whole.within(asked - checked.reserve_bytes)
     objective = objective_of(checked.metric)
@@ -177,6 +176,7 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
         singles=points([entry for entry in within if len(entry.subset) == 1]),
         videos={"tuning": len(tune), "held_out": len(report)},
         split={"seed": checked.seed, "tune_share": checked.tune_share},
+        notes=notes,
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from gapsack.selection.errors import BudgetError
 from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.report.record import Contender, Outcome, Scorer
+from gapsack.selection.rows.alike import alike
 from gapsack.selection.subsets.find import Found, find
 from gapsack.selection.subsets.members import members_of, voters_of
 from gapsack.selection.subsets.options import Options
@@ -62,6 +63,7 @@ class _Search:
     """One search of a pool, and what of its outcome is reported."""
 
     def __init__(self, pool: CandidatePool, budget_bytes: int, options: Options) -> None:
+        pool, self._notes = alike(pool)
         self._labels = pool.labels
         self._budget_bytes = budget_bytes
         self._options = options
@@ -81,6 +83,7 @@ class _Search:
             preference=preference,
             search=found.summary,
             folds=[self._fold(fold) for fold in range(1, options.folds)] if len(scorer.held_out) else [],
+            notes=self._notes,
         )
         reserve_bytes = options.reserve_bytes + len(chosen.subset) * options.member_reserve_bytes
         return scorer.ensemble(outcome, budget_bytes=self._budget_bytes, reserve_bytes=reserve_bytes)

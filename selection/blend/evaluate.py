@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from gapsack.selection.blend.kept import Kept
 from gapsack.selection.blend.polish import COARSE_STEPS, FINE_STEPS, Move, between_pairs, moves_for, pattern, quick
 from gapsack.selection.blend.probes import Climb, Outcome, Probe, Request, Solve, together
 from gapsack.selection.blend.score import BlendScore
@@ -68,34 +67,6 @@ class Scored:
     scores: tuple[float, ...] = ()
 
 
-class _Kept:
-    """The last few of what requests of one blend share. Another process begins without any."""
-
-    def __init__(self) -> None:
-        self._scores: OrderedDict[Any, BlendScore] = OrderedDict()
-        self._locks: dict[Any, Lock] = {}
-        self._lock = Lock()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_Kept, ())
-
-    def get(self, key: Any, make: Any) -> BlendScore:
-        """What is kept under a key, made by the first who wants it while others wait."""
-        with self._lock:
-            mine = self._locks.setdefault(key, Lock())
-        with mine:
-            with self._lock:
-                if key in self._scores:
-                    self._scores.move_to_end(key)
-                    return self._scores[key]
-            made: BlendScore = make()
-            with self._lock:
-                self._scores[key] = made
-                while len(self._scores) > KEPT_BLENDS:
-                    self._locks.pop(self._scores.popitem(last=False)[0], None)
-            return made
-
-
 @dataclass(frozen=True)
 class Evaluator:
     """Scores tasks on one set of videos. Holds plain arrays, so it can be sent to another process."""
@@ -103,7 +74,7 @@ class Evaluator:
     rows: Rows
     products: Products
     objective: Objective
-    _kept: _Kept = field(default_factory=_Kept, compare=False)
+    _kept: Kept[BlendScore] = field(default_factory=lambda: Kept(KEPT_BLENDS), compare=False)
 
     @classmethod
     def of(cls, rows: Rows, objective: Objective) -> Evaluator:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapsack.selection.blend.kept import Kept
 from gapsack.selection.blend.weights import on_simplex
 
 if TYPE_CHECKING:
@@ -33,8 +32,7 @@ class BlendScore:
     rows: Rows
     objective: Objective
     columns: NDArray[np.int64]
-    _near: OrderedDict[tuple[bytes, float], Rows] = field(default_factory=OrderedDict)
-    _lock: Lock = field(default_factory=Lock)
+    _near: Kept[Rows] = field(default_factory=lambda: Kept(KEPT_CENTRES))
 
     def __call__(self, weights: NDArray[np.float64], near: Near | None = None) -> float:
         """Score of the blend with these weights; ``near`` is a (centre, radius) of which many calls are made."""
@@ -50,10 +48,5 @@ class BlendScore:
 
     def _rows_near(self, centre: NDArray[np.float64], radius: float) -> Rows:
         assert self.objective.top_k is not None
-        key = (centre.tobytes(), radius)
-        with self._lock:  # the second of two that want the same rows waits for them
-            if key not in self._near:
-                self._near[key] = self.rows.near(centre, radius, self.objective.top_k)
-                while len(self._near) > KEPT_CENTRES:
-                    self._near.popitem(last=False)
-            return self._near[key]
+        k = self.objective.top_k
+        return self._near.get((centre.tobytes(), radius), lambda: self.rows.near(centre, radius, k))

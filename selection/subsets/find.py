@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapsack.selection.blend.bound import upper_bound
 from gapsack.selection.blend.evaluate import Evaluator
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.rows.rows import build_rows
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 NEGLIGIBLE_SCORE = 2e-7  # what dropping members may cost in all
 WORTH_TRYING = 2e-5  # what it may cost at first sight, before the weights of the others are searched finely
+PROVED = 1e-9  # distance from the bound at which it is reached
+MOST_BOUNDED = 64  # subsets up to which each has a bound of its own
+LARGEST_COUNT = 2**53  # beyond, a count of subsets says no more than that there are very many
 MAX_REFINEMENTS = 4  # races among the neighbours of the best, when not all subsets were listed
 
 
@@ -40,11 +44,13 @@ class Found:
         boards: everything that was scored, a board for each kind of blend.
         best: the best ensemble.
         summary: plain data for ``Ensemble.search``.
+        subsets: all maximal ones, where they were listed.
     """
 
     boards: tuple[Board, ...]
     best: Entry
     summary: dict[str, Any]
+    subsets: list[Subset]
 
     @property
     def board(self) -> Board:
@@ -67,7 +73,8 @@ def find(labels: Labels, videos: NDArray[np.int64], space: Space, objective: Obj
         options: the user's.
     """
     with runner_on(labels, videos, space, objective, options) as runner:
-        return find_with(runner, space, options)
+        found = find_with(runner, space, options)
+        return replace(found, summary=found.summary | _proved(found, runner.evaluator, options))
 
 
 def runner_on(
@@ -95,6 +102,7 @@ def find_with(runner: Runner, space: Space, options: Options, losses: dict[Subse
         losses: squared errors by subset that earlier searches of the same pool computed; more are added.
     """
     known = {} if losses is None else losses
+    before = runner.evaluations
     searches: list[_Search] = []
     reason = ""
     for blend in blends_of(options):
@@ -116,12 +124,40 @@ def find_with(runner: Runner, space: Space, options: Options, losses: dict[Subse
         "feasible": first.feasible,
         "maximal": first.maximal,
         "evaluated": evaluated,
-        "evaluations": runner.evaluations,
-        "could_still_win": sum(search.tally.open for search in searches),
-        "complete": reason.startswith("Complete"),
+        "evaluations": runner.evaluations - before,
+        "left_by_the_rule": sum(search.tally.open for search in searches),
+        "ended_by_itself": not any(search.stopped for search in searches),
         "stop_reason": reason,
     }
-    return Found(boards, best, summary)
+    return Found(boards, best, summary, first.subsets)
+
+
+def _proved(found: Found, evaluator: Evaluator, options: Options) -> dict[str, Any]:
+    """What is certain: a score that no allowed ensemble exceeds, how far the best is from it, and who could exceed it.
+
+    The rules by which a search leaves subsets out are none of this: they say what is likely.
+    """
+    space = found.board.space
+    rows, objective = evaluator.rows, evaluator.objective
+
+    def bound(subset: Subset) -> float | None:
+        columns = space.columns_of(subset)
+        bounds = [upper_bound(rows, objective, columns, blend) for blend in blends_of(options)]
+        return max((each for each in bounds if each is not None), default=None)
+
+    # Of few subsets each has a bound of its own, which is lower than one for all candidates that fit.
+    fitting = tuple(number for number in range(len(space.items)) if space.fits((number,)))
+    one_by_one = found.subsets if 0 < len(found.subsets) <= MOST_BOUNDED else [fitting]
+    bounds = [each for each in map(bound, one_by_one) if each is not None]
+    if not bounds:
+        return {"upper_bound": None, "gap_to_bound": None, "could_still_win": None, "complete": False}
+    highest, score = max(bounds), found.best.score
+    return {
+        "upper_bound": highest,
+        "gap_to_bound": max(highest - score, 0.0),
+        "could_still_win": sum(each > score + PROVED for each in bounds) if one_by_one is found.subsets else None,
+        "complete": highest <= score + PROVED,
+    }
 
 
 class _Search:
@@ -133,6 +169,7 @@ class _Search:
         self.tally = Tally()
         self.rng = np.random.default_rng([options.seed, 2])
         self.strategy = "none"
+        self.subsets: list[Subset] = []
         self.feasible: int | None = None
         self.maximal: int | None = None
         self.stopped = False
@@ -163,19 +200,22 @@ class _Search:
             )
         if self.tally.open:
             return (
-                f"Ended at the cap of a round with {self.tally.open} subsets that could still have won; "
-                "--exhaustive evaluates all."
+                f"Ended at the cap of a round, with {self.tally.open} subsets left that the race's rule of thumb had "
+                "not ruled out; --exhaustive evaluates all."
             )
         if self.strategy == "local search":
             return (
-                "Complete: no move from the best improves it; with too many subsets to list, a better one that no "
-                "start led to cannot be excluded."
+                "Ended by itself: no move that was tried from the best improves it; with too many subsets to list, a "
+                "better one that no start led to cannot be excluded."
             )
         if self.options.exhaustive:
-            return "Complete: every maximal subset was evaluated with full weight search."
+            return (
+                "Ended by itself: every maximal subset had the full weight search, which finds good weights, not "
+                "provably the best."
+            )
         return (
-            "Complete: every subset took part, and each one left out would have had to gain more from weight search "
-            "than any that was tried."
+            "Ended by itself: every subset took part, and by a rule of thumb none that was left out wins: it would "
+            "have had to gain more from weight search than any that was tried."
         )
 
     def _subsets(self) -> tuple[list[Subset], list[Subset]]:
@@ -187,7 +227,8 @@ class _Search:
         listed = enumerate_subsets(board.space, check=board.runner.check)
         if listed is not None:
             self.strategy = "enumeration"
-            self.feasible, self.maximal = listed.feasible, len(listed.maximal)
+            self.maximal, self.subsets = len(listed.maximal), listed.maximal
+            self.feasible = listed.feasible if listed.feasible < LARGEST_COUNT else None
             return listed.maximal, greedy_ones
         self.strategy = "local search"
         restarts(board, greedy_ones, self.options.restarts, self.rng)

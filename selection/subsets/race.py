@@ -8,10 +8,11 @@
 4. In order of that: line searches from more starts, and a search by small transfers between members.
 5. In order of that: the finest such search, from every start.
 
-Rounds 2 to 5 share one rule. A subset's score in a round is its prediction from the round before plus a gain. Subsets
-are taken in order of the prediction; the round ends when all others would have to gain more than any subset gained so
-far to beat the best. What a round leaves out could have won only by gaining more than everything that was tried. A
-round that its cap or a request to stop cuts short counts the subsets for which the rule was not yet met.
+Rounds 2 to 5 share one rule, a rule of thumb. A subset's score in a round is its prediction from the round before plus
+a gain. Subsets are taken in order of the prediction; the round ends when all others would have to gain more than any
+subset gained so far to beat the best. What a round leaves out could have won only by gaining more than everything that
+was tried, which makes it unlikely and proves nothing (what is proved: ``selection.blend.bound``). A round that its cap
+or a request to stop cuts short counts the subsets for which the rule was not yet met.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ SPREAD = 32  # subsets over the whole range of losses, which show what a loss pr
 
 @dataclass
 class Tally:
-    """Subsets that the rounds of a race left out though the rule did not rule them out."""
+    """Subsets that the rounds of a race left out though the rule of thumb did not rule them out."""
 
     open: int = 0
 
@@ -160,14 +161,14 @@ class _Laps:
             scores[batch] = [entry.score for entry in found]
             if self.exhaustive or len(entries) < rnd.least:
                 continue
-            could_win = self._could_win(predict(scores), scores, queue[len(entries) :])
-            if could_win == 0 or len(entries) >= rnd.most:
-                self.tally.open += could_win
+            not_ruled_out = self._not_ruled_out(predict(scores), scores, queue[len(entries) :])
+            if not_ruled_out == 0 or len(entries) >= rnd.most:
+                self.tally.open += not_ruled_out
                 break
         return self.board.ranked(entries)
 
     @staticmethod
-    def _could_win(predictions: Floats, scores: Floats, left: Places) -> int:
+    def _not_ruled_out(predictions: Floats, scores: Floats, left: Places) -> int:
         """How many of those left beat the best if they gain as much on their prediction as any subset did so far."""
         largest_gain = float(np.nanmax(scores - predictions))
         return int((predictions[left] + largest_gain >= np.nanmax(scores)).sum())

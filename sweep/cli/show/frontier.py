@@ -43,6 +43,8 @@ def print_frontier(record: Mapping[str, Any], path: Path) -> None:
     print_table(columns, [_row(point) for point in record["points"]])
     out = output()
     out.print(f"\n{record['search']['stop_reason']}")
+    for note in record.get("notes", ()):
+        out.print(note)
     out.print(f"Frontier: {path}")
 
 

@@ -65,4 +65,4 @@ def test_two_hundred_candidates():
     assert found.search["strategy"] == "local search"
     assert found.search["maximal"] is None
     assert found.tuning_score > found.best_single["tuning_score"]
-    assert "no move from the best improves it" in found.search["stop_reason"]
+    assert "no move that was tried from the best improves it" in found.search["stop_reason"]
