@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 MOST_LISTED = 300_000  # ensembles whose squared errors are all computed
 MOST_SEARCHED = 300  # ensembles up to which every budget is searched by itself
 FORMAT = "gapsack.frontier/1"
+CONSTRAINTS = ("precisions", "max_members", "must_have", "never_together", "limits")
 T = TypeVar("T")
 
 
@@ -83,6 +84,7 @@ class Frontier:
         videos: how many videos tuned, and how many were held out.
         split: seed and tuning share that chose those videos.
         notes: sentences on what limits the figures.
+        constrained: whether ensembles had to keep more than their budget.
     """
 
     points: tuple[Point, ...]
@@ -92,6 +94,7 @@ class Frontier:
     videos: dict[str, int] = field(default_factory=dict)
     split: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    constrained: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -118,11 +121,13 @@ class Frontier:
     def with_ensemble(self, ensemble: Ensemble) -> Frontier:
         """The frontier with what a search for one budget found, where that is ahead.
 
-        An ensemble whose score is of other videos or another metric is not comparable, and changes nothing.
+        An ensemble whose score is of other videos or another metric is not comparable, and changes nothing; nor does
+        any where the frontier's keep constraints of their own.
         """
         held_out = ensemble.held_out or {}
         same = (
-            ensemble.metric == self.metric
+            not self.constrained
+            and ensemble.metric == self.metric
             and ensemble.tuning_score is not None
             and held_out.get("videos", 0) == self.videos.get("held_out")
             and ensemble.seeds.get("seed") == self.split.get("seed")
@@ -177,6 +182,7 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
         videos={"tuning": len(tune), "held_out": len(report)},
         split={"seed": checked.seed, "tune_share": checked.tune_share},
         notes=notes,
+        constrained=any(getattr(checked, name) for name in CONSTRAINTS),
     )
 
 

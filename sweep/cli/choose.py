@@ -72,6 +72,7 @@ def ensemble(
     from gapsack.sweep.cli.show.ensemble import print_ensemble
     from gapsack.sweep.cli.show.searching import searching
     from gapsack.sweep.graphs.ensembles import budget_bytes, write_ensemble
+    from gapsack.sweep.graphs.frontiers import offer_to_frontier
     from gapsack.sweep.graphs.reserve import Reserve
     from gapsack.sweep.runs.sources import find_pool
 
@@ -81,6 +82,8 @@ def ensemble(
         found = search_ensemble(candidates, budget_bytes=budget, **Reserve.of(candidates).options(), **options)
     path = out or source.beside("ensemble_file", "ensemble.json")
     record = write_ensemble(found, path, source.path).to_dict()
+    if source.run is not None:
+        offer_to_frontier(found, source.run.frontier_file)
     if json:
         print_json(record)
     else:
@@ -104,6 +107,7 @@ def frontier(
     from gapsack.selection.pool import CandidatePool
     from gapsack.sweep.cli.show.frontier import print_frontier, write_frontier, write_plot
     from gapsack.sweep.cli.show.searching import searching
+    from gapsack.sweep.graphs.frontiers import with_ensemble_of
     from gapsack.sweep.graphs.reserve import Reserve
     from gapsack.sweep.runs.sources import find_pool
 
@@ -111,6 +115,8 @@ def frontier(
     candidates = CandidatePool.read(source.path)
     with searching(asked) as options:
         found = search_frontier(candidates, **Reserve.of(candidates).options(), **options)
+    if source.run is not None:
+        found = with_ensemble_of(found, source.run.ensemble_file)
     path = out or source.beside("frontier_file", "frontier.json")
     record = write_frontier(found, path)
     if plot is not None:

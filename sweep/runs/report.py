@@ -34,6 +34,7 @@ def sweep_records(run: RunFolder) -> SweepRecords:
         inferior=inferior_trials(state.trials, grid.budget.precision),
         ensembles=tuple(Ensemble.read(path) for path in (run.ensemble_file,) if path.exists()),
         frontier=frontier_points(read_json(run.frontier_file)) if run.frontier_file.exists() else (),
+        frontier_singles=frontier_points(read_json(run.frontier_file), "singles") if run.frontier_file.exists() else (),
         budget_bytes=grid.budget.size_bytes,
         data=_data_facts(state),
         environment=_environment(state.trials),
@@ -41,8 +42,13 @@ def sweep_records(run: RunFolder) -> SweepRecords:
     )
 
 
-def frontier_points(frontier: Mapping[str, Any]) -> tuple[FrontierPoint, ...]:
-    """The content of frontier.json; scores are those on videos that did not tune the ensembles, where there are any."""
+def frontier_points(frontier: Mapping[str, Any], key: str = "points") -> tuple[FrontierPoint, ...]:
+    """The content of frontier.json; scores are those on videos that did not tune the ensembles, where there are any.
+
+    Args:
+        frontier: the file's content.
+        key: `points`, or `singles`, which files of earlier versions have not.
+    """
     return tuple(
         FrontierPoint(
             budget_bytes=point["budget_bytes"],
@@ -50,7 +56,7 @@ def frontier_points(frontier: Mapping[str, Any]) -> tuple[FrontierPoint, ...]:
             gap=point["tuning_score"] if point["held_out_score"] is None else point["held_out_score"],
             members=tuple(member["name"] for member in point["members"]),
         )
-        for point in frontier["points"]
+        for point in frontier.get(key, ())
     )
 
 
