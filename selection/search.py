@@ -81,7 +81,7 @@ class _Search:
             best_single=None if single is None else self._contender(single),
             runner_up=None if runner_up is None else self._contender(runner_up),
             preference=preference,
-            search=found.summary,
+            search=found.summary_of(chosen),
             folds=[self._fold(fold) for fold in range(1, options.folds)] if len(scorer.held_out) else [],
             notes=self._notes,
         )

@@ -57,6 +57,14 @@ class Found:
         """The board of the best ensemble's blend."""
         return next(board for board in self.boards if board.blend == self.best.scored.blend)
 
+    def summary_of(self, chosen: Entry) -> dict[str, Any]:
+        """The summary, what is proved being told of the entry that was chosen in the end."""
+        bound = self.summary.get("upper_bound")
+        if bound is None:
+            return self.summary
+        gap = max(bound - chosen.score, 0.0)
+        return self.summary | {"gap_to_bound": gap, "complete": gap <= PROVED}
+
     def entries(self) -> list[Entry]:
         """Everything that was scored and could have been returned, best first."""
         return self.board.ranked(entry for board in self.boards for entry in board.entries())

@@ -112,9 +112,7 @@ def test_reported_weights_score_what_is_reported(seed, metric, blend, prefer):
     assert NAIVE[metric](mixed[tune], labels[tune]) == pytest.approx(found.tuning_score, abs=1e-12 * scale)
     assert NAIVE[metric](mixed[held_out], labels[held_out]) == pytest.approx(found.held_out["score"], abs=1e-12 * scale)
     assert found.search["upper_bound"] >= found.tuning_score - 1e-9
-    assert found.search["gap_to_bound"] == pytest.approx(
-        max(found.search["upper_bound"] - found.tuning_score, 0.0), abs=0.01
-    )
+    assert found.search["gap_to_bound"] == max(found.search["upper_bound"] - found.tuning_score, 0.0)
 
 
 @settings(max_examples=6, deadline=None)
@@ -130,14 +128,14 @@ def test_both_blends_are_never_behind_either(seed, metric):
     assert found["auto"].tuning_score >= found["probability"].tuning_score
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 10_000), blend=st.sampled_from(["probability", "auto"]))
 def test_the_frontier_is_never_behind_a_search_whatever_the_largest_budget(seed, blend):
     _, _, pool = random_case(seed, models=4)
     options = {"blend": blend, "reserve_bytes": 3, "member_reserve_bytes": 2}
     whole = frontier(pool, **options)
     smallest = whole.points[0].budget_bytes
-    for budget in sorted({*np.linspace(smallest, whole.points[-1].budget_bytes + 5, 7).astype(int).tolist()}):
+    for budget in sorted({*np.linspace(smallest, whole.points[-1].budget_bytes + 5, 4).astype(int).tolist()}):
         one = search_ensemble(pool, budget_bytes=budget, prefer="score", resamples=5, **options)
         assert whole.at(budget).tuning_score >= one.tuning_score - 1e-9
         assert frontier(pool, max_budget_bytes=budget, **options).at(budget) == whole.at(budget)

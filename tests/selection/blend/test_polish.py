@@ -46,3 +46,14 @@ def test_moves_stay_on_the_simplex_whatever_they_start_from(moves):
             assert moved.sum() == pytest.approx(1.0)
             assert (moved >= 0.0).all()
             assert np.abs(moved - start).max() > 0.0
+
+
+@pytest.mark.parametrize("own", [1.0 - 2.0**-53, 1.0 - 1e-15, 1e-17])
+def test_a_member_with_nearly_everything_gives_to_others_what_it_loses(own):
+    """Where 1 - own is all rounding, so is what it divides."""
+    start = np.array([own, 3e-17, 0.0])
+    for move in along_axes(range(3)):
+        moved = move(start, 0.1)
+        if moved is not None:
+            assert moved.sum() == pytest.approx(1.0, abs=1e-12)
+            assert (moved >= 0.0).all()
