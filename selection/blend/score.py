@@ -40,7 +40,8 @@ class BlendScore:
         rows = self.rows
         if near is not None and self._narrows and float(np.abs(weights - near[0]).max()) <= near[1]:
             rows = self._rows_near(*near)
-        return self.objective.score(rows, self.columns, weights)
+        voting = np.flatnonzero(weights)  # what has no weight adds zeros: the same score, in less time
+        return self.objective.score(rows, self.columns[voting], weights[voting])
 
     @property
     def _narrows(self) -> bool:

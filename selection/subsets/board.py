@@ -133,12 +133,16 @@ class Board:
         """
         looked_at = list(numbers)
         if subset and len(looked_at) > SHORT_LIST:
-            products = self.runner.evaluator.products
-            columns = np.array(self.space.columns_of(subset), np.int64)
-            others = np.array([self.space.items[number].column for number in looked_at], np.int64)
-            falls = products.promising(columns, products.least_squares(columns)[0], others)
-            looked_at = [looked_at[place] for place in np.argsort(-falls, kind="stable")[:SHORT_LIST]]
+            looked_at = self.guessed(subset, looked_at)[:SHORT_LIST]
         return sorted(looked_at, key=lambda number: self.loss(tuple(sorted((*subset, number)))))[:most]
+
+    def guessed(self, subset: Subset, numbers: Sequence[int]) -> list[int]:
+        """Items in order of a guess of how much each lowers the squared error of a subset (``Products.promising``)."""
+        products = self.runner.evaluator.products
+        columns = np.array(self.space.columns_of(subset), np.int64)
+        others = np.array([self.space.items[number].column for number in numbers], np.int64)
+        falls = products.promising(columns, products.least_squares(columns)[0], others)
+        return [numbers[place] for place in np.argsort(-falls, kind="stable")]
 
     def counts(self) -> dict[str, int]:
         """Allowed subsets evaluated at each level of effort."""

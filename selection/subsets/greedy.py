@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from gapsack.selection.blend.evaluate import Task
+from gapsack.selection.blend.weights import MANY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gapsack.selection.subsets.board import Board
     from gapsack.selection.subsets.space import Subset
 
@@ -61,8 +64,19 @@ def greedy(board: Board, rule: Rule) -> Subset:
 
 def by_loss(board: Board, subset: Subset) -> Subset:
     """Fill a subset until nothing more fits, each time with what lowers the squared error most."""
-    while joiners := board.joining(subset, board.space.additions(subset), 1):
-        subset = tuple(sorted((*subset, *joiners)))
+    while joiners := board.space.additions(subset):
+        if len(subset) >= MANY:
+            return _filled(board, subset, board.guessed(subset, joiners))
+        subset = tuple(sorted((*subset, *board.joining(subset, joiners, 1))))
+    return subset
+
+
+def _filled(board: Board, subset: Subset, order: Sequence[int]) -> Subset:
+    """A subset of very many members filled in some order with what fits: the weights that most of them get is none."""
+    for number in order:
+        joined = tuple(sorted((*subset, number)))
+        if board.space.is_allowed(joined):
+            subset = joined
     return subset
 
 
