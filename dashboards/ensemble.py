@@ -140,7 +140,13 @@ def metric_text(metric: str) -> str:
     """A metric as people write it; a callable's name stays as it is."""
     if is_gap(metric):
         return "GAP@" + (metric.partition("@")[2] or "20")
-    return {"map": "mean AP", "log_loss": "negative log loss"}.get(metric, metric)
+    known = {
+        "map": "mean AP",
+        "log_loss": "negative log loss",
+        "binary_log_loss": "negative binary log loss",
+        "categorical_log_loss": "negative categorical log loss",
+    }
+    return known.get(metric, metric)
 
 
 def count(value: object) -> int | None:

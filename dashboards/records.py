@@ -112,6 +112,7 @@ class SweepRecords:
         inferior: for each dropped trial, the trial that dominates it (no larger, and scores at least as well).
         ensembles: as ``ensemble.json`` files have them, oldest first; the last one is the report's answer.
         frontier: the best ensemble by budget, by increasing budget; empty where it was not searched.
+        frontier_singles: the best models to have alone by budget, scored on the same videos.
         budget_bytes: the sweep's own budget, shown while there is no ensemble.
         data: what was trained and scored on.
         environment: versions and hardware, by name.
@@ -125,6 +126,7 @@ class SweepRecords:
     inferior: Mapping[str, str] = field(default_factory=dict)
     ensembles: tuple[Ensemble, ...] = ()
     frontier: tuple[FrontierPoint, ...] = ()
+    frontier_singles: tuple[FrontierPoint, ...] = ()
     budget_bytes: int | None = None
     data: DataFacts = field(default_factory=DataFacts)
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -1,28 +1,33 @@
 """The best ensemble for every budget, in one search.
 
-Squared errors of subsets cost microseconds (``selection.blend.weights``), so the trade-off between size and squared
-error is searched first: every subset in its best layers is expanded once, by adding, dropping and exchanging members,
-until nothing in them is new (a Pareto local search; Paquete, Chiarandini and Stuetzle, 2004). Those layers are scored
-on the metric, the best of them get line searches, and what is then on the frontier gets the full weight search. What
-is learnt for one budget serves all others.
+Where the ensembles of a pool can be listed, every budget is searched, whichever is asked for, and the answer for one
+does not depend on others. Where they are few, every budget at which another ensemble fits is searched as
+``selection.search`` does, with one memory of what was evaluated: the frontier is then never behind a search for one
+budget. Else the best layers of the trade-off between size and score are searched (``selection.subsets.layers``), and
+what a search for one budget finds beyond them is offered to the frontier (``Frontier.with_ensemble``).
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache, partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
-from gapsack.selection.blend.evaluate import Evaluator
+from gapsack.selection.blend.evaluate import Blend
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.report.ensemble import Member
-from gapsack.selection.rows.rows import build_rows
+from gapsack.selection.rows.alike import alike
 from gapsack.selection.search import split_videos
-from gapsack.selection.subsets.archive import Archive
 from gapsack.selection.subsets.board import Board, Entry
+from gapsack.selection.subsets.enumeration import allowed_subsets
+from gapsack.selection.subsets.find import blends_of, find_with, runner_on
+from gapsack.selection.subsets.layers import Layers
 from gapsack.selection.subsets.members import members_of, voters_of
 from gapsack.selection.subsets.options import Options
 from gapsack.selection.subsets.preference import without_idle
@@ -30,18 +35,20 @@ from gapsack.selection.subsets.space import Space
 from gapsack.selection.units import mib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from gapsack.selection.blend.evaluate import Blend, Effort
     from gapsack.selection.metrics.objectives import Objective
     from gapsack.selection.pool import CandidatePool
+    from gapsack.selection.report.ensemble import Ensemble
     from gapsack.selection.subsets.space import Subset
 
-LOSS_LAYERS = 8  # layers by squared error that are scored on the metric
-QUICK_LAYERS = 2  # layers by the metric that get line searches
-BATCH = 32
+MOST_LISTED = 300_000  # ensembles whose squared errors are all computed
+MOST_SEARCHED = 300  # ensembles up to which every budget is searched by itself
+FORMAT = "gapsack.frontier/1"
+CONSTRAINTS = ("precisions", "max_members", "must_have", "never_together", "limits")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,8 @@ class Point:
     members: tuple[Member, ...]
     blend: Blend
     tuning_score: float
-    held_out_score: float | None
-    gain_per_mib: float | None
+    held_out_score: float | None = None
+    gain_per_mib: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,15 +80,36 @@ class Frontier:
         points: smallest budget first, tuning scores rising.
         metric: what was maximised.
         search: counts, and why it stopped.
+        singles: the best models to have alone by rising budget, scored on the same videos as the points.
+        videos: how many videos tuned, and how many were held out.
+        split: seed and tuning share that chose those videos.
+        notes: sentences on what limits the figures.
+        constrained: whether ensembles had to keep more than their budget.
     """
 
     points: tuple[Point, ...]
     metric: str
     search: dict[str, Any]
+    singles: tuple[Point, ...] = ()
+    videos: dict[str, int] = field(default_factory=dict)
+    split: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    constrained: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
-        return {"format": "gapsack.frontier/1", **asdict(self)}
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, record: Any) -> Frontier:
+        """The frontier of plain data, as ``to_dict`` makes it. Raises an InputError that names what is wrong."""
+        try:
+            found: Frontier = _reader().validate_python(record)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"])) or "the record"
+            raise InputError(f"expected a frontier, as select frontier writes it; {where}: {first['msg']}.") from error
+        return found
 
     def at(self, budget_bytes: int) -> Point:
         """The best ensemble for a budget. Raises an InputError below the first point's."""
@@ -90,16 +118,38 @@ class Frontier:
             raise InputError(f"the smallest ensemble needs {self.points[0].budget_bytes} bytes; got {budget_bytes}.")
         return fitting[-1]
 
+    def with_ensemble(self, ensemble: Ensemble) -> Frontier:
+        """The frontier with what a search for one budget found, where that is ahead.
+
+        An ensemble whose score is of other videos or another metric is not comparable, and changes nothing; nor does
+        any where the frontier's keep constraints of their own.
+        """
+        held_out = ensemble.held_out or {}
+        same = (
+            not self.constrained
+            and ensemble.metric == self.metric
+            and ensemble.tuning_score is not None
+            and held_out.get("videos", 0) == self.videos.get("held_out")
+            and ensemble.seeds.get("seed") == self.split.get("seed")
+            and held_out.get("tune_share", 1.0) == self.split.get("tune_share")
+        )
+        if not same:
+            return self
+        assert ensemble.tuning_score is not None
+        budget = ensemble.total_bytes + ensemble.reserve_bytes
+        point = Point(budget, ensemble.members, ensemble.blend, ensemble.tuning_score, held_out.get("score"))
+        return replace(self, points=_with_gains(_rising([*self.points, point], _budget_and_score)))
+
 
 def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **options: Any) -> Frontier:
     """Find the best ensemble for every budget.
 
     Args:
         pool: candidates and ground truth.
-        max_budget_bytes: the largest budget of interest; None for all models together.
+        max_budget_bytes: the largest budget of interest; None for all models together. Where all ensembles can be
+            listed it only ends the answer.
         options: see ``selection.subsets.options.Options``; ``prefer``, ``exhaustive``, ``folds``, ``restarts``,
-        ``resamples``
-            and ``confidence`` concern one budget and are refused.
+            ``resamples`` and ``confidence`` concern one budget and are refused.
 
     Raises:
         BudgetError: nothing fits ``max_budget_bytes``.
@@ -111,138 +161,136 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
             f"a frontier takes the options of a search over all budgets; got {', '.join(sorted(refused))}."
         )
     checked = Options(**options)
-    largest = sum(max(c.size_bytes.values()) + checked.member_reserve_bytes for c in pool.candidates)
-    everything = largest + checked.reserve_bytes
-    budget = everything if max_budget_bytes is None else max_budget_bytes
+    everything = (
+        sum(max(c.size_bytes.values()) + checked.member_reserve_bytes for c in pool.candidates) + checked.reserve_bytes
+    )
+    asked = everything if max_budget_bytes is None else max_budget_bytes
+    pool, notes = alike(pool)
+    whole = Space(pool, checked.precisions, checked.constraints(everything))
+    limited = whole.within(asked - checked.reserve_bytes)
     objective = objective_of(checked.metric)
-    space = Space(pool, checked.precisions, checked.constraints(budget))
     tune, report = split_videos(pool.labels.video_count, checked.tune_share, checked.seed)
-    rows = build_rows(pool.labels.take(tune), [column.take(tune) for column in space.columns], objective.top_k)
-    evaluator = Evaluator.of(rows, objective)
-    with Runner(evaluator, checked.workers, checked.executor, checked.should_stop) as runner:
-        search = _FrontierSearch(Board(space, runner, checked.progress), checked.blend)
-        entries = search.run()
-    points = _points(pool, space, entries, report, objective, reserve_bytes=checked.reserve_bytes)
-    summary = {"evaluations": runner.evaluations, **search.counts, "stop_reason": search.reason}
-    return Frontier(points, objective.name, summary)
+    with runner_on(pool.labels, tune, whole, objective, checked) as runner:
+        space, entries, summary = _search(runner, checked, whole, limited)
+    within = [entry for entry in entries if space.room_bytes(entry.subset) + checked.reserve_bytes <= asked]
+    points = partial(_points, pool, space, report, objective=objective, reserve_bytes=checked.reserve_bytes)
+    return Frontier(
+        points=points(within),
+        metric=objective.name,
+        search=summary,
+        singles=points([entry for entry in within if len(entry.subset) == 1]),
+        videos={"tuning": len(tune), "held_out": len(report)},
+        split={"seed": checked.seed, "tune_share": checked.tune_share},
+        notes=notes,
+        constrained=any(getattr(checked, name) for name in CONSTRAINTS),
+    )
 
 
-class _FrontierSearch:
-    """Stages of the search; ``counts`` and ``reason`` say what was done."""
-
-    def __init__(self, board: Board, blend: str) -> None:
-        self.board = board
-        self.blends: tuple[Blend, ...] = ("probability", "logit") if blend == "auto" else (_blend(blend),)
-        self.counts: dict[str, int] = {}
-        self.reason = "Complete: no move from a subset of the best layers leads to a better one."
-
-    def run(self) -> list[Entry]:
-        """Entries on the frontier, smallest first."""
-        board = self.board
-        scored: dict[Subset, Entry] = {}
-        first = self._first()
-        board.evaluate_first(first, self.blends[0])
-        scored[first] = board.level("cheap", self.blends[0])[first]
-        try:
-            subsets = self._loss_layers(first)
-            self.counts["scored"] = len(subsets)
-            self._score(scored, subsets, "cheap", self.blends[:1])
-            self._score(scored, self._layers(scored, QUICK_LAYERS), "quick", self.blends)
-            self._score(scored, self._layers(scored, 1), "full", self.blends)
-        except Stopped:
-            self.reason = "Stopped on request: these are the best found so far, and others may be better."
-        entries = {entry.subset: entry for entry in (without_idle(board, entry) for entry in scored.values())}
-        return [entries[subset] for subset in self._layers(entries, 1)]
-
-    def _first(self) -> Subset:
-        """The smallest allowed subset."""
-        space = self.board.space
-        if space.required:
-            return tuple(sorted(space.of_candidate[candidate][0] for candidate in space.required))
-        fitting = [number for number in range(len(space.items)) if space.fits((number,))]
-        return (min(fitting, key=lambda number: space.items[number].size_bytes),)
-
-    def _loss_layers(self, first: Subset) -> list[Subset]:
-        """Pareto local search on squared error."""
-        board, space = self.board, self.board.space
-        archive = Archive(LOSS_LAYERS)
-        seen: set[Subset] = set()
-
-        def offer(subset: Subset) -> None:
-            if subset not in seen:
-                seen.add(subset)
-                archive.offer(subset, space.size_bytes(subset), -board.loss(subset))
-
-        offer(first)
-        for number in range(len(space.items)):
-            if space.is_allowed((number,)):
-                offer((number,))
-        expanded: set[Subset] = set()
-        while fresh := [subset for subset in archive.subsets if subset not in expanded]:
-            board.runner.check()
-            board.tell("squared errors", len(expanded), len(expanded) + len(fresh))
-            for subset in fresh:
-                expanded.add(subset)
-                for neighbour in _moves(space, subset):
-                    offer(neighbour)
-        self.counts["squared_errors"] = len(seen)
-        return archive.subsets
-
-    def _score(
-        self, scored: dict[Subset, Entry], subsets: list[Subset], effort: Effort, blends: tuple[Blend, ...]
-    ) -> None:
-        for blend in blends:
-            for start in range(0, len(subsets), BATCH):
-                self.board.tell(f"{effort} weights", start, len(subsets))
-                for entry in self.board.evaluate(subsets[start : start + BATCH], effort, blend):
-                    if entry.subset not in scored or entry.score > scored[entry.subset].score:
-                        scored[entry.subset] = entry
-
-    def _layers(self, scored: dict[Subset, Entry], depth: int) -> list[Subset]:
-        archive = Archive(depth)
-        for subset, entry in scored.items():
-            archive.offer(subset, self.board.space.size_bytes(subset), entry.score)
-        return archive.subsets
-
-
-def _blend(name: str) -> Blend:
-    return "logit" if name == "logit" else "probability"
-
-
-def _moves(space: Space, subset: Subset) -> Iterator[Subset]:
-    """Every allowed subset that adding, dropping or exchanging one member leads to."""
-    for number in space.additions(subset):
-        yield tuple(sorted((*subset, number)))
-    for dropped in subset:
-        rest = tuple(number for number in subset if number != dropped)
-        if space.is_allowed(rest):
-            yield rest
-        for number in space.additions(rest):
-            moved = tuple(sorted((*rest, number)))
-            if number != dropped and space.is_allowed(moved):
-                yield moved
+def _search(
+    runner: Runner, options: Options, whole: Space, limited: Space
+) -> tuple[Space, list[Entry], dict[str, Any]]:
+    """The space of all budgets, everything in it that was scored, and what was done."""
+    losses: dict[Subset, float] = {}
+    counts: dict[str, Any] = {}
+    layers: list[Layers] = []
+    found: list[Entry] = []
+    space = whole
+    reason = ""
+    try:
+        listed = allowed_subsets(whole, MOST_LISTED, runner.check)
+        if listed is None:
+            # Then the budget asked for keeps the search smaller; else every budget is searched, whichever is asked for.
+            space = limited
+        counts["feasible"] = None if listed is None else len(listed) + 1
+        for blend in blends_of(options):
+            layers.append(Layers(Board(space, runner, blend, options.progress, losses=losses)))
+            layers[-1].begin()
+        subsets = layers[0].subsets(listed)
+        counts["scored"] = len(subsets)
+        few = listed is not None and len(listed) <= MOST_SEARCHED
+        for each in layers:
+            each.score(subsets)
+        for each in layers:
+            if not few:
+                each.improve()
+        if few:
+            counts["budgets_searched"] = 0
+            for room in sorted({space.room_bytes(subset) for subset in listed or ()}):
+                runner.check()
+                one = find_with(runner, whole.within(room), options, losses)
+                found += [without_idle(one.board, one.best), *one.entries()]
+                counts["budgets_searched"] += 1
+            runner.check()
+            reason = (
+                "Every budget at which a further ensemble fits was searched by itself, as select ensemble does: at "
+                "none does that search find more."
+            )
+        elif listed is not None:
+            reason = (
+                "All ensembles were ranked by squared error, and the best of every size scored. A search for one "
+                "budget looks at more of that size, and may find more."
+            )
+        else:
+            reason = (
+                "No move from an ensemble of the best layers by squared error leads to a new one; there are too many "
+                "to list, so a better one that no move led to cannot be excluded."
+            )
+    except Stopped:
+        reason = "Stopped on request: these are the best found so far, and others may be better."
+    if not layers:
+        layers.append(Layers(Board(space, runner, blends_of(options)[0], options.progress, losses=losses)))
+        layers[-1].begin()
+    found += [entry for each in layers for entry in each.entries()]
+    counts["squared_errors"] = len(losses)
+    return space, found, {"evaluations": runner.evaluations, **counts, "stop_reason": reason}
 
 
 def _points(
     pool: CandidatePool,
     space: Space,
-    entries: list[Entry],
     report: NDArray[np.int64],
-    objective: Objective,
+    entries: Iterable[Entry],
     *,
+    objective: Objective,
     reserve_bytes: int,
 ) -> tuple[Point, ...]:
-    points: list[Point] = []
-    for entry in entries:
+    """The best of some entries by rising budget."""
+    points = []
+    for entry in _rising(entries, lambda entry: (space.room_bytes(entry.subset), entry.score)):
         held_out = None
         if len(report):
             voters = voters_of(space, entry)
             rows = voters.rows(pool.labels, report, objective)
             held_out = objective.score(rows, np.arange(rows.column_count), np.array(voters.weights))
         budget = space.room_bytes(entry.subset) + reserve_bytes
-        gain = None
-        if points:
-            gain = (entry.score - points[-1].tuning_score) / mib(budget - points[-1].budget_bytes)
-        members = members_of(space, entry)
-        points.append(Point(budget, members, entry.scored.blend, entry.score, held_out, gain))
-    return tuple(points)
+        points.append(Point(budget, members_of(space, entry), entry.scored.blend, entry.score, held_out))
+    return _with_gains(points)
+
+
+def _rising(items: Iterable[T], measure: Callable[[T], tuple[int, float]]) -> list[T]:
+    """Those that score higher than everything of their size or less, by rising size; of equal ones the first."""
+    ahead: list[T] = []
+    best = -np.inf
+    for item in sorted(items, key=lambda item: (measure(item)[0], -measure(item)[1])):
+        if measure(item)[1] > best:
+            ahead.append(item)
+            best = measure(item)[1]
+    return ahead
+
+
+def _budget_and_score(point: Point) -> tuple[int, float]:
+    return point.budget_bytes, point.tuning_score
+
+
+def _with_gains(points: Sequence[Point]) -> tuple[Point, ...]:
+    """Points with what another MiB buys."""
+    told = [replace(point, gain_per_mib=None) for point in points[:1]]
+    for before, point in pairwise(points):
+        gained = point.tuning_score - before.tuning_score
+        told.append(replace(point, gain_per_mib=gained / mib(point.budget_bytes - before.budget_bytes)))
+    return tuple(told)
+
+
+@cache
+def _reader() -> TypeAdapter[Frontier]:
+    return TypeAdapter(Frontier)

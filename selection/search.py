@@ -14,6 +14,7 @@ import numpy as np
 from gapsack.selection.errors import BudgetError
 from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.report.record import Contender, Outcome, Scorer
+from gapsack.selection.rows.alike import alike
 from gapsack.selection.subsets.find import Found, find
 from gapsack.selection.subsets.members import members_of, voters_of
 from gapsack.selection.subsets.options import Options
@@ -62,6 +63,7 @@ class _Search:
     """One search of a pool, and what of its outcome is reported."""
 
     def __init__(self, pool: CandidatePool, budget_bytes: int, options: Options) -> None:
+        pool, self._notes = alike(pool)
         self._labels = pool.labels
         self._budget_bytes = budget_bytes
         self._options = options
@@ -79,8 +81,9 @@ class _Search:
             best_single=None if single is None else self._contender(single),
             runner_up=None if runner_up is None else self._contender(runner_up),
             preference=preference,
-            search=found.summary,
+            search=found.summary_of(chosen),
             folds=[self._fold(fold) for fold in range(1, options.folds)] if len(scorer.held_out) else [],
+            notes=self._notes,
         )
         reserve_bytes = options.reserve_bytes + len(chosen.subset) * options.member_reserve_bytes
         return scorer.ensemble(outcome, budget_bytes=self._budget_bytes, reserve_bytes=reserve_bytes)
@@ -117,20 +120,13 @@ class _Search:
         )
 
     def _best_single(self, found: Found) -> Entry | None:
-        singles = [entry for subset, entry in found.board.level("cheap").items() if len(subset) == 1]
-        fitting = [entry for entry in singles if self._space.fits(entry.subset)]
-        return found.board.ranked(fitting)[0] if fitting else None
+        return next((entry for entry in found.entries() if len(entry.subset) == 1), None)
 
     def _runner_up(self, found: Found, chosen: Entry) -> Entry | None:
         """The best-scored other set of candidates: other precisions or members without weight make no other set."""
         mine = self._weighty(chosen)
-        others = [
-            entry
-            for level in found.board.levels.values()
-            for entry in level.values()
-            if entry.subset != chosen.subset and self._space.is_allowed(entry.subset) and self._weighty(entry) != mine
-        ]
-        return found.board.ranked(others)[0] if others else None
+        others = (e for e in found.entries() if e.subset != chosen.subset and self._weighty(e) != mine)
+        return next(others, None)
 
     def _weighty(self, entry: Entry) -> frozenset[int]:
         pairs = zip(entry.subset, entry.scored.weights, strict=True)

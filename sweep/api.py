@@ -130,12 +130,16 @@ def ensemble(
     """
     from gapsack.selection.search import search_ensemble
     from gapsack.sweep.graphs.ensembles import budget_bytes, write_ensemble
+    from gapsack.sweep.graphs.frontiers import offer_to_frontier
 
     budget = budget_bytes(budget_mib)
     with _search(source, address, notice, control, options) as (found, candidates, settings):
         chosen = search_ensemble(candidates, budget_bytes=budget, **settings)
     path = _place(found, out, "ensemble_file")
-    return chosen if path is None else write_ensemble(chosen, path, found.path)
+    written = chosen if path is None else write_ensemble(chosen, path, found.path)
+    if found.run is not None:
+        offer_to_frontier(chosen, found.run.frontier_file)
+    return written
 
 
 def frontier(
@@ -160,9 +164,12 @@ def frontier(
     """
     from gapsack.selection.files import replace_json
     from gapsack.selection.frontier import frontier as search_frontier
+    from gapsack.sweep.graphs.frontiers import with_ensemble_of
 
     with _search(source, address, notice, control, options) as (found, candidates, settings):
         points = search_frontier(candidates, **settings)
+    if found.run is not None:
+        points = with_ensemble_of(points, found.run.ensemble_file)
     path = _place(found, out, "frontier_file")
     if path is not None:
         replace_json(path, points.to_dict())

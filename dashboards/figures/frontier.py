@@ -8,7 +8,6 @@ import plotly.graph_objects as go
 
 from gapsack.dashboards.ensemble import chosen_ensemble
 from gapsack.dashboards.figures.axes import draw_budget_line, score_axis, size_axis
-from gapsack.dashboards.figures.plane import plane_info
 from gapsack.dashboards.figures.theme import LIGHT, Theme, new_figure
 from gapsack.dashboards.records import FrontierPoint, SweepRecords
 from gapsack.dashboards.units import gap_text, mib_text, plain
@@ -23,7 +22,7 @@ class FrontierInfo:
 
     Args:
         ensembles: the best one by budget, by increasing size.
-        singles: (size in bytes, GAP) of the single models on the Pareto frontier, by increasing size.
+        singles: (size in bytes, GAP) of the best models to have alone, on the same videos, by increasing size.
         budget_bytes: the budget of the chosen ensemble, if there is one.
     """
 
@@ -36,11 +35,11 @@ def frontier_info(records: SweepRecords) -> FrontierInfo | None:
     """Data of the frontier, or None where it was not searched."""
     if not records.frontier:
         return None
-    plane = plane_info(records)
     chosen = chosen_ensemble(records)
     return FrontierInfo(
         ensembles=tuple(sorted(records.frontier, key=lambda point: (point.total_bytes, point.gap))),
-        singles=() if plane is None else tuple((point.size_bytes, point.gap) for point in plane.frontier),
+        # Trials' own GAPs are of other videos, so they are not drawn beside these.
+        singles=tuple((point.total_bytes, point.gap) for point in records.frontier_singles),
         budget_bytes=records.budget_bytes if chosen is None else chosen.budget_bytes,
     )
 

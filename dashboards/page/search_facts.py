@@ -22,9 +22,21 @@ def search_facts(ensemble: Ensemble) -> list[tuple[str, str]]:
         ("subsets within the budget", _count(search.get("feasible"))),
         ("that nothing more fits into", _count(search.get("maximal"))),
         ("blends scored", _count(search.get("evaluations"))),
-        ("dropped early, could still win", _count(search.get("could_still_win"))),
+        *_proof(search),
     ]
     return [(name, text) for name, text in facts if text]
+
+
+def _proof(search: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is certain of a search, and what its rule of thumb left open."""
+    if "left_by_the_rule" not in search:  # records of earlier versions called that by another name
+        return [("dropped early, could still win", _count(search.get("could_still_win")))]
+    bound = finite(search.get("upper_bound"))
+    return [
+        ("left out at a round's cap", _count(search["left_by_the_rule"])),
+        ("tuning score that none exceeds, proved", "" if bound is None else gap_text(bound)),
+        ("subsets that could still win", _count(search.get("could_still_win"))),
+    ]
 
 
 def _count(value: object) -> str:

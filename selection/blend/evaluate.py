@@ -1,13 +1,16 @@
-"""Evaluation of subsets at three levels of effort, one task at a time; the only part that workers run."""
+"""Evaluation of subsets at several levels of effort; the only part that workers run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gapsack.selection.blend.polish import COARSE_STEPS, FINE_STEPS, between_pairs, moves_for, pattern, quick
+from gapsack.selection.blend.kept import Kept
+from gapsack.selection.blend.polish import COARSE_STEPS, FINE_STEPS, Move, between_pairs, moves_for, pattern, quick
+from gapsack.selection.blend.probes import Climb, Outcome, Probe, Request, Solve, together
 from gapsack.selection.blend.score import BlendScore
 from gapsack.selection.blend.weights import Products, log_loss_weights, on_simplex
 
@@ -17,8 +20,13 @@ if TYPE_CHECKING:
     from gapsack.selection.metrics.objectives import Objective
     from gapsack.selection.rows.rows import Rows
 
+    Plan = Generator[list[Request], list[Any], "Scored"]
+
 Blend = Literal["probability", "logit"]
 Effort = Literal["cheap", "quick", "full", "final", "fixed"]
+
+MOST_SEARCHED = 40  # members of a subset whose weights are searched; of more, all but some get none from least squares
+KEPT_BLENDS = 48  # subsets whose compact rows are kept while requests of theirs come one by one
 
 
 @dataclass(frozen=True)
@@ -33,23 +41,30 @@ class Task:
             it is.
         blend: of probabilities, or of logits.
         starts: further weights to start from.
+        request: answer this one request of the task; None does the whole task.
     """
 
     columns: tuple[int, ...]
     effort: Effort
     blend: Blend = "probability"
     starts: tuple[tuple[float, ...], ...] = ()
+    request: Request | None = None
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A task's outcome: weights that are not negative and sum to one, their score, and evaluations spent."""
+    """A task's outcome: weights that are not negative and sum to one, their score, and evaluations spent.
+
+    ``evaluations`` are those that the outcome rests on, whatever else was computed. ``scores`` answers a task of one
+    ``Probe``, and is empty otherwise; ``weights`` answers a ``Solve``.
+    """
 
     columns: tuple[int, ...]
     weights: tuple[float, ...]
     score: float
     blend: Blend
     evaluations: int
+    scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,49 +74,122 @@ class Evaluator:
     rows: Rows
     products: Products
     objective: Objective
+    _kept: Kept[BlendScore] = field(default_factory=lambda: Kept(KEPT_BLENDS), compare=False)
 
     @classmethod
     def of(cls, rows: Rows, objective: Objective) -> Evaluator:
         """An evaluator over all videos of the rows."""
         return cls(rows, Products.of(rows), objective)
 
-    def __call__(self, task: Task) -> Scored:
-        """Evaluate one task."""
+    def __call__(self, task: Task, check: Callable[[], None] = lambda: None) -> Scored:
+        """Evaluate one task, or answer its request; ``check`` is called between batches of points, and may raise."""
+        if task.request is not None:
+            score = self._kept.get(_key(task), lambda: self._blend_score(task))
+            return self._answer(task, _answered(task.request, score))
+        plan, score = self.plan(task), self._blend_score(task)
+        try:
+            requests = next(plan)
+            while True:
+                check()
+                requests = plan.send([_answered(request, score) for request in requests])
+        except StopIteration as end:
+            scored: Scored = end.value
+            return scored
+
+    def plan(self, task: Task) -> Plan:
+        """A task as requests to answer; returns its outcome."""
+        climb = self._climb(task)
+        spent, answers = 0, None
+        try:
+            while True:
+                requests = next(climb) if answers is None else climb.send(answers)
+                answers = yield requests
+                spent += sum(len(answer) for answer, r in zip(answers, requests, strict=True) if isinstance(r, Probe))
+        except StopIteration as end:
+            weights, score = end.value
+        return Scored(task.columns, tuple(float(w) for w in weights), score, task.blend, spent)
+
+    def _climb(self, task: Task) -> Climb:
         columns = np.array(task.columns, np.int64)
-        cheap, _ = self.products.least_squares(columns)
-        if task.blend == "probability" and task.effort in {"cheap", "fixed"}:
-            score = BlendScore(self.rows, self.objective, columns)
-            weights = np.array(task.starts[0]) if task.effort == "fixed" else cheap
-            return self._scored(task, weights, score(weights), score.calls)
-        rows = self._rows_of(columns, logits=task.blend == "logit")
-        score = BlendScore(rows, self.objective, np.arange(len(columns)))
-        starts = [cheap, *(np.array(start) for start in task.starts)]
         if task.effort == "fixed":
-            return self._scored(task, starts[1], score(starts[1]), score.calls)
+            return (yield from _scored(np.array(task.starts[0])))
+        cheap, _ = self.products.least_squares(columns)
         if task.effort == "cheap" or len(columns) == 1:
-            return self._scored(task, cheap, score(cheap), score.calls)
+            return (yield from _scored(cheap))
+        starts = [cheap, *(np.array(start) for start in task.starts)]
+        members = _searched(starts)
         if task.effort != "quick" and task.blend == "probability":
-            starts.append(log_loss_weights(rows, cheap))
-        directions = self.products.conjugate_directions(columns)
-        tries = [quick(score, start, directions) for start in starts]
-        if task.effort == "full":
-            tries.append(pattern(score, max(tries, key=_score)[0], COARSE_STEPS, moves_for))
+            (solved,) = yield [Solve(cheap, members)]
+            starts.append(solved)
+        directions = np.zeros((len(members) - 1, len(columns)))
+        directions[:, members] = self.products.conjugate_directions(columns[list(members)])
+        moves = moves_for(members)
         if task.effort == "final":
             # GAP is rough at the scale of 1e-5, and a pattern search ends in the nearest of its many summits.
-            tries = [pattern(score, start, FINE_STEPS, moves_for) for start, _ in tries]
-            tries.append(pattern(score, max(tries, key=_score)[0], FINE_STEPS, between_pairs))
-        weights, best = max(tries, key=_score)
-        return self._scored(task, weights, best, score.calls)
+            tries = yield from together([_finely(start, directions, moves) for start in starts])
+            tries.append((yield from pattern(max(tries, key=_score)[0], FINE_STEPS, between_pairs(members))))
+        else:
+            tries = yield from together([quick(start, directions) for start in starts])
+            if task.effort == "full":
+                tries.append((yield from pattern(max(tries, key=_score)[0], COARSE_STEPS, moves)))
+        return max(tries, key=_score)
 
-    def _rows_of(self, columns: NDArray[np.int64], *, logits: bool) -> Rows:
+    def _blend_score(self, task: Task) -> BlendScore:
+        columns = np.array(task.columns, np.int64)
+        if _directly(task):
+            return BlendScore(self.rows, self.objective, columns)
+        logits = task.blend == "logit"
         if self.objective.top_k is not None:
-            return self.rows.compact(columns, self.objective.top_k, logits=logits)
-        return self.rows.only(columns, logits=logits)
+            rows = self.rows.compact(columns, self.objective.top_k, logits=logits)
+        else:
+            rows = self.rows.only(columns, logits=logits)
+        return BlendScore(rows, self.objective, np.arange(len(columns)))
 
-    def _scored(self, task: Task, weights: NDArray[np.float64], score: float, calls: int) -> Scored:
-        clean = on_simplex(weights)
-        return Scored(task.columns, tuple(float(w) for w in clean), score, task.blend, calls)
+    @staticmethod
+    def _answer(task: Task, answer: Any) -> Scored:
+        scored = Scored(task.columns, (), np.nan, task.blend, 0)
+        if isinstance(task.request, Solve):
+            return replace(scored, weights=tuple(float(weight) for weight in answer))
+        return replace(scored, scores=tuple(answer))
 
 
-def _score(found: tuple[NDArray[np.float64], float]) -> float:
+def _directly(task: Task) -> bool:
+    """Whether one evaluation is wanted, for which compact rows do not pay."""
+    return task.blend == "probability" and task.effort in {"cheap", "fixed"}
+
+
+def _key(task: Task) -> tuple[tuple[int, ...], Blend, bool]:
+    return task.columns, task.blend, _directly(task)
+
+
+def _answered(request: Request, score: BlendScore) -> Any:
+    """The answer to a request: scores up to the first above its bound, or weights."""
+    if isinstance(request, Solve):
+        return log_loss_weights(score.rows, request.start, request.members)
+    scores: list[float] = []
+    for point in request.points:
+        scores.append(score(point, request.near))
+        if scores[-1] > request.above:
+            break
+    return scores
+
+
+def _scored(start: NDArray[np.float64]) -> Climb:
+    weights = on_simplex(start)
+    ((score,),) = yield [Probe((weights,))]
+    return weights, score
+
+
+def _finely(start: NDArray[np.float64], directions: NDArray[np.float64], moves: Sequence[Move]) -> Climb:
+    reached, _ = yield from quick(start, directions)
+    return (yield from pattern(reached, FINE_STEPS, moves))
+
+
+def _searched(starts: Sequence[NDArray[np.float64]]) -> tuple[int, ...]:
+    """Members whose weights are searched: all, or of very many those that have most in any start."""
+    order = np.argsort(-np.max(starts, axis=0), kind="stable")
+    return tuple(np.sort(order[:MOST_SEARCHED]).tolist())
+
+
+def _score(found: Outcome) -> float:
     return found[1]

@@ -1,28 +1,26 @@
 """Weights polished on the metric itself, by evaluating it: GAP is a step function and has no gradient.
 
 ``quick`` fits a parabola along a few directions that hardly interact; ``pattern`` makes moves in ever smaller steps.
-Both only ever accept a gain. Moves between all pairs of eighteen members end 4e-5 GAP higher than moves along the axes
-alone, at ten times the evaluations: with many members they are for the last of a search.
+Both only ever accept a gain, and ask for what they want scored (``selection.blend.probes``). Moves between all pairs of
+eighteen members end 4e-5 GAP higher than moves along the axes alone, at ten times the evaluations: with many members
+they are for the last of a search.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gapsack.selection.blend.probes import AHEAD, Climb, Outcome, Probe, Request, Weights
 from gapsack.selection.blend.weights import on_simplex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gapsack.selection.blend.score import BlendScore
-
-    Weights = NDArray[np.float64]
-    Move = Callable[[Weights, float], Weights | None]
-    Moves = Callable[[int], list[Move]]
+Move = Callable[[Weights, float], Weights | None]
 
 QUICK_STEP = 0.12
 QUICK_ROUNDS = 2
@@ -34,23 +32,25 @@ FEW_MEMBERS = 8  # up to which moves between all pairs cost little more than mov
 MAX_PASSES = 12  # over all pairs at one step size
 
 
-def quick(score: BlendScore, start: Weights, directions: NDArray[np.float64]) -> tuple[Weights, float]:
+def quick(start: Weights, directions: NDArray[np.float64]) -> Climb:
     """Parabolic line searches along given directions (``Products.conjugate_directions``).
 
     Three evaluations a direction and round. Returns the best weights seen and their score.
     """
-    weights, best = start, score(start)
+    weights = on_simplex(start)
+    ((best,),) = yield [Probe((weights,))]
     step = QUICK_STEP
     for _ in range(QUICK_ROUNDS):
         for direction in directions:
             forward, backward = on_simplex(weights + step * direction), on_simplex(weights - step * direction)
-            ahead, behind = score(forward), score(backward)
+            ((ahead, behind),) = yield [Probe((forward, backward))]
             tries = [(ahead, forward), (behind, backward)]
             curvature = ahead + behind - 2.0 * best
             if curvature < 0.0:
                 shift = float(np.clip((behind - ahead) / (2.0 * curvature), -2.0, 2.0))
                 vertex = on_simplex(weights + shift * step * direction)
-                tries.append((score(vertex), vertex))
+                ((at_vertex,),) = yield [Probe((vertex,))]
+                tries.append((at_vertex, vertex))
             gained, moved = max(tries, key=lambda pair: pair[0])
             if gained > best + GAIN:
                 weights, best = moved, gained
@@ -58,56 +58,72 @@ def quick(score: BlendScore, start: Weights, directions: NDArray[np.float64]) ->
     return weights, best
 
 
-def pattern(score: BlendScore, start: Weights, steps: tuple[float, ...], moves: Moves) -> tuple[Weights, float]:
+def pattern(start: Weights, steps: tuple[float, ...], moves: Sequence[Move]) -> Climb:
     """Try every move as long as one gains, in steps that shrink.
 
     A move that gained is repeated at once, twice as far each time. Returns the best weights seen and their score.
     """
-    score.focus(start, RADIUS_STEPS * steps[0])
-    weights, best = start, score(start)
-    tried = moves(len(start))
+    weights = on_simplex(start)
+    near = (weights, RADIUS_STEPS * steps[0])
+    ((best,),) = yield [Probe((weights,), near=near)]
     for step in steps:
         for _ in range(MAX_PASSES):
             before = best
-            for move in tried:
-                share = step
-                while (moved := move(weights, share)) is not None and (gained := score(moved)) > best + GAIN:
-                    weights, best = moved, gained
-                    share *= 2.0
+            weights, best = yield from _one_pass(weights, best, moves, step, near)
             if best <= before + GAIN:
                 break
     return weights, best
 
 
-def moves_for(count: int) -> list[Move]:
+def _one_pass(
+    weights: Weights, best: float, moves: Sequence[Move], step: float, near: tuple[Weights, float]
+) -> Generator[list[Request], list[Any], Outcome]:
+    """Every move once, and again as long as it gains. The score rises by ``GAIN`` each time, or a move is done with."""
+    place, share = 0, step
+    while place < len(moves):
+        ahead: list[tuple[int, float, Weights]] = []
+        while place < len(moves) and len(ahead) < AHEAD:
+            moved = moves[place](weights, share)
+            if moved is not None:
+                ahead.append((place, share, moved))
+            place, share = place + 1, step
+        if not ahead:
+            break
+        (scores,) = yield [Probe(tuple(moved for _, _, moved in ahead), best + GAIN, near)]
+        if scores[-1] > best + GAIN:
+            best = scores[-1]
+            place, share, weights = ahead[len(scores) - 1]
+            share *= 2.0
+    return weights, best
+
+
+def moves_for(members: Sequence[int]) -> list[Move]:
     """Between pairs where those are few, else along the axes."""
-    return between_pairs(count) if count <= FEW_MEMBERS else along_axes(count)
+    return between_pairs(members) if len(members) <= FEW_MEMBERS else along_axes(members)
 
 
-def along_axes(count: int) -> list[Move]:
-    """2 ``count`` moves: a member gains a share from all others, in proportion to theirs, or gives one to them."""
-    return [partial(shifted, member=member, sign=sign) for member in range(count) for sign in (1.0, -1.0)]
+def along_axes(members: Sequence[int]) -> list[Move]:
+    """Two moves a member: it gains a share from all others, in proportion to theirs, or gives one to them."""
+    return [partial(shifted, member=member, sign=sign) for member in members for sign in (1.0, -1.0)]
 
 
-def between_pairs(count: int) -> list[Move]:
-    """``count`` (``count`` - 1) moves: a share from one member to another."""
-    return [
-        partial(transferred, giver=giver, taker=taker)
-        for giver in range(count)
-        for taker in range(count)
-        if giver != taker
-    ]
+def between_pairs(members: Sequence[int]) -> list[Move]:
+    """n (n - 1) moves of n members: a share from one to another."""
+    return [partial(transferred, giver=giver, taker=taker) for giver in members for taker in members if giver != taker]
 
 
 def shifted(weights: Weights, share: float, *, member: int, sign: float) -> Weights | None:
     """Weights after a member's grew or shrank by up to ``share``, the others in proportion; None if it cannot."""
     own = float(weights[member])
-    change = min(share, 1.0 - own) if sign > 0 else -min(share, own)
-    if change == 0.0 or own == 1.0:
+    others = weights.copy()
+    others[member] = 0.0
+    rest = float(others.sum())  # summed, since 1 - own is all rounding where the member has nearly everything
+    change = min(share, rest) if sign > 0 else -min(share, own)
+    if change == 0.0 or rest == 0.0:
         return None
-    moved = weights * ((1.0 - own - change) / (1.0 - own))
+    moved = others * ((rest - change) / rest)
     moved[member] = own + change
-    return moved
+    return on_simplex(moved)
 
 
 def transferred(weights: Weights, share: float, *, giver: int, taker: int) -> Weights | None:
@@ -118,4 +134,4 @@ def transferred(weights: Weights, share: float, *, giver: int, taker: int) -> We
     moved = weights.copy()
     moved[giver] -= share
     moved[taker] += share
-    return moved
+    return on_simplex(moved)

@@ -1,17 +1,22 @@
 """Running evaluations on workers, and being stopped between them.
 
-Batches are cut before they are handed out and results come back in order, so the number of workers changes nothing but
-the time.
+What is asked for does not depend on who answers: tasks, and the points that their weight searches want scored next
+(``selection.blend.probes``), come in batches of fixed length and their answers are taken in order. So the number of
+workers changes nothing but the time. One worker computes no point that is not needed; several compute the points of a
+batch at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from gapsack.selection.blend.evaluate import Evaluator, Scored, Task
+from gapsack.selection.blend.probes import Probe, Request
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -56,7 +61,7 @@ class Runner:
         workers: threads, when there is no executor.
         executor: maps the evaluator over tasks somewhere else.
         should_stop: asked before each batch; ``Stopped`` is raised when it says so.
-        evaluations: blends scored so far.
+        evaluations: blends scored so far, in tasks that were new.
     """
 
     evaluator: Evaluator
@@ -64,6 +69,7 @@ class Runner:
     executor: Executor | None = None
     should_stop: Callable[[], bool] | None = None
     evaluations: int = 0
+    _known: dict[Task, Scored] = field(default_factory=dict, init=False)
     _threads: ThreadPoolExecutor | None = field(default=None, init=False)
 
     def __enter__(self) -> Self:
@@ -84,13 +90,71 @@ class Runner:
             raise Stopped
 
     def map(self, tasks: Sequence[Task]) -> list[Scored]:
-        """Evaluate tasks; results in their order."""
+        """Evaluate tasks; results in their order. A task that was evaluated before costs nothing.
+
+        Raises:
+            Stopped: asked to stop; tasks that were finished stay known.
+        """
         self.check()
-        if self.executor is not None:
-            results = list(self.executor(self.evaluator, tasks))
-        elif self._threads is not None and len(tasks) > 1:
-            results = list(self._threads.map(self.evaluator, tasks))
+        fresh = [task for task in dict.fromkeys(tasks) if task not in self._known]
+        if self.executor is None and self._threads is None:
+            for task in fresh:
+                self.check()
+                self._keep(task, self.evaluator(task, self.check))
         else:
-            results = [self.evaluator(task) for task in tasks]
-        self.evaluations += sum(result.evaluations for result in results)
-        return results
+            self._side_by_side(fresh)
+        return [self._known[task] for task in tasks]
+
+    def _keep(self, task: Task, scored: Scored) -> None:
+        self._known[task] = scored
+        self.evaluations += scored.evaluations
+
+    def _side_by_side(self, tasks: Sequence[Task]) -> None:
+        """All tasks at once, each going on when its requests are answered."""
+        plans = [self.evaluator.plan(task) for task in tasks]
+        waiting = {place: next(plan) for place, plan in enumerate(plans)}
+        while waiting:
+            self.check()
+            answers = iter(self._answers([(tasks[place], r) for place, asked in waiting.items() for r in asked]))
+            for place, requests in list(waiting.items()):
+                given = [next(answers) for _ in requests]
+                try:
+                    waiting[place] = plans[place].send(given)
+                except StopIteration as end:
+                    del waiting[place]
+                    self._keep(tasks[place], end.value)
+
+    def _answers(self, asked: Sequence[tuple[Task, Request]]) -> list[Any]:
+        """Answers to requests, point by point."""
+        pieces: list[Task] = []
+        owners: list[int] = []
+        for number, (task, request) in enumerate(asked):
+            parts: Sequence[Request] = request.pieces() if isinstance(request, Probe) else [request]
+            pieces += [replace(task, request=part) for part in parts]
+            owners += [number] * len(parts)
+        found: list[list[Scored]] = [[] for _ in asked]
+        for owner, scored in zip(owners, self._each(pieces, owners), strict=True):
+            found[owner].append(scored)
+        return [
+            request.ended([score for scored in mine for score in scored.scores])
+            if isinstance(request, Probe)
+            else np.array(mine[0].weights)
+            for (_, request), mine in zip(asked, found, strict=True)
+        ]
+
+    def _each(self, pieces: Sequence[Task], owners: Sequence[int]) -> list[Scored]:
+        if self.executor is not None:
+            return list(self.executor(self.evaluator, pieces))
+        assert self._threads is not None
+        gained: dict[int, int] = {}  # by request, a piece above its bound: those after it are not needed
+
+        def run(place: int) -> Scored:
+            piece, owner = pieces[place], owners[place]
+            if gained.get(owner, place) < place:
+                return Scored(piece.columns, (), np.nan, piece.blend, 0, scores=(-np.inf,))
+            scored = self.evaluator(piece)
+            if isinstance(piece.request, Probe) and scored.scores[0] > piece.request.above:
+                gained[owner] = min(gained.get(owner, place), place)
+            return scored
+
+        return list(self._threads.map(run, range(len(pieces))))

@@ -17,6 +17,8 @@ from scipy.optimize import minimize
 from gapsack.selection.metrics.dense import LOG_LOSS_EPSILON
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from gapsack.selection.rows.rows import Rows
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     Weights = NDArray[np.float64]
     Columns = NDArray[np.int64]
 
-CHUNK_ENTRIES = 1 << 16  # entries turned to float64 at a time
+CHUNK_VALUES = 1 << 22  # numbers turned to float64 at a time
+MANY = 64  # columns from which on least squares takes them up one by one, in place of leaving them out one by one
+MAX_TAKEN_UP = 1000  # columns that are taken up; each lowers the error, and few are left with weight
 RIDGE = 1e-9  # of the mean diagonal; keeps equal columns solvable
 LOG_LOSS_ENTRIES = 200_000  # entries that the log-loss start looks at; more do not move the weights visibly
 
@@ -48,8 +52,9 @@ class Products:
         """The products of all columns of rows of probabilities."""
         count = rows.column_count
         pairs, truth = np.zeros((count, count)), np.zeros(count)
-        for start in range(0, len(rows.classes), CHUNK_ENTRIES):
-            part = slice(start, start + CHUNK_ENTRIES)
+        chunk = max(min(CHUNK_VALUES // count, CHUNK_VALUES // MANY), 1)
+        for start in range(0, len(rows.classes), chunk):
+            part = slice(start, start + chunk)
             values = rows.values[:, part].astype(np.float64)
             pairs += values @ values.T
             truth += values @ rows.correct[part]
@@ -63,19 +68,23 @@ class Products:
         solution, without its most negative weight until there is none.
         """
         pairs, truth = self.pairs[np.ix_(columns, columns)], self.truth[columns]
-        active = np.arange(len(columns))
-        while True:
-            solved = np.linalg.solve(
-                pairs[np.ix_(active, active)], np.column_stack([truth[active], np.ones(len(active))])
-            )
-            multiplier = (1.0 - solved[:, 0].sum()) / solved[:, 1].sum()
-            found = solved[:, 0] + multiplier * solved[:, 1]
-            if len(active) == 1 or found.min() >= 0.0:
-                break
-            active = np.delete(active, int(found.argmin()))
+        support = np.arange(len(columns)) if len(columns) <= MANY else _taken_up(pairs, truth)
         weights = np.zeros(len(columns))
+        active, found = _without_negative(pairs, truth, support)
         weights[active] = on_simplex(found)
         return weights, float(weights @ pairs @ weights - 2.0 * truth @ weights) / self.videos
+
+    def promising(self, columns: Columns, weights: Weights, others: Columns) -> NDArray[np.float64]:
+        """[others] how much the squared error falls when one more column is mixed into a blend in the best share.
+
+        The sum over all videos, by inner products alone; the other weights are not searched again, so it is a guess.
+        """
+        blend = self.pairs[:, columns] @ weights  # inner products of the blend with every column
+        own = float(weights @ blend[columns])
+        slope = (self.truth - blend)[others] - float(weights @ self.truth[columns]) + own
+        curvature = self.pairs[others, others] - 2.0 * blend[others] + own
+        share = np.clip(slope / np.maximum(curvature, 1e-300), 0.0, 1.0)
+        return np.asarray(2.0 * share * slope - share**2 * curvature)
 
     def conjugate_directions(self, columns: Columns) -> NDArray[np.float64]:
         """[members - 1, members] directions of sum zero in which the squared error is separable, flattest first.
@@ -89,19 +98,67 @@ class Products:
         return np.asarray(scaled / np.abs(scaled).max())
 
 
+def _without_negative(pairs: NDArray[np.float64], truth: Weights, support: Columns) -> tuple[Columns, Weights]:
+    """Columns of a support that keep a weight, and the weights: the most negative is left out until there is none."""
+    active = support
+    while True:
+        solved = np.linalg.solve(pairs[np.ix_(active, active)], np.column_stack([truth[active], np.ones(len(active))]))
+        multiplier = (1.0 - solved[:, 0].sum()) / solved[:, 1].sum()
+        found = solved[:, 0] + multiplier * solved[:, 1]
+        if len(active) == 1 or found.min() >= 0.0:
+            return active, found
+        active = np.delete(active, int(found.argmin()))
+
+
+def _taken_up(pairs: NDArray[np.float64], truth: Weights) -> Columns:
+    """Columns that have a weight in the least squares over all: the best alone, then whichever lowers the error most.
+
+    The error falls each time, or the search for columns ends.
+    """
+    active = np.array([int(np.argmin(np.diag(pairs) - 2.0 * truth))])
+    weights = np.ones(1)
+    error = np.inf
+    for _ in range(MAX_TAKEN_UP):
+        gradient = pairs[:, active] @ weights - truth
+        now = float(weights @ (gradient[active] - truth[active]))
+        if now >= error:
+            break
+        error = now
+        joins = int(np.argmin(gradient))
+        if joins in active or gradient[joins] >= float(weights @ gradient[active]):
+            break
+        active, found = _without_negative(pairs, truth, np.append(active, joins))
+        weights = on_simplex(found)
+    return np.sort(active)
+
+
 def on_simplex(weights: NDArray[np.floating]) -> Weights:
-    """Weights without negative parts, of sum one; equal ones when nothing is left."""
+    """Weights without negative parts, of sum one; equal ones when nothing is left, or where they are no numbers.
+
+    What is on the simplex to within rounding comes back as it is, so that doing it twice changes nothing.
+    """
     positive = np.maximum(np.asarray(weights, np.float64), 0.0)
-    total = positive.sum()
-    return positive / total if total > 0 else np.full(len(positive), 1.0 / len(positive))
+    total = float(positive.sum())
+    if not (np.isfinite(total) and total > 0.0):
+        return np.full(len(positive), 1.0 / len(positive))
+    if abs(total - 1.0) <= len(positive) * np.finfo(np.float64).eps:
+        return positive
+    return positive / total
 
 
-def log_loss_weights(rows: Rows, start: Weights) -> Weights:
-    """Weights that minimise the log loss of the blended probabilities of all columns of (compact) rows.
+def log_loss_weights(rows: Rows, start: Weights, members: Sequence[int] | None = None) -> Weights:
+    """Weights that minimise the log loss of the blended probabilities of columns of (compact) rows.
 
     The loss is convex in the weights. It is taken over the first entries only when there are very many.
+
+    Args:
+        rows: of probabilities.
+        start: [columns] weights.
+        members: columns that may have a weight; None for all.
     """
-    values = rows.values[:, :LOG_LOSS_ENTRIES].astype(np.float64)
+    chosen = np.arange(len(start)) if members is None else np.array(members)
+    first = on_simplex(start[chosen])
+    values = rows.values[chosen, :LOG_LOSS_ENTRIES].astype(np.float64)
     correct = rows.correct[:LOG_LOSS_ENTRIES]
     sign = np.where(correct, 1.0, -1.0)
 
@@ -109,15 +166,18 @@ def log_loss_weights(rows: Rows, start: Weights) -> Weights:
         blended = weights @ values
         return np.maximum(np.where(correct, blended, 1.0 - blended), 0.0) + LOG_LOSS_EPSILON
 
-    if len(start) == 1 or len(sign) == 0:
-        return on_simplex(start)
+    found = np.zeros(len(start))
+    found[chosen] = first
+    if len(first) == 1 or len(sign) == 0:
+        return found
     result = minimize(  # type: ignore[call-overload]  # its stubs know start vectors of one type only
         lambda weights: float(-np.log(likelihood(weights)).mean()),
-        start,
+        first,
         jac=lambda weights: -(values @ (sign / likelihood(weights))) / len(sign),
         method="SLSQP",
-        bounds=[(0.0, 1.0)] * len(start),
+        bounds=[(0.0, 1.0)] * len(first),
         constraints={"type": "eq", "fun": lambda w: w.sum() - 1.0, "jac": np.ones_like},
         options={"maxiter": 40, "ftol": 1e-7},
     )
-    return on_simplex(result.x)
+    found[chosen] = on_simplex(result.x)
+    return found

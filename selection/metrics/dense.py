@@ -1,4 +1,4 @@
-"""Metrics of dense scores beside GAP: hit@1, mean average precision, log loss.
+"""Metrics of dense scores beside GAP: hit@1, mean average precision, and two log losses.
 
 All take scores [videos, classes] and bool labels of the same shape, and all follow the tie rule of ``selection.gap``:
 among equal scores the incorrect one comes first.
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 LOG_LOSS_EPSILON = 1e-5  # added inside both logarithms, as in the training loss of the paper's public code
+LEAST_PROBABILITY = float(np.finfo(np.float32).eps)  # of a label in the categorical loss, as scikit-learn clips float32
 
 
 def hit_at_one(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -37,7 +38,7 @@ def mean_average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
     return float(np.mean(precisions)) if precisions else 0.0
 
 
-def log_loss(scores: ArrayLike, labels: ArrayLike) -> float:
+def binary_log_loss(scores: ArrayLike, labels: ArrayLike) -> float:
     """Cross entropy of independent classes, summed over classes, averaged over videos (the paper's training loss).
 
     ``-(y log(p + 1e-5) + (1 - y) log(1 - p + 1e-5))`` for probabilities p; lower is better.
@@ -45,6 +46,32 @@ def log_loss(scores: ArrayLike, labels: ArrayLike) -> float:
     score_rows, correct = _checked(scores, labels)
     likelihood = np.where(correct, score_rows, 1.0 - score_rows) + LOG_LOSS_EPSILON
     return float(-np.log(likelihood).sum(axis=1).mean())
+
+
+def categorical_log_loss(scores: ArrayLike, labels: ArrayLike) -> float:
+    """Cross entropy of classes of which each video has exactly one; lower is better.
+
+    ``-log p`` of the label, averaged over videos. Each video's scores are divided by their sum first, as Keras does,
+    and p is at least ``LEAST_PROBABILITY``.
+
+    Raises:
+        InputError: shapes that differ, NaN, or a video with another number of labels than one.
+    """
+    score_rows, correct = _checked(scores, labels)
+    check_one_label(correct.sum(axis=1))
+    sums = score_rows.sum(axis=1)
+    share = np.where(correct, score_rows, 0.0).sum(axis=1) / np.where(sums > 0.0, sums, 1.0)
+    return float(-np.log(np.clip(share, LEAST_PROBABILITY, 1.0)).mean())
+
+
+def check_one_label(counts: NDArray[np.integer]) -> None:
+    """Raise an InputError unless every video has exactly one label."""
+    others = np.flatnonzero(counts != 1)
+    if len(others):
+        raise InputError(
+            "categorical_log_loss needs exactly one label a video (binary_log_loss takes any number); "
+            f"got {counts[others[0]]} in one and another number than one in {len(others)} of {len(counts)} videos."
+        )
 
 
 def _checked(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -1,4 +1,4 @@
-"""What the search maximises, on class-sparse rows: GAP@k, mean average precision, log loss, or a user's own function.
+"""What the search maximises, on class-sparse rows: GAP@k, mean average precision, a log loss, or a user's function.
 
 Classes that no row lists count as score 0. GAP@k is compiled and fast; the others cost tens to hundreds of times more.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.metrics.dense import LOG_LOSS_EPSILON
+from gapsack.selection.metrics.dense import LEAST_PROBABILITY, LOG_LOSS_EPSILON, check_one_label
 from gapsack.selection.metrics.map_kernel import precision_sums_by_class
 from gapsack.selection.rows.pooled import blended_precision_sum
 
@@ -106,10 +106,10 @@ class MeanAveragePrecision:
 
 
 @dataclass(frozen=True)
-class LogLoss:
-    """Log loss as in ``selection.metrics.dense``, negated so that higher is better."""
+class BinaryLogLoss:
+    """``selection.metrics.dense.binary_log_loss``, negated so that higher is better."""
 
-    name: str = "log_loss"
+    name: str = "binary_log_loss"
     top_k: int | None = None
 
     def score(self, rows: Rows, columns: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
@@ -121,6 +121,24 @@ class LogLoss:
         unlisted_others = rows.video_count * rows.class_count - len(blended) - unlisted_labels
         total = np.log(likelihood).sum() + unlisted_labels * np.log(LOG_LOSS_EPSILON)
         return float(total + unlisted_others * np.log1p(LOG_LOSS_EPSILON)) / rows.video_count
+
+
+@dataclass(frozen=True)
+class CategoricalLogLoss:
+    """``selection.metrics.dense.categorical_log_loss``, negated so that higher is better."""
+
+    name: str = "categorical_log_loss"
+    top_k: int | None = None
+
+    def score(self, rows: Rows, columns: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
+        """Minus the log loss a video. Raises an InputError unless every video has exactly one label."""
+        check_one_label(np.diff(rows.truth.indptr))
+        blended = rows.blend(columns, weights)
+        videos = np.repeat(np.arange(rows.video_count), np.diff(rows.indptr))
+        sums = np.bincount(videos, blended, rows.video_count)
+        mine = np.bincount(videos, np.where(rows.correct, blended, 0.0), rows.video_count)
+        share = mine / np.where(sums > 0.0, sums, 1.0)
+        return float(np.log(np.clip(share, LEAST_PROBABILITY, 1.0)).mean())
 
 
 @dataclass(frozen=True)
@@ -158,8 +176,16 @@ class UserObjective:
         return score
 
 
+_NAMED: dict[str, Objective] = {
+    each.name: each for each in (MeanAveragePrecision(), BinaryLogLoss(), CategoricalLogLoss())
+}
+_OLDER_NAMES = {"log_loss": "binary_log_loss"}
+
+
 def objective_of(metric: str | UserMetric) -> Objective:
-    """The objective named "gap@k" ("gap" for k = 20), "map" or "log_loss", or that of a callable. Raises InputError."""
+    """The objective named "gap@k" ("gap" for k = 20), "map", "binary_log_loss" (formerly "log_loss") or
+    "categorical_log_loss", or that of a callable. Raises InputError.
+    """
     if callable(metric):
         return UserObjective(metric)
     match = re.fullmatch(r"gap(?:@([1-9]\d*))?", metric)
@@ -167,8 +193,7 @@ def objective_of(metric: str | UserMetric) -> Objective:
         if len(match[1] or "") > len(str(MAX_K)) or int(match[1] or DEFAULT_K) > MAX_K:
             raise InputError(f"the k of gap@k must be at most {MAX_K}; got {metric[:60]!r}.")
         return Gap(int(match[1] or DEFAULT_K))
-    if metric == "map":
-        return MeanAveragePrecision()
-    if metric == "log_loss":
-        return LogLoss()
-    raise InputError(f"metric must be gap@k, map, log_loss or a callable; got {metric[:200]!r}.")
+    name = _OLDER_NAMES.get(metric, metric)
+    if name not in _NAMED:
+        raise InputError(f"metric must be gap@k, {', '.join(_NAMED)} or a callable; got {metric[:200]!r}.")
+    return _NAMED[name]

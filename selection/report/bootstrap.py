@@ -39,7 +39,11 @@ class Voters:
         lists = [member.take(videos) for member in self.members]
         rows = build_rows(labels.take(videos), lists, objective.top_k)
         columns = np.arange(len(lists))
-        return rows.only(columns, logits=True) if self.blend == "logit" else rows
+        if self.blend == "probability":
+            return rows
+        if objective.top_k is None:
+            return rows.only(columns, logits=True)
+        return rows.compact(columns, objective.top_k, logits=True)  # whose peaks are logits too, as GAP wants them
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,11 @@ A class that a model does not list scores between 0 and the model's last listed 
 class rises or an incorrect one sinks, within a video's best k and in the pool alike. So the correct classes at their
 lower and the incorrect ones at their upper bounds give a GAP that the dense one cannot be below, and the opposite gives
 one that it cannot be above.
+
+The graph blends in float32, where sums of the same numbers differ with their order: two scores that are closer than
+that may come in either order, or tie. So every bound is moved by the most that float32 can round, and the interval
+holds for the graph's figures on these predictions, whichever order it adds in. (A model alone is not rounded.) What
+the models themselves predict on another machine is another matter.
 """
 
 from __future__ import annotations
@@ -12,10 +17,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import expit
 
 from gapsack.selection.rows.build import kth_largest_of_rows
 from gapsack.selection.rows.pooled import blended_precision_sum
-from gapsack.selection.rows.rows import LOGIT_SHIFT, build_rows, logit
+from gapsack.selection.rows.rows import LOGIT_CLIP, LOGIT_SHIFT, build_rows, logit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,17 +33,21 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+UNIT = float(np.finfo(np.float32).eps) / 2.0  # relative rounding of one operation
+LOGARITHM_ERROR = 5e-6  # of a float32 logit up to 14: two logarithms that are each right to two last places, and -
+CLIP_ERROR = 0.0134  # log(1e-6 / 1.0133e-6): see ``_rounded_logits``
+
 
 @dataclass(frozen=True)
 class Certificate:
     """GAP of a blend of cut lists.
 
     Attributes:
-        gap: taking classes that a model does not list as 0 (for a logit blend, as the last listed score).
-        low: the dense GAP is at least this.
+        gap: in float64, taking classes that a model does not list as 0 (for a logit blend, as the last listed score).
+        low: the dense GAP is at least this, in float64 and in float32.
         high: the dense GAP is at most this.
-        open_videos: ids of the videos with a class whose unknown score could change the order of correct and incorrect
-            pairs. None when the interval has no width.
+        open_videos: ids of the videos with a class whose unknown or rounded score could change the order of correct
+            and incorrect pairs. None when the interval has no width.
     """
 
     gap: float
@@ -48,13 +58,17 @@ class Certificate:
 
 @dataclass(frozen=True)
 class _Entries:
-    """Every class that can matter, by video: bounds and point value of its blended score."""
+    """Every class that can matter, by video: bounds and point value of its blended score.
+
+    ``unknown`` are those that some member does not list, so that more than rounding is between their bounds.
+    """
 
     indptr: NDArray[np.int64]
     correct: NDArray[np.bool_]
     low: Floats
     high: Floats
     point: Floats
+    unknown: NDArray[np.bool_]
 
     def gap(self, scores: Floats, k: int, label_count: int) -> float:
         if label_count == 0:
@@ -98,17 +112,27 @@ def _entries(labels: Labels, members: Sequence[Predictions], weights: Floats, bl
     tails = rows.tails.astype(np.float64)
     low, high = np.zeros(len(rows.classes)), np.zeros(len(rows.classes))
     floor, ceiling = np.zeros(len(counts)), np.zeros(len(counts))
+    point, unlisted_point = np.zeros(len(rows.classes)), np.zeros(len(counts))
     for weight, values, tail in zip(weights, rows.values, tails, strict=True):
         known = values.astype(np.float64)
         least, most = known, np.where(known > 0, known, np.repeat(tail, counts))
         bottom, top = np.zeros(len(counts)), tail
         if blend == "logit":
-            least, most, bottom, top = (logit(part) + LOGIT_SHIFT for part in (least, most, bottom, top))
+            point += weight * (logit(most) + LOGIT_SHIFT)
+            unlisted_point += weight * (logit(top) + LOGIT_SHIFT)
+            least, most = _rounded_logits(least, most)
+            bottom, top = _rounded_logits(bottom, top)
         low += weight * least
         high += weight * most
         floor += weight * bottom
         ceiling += weight * top
-    point, unlisted_point = (high, ceiling) if blend == "logit" else (low, floor)
+    if blend == "probability":
+        point, unlisted_point = low, floor
+    voting = int((weights > 0.0).sum())
+    unknown = high - low > (3.0 * LOGARITHM_ERROR if blend == "logit" else 0.0)
+    unlisted_unknown = ceiling - floor > (3.0 * LOGARITHM_ERROR if blend == "logit" else 0.0)
+    low, high = _rounded(low, high, voting, blend)
+    floor, ceiling = _rounded(floor, ceiling, voting, blend)
     video = np.repeat(np.arange(len(counts)), counts)
     missed = labels.counts - np.bincount(video, rows.correct, len(counts)).astype(np.int64)
     others = np.minimum(labels.class_count - counts - missed, k)
@@ -122,7 +146,30 @@ def _entries(labels: Labels, members: Sequence[Predictions], weights: Floats, bl
         low=np.concatenate([low, floor[extra]])[order],
         high=np.concatenate([high, ceiling[extra]])[order],
         point=np.concatenate([point, unlisted_point[extra]])[order],
+        unknown=np.concatenate([unknown, unlisted_unknown[extra]])[order],
     )
+
+
+def _rounded(low: Floats, high: Floats, members: int, blend: Blend) -> tuple[Floats, Floats]:
+    """Bounds of a float32 blend from those of the exact one: probabilities (in rows a logit blend is of logits)."""
+    if blend == "logit":
+        sums = (members + 1) * UNIT * -np.log(LOGIT_CLIP)  # no logit is larger than that of the clip
+        low, high = expit(low - LOGIT_SHIFT - sums), expit(high - LOGIT_SHIFT + sums)
+        return low * (1.0 - 8.0 * UNIT), high * (1.0 + 8.0 * UNIT)
+    if members == 1:
+        return low, high  # one times a probability
+    roundings = (members + 2) * UNIT  # a weight, a product, and a sum of as many as there are
+    return low * (1.0 - roundings), high * (1.0 + roundings)
+
+
+def _rounded_logits(least: Floats, most: Floats) -> tuple[Floats, Floats]:
+    """Bounds of a member's float32 logits, plus ``LOGIT_SHIFT``, from those of its probabilities.
+
+    Float32 has no number at the clip below 1: the graph's is further from 1 by a seventieth, and so are logits there.
+    """
+    at_clip = least > 1.0 - 1.02 * LOGIT_CLIP
+    low = logit(least) + LOGIT_SHIFT - LOGARITHM_ERROR - CLIP_ERROR * at_clip
+    return low, logit(most) + LOGIT_SHIFT + LOGARITHM_ERROR
 
 
 def _open_rows(entries: _Entries, k: int) -> NDArray[np.int64]:
@@ -132,10 +179,12 @@ def _open_rows(entries: _Entries, k: int) -> NDArray[np.int64]:
     in_reach = entries.high >= kth_largest_of_rows(entries.low, entries.indptr, k)[video]
     is_open = np.zeros(len(counts), bool)
     for kind in (True, False):
-        mine = in_reach & (entries.correct == kind) & (entries.high > entries.low)
-        theirs = in_reach & (entries.correct != kind)
-        starts, ends = np.sort(entries.low[theirs]), np.sort(entries.high[theirs])
-        begun = np.searchsorted(starts, entries.high[mine], side="right")
-        over = np.searchsorted(ends, entries.low[mine], side="left")
-        is_open[video[mine][begun > over]] = True
+        mine, theirs = in_reach & (entries.correct == kind), in_reach & (entries.correct != kind)
+        # What is only rounded is open where it meets another such: against an unknown one, that one's video is.
+        for uncertain, others in ((entries.unknown, theirs), (~entries.unknown, theirs & ~entries.unknown)):
+            unsure = mine & uncertain & (entries.high > entries.low)
+            starts, ends = np.sort(entries.low[others]), np.sort(entries.high[others])
+            begun = np.searchsorted(starts, entries.high[unsure], side="right")
+            over = np.searchsorted(ends, entries.low[unsure], side="left")
+            is_open[video[unsure][begun > over]] = True
     return np.flatnonzero(is_open)

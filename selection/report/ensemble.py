@@ -53,7 +53,7 @@ class Ensemble:
         blend: whether the weighted mean is of probabilities or of their logits.
         total_bytes: of all members.
         reserve_bytes: kept free for what is not a member.
-        metric: what was maximised: "gap@20", "map", "log_loss" or a callable's name.
+        metric: what was maximised: "gap@20", "map", "binary_log_loss" or a callable's name.
         score: the metric on all videos of the pool, higher being better (log loss is negated).
         tuning_score: the same on the tuning videos, on which members and weights were chosen.
         gap: GAP@k on all videos of the pool; k is that of the metric, else 20.
@@ -67,6 +67,7 @@ class Ensemble:
         difference_to_best_single: on the held-out videos: difference, interval, standard_error, within_noise.
         difference_to_runner_up: the same.
         preference: how the choice between equals was made, in a sentence.
+        notes: sentences on what limits the figures, such as lists that are cut.
         search: what was searched: strategy, counts, and why it stopped.
         seeds: of the split, the bootstrap and the search.
         versions: of what computed it.
@@ -92,6 +93,7 @@ class Ensemble:
     difference_to_best_single: dict[str, Any] | None = None
     difference_to_runner_up: dict[str, Any] | None = None
     preference: str = ""
+    notes: tuple[str, ...] = ()
     search: dict[str, Any] = field(default_factory=dict)
     seeds: dict[str, int] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

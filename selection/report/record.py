@@ -14,7 +14,7 @@ import numpy as np
 
 from gapsack.selection.metrics.objectives import DEFAULT_K, Gap
 from gapsack.selection.report.bootstrap import Sample, Voters, bootstrap
-from gapsack.selection.report.certify import certify
+from gapsack.selection.report.certify import Certificate, certify
 from gapsack.selection.report.ensemble import Ensemble, Member
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Outcome:
         preference: how the choice between equals was made, in a sentence.
         search: what was searched, and why it stopped.
         folds: the same search on other splits.
+        notes: sentences on what limits the figures.
     """
 
     chosen: Contender
@@ -69,6 +70,7 @@ class Outcome:
     preference: str
     search: dict[str, Any]
     folds: list[dict[str, Any]]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,8 @@ class Scorer:
         """
         chosen, single, runner_up = outcome.chosen, outcome.best_single, outcome.runner_up
         samples = self._samples([chosen, single, runner_up])
-        proof = certify(
-            self.labels, chosen.voters.members, chosen.voters.weights, blend=chosen.voters.blend, k=self.gap.k
-        )
+        proof = self._proof(chosen, self._everything)
+        held_out = self._held_out_record(chosen, samples, outcome.folds)
         return Ensemble(
             members=chosen.members,
             blend=chosen.voters.blend,
@@ -126,7 +127,8 @@ class Scorer:
             tuning_gap=self._score(chosen, self.tune, self.gap),
             gap_interval=(proof.low, proof.high),
             open_videos={"count": len(proof.open_videos), "ids": list(proof.open_videos[:SHOWN_OPEN_VIDEOS])},
-            held_out=self._held_out_record(chosen, samples, outcome.folds),
+            held_out=held_out,
+            notes=(*outcome.notes, *self._cut_note(held_out)),
             best_single=self._described(single, samples),
             runner_up=self._described(runner_up, samples),
             difference_to_best_single=self._difference(chosen, single, samples),
@@ -154,6 +156,25 @@ class Scorer:
         rows = contender.voters.rows(self.labels, videos, objective)
         return objective.score(rows, np.arange(rows.column_count), np.array(contender.voters.weights))
 
+    def _proof(self, contender: Contender, videos: Videos) -> Certificate:
+        """What the lists of some videos prove of a contender's GAP."""
+        voters = contender.voters
+        lists = [member.take(videos) for member in voters.members]
+        return certify(self.labels.take(videos), lists, voters.weights, blend=voters.blend, k=self.gap.k)
+
+    def _cut_note(self, held_out: dict[str, Any] | None) -> tuple[str, ...]:
+        """A sentence where what cut lists leave open is more than what chance does."""
+        if held_out is None or not isinstance(self.objective, Gap):
+            return ()
+        (low, high), (least, most) = held_out["interval"], held_out["certain_gap_interval"]
+        if most - least <= high - low:
+            return ()
+        return (
+            f"The lists are cut so short that the held-out figure is uncertain by more than its interval says: the GAP "
+            f"of the full predictions is certain only to lie between {least:.5f} and {most:.5f}. Make the pool again "
+            "with a larger --top-k.",
+        )
+
     def _samples(self, contenders: Sequence[Contender | None]) -> Samples:
         """Bootstrap samples on the held-out videos, by subset; empty without such videos."""
         present = list({each.subset: each for each in contenders if each is not None}.values())
@@ -176,10 +197,12 @@ class Scorer:
         if sample is None:
             return None
         low, high = sample.interval(self.confidence)
+        proof = self._proof(chosen, self.held_out)
         return {
             "gap": self._score(chosen, self.held_out, self.gap),
             "score": sample.score,
             "interval": [low, high],
+            "certain_gap_interval": [proof.low, proof.high],
             "confidence": self.confidence,
             "standard_error": sample.standard_error,
             "resamples": len(sample.draws),

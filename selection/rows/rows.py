@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gapsack.selection.pool.lists import Labels, Predictions
 
-CHUNK_VIDEOS = 512  # videos whose lists are stacked at a time; bounds the memory of the union
+CHUNK_LISTS = 1 << 14  # lists that are stacked at a time; bounds the memory of the union
 LOGIT_CLIP = 1e-6  # probabilities are clipped to [1e-6, 1 - 1e-6] before a logit is taken, as in models.graph
 LARGEST_K = 100  # of GAP@k on rows that were built for any metric
 LOGIT_SHIFT = 17.0  # added to logits in rows, so that they are positive, as the compiled loops want them
@@ -185,15 +185,16 @@ def build_rows(labels: Labels, columns: Sequence[Predictions], k: int | None) ->
     complete = labels.class_count < (k or LARGEST_K) + most_labels
     best = k or 0
     counts = np.empty(n, np.int64)
-    for start in range(0, n, CHUNK_VIDEOS):
-        part = slice(start, start + CHUNK_VIDEOS)
+    chunk = max(CHUNK_LISTS // len(columns), 1)
+    for start in range(0, n, chunk):
+        part = slice(start, start + chunk)
         counts[part] = union_counts(*_stacked(columns, part), labels.class_count, complete, best)
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     classes = np.empty(indptr[-1], np.int32)
     peaks = np.empty(indptr[-1], np.float32)
     values = np.zeros((len(columns), indptr[-1]), np.float32)
-    for start in range(0, n, CHUNK_VIDEOS):
-        part = slice(start, start + CHUNK_VIDEOS)
+    for start in range(0, n, chunk):
+        part = slice(start, start + chunk)
         indices, scores = _stacked(columns, part)
         union_fill(indices, scores, labels.class_count, complete, indptr[start:], classes, peaks, values)
     rows = np.repeat(np.arange(n), counts)

@@ -13,11 +13,14 @@ from gapsack.selection.blend.runner import Progress
 from gapsack.selection.blend.weights import on_simplex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gapsack.selection.blend.evaluate import Blend
     from gapsack.selection.blend.runner import Runner
     from gapsack.selection.subsets.space import Space, Subset
+
+
+SHORT_LIST = 64  # items whose squared error with a subset is computed where more could join
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,15 @@ class Entry:
 
 @dataclass
 class Board:
-    """Evaluates subsets once each, remembers what came out, and keeps the best.
+    """Evaluates subsets once each for one kind of blend, remembers what came out, and keeps the best.
+
+    Cheap weights are those of the probability blend in any case, as a prediction: what is of another blend than the
+    board's is never the best, unless it has one member and is the same in both.
 
     Attributes:
         space: the subsets.
         runner: what evaluates.
+        blend: of the ensembles that count.
         report: called after each batch.
         levels: results by effort and subset.
         best: the best so far of any effort.
@@ -56,26 +63,27 @@ class Board:
 
     space: Space
     runner: Runner
+    blend: Blend = "probability"
     report: Callable[[Progress], None] | None = None
-    levels: dict[tuple[Effort, Blend], dict[Subset, Entry]] = field(default_factory=dict)
+    levels: dict[Effort, dict[Subset, Entry]] = field(default_factory=dict)
     best: Entry | None = None
     losses: dict[Subset, float] = field(default_factory=dict)
     starts: dict[Subset, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
 
-    def level(self, effort: Effort, blend: Blend = "probability") -> dict[Subset, Entry]:
+    def level(self, effort: Effort) -> dict[Subset, Entry]:
         """Everything known at a level of effort."""
-        return self.levels.setdefault((effort, blend), {})
+        return self.levels.setdefault(effort, {})
 
-    def evaluate(self, subsets: Sequence[Subset], effort: Effort, blend: Blend = "probability") -> list[Entry]:
+    def evaluate(self, subsets: Sequence[Subset], effort: Effort) -> list[Entry]:
         """The entries of subsets, evaluating those that are new."""
-        known = self.level(effort, blend)
+        known = self.level(effort)
         fresh = [subset for subset in dict.fromkeys(subsets) if subset not in known]
         if fresh:
             tasks = [
                 Task(
                     self.space.columns_of(subset),
                     effort,
-                    blend,
+                    self._blend_of(subset, effort),
                     self.starts.get(subset, ()) if effort in {"full", "final"} else (),
                 )
                 for subset in fresh
@@ -85,20 +93,24 @@ class Board:
                 self.consider(known[subset])
         return [known[subset] for subset in subsets]
 
-    def evaluate_at(self, points: Sequence[tuple[Subset, tuple[float, ...]]], blend: Blend) -> list[Entry]:
+    def _blend_of(self, subset: Subset, effort: Effort) -> Blend:
+        return "probability" if effort == "cheap" and len(subset) > 1 else self.blend
+
+    def evaluate_at(self, points: Sequence[tuple[Subset, tuple[float, ...]]]) -> list[Entry]:
         """Entries of subsets at given weights."""
-        tasks = [Task(self.space.columns_of(subset), "fixed", blend, (weights,)) for subset, weights in points]
+        tasks = [Task(self.space.columns_of(subset), "fixed", self.blend, (weights,)) for subset, weights in points]
         scored = self.runner.map(tasks)
         entries = [Entry(subset, each) for (subset, _), each in zip(points, scored, strict=True)]
         for entry in entries:
             self.consider(entry)
         return entries
 
-    def evaluate_first(self, subset: Subset, blend: Blend) -> None:
-        """Evaluate one subset with cheap weights even when asked to stop, so that there is a best."""
+    def evaluate_first(self, subset: Subset) -> None:
+        """Evaluate one subset with least-squares weights even when asked to stop, so that there is a best."""
         columns = self.space.columns_of(subset)
-        entry = Entry(subset, self.runner.evaluator(Task(columns, "cheap", blend)))
-        self.level("cheap", blend)[subset] = entry
+        entry = Entry(subset, self.runner.evaluator(Task(columns, "cheap", self.blend)))
+        if self.blend == self._blend_of(subset, "cheap"):
+            self.level("cheap")[subset] = entry
         self.consider(entry)
 
     def add_start(self, subset: Subset, weights: tuple[float, ...]) -> None:
@@ -114,30 +126,41 @@ class Board:
             self.losses[subset] = self.runner.evaluator.products.least_squares(columns)[1]
         return self.losses[subset]
 
+    def joining(self, subset: Subset, numbers: Sequence[int], most: int) -> list[int]:
+        """Up to ``most`` of some items that could join a subset: those of least squared error with it, best first.
+
+        Of very many items those are looked at that a guess (``Products.promising``) finds best.
+        """
+        looked_at = list(numbers)
+        if subset and len(looked_at) > SHORT_LIST:
+            looked_at = self.guessed(subset, looked_at)[:SHORT_LIST]
+        return sorted(looked_at, key=lambda number: self.loss(tuple(sorted((*subset, number)))))[:most]
+
+    def guessed(self, subset: Subset, numbers: Sequence[int]) -> list[int]:
+        """Items in order of a guess of how much each lowers the squared error of a subset (``Products.promising``)."""
+        products = self.runner.evaluator.products
+        columns = np.array(self.space.columns_of(subset), np.int64)
+        others = np.array([self.space.items[number].column for number in numbers], np.int64)
+        falls = products.promising(columns, products.least_squares(columns)[0], others)
+        return [numbers[place] for place in np.argsort(-falls, kind="stable")]
+
     def counts(self) -> dict[str, int]:
-        """Allowed subsets evaluated at each level of effort, over all kinds of blend."""
-        counts: dict[str, int] = {}
-        for (effort, _), entries in self.levels.items():
-            counts[effort] = counts.get(effort, 0) + sum(map(self.space.is_allowed, entries))
-        return counts
+        """Allowed subsets evaluated at each level of effort."""
+        return {effort: sum(map(self.space.is_allowed, entries)) for effort, entries in self.levels.items()}
+
+    def counts_for(self, entry: Entry) -> bool:
+        """Whether an entry is an ensemble that the search may return."""
+        return entry.scored.blend == self.blend and self.space.is_allowed(entry.subset)
+
+    def entries(self) -> Iterator[Entry]:
+        """Everything that was scored and may be returned."""
+        for level in self.levels.values():
+            yield from filter(self.counts_for, level.values())
 
     def consider(self, entry: Entry) -> None:
-        """Keep an allowed entry when it is the best; of equal ones the smaller, then the first."""
-        if not self.space.is_allowed(entry.subset):
-            return
-        if self.best is None or self.rank(entry) < self.rank(self.best):
+        """Keep an entry that counts when it is the best; of equal ones the smaller, then the first."""
+        if self.counts_for(entry) and (self.best is None or self.rank(entry) < self.rank(self.best)):
             self.best = entry
-
-    def leader(self, blend: Blend) -> Entry | None:
-        """The best allowed entry of one kind of blend at any effort; None before there is one."""
-        entries = [
-            entry
-            for (_, kind), level in self.levels.items()
-            if kind == blend
-            for entry in level.values()
-            if self.space.is_allowed(entry.subset)
-        ]
-        return min(entries, key=self.rank) if entries else None
 
     def rank(self, entry: Entry) -> tuple[float, int, Subset]:
         """Sort key, best first."""

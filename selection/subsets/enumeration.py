@@ -7,14 +7,20 @@ that contains it, so only maximal subsets need evaluation.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from gapsack.selection.subsets.space import Space, Subset
 
 MAX_STEPS = 2_000_000  # of the enumeration, a few seconds
 MAX_MAXIMAL = 60_000  # subsets that a race can look at
+CHECKED_STEPS = 1_000  # between looks at whether to stop
 
 
 @dataclass
@@ -25,67 +31,107 @@ class Enumeration:
     maximal: list[Subset] = field(default_factory=list)
 
 
-class _TooMany(Exception):  # noqa: N818 - a signal inside this module, not an error
-    pass
+def enumerate_subsets(
+    space: Space,
+    max_maximal: int = MAX_MAXIMAL,
+    max_steps: int = MAX_STEPS,
+    check: Callable[[], None] = lambda: None,
+) -> Enumeration | None:
+    """Enumerate, or return None when there are more than ``max_maximal`` maximal subsets or it takes too many steps.
+
+    ``check`` is called now and then, and may raise.
+    """
+    walk = _Walk(space)
+    for step, _ in enumerate(walk.steps()):
+        if step >= max_steps or len(walk.found.maximal) > max_maximal or walk.fillings > max_maximal:
+            return None
+        if step % CHECKED_STEPS == 0:
+            check()
+    return None if len(walk.found.maximal) > max_maximal else walk.found
 
 
-def enumerate_subsets(space: Space, max_maximal: int = MAX_MAXIMAL, max_steps: int = MAX_STEPS) -> Enumeration | None:
-    """Enumerate, or return None when there are more than ``max_maximal`` maximal subsets or it takes too many steps."""
-    walk = _Walk(space, max_maximal, max_steps)
-    try:
-        walk.visit(0, (), 0)
-    except _TooMany:
-        return None
-    return walk.found
+def allowed_subsets(space: Space, most: int, check: Callable[[], None] = lambda: None) -> list[Subset] | None:
+    """Every allowed subset, in order of size, or None when there are more than ``most``."""
+    found: list[Subset] = []
+    waiting: list[tuple[int, Subset, int]] = [(0, (), 0)]
+    candidates = list(space.of_candidate)
+    room, most_members = space.constraints.room_bytes, space.constraints.max_members
+    while waiting:
+        place, chosen, used_bytes = waiting.pop()
+        if chosen and space.is_allowed(chosen):
+            found.append(chosen)
+            if len(found) > most:
+                return None
+            if len(found) % CHECKED_STEPS == 0:
+                check()
+        if most_members is not None and len(chosen) == most_members:
+            continue
+        for further in range(place, len(candidates)):
+            for number in space.of_candidate[candidates[further]]:
+                used = used_bytes + space.items[number].room_bytes
+                if used <= room:
+                    waiting.append((further + 1, (*chosen, number), used))
+        if len(waiting) > MAX_STEPS:
+            return None
+    return sorted(found, key=lambda subset: (space.room_bytes(subset), subset))
 
 
 class _Walk:
-    """Depth first over candidates, the largest first: take one of its items, or leave it out."""
+    """Depth first over candidates, the largest first: take one of its items, or leave it out.
 
-    def __init__(self, space: Space, max_maximal: int, max_steps: int) -> None:
+    What is still to be visited lies on a list and not on the interpreter's stack, whose depth is no place for data.
+    """
+
+    def __init__(self, space: Space) -> None:
         self.space = space
         self.found = Enumeration()
-        self.max_maximal = max_maximal
-        self.steps_left = max_steps
+        self.fillings = 0  # subsets that the current tail would fill, when those are too many to list
         self.order = sorted(space.of_candidate, key=lambda c: -space.items[space.of_candidate[c][0]].size_bytes)
         most = [max(space.items[number].room_bytes for number in space.of_candidate[c]) for c in self.order]
-        self.rest_bytes = [sum(most[place:]) for place in range(len(most) + 1)]
+        least = [min(space.items[number].room_bytes for number in space.of_candidate[c]) for c in self.order]
+        self.rest_bytes = [*np.cumsum(most[::-1])[::-1].tolist(), 0]  # that all further candidates take at most
+        self.least_bytes = [*np.minimum.accumulate(least[::-1])[::-1].tolist(), 0]  # of the smallest further one
+        self.last_required = max(
+            (place + 1 for place, candidate in enumerate(self.order) if candidate in space.required), default=0
+        )
         # With sizes alone to keep, a tail of candidates that all fit needs no walking.
         limits = space.constraints
         self.only_sizes = not (space.exclusive or limits.limits or limits.max_members or space.required)
 
-    def visit(self, place: int, chosen: Subset, used_bytes: int) -> None:
-        self.steps_left -= 1
-        if self.steps_left < 0 or len(self.found.maximal) > self.max_maximal:
-            raise _TooMany
+    def steps(self) -> Iterator[None]:
+        """Visit everything; yields after each step."""
         space = self.space
-        tail_fits = self.only_sizes and used_bytes + self.rest_bytes[place] <= space.constraints.room_bytes
-        if place == len(self.order) or tail_fits:
-            self._finish(place, chosen)
-            return
-        candidate = self.order[place]
-        taken = {space.items[number].candidate for number in chosen}
-        for number in space.of_candidate[candidate]:
-            size = space.items[number].room_bytes
-            if used_bytes + size > space.constraints.room_bytes:
-                break  # a candidate's items ascend in size
-            if not any(candidate in group and group & taken for group in space.exclusive) and space.fits(
-                (*chosen, number)
-            ):
-                self.visit(place + 1, (*chosen, number), used_bytes + size)
-        if candidate not in space.required:
-            self.visit(place + 1, chosen, used_bytes)
+        room = space.constraints.room_bytes
+        waiting: list[tuple[int, Subset, int]] = [(0, (), 0)]
+        while waiting:
+            place, chosen, used_bytes = waiting.pop()
+            yield
+            if place == len(self.order) or (self.only_sizes and used_bytes + self.rest_bytes[place] <= room):
+                self._finish(place, chosen)
+                continue
+            if place >= self.last_required and used_bytes + self.least_bytes[place] > room:
+                self._finish(len(self.order), chosen)  # nothing further fits
+                continue
+            candidate = self.order[place]
+            # The last to go on the list is the first to be visited.
+            if candidate not in space.required:
+                waiting.append((place + 1, chosen, used_bytes))
+            taken = {space.items[number].candidate for number in chosen} if space.exclusive else set()
+            if any(candidate in group and group & taken for group in space.exclusive):
+                continue
+            for number in reversed(space.of_candidate[candidate]):
+                size = space.items[number].room_bytes
+                if used_bytes + size <= room and space.fits((*chosen, number)):
+                    waiting.append((place + 1, (*chosen, number), used_bytes + size))
 
     def _finish(self, place: int, chosen: Subset) -> None:
         """Count what follows when all further candidates fit, and list the maximal subsets among it."""
         tail = [self.space.of_candidate[candidate] for candidate in self.order[place:]]
         self.found.feasible += prod(len(items) + 1 for items in tail)
-        fillings: list[Subset] = [()]
-        for items in tail:
-            fillings = [(*filling, number) for filling in fillings for number in items]
-            if len(fillings) > self.max_maximal:
-                raise _TooMany
-        for filling in fillings:
+        self.fillings = prod(len(items) for items in tail)
+        if self.fillings > MAX_MAXIMAL:
+            return
+        for filling in product(*tail):
             subset = tuple(sorted((*chosen, *filling)))
             if subset and self.space.is_maximal(subset):
                 self.found.maximal.append(subset)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapsack.selection.blend.bound import upper_bound
 from gapsack.selection.blend.evaluate import Evaluator
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.rows.rows import build_rows
@@ -17,7 +18,6 @@ from gapsack.selection.subsets.local import neighbours, restarts
 from gapsack.selection.subsets.race import Tally, race
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from gapsack.selection.subsets.options import Options
     from gapsack.selection.subsets.space import Space, Subset
 
-NEGLIGIBLE_SCORE = 2e-7  # what dropping a member may cost
+NEGLIGIBLE_SCORE = 2e-7  # what dropping members may cost in all
 WORTH_TRYING = 2e-5  # what it may cost at first sight, before the weights of the others are searched finely
+PROVED = 1e-9  # distance from the bound at which it is reached
+MOST_BOUNDED = 64  # subsets up to which each has a bound of its own
+LARGEST_COUNT = 2**53  # beyond, a count of subsets says no more than that there are very many
 MAX_REFINEMENTS = 4  # races among the neighbours of the best, when not all subsets were listed
 
 
@@ -38,14 +41,33 @@ class Found:
     """Outcome of one search.
 
     Attributes:
-        board: everything that was scored.
+        boards: everything that was scored, a board for each kind of blend.
         best: the best ensemble.
         summary: plain data for ``Ensemble.search``.
+        subsets: all maximal ones, where they were listed.
     """
 
-    board: Board
+    boards: tuple[Board, ...]
     best: Entry
     summary: dict[str, Any]
+    subsets: list[Subset]
+
+    @property
+    def board(self) -> Board:
+        """The board of the best ensemble's blend."""
+        return next(board for board in self.boards if board.blend == self.best.scored.blend)
+
+    def summary_of(self, chosen: Entry) -> dict[str, Any]:
+        """The summary, what is proved being told of the entry that was chosen in the end."""
+        bound = self.summary.get("upper_bound")
+        if bound is None:
+            return self.summary
+        gap = max(bound - chosen.score, 0.0)
+        return self.summary | {"gap_to_bound": gap, "complete": gap <= PROVED}
+
+    def entries(self) -> list[Entry]:
+        """Everything that was scored and could have been returned, best first."""
+        return self.board.ranked(entry for board in self.boards for entry in board.entries())
 
 
 def find(labels: Labels, videos: NDArray[np.int64], space: Space, objective: Objective, options: Options) -> Found:
@@ -58,25 +80,92 @@ def find(labels: Labels, videos: NDArray[np.int64], space: Space, objective: Obj
         objective: what to maximise on those videos.
         options: the user's.
     """
+    with runner_on(labels, videos, space, objective, options) as runner:
+        found = find_with(runner, space, options)
+        return replace(found, summary=found.summary | _proved(found, runner.evaluator, options))
+
+
+def runner_on(
+    labels: Labels, videos: NDArray[np.int64], space: Space, objective: Objective, options: Options
+) -> Runner:
+    """What evaluates subsets of a space on some videos."""
     rows = build_rows(labels.take(videos), [column.take(videos) for column in space.columns], objective.top_k)
-    runner = Runner(Evaluator.of(rows, objective), options.workers, options.executor, options.should_stop)
-    with runner:
-        search = _Search(Board(space, runner, options.progress), options)
-        reason = search.run()
-    assert search.board.best is not None  # run() begins with an allowed subset
+    return Runner(Evaluator.of(rows, objective), options.workers, options.executor, options.should_stop)
+
+
+def blends_of(options: Options) -> tuple[Blend, ...]:
+    """The kinds of blend to search."""
+    return ("probability", "logit") if options.blend == "auto" else (options.blend,)
+
+
+def find_with(runner: Runner, space: Space, options: Options, losses: dict[Subset, float] | None = None) -> Found:
+    """Search with a runner; what it evaluated in earlier searches of the same pool costs nothing, and changes nothing.
+
+    Each kind of blend is searched by itself, so that trying both gives the better of what each would give.
+
+    Args:
+        runner: evaluates.
+        space: the allowed subsets.
+        options: the user's.
+        losses: squared errors by subset that earlier searches of the same pool computed; more are added.
+    """
+    known = {} if losses is None else losses
+    before = runner.evaluations
+    searches: list[_Search] = []
+    reason = ""
+    for blend in blends_of(options):
+        searches.append(_Search(Board(space, runner, blend, options.progress, losses=known), options))
+        reason = searches[-1].run()
+        if searches[-1].stopped:
+            break
+    boards = tuple(search.board for search in searches)
+    best = min((search.best for search in searches), key=boards[0].rank)
+    first = searches[0]
+    evaluated: dict[str, int] = {}
+    for board in boards:
+        for effort, count in board.counts().items():
+            evaluated[effort] = evaluated.get(effort, 0) + count
     summary = {
-        "strategy": search.strategy,
+        "strategy": first.strategy,
         "candidates": len(space.of_candidate),
         "items": len(space.items),
-        "feasible": search.feasible,
-        "maximal": search.maximal,
-        "evaluated": search.board.counts(),
-        "evaluations": runner.evaluations,
-        "could_still_win": search.tally.open,
-        "complete": reason.startswith("Complete"),
+        "feasible": first.feasible,
+        "maximal": first.maximal,
+        "evaluated": evaluated,
+        "evaluations": runner.evaluations - before,
+        "left_by_the_rule": sum(search.tally.open for search in searches),
+        "ended_by_itself": not any(search.stopped for search in searches),
         "stop_reason": reason,
     }
-    return Found(search.board, search.board.best, summary)
+    return Found(boards, best, summary, first.subsets)
+
+
+def _proved(found: Found, evaluator: Evaluator, options: Options) -> dict[str, Any]:
+    """What is certain: a score that no allowed ensemble exceeds, how far the best is from it, and who could exceed it.
+
+    The rules by which a search leaves subsets out are none of this: they say what is likely.
+    """
+    space = found.board.space
+    rows, objective = evaluator.rows, evaluator.objective
+
+    def bound(subset: Subset) -> float | None:
+        columns = space.columns_of(subset)
+        bounds = [upper_bound(rows, objective, columns, blend) for blend in blends_of(options)]
+        return max((each for each in bounds if each is not None), default=None)
+
+    # Of few subsets each has a bound of its own, which is lower than one for all candidates that fit.
+    fitting = tuple(number for number in range(len(space.items)) if space.fits((number,)))
+    one_by_one = found.subsets if 0 < len(found.subsets) <= MOST_BOUNDED else [fitting]
+    bounds = [each for each in map(bound, one_by_one) if each is not None]
+    if not bounds:
+        return {"upper_bound": None, "gap_to_bound": None, "could_still_win": None, "complete": False}
+    highest, score = max(bounds), found.best.score
+    return {
+        "upper_bound": highest,
+        "gap_to_bound": max(highest - score, 0.0),
+        "could_still_win": sum(each > score + PROVED for each in bounds) if one_by_one is found.subsets else None,
+        "complete": highest <= score + PROVED,
+    }
 
 
 class _Search:
@@ -85,44 +174,56 @@ class _Search:
     def __init__(self, board: Board, options: Options) -> None:
         self.board = board
         self.options = options
-        self.blends: Sequence[Blend] = ("probability", "logit") if options.blend == "auto" else (options.blend,)
         self.tally = Tally()
         self.rng = np.random.default_rng([options.seed, 2])
         self.strategy = "none"
+        self.subsets: list[Subset] = []
         self.feasible: int | None = None
         self.maximal: int | None = None
+        self.stopped = False
+        self._leaner: Entry | None = None
+
+    @property
+    def best(self) -> Entry:
+        """The best ensemble, or one with fewer members that scores as much."""
+        best = self._leaner or self.board.best
+        assert best is not None  # run() begins with an allowed subset
+        return best
 
     def run(self) -> str:
         """Search; returns why it ended, as a sentence."""
         board = self.board
         required = tuple(sorted(board.space.of_candidate[candidate][0] for candidate in board.space.required))
-        board.evaluate_first(by_loss(board, required), self.blends[0])
+        board.evaluate_first(by_loss(board, required))
         try:
             board.evaluate([(number,) for number in range(len(board.space.items))], "cheap")
             subsets, greedy_ones = self._subsets()
             self._race(subsets, greedy_ones)
-            for blend in self.blends:
-                self._drop_negligible(board.leader(blend), blend)
+            self._drop_negligible()
         except Stopped:
+            self.stopped = True
             return (
                 "Stopped on request: this is the best found so far, and others may be better; "
                 "give it more time or more workers."
             )
         if self.tally.open:
             return (
-                f"Ended at the cap of a round with {self.tally.open} subsets that could still have won; "
-                "--exhaustive evaluates all."
+                f"Ended at the cap of a round, with {self.tally.open} subsets left that the race's rule of thumb had "
+                "not ruled out; --exhaustive evaluates all."
             )
         if self.strategy == "local search":
             return (
-                "Complete: no move from the best improves it; with too many subsets to list, a better one that no "
-                "start led to cannot be excluded."
+                "Ended by itself: no move that was tried from the best improves it; with too many subsets to list, a "
+                "better one that no start led to cannot be excluded."
             )
         if self.options.exhaustive:
-            return "Complete: every maximal subset was evaluated with full weight search."
+            return (
+                "Ended by itself: every maximal subset had the full weight search, which finds good weights, not "
+                "provably the best."
+            )
         return (
-            "Complete: every subset took part, and each one left out would have had to gain more from weight search "
-            "than any that was tried."
+            "Ended by itself: every subset took part, and by a rule of thumb none that was left out wins: it would "
+            "have had to gain more from weight search than any that was tried."
         )
 
     def _subsets(self) -> tuple[list[Subset], list[Subset]]:
@@ -130,10 +231,12 @@ class _Search:
         board = self.board
         board.tell("greedy starts", 0, 2)
         greedy_ones = [greedy(board, "score"), greedy(board, "rate")]
-        listed = enumerate_subsets(board.space)
+        board.tell("listing subsets", 1, 2)
+        listed = enumerate_subsets(board.space, check=board.runner.check)
         if listed is not None:
             self.strategy = "enumeration"
-            self.feasible, self.maximal = listed.feasible, len(listed.maximal)
+            self.maximal, self.subsets = len(listed.maximal), listed.maximal
+            self.feasible = listed.feasible if listed.feasible < LARGEST_COUNT else None
             return listed.maximal, greedy_ones
         self.strategy = "local search"
         restarts(board, greedy_ones, self.options.restarts, self.rng)
@@ -157,31 +260,35 @@ class _Search:
                 break
 
     def _one_race(self, subsets: list[Subset], keep: list[Subset]) -> None:
-        exhaustive = self.options.exhaustive
-        race(self.board, subsets, blends=self.blends, exhaustive=exhaustive, keep=keep, tally=self.tally)
+        race(self.board, subsets, exhaustive=self.options.exhaustive, keep=keep, tally=self.tally)
 
-    def _drop_negligible(self, leader: Entry | None, blend: Blend) -> None:
-        """Drop members that the leader of a blend can do without, and use the freed room again when that gains."""
+    def _drop_negligible(self) -> None:
+        """Drop members that the leader can do without, and use the freed room again when that gains.
+
+        Each pass either finds a higher score than any before, or begins at a member less than the one before it, at a
+        score within reach of the highest: so it ends. (The best of all entries is no place to go back to. It has the
+        member still that was dropped at a loss, and would drop it again for ever.)
+        """
         board = self.board
-        while leader is not None and len(leader.subset) > 1:
+        assert board.best is not None
+        leader = board.best
+        highest = leader.score
+        while len(leader.subset) > 1:
             board.tell("members that add nothing", 0, len(leader.subset))
             rests = [leader.subset[:place] + leader.subset[place + 1 :] for place in range(len(leader.subset))]
             rests = [rest for rest in rests if board.space.is_allowed(rest)]
             points = [(rest, weights) for rest in rests for weights in leader.weights_without(rest)]
-            as_they_are = board.evaluate_at(points, blend)
-            ranked = board.ranked([*as_they_are, *board.evaluate(rests, "quick", blend)])
-            if not ranked or ranked[0].score < leader.score - WORTH_TRYING:
+            as_they_are = board.evaluate_at(points)
+            ranked = board.ranked([*as_they_are, *board.evaluate(rests, "quick")])
+            if not ranked or ranked[0].score < highest - WORTH_TRYING:
                 return
             without = ranked[0]
             board.add_start(without.subset, without.scored.weights)
             tried = list(dict.fromkeys([without.subset, by_loss(board, without.subset)]))
-            without, better = board.evaluate(tried, "final", blend)[0], board.leader(blend)
-            without = board.ranked([without, ranked[0]])[0]
-            if better is not None and board.rank(better) < board.rank(leader):
-                leader = better
-            elif without.score >= leader.score - NEGLIGIBLE_SCORE:
-                if board.best is leader:
-                    board.best = without
-                leader = without
+            without = board.ranked([board.evaluate(tried, "final")[0], without])[0]
+            if board.best.score > highest:
+                leader, highest, self._leaner = board.best, board.best.score, None
+            elif without.score >= highest - NEGLIGIBLE_SCORE:
+                leader = self._leaner = without
             else:
                 return

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from gapsack.selection.blend.evaluate import Task
+from gapsack.selection.blend.weights import MANY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gapsack.selection.subsets.board import Board
     from gapsack.selection.subsets.space import Subset
 
@@ -33,8 +36,8 @@ def greedy(board: Board, rule: Rule) -> Subset:
     best, best_votes = -np.inf, votes
     for round_index in range(MAX_ROUNDS):
         members = tuple(sorted(votes))
-        joiners = sorted(space.additions(members), key=lambda n: board.loss(tuple(sorted((*members, n)))))
-        choices = [*members, *joiners[:MAX_CHOICES]]
+        joiners = board.joining(members, space.additions(members), MAX_CHOICES)
+        choices = [*members, *joiners]
         if not choices:
             break
         tasks = [_task(board, _voted(votes, choice)) for choice in choices]
@@ -55,16 +58,26 @@ def greedy(board: Board, rule: Rule) -> Subset:
     total = sum(best_votes.values())
     start = tuple(best_votes[number] / total for number in subset)
     board.add_start(subset, start)
+    board.evaluate_at([(subset, start)])
     return subset
 
 
 def by_loss(board: Board, subset: Subset) -> Subset:
     """Fill a subset until nothing more fits, each time with what lowers the squared error most."""
-    while True:
-        joiners = board.space.additions(subset)
-        if not joiners:
-            return subset
-        subset = min((tuple(sorted((*subset, number))) for number in joiners), key=board.loss)
+    while joiners := board.space.additions(subset):
+        if len(subset) >= MANY:
+            return _filled(board, subset, board.guessed(subset, joiners))
+        subset = tuple(sorted((*subset, *board.joining(subset, joiners, 1))))
+    return subset
+
+
+def _filled(board: Board, subset: Subset, order: Sequence[int]) -> Subset:
+    """A subset of very many members filled in some order with what fits: the weights that most of them get is none."""
+    for number in order:
+        joined = tuple(sorted((*subset, number)))
+        if board.space.is_allowed(joined):
+            subset = joined
+    return subset
 
 
 def at_random(board: Board, rng: np.random.Generator) -> Subset:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapsack.selection.subsets.board import SHORT_LIST
 from gapsack.selection.subsets.greedy import at_random, by_loss
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ def neighbours(board: Board, subset: Subset, rng: np.random.Generator) -> list[S
     others = moved[promising:]
     drawn = rng.permutation(len(others))[: MOVES // 4]
     chosen = [*moved[:promising], *(others[place] for place in drawn)]
-    filled = dict.fromkeys(by_loss(board, candidate) for candidate in chosen)
+    filled: dict[Subset, None] = {}
+    for candidate in chosen:
+        board.runner.check()
+        filled[by_loss(board, candidate)] = None
     return [neighbour for neighbour in filled if neighbour != subset]
 
 
@@ -73,10 +77,11 @@ def _moves(board: Board, subset: Subset) -> Iterator[Subset]:
     if len(free) <= PAIR_DROPS:
         drops += list(combinations(free, 2))
     for dropped in drops:
+        board.runner.check()
         rest = tuple(number for number in subset if number not in dropped)
         gone = {space.items[number].candidate for number in dropped}
         must_return = gone & space.required
-        for number in space.additions(rest):
+        for number in board.joining(rest, space.additions(rest), SHORT_LIST):
             back = space.items[number].candidate in gone
             if number in dropped or (must_return and not back):
                 continue

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gapsack.selection.subsets.space import Constraints
 
 Blending = Literal["probability", "logit", "auto"]
-Preference = Literal["score", "small"]
+Preference = Literal["measured", "score", "small"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,10 @@ class Options:
     """
 
     metric: str | UserMetric = field(
-        default="gap@20", metadata=_told("gap@20 (or another k), map, log_loss, or file.py:function (docs/select.md).")
+        default="gap@20",
+        metadata=_told(
+            "gap@20 (or another k), map, binary_log_loss, categorical_log_loss, or file.py:function (docs/select.md)."
+        ),
     )
     """In Python the function itself (``selection.metrics.objectives.UserObjective``)."""
     blend: Blending = field(
@@ -81,10 +84,14 @@ class Options:
     )
     """The most that each figure may sum to over the members."""
     prefer: Preference = field(
-        default="score",
-        metadata=_told("score: the best score; small: the smallest ensemble within noise of it.", choices=Preference),
+        default="measured",
+        metadata=_told(
+            "measured: the best score, without members that gain less than noise; score: the best score; small: the "
+            "smallest ensemble within noise of it.",
+            choices=Preference,
+        ),
     )
-    """Noise is one bootstrap standard error of the score on the tuning videos."""
+    """Noise is one bootstrap standard error of the difference in score on the tuning videos."""
     exhaustive: bool = field(default=False, metadata=_told("Search every maximal subset in full; slow."))
     tune_share: float = field(default=0.5, metadata=_told("Share of the videos to tune on; the others report."))
     """1 tunes on all and reports nothing."""

@@ -1,4 +1,4 @@
-"""The last choice: the best score, or the smallest ensemble that scores as well within noise."""
+"""The last choice: the best score, without what gains too little to measure, or the smallest that is within noise."""
 
 from __future__ import annotations
 
@@ -7,20 +7,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapsack.selection.blend.evaluate import Task
 from gapsack.selection.blend.runner import Stopped
-from gapsack.selection.report.bootstrap import bootstrap
+from gapsack.selection.blend.weights import on_simplex
+from gapsack.selection.metrics.objectives import Gap
+from gapsack.selection.report.bootstrap import Sample, Voters, bootstrap
 from gapsack.selection.subsets.board import Board, Entry
 from gapsack.selection.subsets.members import voters_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from gapsack.selection.metrics.objectives import Objective
     from gapsack.selection.pool.lists import Labels
     from gapsack.selection.subsets.find import Found
     from gapsack.selection.subsets.options import Options
+    from gapsack.selection.subsets.space import Space, Subset
 
+LEAST_WEIGHT = 1e-3  # of a member that must be there and would have none: what is listed votes
+MEASURABLE_ERRORS = 1.0  # standard errors that a gain must have to be worth bytes
 RESAMPLES = 200  # for a standard error, which needs fewer than an interval
+SLOW_RESAMPLES = 50  # of metrics that are scored anew for each draw
 
 
 def stripped(found: Found) -> Entry:
@@ -29,7 +38,7 @@ def stripped(found: Found) -> Entry:
 
 
 def without_idle(board: Board, entry: Entry) -> Entry:
-    """An entry without members of weight zero, other than those that must be there."""
+    """An entry without members of weight zero; one that must be there gets ``LEAST_WEIGHT``, and is scored with it."""
     space = board.space
     kept = [
         place
@@ -38,7 +47,12 @@ def without_idle(board: Board, entry: Entry) -> Entry:
     ]
     subset = tuple(entry.subset[place] for place in kept)
     weights = tuple(entry.scored.weights[place] for place in kept)
-    return Entry(subset, replace(entry.scored, columns=space.columns_of(subset), weights=weights))
+    columns = space.columns_of(subset)
+    if min(weights) > 0.0:
+        return Entry(subset, replace(entry.scored, columns=columns, weights=weights))
+    raised = on_simplex(np.maximum(weights, LEAST_WEIGHT))
+    task = Task(columns, "fixed", entry.scored.blend, (tuple(float(weight) for weight in raised),))
+    return Entry(subset, board.runner.evaluator(task))
 
 
 def preferred(
@@ -54,17 +68,124 @@ def preferred(
         options: ``prefer``, ``seed``.
     """
     best = stripped(found)
-    if options.prefer == "score":
-        return best, "The best score on the tuning videos."
-    board = found.board
+    resamples = RESAMPLES if isinstance(objective, Gap) else SLOW_RESAMPLES
+
+    def sample(voters: Voters) -> Sample:
+        return bootstrap([voters], labels, videos, objective, resamples=resamples, seed=options.seed)[0]
+
+    noise = _Noise(best, found.board.space, sample)
+    if options.prefer == "small":
+        return _smallest(found.board, best, noise)
+    return _measured(found.board, best, noise, allowed_errors=0.0 if options.prefer == "score" else MEASURABLE_ERRORS)
+
+
+class _Noise:
+    """What entries lose to the best on the tuning videos, and how sure that is: one bootstrap for the best."""
+
+    def __init__(self, best: Entry, space: Space, sample: Callable[[Voters], Sample]) -> None:
+        self.best = best
+        self._space = space
+        self._sample_of = sample
+        self._sample: Sample | None = None
+
+    def lost(self, entry: Entry) -> Sample:
+        """The best one's score less the entry's, on the same draws."""
+        if self._sample is None:
+            self._sample = self._of(self.best)
+        return self._sample.minus(self._of(entry))
+
+    def _of(self, entry: Entry) -> Sample:
+        return self._sample_of(voters_of(self._space, entry))
+
+
+def _measured(board: Board, best: Entry, noise: _Noise, *, allowed_errors: float) -> tuple[Entry, str]:
+    """The best without what it gains less by than ``allowed_errors`` standard errors of the difference.
+
+    Members are dropped, or taken at a smaller precision, one after another, at each step whatever frees most bytes; all
+    that is given up is held against the best.
+    """
+    chosen, lost = best, 0.0
+    try:
+        while (leaner := _leaner(board, chosen, noise, allowed_errors)) is not None:
+            chosen, lost = leaner, best.score - leaner.score
+    except Stopped:
+        pass  # asked to stop: what was found so far is an answer
+    if chosen is best:
+        return best, "The best score on the tuning videos: each member gains more than can be noise."
+    saved = _size(board, best) - _size(board, chosen)
+    sentence = f"Left out, for {saved} of {_size(board, best)} bytes: {_left_out(board, best, chosen)}"
+    if lost <= 0.0:
+        return chosen, f"{sentence}, which gained nothing on the tuning videos."
+    return chosen, (
+        f"{sentence}, which gained {lost:.6f} on the tuning videos, less than the standard error of that difference; "
+        "--prefer score keeps it."
+    )
+
+
+def _leaner(board: Board, entry: Entry, noise: _Noise, allowed_errors: float) -> Entry | None:
+    """An entry of fewer bytes that loses nothing measurable to the best, the smallest first; None without one."""
+    space = board.space
+    subset = entry.subset
+    rests = [subset[:place] + subset[place + 1 :] for place in range(len(subset))]
+    swaps = [
+        tuple(sorted((*rest, smaller)))
+        for number, rest in zip(subset, rests, strict=True)
+        for smaller in space.of_candidate[space.items[number].candidate]
+        if space.items[smaller].size_bytes < space.items[number].size_bytes
+    ]
+    rests = [rest for rest in rests if rest and space.is_allowed(rest)]
+    swaps = [swap for swap in swaps if space.is_allowed(swap)]
+    points = [(rest, weights) for rest in rests for weights in entry.weights_without(rest)]
+    points += [(swap, _swapped(space, entry, swap)) for swap in swaps]
+    scored = [*board.evaluate_at(points), *board.evaluate([*rests, *swaps], "quick")]
+    by_subset: dict[Subset, Entry] = {}
+    for each in board.ranked(scored):
+        by_subset.setdefault(each.subset, each)
+    for leaner in sorted(by_subset.values(), key=lambda each: (_size(board, each), board.rank(each))):
+        found = _within(board, leaner, noise, allowed_errors)
+        if found is not None:
+            return found
+    return None
+
+
+def _within(board: Board, leaner: Entry, noise: _Noise, allowed_errors: float) -> Entry | None:
+    """An entry with its best weights if what it loses is not measurable, else None."""
+    lost = noise.best.score - leaner.score
+    if lost > 0.0:
+        if allowed_errors == 0.0 or lost > allowed_errors * noise.lost(leaner).standard_error:
+            return None
+        board.add_start(leaner.subset, leaner.scored.weights)
+        leaner = board.ranked([leaner, *board.evaluate([leaner.subset], "final")])[0]
+    return without_idle(board, leaner)
+
+
+def _swapped(space: Space, entry: Entry, swap: Subset) -> tuple[float, ...]:
+    """The weights of an entry for the same candidates at other precisions."""
+    pairs = zip(entry.subset, entry.scored.weights, strict=True)
+    weights = {space.items[number].candidate: weight for number, weight in pairs}
+    return tuple(weights[space.items[number].candidate] for number in swap)
+
+
+def _left_out(board: Board, best: Entry, chosen: Entry) -> str:
+    """Members and precisions that the best has and the chosen one has not."""
+    items = board.space.items
+    kept = {items[number].candidate for number in chosen.subset}
+    told = [
+        items[n].name if items[n].candidate not in kept else f"{items[n].name} at {items[n].precision}"
+        for n in best.subset
+        if n not in chosen.subset
+    ]
+    return ", ".join(told)
+
+
+def _smallest(board: Board, best: Entry, noise: _Noise) -> tuple[Entry, str]:
+    """The smallest ensemble of all that were searched that is within one standard error of the best."""
     smaller = [
         entry for entry in _smaller_ones(board, best) if board.space.size_bytes(entry.subset) < _size(board, best)
     ]
     smaller.sort(key=lambda entry: (_size(board, entry), len(entry.subset), board.rank(entry)))
     for entry in smaller:
-        pair = [voters_of(board.space, entry), voters_of(board.space, best)]
-        here, there = bootstrap(pair, labels, videos, objective, resamples=RESAMPLES, seed=options.seed)
-        lost = there.minus(here)
+        lost = noise.lost(entry)
         if lost.score <= lost.standard_error:
             return entry, (
                 f"The smallest ensemble within one standard error ({lost.standard_error:.6f}) of the best score on the "
@@ -76,8 +197,12 @@ def preferred(
 
 def _smaller_ones(board: Board, best: Entry) -> list[Entry]:
     """Ensembles to compare: all that were searched at some length, and what dropping members one by one leaves."""
-    entries = [entry for (effort, _), level in board.levels.items() if effort != "cheap" for entry in level.values()]
-    entries += [entry for subset, entry in board.level("cheap").items() if len(subset) == 1]
+    entries = [
+        entry
+        for effort, level in board.levels.items()
+        for entry in level.values()
+        if effort != "cheap" or len(entry.subset) == 1
+    ]
     subset = best.subset
     try:
         while len(subset) > 1:
@@ -85,12 +210,12 @@ def _smaller_ones(board: Board, best: Entry) -> list[Entry]:
             allowed = [rest for rest in rests if board.space.is_allowed(rest)]
             if not allowed:
                 break
-            ranked = board.ranked(board.evaluate(allowed, "quick", best.scored.blend))
+            ranked = board.ranked(board.evaluate(allowed, "quick"))
             entries += ranked
             subset = ranked[0].subset
     except Stopped:
         pass  # asked to stop: compare what there is
-    return [without_idle(board, entry) for entry in entries if board.space.is_allowed(entry.subset)]
+    return [without_idle(board, entry) for entry in entries if board.counts_for(entry)]
 
 
 def _size(board: Board, entry: Entry) -> int:

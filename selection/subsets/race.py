@@ -8,10 +8,11 @@
 4. In order of that: line searches from more starts, and a search by small transfers between members.
 5. In order of that: the finest such search, from every start.
 
-Rounds 2 to 5 share one rule. A subset's score in a round is its prediction from the round before plus a gain. Subsets
-are taken in order of the prediction; the round ends when all others would have to gain more than any subset gained so
-far to beat the best. What a round leaves out could have won only by gaining more than everything that was tried. A
-round that its cap or a request to stop cuts short counts the subsets for which the rule was not yet met.
+Rounds 2 to 5 share one rule, a rule of thumb. A subset's score in a round is its prediction from the round before plus
+a gain. Subsets are taken in order of the prediction; the round ends when all others would have to gain more than any
+subset gained so far to beat the best. What a round leaves out could have won only by gaining more than everything that
+was tried, which makes it unlikely and proves nothing (what is proved: ``selection.blend.bound``). A round that its cap
+or a request to stop cuts short counts the subsets for which the rule was not yet met.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gapsack.selection.blend.evaluate import Blend, Effort
+    from gapsack.selection.blend.evaluate import Effort
     from gapsack.selection.subsets.board import Board, Entry
     from gapsack.selection.subsets.space import Subset
 
@@ -56,7 +57,7 @@ SPREAD = 32  # subsets over the whole range of losses, which show what a loss pr
 
 @dataclass
 class Tally:
-    """Subsets that the rounds of a race left out though the rule did not rule them out."""
+    """Subsets that the rounds of a race left out though the rule of thumb did not rule them out."""
 
     open: int = 0
 
@@ -65,7 +66,6 @@ def race(
     board: Board,
     subsets: Sequence[Subset],
     *,
-    blends: Sequence[Blend],
     exhaustive: bool = False,
     keep: Sequence[Subset] = (),
     tally: Tally,
@@ -75,7 +75,6 @@ def race(
     Args:
         board: where scores are kept; what it knows already costs nothing.
         subsets: who takes part.
-        blends: for which kinds of blend costly weights are searched.
         exhaustive: take every subset through every round.
         keep: subsets that reach round 4 in any case.
         tally: counts what happens; what an earlier race left open is counted anew.
@@ -89,15 +88,14 @@ def race(
     spread = order[np.unique(np.linspace(0, len(order) - 1, min(SPREAD, len(order))).astype(int))]
     queue = np.concatenate([spread, order[~np.isin(order, spread)]])
     laps = _Laps(board, exhaustive, tally)
-    cheap = laps.run(CHEAP, "probability", subsets, queue=queue, predict=lambda scores: _fitted(losses, scores))
-    for blend in blends:
-        quick = laps.again(QUICK, blend, cheap)
-        laps.again(FULL, blend, quick)
-        board.evaluate(keep, "full", blend)
-        full = board.ranked(board.level("full", blend).values())
-        for entry in full[: FINAL.most]:
-            board.add_start(entry.subset, entry.scored.weights)
-        laps.again(FINAL, blend, full)
+    cheap = laps.run(CHEAP, subsets, queue=queue, predict=lambda scores: _fitted(losses, scores))
+    quick = laps.again(QUICK, cheap)
+    laps.again(FULL, quick)
+    board.evaluate(keep, "full")
+    full = board.ranked(board.level("full").values())
+    for entry in full[: FINAL.most]:
+        board.add_start(entry.subset, entry.scored.weights)
+    laps.again(FINAL, full)
 
 
 def _losses(board: Board, subsets: Sequence[Subset]) -> Floats:
@@ -126,16 +124,15 @@ class _Laps:
     exhaustive: bool
     tally: Tally
 
-    def again(self, rnd: Round, blend: Blend, entries: list[Entry]) -> list[Entry]:
+    def again(self, rnd: Round, entries: list[Entry]) -> list[Entry]:
         """A round among the entries of the one before, whose scores are the predictions."""
         scores = np.array([entry.score for entry in entries])
         subsets = [entry.subset for entry in entries]
-        return self.run(rnd, blend, subsets, queue=np.arange(len(entries)), predict=lambda _: scores)
+        return self.run(rnd, subsets, queue=np.arange(len(entries)), predict=lambda _: scores)
 
     def run(
         self,
         rnd: Round,
-        blend: Blend,
         subsets: Sequence[Subset],
         *,
         queue: Places,
@@ -145,7 +142,6 @@ class _Laps:
 
         Args:
             rnd: effort, batches and caps.
-            blend: kind of blend.
             subsets: who takes part.
             queue: their places, in the order in which they are taken.
             predict: predictions of all subsets, given the scores of this round so far (NaN: not known).
@@ -154,9 +150,10 @@ class _Laps:
         entries: list[Entry] = []
         while len(entries) < len(queue):
             self.board.tell(rnd.stage, len(entries), len(queue))
-            batch = queue[len(entries) : len(entries) + rnd.batch]
+            # The first of a round are evaluated in any case, so all of them at once.
+            batch = queue[len(entries) : max(rnd.least, len(entries) + rnd.batch)]
             try:
-                found = self.board.evaluate([subsets[place] for place in batch], rnd.effort, blend)
+                found = self.board.evaluate([subsets[place] for place in batch], rnd.effort)
             except Stopped:
                 self.tally.open += len(queue) - len(entries)
                 raise
@@ -164,14 +161,14 @@ class _Laps:
             scores[batch] = [entry.score for entry in found]
             if self.exhaustive or len(entries) < rnd.least:
                 continue
-            could_win = self._could_win(predict(scores), scores, queue[len(entries) :])
-            if could_win == 0 or len(entries) >= rnd.most:
-                self.tally.open += could_win
+            not_ruled_out = self._not_ruled_out(predict(scores), scores, queue[len(entries) :])
+            if not_ruled_out == 0 or len(entries) >= rnd.most:
+                self.tally.open += not_ruled_out
                 break
         return self.board.ranked(entries)
 
     @staticmethod
-    def _could_win(predictions: Floats, scores: Floats, left: Places) -> int:
+    def _not_ruled_out(predictions: Floats, scores: Floats, left: Places) -> int:
         """How many of those left beat the best if they gain as much on their prediction as any subset did so far."""
         largest_gain = float(np.nanmax(scores - predictions))
         return int((predictions[left] + largest_gain >= np.nanmax(scores)).sum())

@@ -6,13 +6,16 @@ fits every budget and keeps the user's constraints. Subsets are ascending tuples
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from gapsack.selection.errors import BudgetError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gapsack.selection.pool import Candidate, CandidatePool
     from gapsack.selection.pool.lists import Predictions
@@ -82,7 +85,16 @@ class Space:
         self.required = frozenset(index[name] for name in constraints.must_have)
         self.exclusive = [frozenset(index[name] for name in group) for group in constraints.never_together]
         self._rivals = self._rivalries()
+        self._rooms = np.array([item.room_bytes for item in self.items], np.int64)
+        self._costs = np.array([item.costs for item in self.items], np.float64)
         self._check()
+
+    def within(self, room_bytes: int) -> Space:
+        """The same items under another size budget. Raises a BudgetError when nothing fits."""
+        other = copy(self)
+        other.constraints = replace(self.constraints, room_bytes=room_bytes)
+        other._check()
+        return other
 
     def _rivalries(self) -> dict[int, frozenset[int]]:
         rivals: dict[int, set[int]] = {candidate: set() for candidate in self.of_candidate}
@@ -144,20 +156,19 @@ class Space:
         )
 
     def additions(self, subset: Subset) -> list[int]:
-        """Items that may join a subset."""
-        return list(self._additions(subset))
-
-    def _additions(self, subset: Subset) -> Iterator[int]:
-        taken = {self.items[number].candidate for number in subset}
-        left_bytes = self.constraints.room_bytes - self.room_bytes(subset)
-        for number, item in enumerate(self.items):
-            if (
-                item.room_bytes <= left_bytes  # first, because of most items it settles the matter
-                and item.candidate not in taken
-                and not (self._rivals[item.candidate] & taken)
-                and self.fits((*subset, number))
-            ):
-                yield number
+        """Items that may join a subset, ascending."""
+        limits = self.constraints
+        if limits.max_members is not None and len(subset) >= limits.max_members:
+            return []
+        open_to = self._rooms <= limits.room_bytes - self.room_bytes(subset)
+        for place, limit in enumerate(limits.limits.values()):
+            open_to &= sum(self.items[number].costs[place] for number in subset) + self._costs[:, place] <= limit
+        for number in subset:
+            candidate = self.items[number].candidate
+            for closed in (candidate, *self._rivals[candidate]):
+                open_to[self.of_candidate.get(closed, [])] = False
+        found: list[int] = np.flatnonzero(open_to).tolist()
+        return found
 
     def is_allowed(self, subset: Subset) -> bool:
         """Whether a subset has one item of a candidate at most, fits, and keeps every constraint."""
@@ -171,7 +182,7 @@ class Space:
 
     def is_maximal(self, subset: Subset) -> bool:
         """Whether nothing may join."""
-        return next(self._additions(subset), None) is None
+        return not self.additions(subset)
 
 
 def _items(
@@ -181,24 +192,34 @@ def _items(
     columns: list[Predictions] = []
     for place, candidate in enumerate(pool.candidates):
         costs = tuple(_cost(candidate, key) for key in constraints.limits)
-        own: dict[int, tuple[int, str]] = {}
+        own: list[tuple[int, str, Predictions]] = []
         for precision, size in candidate.size_bytes.items():
             if precisions is not None and precision not in precisions:
                 continue
             # Of precisions that predict the same, the smallest serves; the others are the same model for more bytes.
-            lists = id(candidate.predictions_at(precision))
-            if lists not in own or size < own[lists][0]:
-                own[lists] = (size, precision)
-        for size, precision in sorted(own.values()):
+            lists = candidate.predictions_at(precision)
+            same = next((at for at, (_, _, other) in enumerate(own) if _equal(lists, other)), None)
+            if same is None:
+                own.append((size, precision, lists))
+            elif size < own[same][0]:
+                own[same] = (size, precision, lists)
+        for size, precision, lists in sorted(own, key=lambda each: each[:2]):
             room = size + constraints.member_reserve_bytes
             items.append(Item(place, candidate.name, precision, size, room, costs, len(columns)))
-            columns.append(candidate.predictions_at(precision))
+            columns.append(lists)
     if not items:
         known = sorted({precision for candidate in pool.candidates for precision in candidate.size_bytes})
         raise InputError(
             f"precisions must be among the pool's ({', '.join(known)}); got {', '.join(precisions or ()) or 'none'}."
         )
     return items, columns
+
+
+def _equal(one: Predictions, other: Predictions) -> bool:
+    """Whether two sets of predictions are the same, in one array or in two."""
+    return one is other or (
+        np.array_equal(one.top_scores, other.top_scores) and np.array_equal(one.top_indices, other.top_indices)
+    )
 
 
 def _cost(candidate: Candidate, key: str) -> float:

@@ -65,7 +65,7 @@ def load_metric(text: str) -> Any:
         return text
     spec = importlib.util.spec_from_file_location("gapsack_user_metric", file)
     if spec is None or spec.loader is None or not Path(file).is_file():
-        raise InputError(f"expected a metric as gap@20, map, log_loss or file.py:function, got {text[:200]!r}")
+        raise InputError(f"expected a metric by name, such as gap@20, or as file.py:function, got {text[:200]!r}")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from gapsack.selection.blend.evaluate import Evaluator, Scored, Task
 from gapsack.selection.blend.runner import Executor
 from gapsack.sweep.grid.schema import Resources
 
 TASKS_A_CALL = 16
-"""Evaluations take milliseconds to seconds; fewer a call would be spent on Ray's own work."""
+"""The most. Pieces take milliseconds; many small ones together spare Ray's own work."""
+
+CALLS_A_CPU = 4
+"""Calls that each CPU gets of a batch that has enough pieces: so that none waits long for another's last call."""
+
+_here: dict[str, Evaluator] = {}
+"""The evaluator of a worker process: it keeps what the requests of one blend share from call to call."""
 
 
 @contextmanager
@@ -29,18 +37,42 @@ def ray_executor(address: str | None) -> Iterator[Executor | None]:
         import ray
 
         @ray.remote
-        def evaluate(evaluator: Evaluator, tasks: Sequence[Task]) -> list[Scored]:
-            return [evaluator(task) for task in tasks]
+        def evaluate(name: str, kept: list[Any], tasks: Sequence[Task]) -> list[Scored]:
+            from gapsack.sweep.cluster.executor import answered
 
-        shipped: dict[int, tuple[Evaluator, object]] = {}
+            return answered(name, kept, tasks)
+
+        shipped: dict[int, tuple[Evaluator, str, object]] = {}
 
         def run(evaluator: Evaluator, tasks: Sequence[Task]) -> Iterator[Scored]:
             # The evaluator holds the videos' arrays; it is the same object from call to call, and travels once.
             kept = shipped.get(id(evaluator))
             if kept is None or kept[0] is not evaluator:
-                kept = shipped[id(evaluator)] = (evaluator, ray.put(evaluator))
-            chunks = [tasks[start : start + TASKS_A_CALL] for start in range(0, len(tasks), TASKS_A_CALL)]
-            for results in [evaluate.remote(kept[1], chunk) for chunk in chunks]:
+                kept = shipped[id(evaluator)] = (evaluator, uuid.uuid4().hex, ray.put(evaluator))
+            size = tasks_a_call(len(tasks), int(ray.cluster_resources().get("CPU", 1)))
+            chunks = [tasks[start : start + size] for start in range(0, len(tasks), size)]
+            for results in [evaluate.remote(kept[1], [kept[2]], chunk) for chunk in chunks]:
                 yield from ray.get(results)
 
         yield run
+
+
+def tasks_a_call(tasks: int, cpus: int) -> int:
+    """How many tasks of a batch go to a worker at a time."""
+    return min(max(tasks // (CALLS_A_CPU * max(cpus, 1)), 1), TASKS_A_CALL)
+
+
+def answered(name: str, kept: list[Any], tasks: Sequence[Task]) -> list[Scored]:
+    """Evaluate tasks in a worker process.
+
+    Args:
+        name: of the evaluator.
+        kept: its reference, in a list so that Ray does not fetch it for each call.
+        tasks: what to evaluate.
+    """
+    if name not in _here:
+        import ray
+
+        _here.clear()  # one search at a time
+        _here[name] = ray.get(kept[0])
+    return [_here[name](task) for task in tasks]

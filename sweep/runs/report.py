@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -54,7 +54,8 @@ def sweep_records(run: RunFolder) -> SweepRecords:
         precision=grid.budget.precision,
         inferior=inferior_trials(state.trials, grid.budget.precision),
         ensembles=() if ensemble is None else (ensemble,),
-        frontier=frontier or (),
+        frontier=() if frontier is None else frontier.points,
+        frontier_singles=() if frontier is None else frontier.singles,
         budget_bytes=grid.budget.size_bytes,
         data=_data_facts(state, files),
         environment=_environment(state.trials),
@@ -83,16 +84,30 @@ class _FrontierPoint(_Part):
 
 class _FrontierFile(_Part):
     points: tuple[_FrontierPoint, ...]
+    singles: tuple[_FrontierPoint, ...] = ()  # files of earlier versions have none
 
 
-def read_frontier(path: Path) -> tuple[FrontierPoint, ...]:
+class DrawnFrontier(NamedTuple):
+    """What a report draws of a frontier.json: the ensembles, and the single models on the same videos."""
+
+    points: tuple[FrontierPoint, ...]
+    singles: tuple[FrontierPoint, ...]
+
+
+def read_frontier(path: Path) -> DrawnFrontier:
     """The points of a frontier.json; DamagedFileError when it holds anything else."""
     advice = "give sweep select frontier again"
-    return frontier_points(read_typed(path, _FrontierFile, what="a frontier", advice=advice).model_dump())
+    content = read_typed(path, _FrontierFile, what="a frontier", advice=advice).model_dump()
+    return DrawnFrontier(frontier_points(content), frontier_points(content, "singles"))
 
 
-def frontier_points(frontier: Mapping[str, Any]) -> tuple[FrontierPoint, ...]:
-    """The content of frontier.json; scores are those on videos that did not tune the ensembles, where there are any."""
+def frontier_points(frontier: Mapping[str, Any], key: str = "points") -> tuple[FrontierPoint, ...]:
+    """The content of frontier.json; scores are those on videos that did not tune the ensembles, where there are any.
+
+    Args:
+        frontier: the file's content.
+        key: `points`, or `singles`, which files of earlier versions have not.
+    """
     return tuple(
         FrontierPoint(
             budget_bytes=point["budget_bytes"],
@@ -100,7 +115,7 @@ def frontier_points(frontier: Mapping[str, Any]) -> tuple[FrontierPoint, ...]:
             gap=point["tuning_score"] if point["held_out_score"] is None else point["held_out_score"],
             members=tuple(member["name"] for member in point["members"]),
         )
-        for point in frontier["points"]
+        for point in frontier.get(key, ())
     )
 
 

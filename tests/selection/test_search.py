@@ -95,9 +95,9 @@ def test_exhaustive_is_never_worse_and_says_so(case, ensemble):
     exhaustive = search_ensemble(case[2], budget_bytes=110, resamples=60, exhaustive=True)
     assert exhaustive.tuning_score >= ensemble.tuning_score
     assert exhaustive.tuning_score <= ensemble.tuning_score + 1e-6, "the race lost the winner"
-    assert "every maximal subset was evaluated" in exhaustive.search["stop_reason"]
+    assert "every maximal subset had the full weight search" in exhaustive.search["stop_reason"]
     assert exhaustive.search["evaluated"]["final"] >= exhaustive.search["maximal"]
-    assert ensemble.search["could_still_win"] == 0
+    assert ensemble.search["left_by_the_rule"] == 0
 
 
 def test_written_and_read_again(tmp_path, ensemble):
@@ -175,7 +175,7 @@ def test_stopping_gives_the_best_so_far_marked_as_such(case):
     seen = []
     at_once = search_ensemble(case[2], budget_bytes=110, resamples=10, should_stop=lambda: True)
     assert at_once.search["stop_reason"].startswith("Stopped on request")
-    assert not at_once.search["complete"]
+    assert not at_once.search["ended_by_itself"]
     calls = iter(range(1000))
     later = search_ensemble(
         case[2], budget_bytes=110, resamples=10, should_stop=lambda: next(calls) > 60, progress=seen.append

@@ -13,7 +13,7 @@ from gapsack.sweep.cli.app import Column, output, print_table
 def print_ensemble(record: Mapping[str, Any], path: Path) -> None:
     """An ensemble.json as a table and a few lines."""
     rows = [
-        [member["name"], member["precision"], f"{member['weight']:.4f}", f"{mib(member['size_bytes']):.2f}", ""]
+        [member["name"], member["precision"], _weight(member["weight"]), f"{mib(member['size_bytes']):.2f}", ""]
         for member in record["members"]
     ]
     columns = [Column("member"), Column("precision"), Column("weight", True), Column("MiB", True), Column(" ")]
@@ -32,6 +32,11 @@ def print_ensemble(record: Mapping[str, Any], path: Path) -> None:
     out.print(f"Ensemble: {path}")
 
 
+def _weight(weight: float) -> str:
+    """A weight as it is listed; what is above zero does not look like zero."""
+    return f"{weight:.4f}" if weight >= 0.00005 else "<0.0001"
+
+
 def figures(record: Mapping[str, Any]) -> list[str]:
     """The scores, held-out ones first: those are what to expect of new videos."""
     metric = "GAP" if record["metric"].startswith("gap@") else record["metric"]
@@ -43,9 +48,13 @@ def figures(record: Mapping[str, Any]) -> list[str]:
             f"{metric} on held-out videos  {held_out['score']:.5f}  ({held_out['confidence']:.0%} interval "
             f"{low:.5f} to {high:.5f}, {held_out['videos']:,} videos)"
         )
+    lines += record.get("notes", ())
     lines.append(f"{metric} on tuning videos    {record['tuning_score']:.5f}  (where members and weights were chosen)")
     low, high = record["gap_interval"]
-    certain = "exact" if low == high else f"certainly within {low:.6f} and {high:.6f}"
+    told = f"{low:.6f}", f"{high:.6f}"
+    certain = "exact" if low == high else f"certainly within {told[0]} and {told[1]}"
+    if low < high and told[0] == told[1]:
+        certain = "certain to the last digit"
     lines.append(f"GAP on all videos       {record['gap']:.5f}  ({certain})")
     lines += [
         line
@@ -68,5 +77,14 @@ def _difference(record: Mapping[str, Any], what: str, key: str) -> str | None:
 
 
 def searched(search: Mapping[str, Any]) -> str:
-    """What was searched and why it stopped, in a sentence or two."""
-    return f"Search: {search['strategy']}. {search['stop_reason']}"
+    """What was searched, why it stopped, and what is proved of it, in a sentence or two."""
+    told = f"Search: {search['strategy']}. {search['stop_reason']}"
+    bound = search.get("upper_bound")
+    if bound is None:
+        return told
+    if search["complete"]:
+        return f"{told} Proved: no ensemble within the budget scores higher on the tuning videos."
+    return (
+        f"{told} Proved: none within the budget scores above {bound:.5f} on the tuning videos, "
+        f"{search['gap_to_bound']:.5f} more."
+    )

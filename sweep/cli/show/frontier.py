@@ -16,7 +16,8 @@ def write_plot(record: Mapping[str, Any], path: Path) -> None:
     from gapsack.dashboards.figures.frontier import FrontierInfo, frontier_figure
     from gapsack.sweep.runs.report import frontier_points
 
-    figure = frontier_figure(FrontierInfo(frontier_points(record), singles=(), budget_bytes=None))
+    singles = tuple((point.total_bytes, point.gap) for point in frontier_points(record, "singles"))
+    figure = frontier_figure(FrontierInfo(frontier_points(record), singles=singles, budget_bytes=None))
     replace_text(path, figure.to_html(include_plotlyjs=True))
 
 
@@ -33,6 +34,8 @@ def print_frontier(record: Mapping[str, Any], path: Path) -> None:
     print_table(columns, [_row(point) for point in record["points"]])
     out = output()
     out.print(f"\n{record['search']['stop_reason']}")
+    for note in record.get("notes", ()):
+        out.print(note)
     out.print(f"Frontier: {path}")
 
 

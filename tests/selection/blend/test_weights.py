@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from pools import dense_case, pool_of
 
+from gapsack.selection.blend import weights as weights_module
 from gapsack.selection.blend.weights import Products, log_loss_weights, on_simplex
-from gapsack.selection.metrics.dense import log_loss
+from gapsack.selection.metrics.dense import binary_log_loss
 from gapsack.selection.rows.rows import build_rows
 
 
@@ -42,8 +43,8 @@ def test_least_squares_leaves_out_a_useless_model_and_bears_a_copied_one():
 def test_log_loss_weights_beat_every_other_point_of_the_simplex(case):
     scores, labels, rows = case
     weights = log_loss_weights(rows, np.full(4, 0.25))
-    best = log_loss(np.tensordot(weights, scores, 1), labels)
-    assert all(best <= log_loss(np.tensordot(p, scores, 1), labels) + 1e-4 for p in simplex_points(4, 100))
+    best = binary_log_loss(np.tensordot(weights, scores, 1), labels)
+    assert all(best <= binary_log_loss(np.tensordot(p, scores, 1), labels) + 1e-4 for p in simplex_points(4, 100))
 
 
 def test_conjugate_directions_stay_on_the_simplex_and_separate_the_error(case):
@@ -60,3 +61,40 @@ def test_conjugate_directions_stay_on_the_simplex_and_separate_the_error(case):
 def test_on_simplex():
     np.testing.assert_allclose(on_simplex(np.array([-1.0, 3.0, 1.0])), [0, 0.75, 0.25])
     np.testing.assert_allclose(on_simplex(np.zeros(2)), [0.5, 0.5])
+
+
+def test_normalising_twice_is_normalising_once_and_nothing_breaks_it():
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 3, 17, 400):
+        for weights in (rng.dirichlet(np.ones(count)), rng.normal(size=count), rng.random(count) * 1e-300):
+            once = on_simplex(weights)
+            assert once.sum() == pytest.approx(1.0, abs=1e-12)
+            np.testing.assert_array_equal(on_simplex(once), once)
+    np.testing.assert_allclose(on_simplex(np.array([np.nan, 1.0])), [0.5, 0.5])
+    np.testing.assert_allclose(on_simplex(np.array([np.inf, 1.0])), [0.5, 0.5])
+
+
+def test_least_squares_takes_many_columns_up_as_it_leaves_few_out(monkeypatch):
+    scores, labels = dense_case(5, videos=60, classes=30, models=12)
+    pool = pool_of(scores, labels, [1] * 12, k=30)
+    products = Products.of(build_rows(pool.labels, [c.predictions for c in pool.candidates], None))
+    expected, loss = products.least_squares(np.arange(12))
+    monkeypatch.setattr(weights_module, "MANY", 3)
+    found, same = products.least_squares(np.arange(12))
+    assert same == pytest.approx(loss, abs=1e-9)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_guess_of_what_a_column_brings_is_what_mixing_it_in_brings(case):
+    _, _, rows = case
+    products = Products.of(rows)
+    columns, weights = np.array([0, 1]), np.array([0.3, 0.7])
+
+    def error(share, other):
+        blend = np.array([0.3 * (1 - share), 0.7 * (1 - share), share])
+        chosen = np.array([0, 1, other])
+        return blend @ products.pairs[np.ix_(chosen, chosen)] @ blend - 2 * products.truth[chosen] @ blend
+
+    for place, fall in enumerate(products.promising(columns, weights, np.array([2, 3]))):
+        best = min(error(share, (2, 3)[place]) for share in np.linspace(0, 1, 2001))
+        assert fall == pytest.approx(error(0.0, (2, 3)[place]) - best, rel=1e-3)

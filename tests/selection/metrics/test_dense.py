@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.metrics.dense import hit_at_one, log_loss, mean_average_precision
+from gapsack.selection.metrics.dense import binary_log_loss, hit_at_one, mean_average_precision
 
 SCORES = np.array([[0.9, 0.1, 0.5], [0.2, 0.8, 0.7], [0.6, 0.3, 0.4]])
 LABELS = np.array([[True, False, False], [False, False, True], [False, False, True]])
@@ -27,10 +27,10 @@ def test_mean_average_precision_by_hand():
 
 def test_log_loss_by_hand():
     expected = -(math.log(0.25 + 1e-5) + math.log(1 - 0.5 + 1e-5))
-    assert log_loss([[0.25, 0.5]], [[True, False]]) == pytest.approx(expected)
+    assert binary_log_loss([[0.25, 0.5]], [[True, False]]) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("metric", [hit_at_one, log_loss, mean_average_precision])
+@pytest.mark.parametrize("metric", [hit_at_one, binary_log_loss, mean_average_precision])
 def test_metrics_ignore_order_and_refuse_nan(metric):
     rng = np.random.default_rng(0)
     scores, labels = rng.integers(0, 4, (30, 7)) / 4, rng.random((30, 7)) < 0.2

@@ -8,8 +8,15 @@ from pools import dense_case, pool_of
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.gap import gap_at_k
-from gapsack.selection.metrics.dense import hit_at_one, log_loss, mean_average_precision
-from gapsack.selection.metrics.objectives import Gap, LogLoss, MeanAveragePrecision, UserObjective, objective_of
+from gapsack.selection.metrics.dense import binary_log_loss, categorical_log_loss, hit_at_one, mean_average_precision
+from gapsack.selection.metrics.objectives import (
+    BinaryLogLoss,
+    CategoricalLogLoss,
+    Gap,
+    MeanAveragePrecision,
+    UserObjective,
+    objective_of,
+)
 from gapsack.selection.report.bootstrap import Voters, bootstrap
 from gapsack.selection.rows.rows import build_rows
 from gapsack.selection.search import search_ensemble
@@ -31,7 +38,7 @@ def rows_and_blend(seed, *, k, levels=None, videos=40):
 def test_metrics_on_rows_are_the_dense_ones(seed, k, levels):
     rows, weights, blended, labels = rows_and_blend(seed, k=k, levels=levels)
     columns = np.arange(3)
-    assert LogLoss().score(rows, columns, weights) == pytest.approx(-log_loss(blended, labels), rel=1e-9)
+    assert BinaryLogLoss().score(rows, columns, weights) == pytest.approx(-binary_log_loss(blended, labels), rel=1e-9)
     mean_ap = MeanAveragePrecision().score(rows, columns, weights)
     assert mean_ap == pytest.approx(mean_average_precision(blended, labels), abs=1e-9 if levels is None else 1e-2)
 
@@ -46,19 +53,27 @@ def test_rows_taken_repeatedly_score_as_their_videos():
     rows, weights, blended, labels = rows_and_blend(1, k=45)
     videos = np.random.default_rng(0).integers(0, 40, 40)
     taken = rows.take(videos)
-    for objective, dense in ((LogLoss(), lambda s, y: -log_loss(s, y)), (Gap(), gap_at_k)):
+    for objective, dense in ((BinaryLogLoss(), lambda s, y: -binary_log_loss(s, y)), (Gap(), gap_at_k)):
         score = objective.score(taken, np.arange(3), weights)
         assert score == pytest.approx(dense(blended[videos], labels[videos]), abs=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("metric", "name"), [("gap", "gap@20"), ("gap@5", "gap@5"), ("map", "map"), ("log_loss", "log_loss")]
+    ("metric", "name"),
+    [
+        ("gap", "gap@20"),
+        ("gap@5", "gap@5"),
+        ("map", "map"),
+        ("log_loss", "binary_log_loss"),  # the older name
+        ("binary_log_loss", "binary_log_loss"),
+        ("categorical_log_loss", "categorical_log_loss"),
+    ],
 )
 def test_metrics_by_name(metric, name):
     assert objective_of(metric).name == name
 
 
-@pytest.mark.parametrize("metric", ["map", "log_loss", hit_at_one])
+@pytest.mark.parametrize("metric", ["map", "binary_log_loss", hit_at_one])
 def test_a_search_on_another_metric_beats_its_members(metric):
     scores, labels = dense_case(3, videos=120, classes=30, models=4)
     pool = pool_of(scores, labels, [4, 3, 3, 2], k=30)
@@ -101,3 +116,30 @@ def test_bootstrap_draws_are_gaps_of_resampled_videos():
     assert low <= np.median(difference.draws) <= high
     assert difference.score == pytest.approx(blend.score - single.score)
     assert difference.standard_error == pytest.approx(np.std(blend.draws - single.draws, ddof=1))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 9999))
+def test_the_categorical_loss_is_scikit_learns(seed):
+    from sklearn.metrics import log_loss
+
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 25, 30)
+    labels = np.eye(25, dtype=bool)[truth]
+    logits = rng.normal(size=(3, 30, 25)) * 4 + 3 * labels
+    scores = (np.exp(logits) / np.exp(logits).sum(2, keepdims=True)).astype(np.float32)
+    pool = pool_of(scores, labels, [1] * 3, k=25)
+    weights = rng.dirichlet(np.ones(3))
+    rows = build_rows(pool.labels, [c.predictions for c in pool.candidates], None)
+    blended = np.tensordot(weights, scores.astype(np.float64), 1)
+    expected = log_loss(truth, blended / blended.sum(1, keepdims=True), labels=np.arange(25))
+    assert categorical_log_loss(blended, labels) == pytest.approx(expected, rel=1e-9)
+    assert -CategoricalLogLoss().score(rows, np.arange(3), weights) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_categorical_loss_wants_one_label_a_video():
+    rows, weights, blended, labels = rows_and_blend(0, k=45)
+    with pytest.raises(InputError, match="exactly one label a video"):
+        CategoricalLogLoss().score(rows, np.arange(3), weights)
+    with pytest.raises(InputError, match="exactly one label a video"):
+        categorical_log_loss(blended, labels)

@@ -5,7 +5,7 @@ import pytest
 
 from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
 from gapsack.selection.search import search_ensemble
-from gapsack.sweep.cluster.executor import ray_executor
+from gapsack.sweep.cluster.executor import ray_executor, tasks_a_call
 
 
 def small_pool() -> CandidatePool:
@@ -23,6 +23,13 @@ def small_pool() -> CandidatePool:
 def test_without_an_address_threads_evaluate() -> None:
     with ray_executor(None) as executor:
         assert executor is None
+
+
+@pytest.mark.parametrize(
+    ("tasks", "cpus", "size"), [(1, 16, 1), (128, 16, 2), (128, 1, 16), (10_000, 16, 16), (5, 0, 1)]
+)
+def test_every_worker_gets_a_part_of_a_batch(tasks: int, cpus: int, size: int) -> None:
+    assert tasks_a_call(tasks, cpus) == size
 
 
 @pytest.mark.slow
