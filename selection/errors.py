@@ -5,7 +5,8 @@ GapsackError
 │   ├── PoolError         a candidate pool: unaligned ids, scores outside [0, 1], duplicate names
 │   ├── BudgetError       a budget that nothing fits
 │   └── ConfigError, DataError          `gapsack.sweep.errors`
-└── TrainingError, GraphError           `gapsack.models.errors`
+├── TrainingError, GraphError           `gapsack.models.errors`
+└── ClusterError                        `gapsack.sweep.errors`
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What both command lines share: tables and JSON on standard output, progress and errors on standard error.
 
-Exit codes: 0 done; 1 part of the work failed, or an error of ours; 2 bad input, in one sentence; 130 interrupted.
+Exit codes: 0 done; 1 part of the work failed, or an error of ours; 2 bad input, in one sentence; 130 interrupted, 143
+and 129 by SIGTERM and SIGHUP.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from typer.core import TyperGroup
 
 from gapsack import __version__
 from gapsack.selection.errors import GapsackError, InputError
+from gapsack.sweep.cluster.signals import EndedBySignalError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+SIGNAL_CODES = 128
 
 PIPE_CHARACTERS = 1000
 """Width of a table that goes to a file or a pipe: nothing there is cut."""
@@ -56,7 +59,13 @@ class Commands(TyperGroup):
             raise typer.Exit(FAILED) from error
         except KeyboardInterrupt as error:
             messages().print("Interrupted.")
-            raise typer.Exit(INTERRUPTED) from error
+            by_signal = isinstance(error, EndedBySignalError)
+            raise typer.Exit(signal_exit_code(error.number) if by_signal else INTERRUPTED) from error
+
+
+def signal_exit_code(number: int) -> int:
+    """What a shell says of a command that a signal ended."""
+    return SIGNAL_CODES + number
 
 
 def make_app(name: str, purpose: str) -> typer.Typer:

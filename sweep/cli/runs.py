@@ -8,7 +8,17 @@ from typing import Annotated, Literal
 import typer
 
 from gapsack.selection.units import mib
-from gapsack.sweep.cli.app import FAILED, INTERRUPTED, JsonOption, make_app, messages, output, print_json, progress_bar
+from gapsack.sweep.cli.app import (
+    FAILED,
+    INTERRUPTED,
+    JsonOption,
+    make_app,
+    messages,
+    output,
+    print_json,
+    progress_bar,
+    signal_exit_code,
+)
 from gapsack.sweep.cli.choose import app as select_app
 
 app = make_app("sweep", "Train a grid of models, then pick the best ensemble that fits a size budget (`sweep select`).")
@@ -65,7 +75,7 @@ def run(
 ) -> None:
     """Train a grid's trials, or go on where an earlier run stopped: what is done is never trained again.
 
-    Ctrl-C stops in order, with a checkpoint of every running trial; the same command resumes.
+    Ctrl-C (SIGTERM, SIGHUP) stops in order, with a checkpoint of every running trial; the same command resumes.
     """
     from gapsack.sweep.grid.read import load_grid
     from gapsack.sweep.grid.yaml12 import Location
@@ -90,7 +100,7 @@ def run(
     else:
         print_summary(launched)
     if launched.result.interrupted:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(INTERRUPTED if launched.signal is None else signal_exit_code(launched.signal))
     if launched.result.failed:
         raise typer.Exit(FAILED)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from gapsack.selection.blend.evaluate import Evaluator, Scored, Task
@@ -23,9 +24,14 @@ def ray_executor(address: str | None) -> Iterator[Executor | None]:
     if address is None:
         yield None
         return
-    from gapsack.sweep.cluster.ray import ray_session
+    from gapsack.sweep.cluster.ray import ray_session, session_variables
+    from gapsack.sweep.cluster.session import reaped_session
 
-    with ray_session(Resources(), {"CPU": 1.0}, address=address):
+    with (
+        reaped_session() as session,
+        _environment(session_variables(session, address)),
+        ray_session(session, Resources(), {"CPU": 1.0}, address=address),
+    ):
         import ray
 
         @ray.remote
@@ -44,3 +50,18 @@ def ray_executor(address: str | None) -> Iterator[Executor | None]:
                 yield from ray.get(results)
 
         yield run
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the time of the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -7,8 +7,9 @@ from pathlib import Path, PurePath
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_json, replace_text
-from gapsack.sweep.cluster.drive import SweepResult, run_sweep
+from gapsack.sweep.cluster.drive import SweepResult, driving
 from gapsack.sweep.cluster.events import SweepEvents
+from gapsack.sweep.cluster.signals import ended_by_signals, stop_on_signals
 from gapsack.sweep.data.files import Split, expand, split_holdout
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.read import load_config
@@ -24,19 +25,23 @@ from gapsack.sweep.trial.run import run_trial
 
 @dataclass(frozen=True)
 class Launched:
-    """A sweep that has ended: its run, what came of it, and what MLflow was not told."""
+    """A sweep that has ended: its run, what came of it, what MLflow was not told, and the signal that asked to stop."""
 
     run: RunFolder
     grid: Grid
     tracking_uri: str
     result: SweepResult
     losses: Losses | None
+    signal: int | None = None
 
 
 def launch(
     grid: Grid, grid_text: str, folder: Path, *, address: str | None = None, events: SweepEvents | None = None
 ) -> Launched:
     """Train what is missing of a grid's trials.
+
+    In a main thread, the first Ctrl-C, SIGTERM or SIGHUP asks the running trials to write a checkpoint and stop. A
+    second one ends at once, and so does the first one before anything is trained.
 
     Args:
         grid: the resolved grid.
@@ -48,30 +53,33 @@ def launch(
     Raises:
         InputError: data files are missing, the run was made with another grid, another process drives it, MLflow does
             not answer, or a trial needs more than there is.
-        KeyboardInterrupt: stopped at once, by a second Ctrl-C.
+        ClusterError: Ray died with trials left to train.
+        EndedBySignalError: ended at once; a KeyboardInterrupt.
     """
     split = find_files(grid)
     run = RunFolder(folder / grid.storage / grid.name)
     events = events or SweepEvents()
-    with run.held():
+    with ended_by_signals(), run.held():
         prepare(run, grid, grid_text, split)
         events.checking_data()
         checksums.keep(run.checksums_file, checksums.take([*split.train, *split.holdout]))
-        events.opening_tracking()
-        uri = tracking_uri(grid.tracking, folder)
-        tracker = Tracker(MlflowStore(uri, grid.tracking.experiment, folder / "mlruns"), run, grid)
-        tracker.start_sweep()
-        result, losses = None, None
-        try:
-            spec = SweepSpec(str(run.path), grid, split.train, split.holdout)
-            result = run_sweep(spec, tracker, trial=run_trial, address=address, events=events)
-        except KeyboardInterrupt:
-            events.ended_at_once()
-            raise
-        finally:
-            events.sweep_ended()
-            losses = tracker.close(_outcome(result))
-    return Launched(run, grid, uri, result, losses)
+        spec = SweepSpec(str(run.path), grid, split.train, split.holdout)
+        with driving(spec, trial=run_trial, address=address, events=events) as drive:
+            events.opening_tracking()
+            uri = tracking_uri(grid.tracking, folder)
+            tracker = Tracker(MlflowStore(uri, grid.tracking.experiment, folder / "mlruns"), run, grid)
+            result = None
+            with stop_on_signals(run.stop_file.touch) as stop:
+                tracker.start_sweep()
+                try:
+                    result = drive.run(tracker, stop)
+                except KeyboardInterrupt:
+                    events.ended_at_once()
+                    raise
+                finally:
+                    events.sweep_ended()
+                    losses = tracker.close(_outcome(result))
+    return Launched(run, grid, uri, result, losses, stop.number)
 
 
 def _outcome(result: SweepResult | None) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -68,12 +69,13 @@ def run_in_worker(trial: TrialFunction, spec: TrialSpec, report: Report) -> dict
     return {"status": "done", "gap": result.gap, "size_bytes": result.size_bytes[spec.grid.budget.precision]}
 
 
-def trainable(trial: TrialFunction, sweep: SweepSpec) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """`trial` as a Tune function trainable, whose config is a point's axes."""
+def trainable(trial: bytes, sweep: SweepSpec) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A pickled `TrialFunction` as a Tune function trainable, whose config is a point's axes."""
 
     def train(config: dict[str, Any]) -> dict[str, Any]:
         from ray import tune
 
-        return run_in_worker(trial, sweep.trial(config), lambda metrics: tune.report(dict(metrics)))
+        function: TrialFunction = pickle.loads(trial)
+        return run_in_worker(function, sweep.trial(config), lambda metrics: tune.report(dict(metrics)))
 
     return train

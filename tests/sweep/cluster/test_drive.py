@@ -171,7 +171,7 @@ def test_a_second_ctrl_c_ends_a_trial_that_does_not_listen(sweep):
 
     _out, error = process.communicate(timeout=200)
     assert process.returncode != 0
-    assert "KeyboardInterrupt" in error
+    assert "EndedBySignalError: SIGINT" in error
     assert sweep.processes() == []
 
 
