@@ -6,8 +6,11 @@ and 129 by SIGTERM and SIGHUP.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
+import termios
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, NamedTuple
@@ -59,8 +62,8 @@ class Commands(TyperGroup):
             raise typer.Exit(FAILED) from error
         except KeyboardInterrupt as error:
             messages().print("Interrupted.")
-            by_signal = isinstance(error, EndedBySignalError)
-            raise typer.Exit(signal_exit_code(error.number) if by_signal else INTERRUPTED) from error
+            code = signal_exit_code(error.number) if isinstance(error, EndedBySignalError) else INTERRUPTED
+            raise typer.Exit(code) from error
 
 
 def signal_exit_code(number: int) -> int:
@@ -102,6 +105,19 @@ def output() -> Console:
 def messages() -> Console:
     """Where progress, notices and errors go: standard error, so that results can be piped."""
     return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def leave_lost_terminal() -> None:
+    """Where the terminal is gone, as a dropped ssh leaves it, print to nowhere from now on: writing there would fail."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            termios.tcgetattr(stream)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:  # no terminal at all is another error
+                with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - it is no file
+                    os.dup2(nowhere.fileno(), stream.fileno())
+        except (OSError, ValueError):
+            continue  # a stream that is no file, as a notebook's
 
 
 def print_json(value: Any) -> None:

@@ -92,13 +92,15 @@ def run(
     from gapsack.sweep.cli.show.live import SweepView
     from gapsack.sweep.cli.show.summary import print_summary, summary_values
     from gapsack.sweep.cluster.launch import launch
+    from gapsack.sweep.cluster.signals import ended_by_signals
 
-    with SweepView(messages(), precision=loaded.budget.precision) as view:
-        launched = launch(loaded, grid.read_text(encoding="utf-8"), Path.cwd(), address=address, events=view)
-    if json:
-        print_json(summary_values(launched))
-    else:
-        print_summary(launched)
+    with ended_by_signals():
+        with SweepView(messages(), precision=loaded.budget.precision) as view:
+            launched = launch(loaded, grid.read_text(encoding="utf-8"), Path.cwd(), address=address, events=view)
+        if json:
+            print_json(summary_values(launched))
+        else:
+            print_summary(launched)
     if launched.result.interrupted:
         raise typer.Exit(INTERRUPTED if launched.signal is None else signal_exit_code(launched.signal))
     if launched.result.failed:

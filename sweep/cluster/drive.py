@@ -60,9 +60,9 @@ class Drive:
         is_over = len(state.done) + len(telling.failed) >= state.wanted
         if self._process is not None and self._process.died and not (is_over or stopped):
             raise ClusterError(
-                f"expected the process of Ray Tune to live until the trials are over, but it ended "
-                f"{self._process.death()} ({len(state.done)} of {state.wanted} trials done). All that it printed is in "
-                f"{self._sweep.run.ray_log}; sweep run goes on where it ended"
+                f"expected the process of Ray Tune to live until the trials are over, but it {self._process.ending()} "
+                f"with {len(state.done)} of {state.wanted} trials done; {self._process.last_words()}. "
+                "sweep run goes on where it ended"
             )
         return state.result(interrupted=stopped and not is_over)
 

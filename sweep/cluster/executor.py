@@ -24,8 +24,8 @@ def ray_executor(address: str | None) -> Iterator[Executor | None]:
     if address is None:
         yield None
         return
-    from gapsack.sweep.cluster.ray import ray_session, session_variables
-    from gapsack.sweep.cluster.session import reaped_session
+    from gapsack.sweep.cluster.ray import ray_session
+    from gapsack.sweep.cluster.session import reaped_session, session_variables
 
     with (
         reaped_session() as session,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,8 +20,7 @@ from pathlib import Path
 
 from gapsack.sweep.cluster import reaper
 from gapsack.sweep.cluster.messages import Ended, Go, Job, Message, Refused
-from gapsack.sweep.cluster.ray import session_variables
-from gapsack.sweep.cluster.session import Session, reaped_session
+from gapsack.sweep.cluster.session import Session, reaped_session, session_variables
 from gapsack.sweep.runs.spec import SweepSpec
 
 TICK_SECONDS = 0.2
@@ -28,6 +28,8 @@ TICK_SECONDS = 0.2
 
 SHUTDOWN_SECONDS = 15.0
 """How long the process may take to take leave of Ray; then it is killed."""
+
+_PREFIX = re.compile(r"^\[[^]]*\] (\(\w+\) )?\S+:\d+: ")
 
 START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from gapsack.sweep.cluster.tune import main; main()"
@@ -74,16 +76,19 @@ class TuneProcess:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(SHUTDOWN_SECONDS)
 
-    def death(self) -> str:
-        """Of a process that died: how it ended, and what was printed last."""
+    def ending(self) -> str:
+        """Of a process that died: how."""
         try:
             code = self._process.wait(SHUTDOWN_SECONDS)
         except subprocess.TimeoutExpired:
-            return "without a word, and does not end"
-        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-        lines = [line.strip() for line in self._log.read_text(encoding="utf-8", errors="replace").splitlines()]
-        last = next((line for line in reversed(lines) if line), None)
-        return f"{how}, having printed nothing" if last is None else f"{how}; the last that it printed: {last}"
+            return "fell silent"
+        return f"was killed (signal {-code})" if code < 0 else f"ended (exit code {code})"
+
+    def last_words(self) -> str:
+        """What it and Ray printed last, without the time and place of a line of Ray's log."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        printed = [text for line in lines if (text := _PREFIX.sub("", line).strip())]
+        return f"it printed last: {printed[-1]} (all of it: {self._log})" if printed else "it printed nothing"
 
 
 @contextmanager

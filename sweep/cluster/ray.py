@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -18,37 +17,6 @@ from gapsack.sweep.grid.schema import Resources
 
 OBJECT_STORE_BYTES = 128 * 2**20
 """Only results of a few numbers pass through Ray's object store; its default takes 30 % of the memory."""
-
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # Ray prints to standard output that a worker died; so do we, as a reason
-    "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own tables; `verbose=0` silences the old output only
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # the run's records are elsewhere, and trial functions use absolute paths
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # GAP is not in every report
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # see sweep.cluster.signals
-    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Tune's experiment state is never read
-}
-
-RECONNECT_SECONDS = 10
-"""After so long without its head process a session on one machine is lost; Ray's own minute is for clusters."""
-
-
-def session_variables(session: Session, address: str | None) -> dict[str, str]:
-    """Environment variables that Ray reads when it is imported, for a process that is to use it in this session."""
-    variables = QUIET | {"TMPDIR": str(session.temporary)}
-    if address is not None:
-        return variables
-    return variables | {
-        # The loopback address as the node's own, so that nothing listens on any other. Ray does so by itself on Windows
-        # and macOS, and this is how it is told to there or here.
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        # Other users of the machine reach the loopback address too. Without a token in the environment Ray would write
-        # one to the user's home, where it changes what their next `ray start` does.
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_gcs_rpc_server_reconnect_timeout_s": str(RECONNECT_SECONDS),
-    }
 
 
 def worker_environment(resources: Resources, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -79,8 +47,8 @@ def ray_session(
 ) -> Iterator[None]:
     """Ray for the time of the block: processes of its own on this machine, or a cluster's at `address`.
 
-    The environment has `session_variables`. Workers get an empty folder as working directory. Otherwise Ray would put
-    the driver's working directory first on their `sys.path`, where a folder named as a package would hide it.
+    The environment has the `session_variables`. Workers get an empty folder as working directory. Otherwise Ray would
+    put the driver's working directory first on their `sys.path`, where a folder named as a package would hide it.
 
     `largest` is the most that a trial needs of each kind, by Ray's names.
 

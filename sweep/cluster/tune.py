@@ -9,13 +9,17 @@ Importing this module imports Ray Tune and Optuna.
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
+import ray
 from ray import tune
+from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from gapsack.selection.errors import InputError
@@ -25,10 +29,12 @@ from gapsack.sweep.cluster.ray import ray_session
 from gapsack.sweep.cluster.resources import TrialResources
 from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials
 from gapsack.sweep.cluster.signals import disregard_signals
-from gapsack.sweep.cluster.worker import stop_polling, trainable
+from gapsack.sweep.cluster.worker import TrialFunction, run_in_worker, stop_polling
 from gapsack.sweep.grid.plan import planned
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import RunState, state_of
+
+WATCH_SECONDS = 3.0
 
 
 def main() -> None:
@@ -55,9 +61,38 @@ def run(job: Job, connection: Connection) -> None:
         connection.recv()
         threading.Thread(target=_end_with_driver, args=(connection,), daemon=True).start()
         searcher = _searcher(sweep, state, resources, stop_polling(sweep.run.stop_file))
-        _fit(sweep, searcher, trainable(job.trial, sweep), resources, Outcomes(sweep, connection.send))
+        callbacks = [Outcomes(sweep, connection.send), *([NodeWatch()] if job.address is None else [])]
+        _fit(sweep, searcher, trainable(job.trial, sweep), resources, callbacks)
         # Told before Ray is shut down: its threads may end this process meanwhile, and then there is nothing to lose.
         connection.send(Ended())
+
+
+def trainable(trial: bytes, sweep: SweepSpec) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A pickled `TrialFunction` as a Tune function trainable, whose config is a point's axes."""
+
+    def train(config: dict[str, Any]) -> dict[str, Any]:
+        function: TrialFunction = pickle.loads(trial)
+        return run_in_worker(function, sweep.trial(config), lambda metrics: tune.report(dict(metrics)))
+
+    return train
+
+
+class NodeWatch(tune.Callback):
+    """Ends this process when Ray's only node, this machine, has died: Tune would wait for another one for ever."""
+
+    def __init__(self) -> None:
+        self._next_look = 0.0
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **_info: Any) -> None:
+        """Look, every few seconds."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + WATCH_SECONDS
+        if not any(node["Alive"] for node in ray.nodes()):
+            sys.stderr.write("Ray's own process on this machine, the raylet, is dead\n")
+            sys.stderr.flush()
+            os._exit(1)  # an orderly end would wait for it too
 
 
 def _end_with_driver(connection: Connection) -> None:
@@ -73,7 +108,7 @@ def _fit(
     searcher: Searcher,
     function: Callable[[dict[str, Any]], dict[str, Any]],
     resources: TrialResources,
-    outcomes: Outcomes,
+    callbacks: list[tune.Callback],
 ) -> None:
     """Let Tune run what `searcher` suggests."""
     settings = sweep.grid.resources
@@ -89,7 +124,7 @@ def _fit(
         run_config=tune.RunConfig(
             name=sweep.run.tune.name,
             storage_path=str(sweep.run.path),
-            callbacks=[outcomes],
+            callbacks=callbacks,
             failure_config=tune.FailureConfig(max_failures=settings.retries),
             verbose=0,
         ),
