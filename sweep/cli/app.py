@@ -108,7 +108,7 @@ def messages() -> Console:
 
 
 def leave_lost_terminal() -> None:
-    """Where the terminal is gone, as a dropped ssh leaves it, print to nowhere from now on: writing there would fail."""
+    """Where the terminal is gone, as after a dropped ssh, print to nowhere from now on: writing to it would fail."""
     for stream in (sys.stdout, sys.stderr):
         try:
             termios.tcgetattr(stream)
