@@ -2,7 +2,7 @@
 
 Ray catches signals, prints, starts threads of its own, and ends its process when it has lost another of its processes
 or when these threads meet its own shutdown. None of it must reach the process that holds the run, the terminal and
-MLflow (docs/adr/0015). `sweep.cluster.tune` is what runs in the child.
+MLflow (docs/adr/0015). `sweep.cluster.entry` and `tune` are what runs in the child.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SHUTDOWN_SECONDS = 15.0
 _PREFIX = re.compile(r"^\[[^]]*\] (\(\w+\) )?\S+:\d+: ")
 
 START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from gapsack.sweep.cluster.tune import main; main()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from gapsack.sweep.cluster.entry import main; main()"
 )
 """The child finds modules where its parent does. It is no file or `-m`: these would put folders of their own first."""
 

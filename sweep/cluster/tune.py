@@ -1,4 +1,4 @@
-"""What runs in the Tune process (`sweep.cluster.process` starts it): Ray Tune over the trials that are not done.
+"""What the Tune process does (`sweep.cluster.process` starts it): Ray Tune over the trials that are not done.
 
 Whether a trial is done is told by its record.json alone, which is written whole and last. Tune's own files live in a
 folder that is deleted at the end and never read, so that no state of theirs can make a run unrestorable.
@@ -23,7 +23,7 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.cluster.messages import Ended, Job, Refused
+from gapsack.sweep.cluster.messages import Ended, Job
 from gapsack.sweep.cluster.outcomes import Outcomes
 from gapsack.sweep.cluster.ray import ray_session
 from gapsack.sweep.cluster.resources import TrialResources
@@ -37,20 +37,12 @@ from gapsack.sweep.runs.status import RunState, state_of
 WATCH_SECONDS = 3.0
 
 
-def main() -> None:
-    """Get a job from the driver, run it, and tell how it goes; the argument is the connection's file descriptor."""
-    disregard_signals()
-    descriptor = int(sys.argv[1])
-    os.set_inheritable(descriptor, False)  # only this process's end is to close it
-    with Connection(descriptor) as connection:
-        try:
-            run(connection.recv(), connection)
-        except InputError as error:
-            connection.send(Refused(str(error)))
-
-
 def run(job: Job, connection: Connection) -> None:
-    """Start Ray, wait for the driver's word, and train what is missing."""
+    """Start Ray, wait for the driver's word, train what is missing, and tell how it goes.
+
+    Raises:
+        InputError: a trial needs more than there is, or no cluster answers.
+    """
     sweep = job.sweep
     # No worker is left of earlier drivers, so that nobody's mark is a sign of life.
     state = state_of(sweep.run, sweep.grid, alive=False)

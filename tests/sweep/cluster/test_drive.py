@@ -101,24 +101,14 @@ LISTENING = "0A"
 
 def listening_addresses(process_ids) -> set[str]:
     """The addresses on which these processes listen for connections, as hexadecimal digits of `/proc/net`."""
-    sockets = {
-        file.readlink().name
-        for process in process_ids
-        for file in Path(f"/proc/{process}/fd").iterdir()
-        if file.is_symlink()
-    }
+    files = [file for process in process_ids for file in Path(f"/proc/{process}/fd").iterdir() if file.is_symlink()]
+    sockets = {file.readlink().name for file in files}
     found = set()
     for table in ("tcp", "tcp6"):
         for line in Path("/proc/net", table).read_text().splitlines()[1:]:
-            (
-                _,
-                local,
-                _,
-                state,
-                *_,
-            ) = line.split()
-            if state == LISTENING and f"socket:[{line.split()[9]}]" in sockets:
-                found.add(local.split(":")[0])
+            fields = line.split()
+            if fields[3] == LISTENING and f"socket:[{fields[9]}]" in sockets:
+                found.add(fields[1].split(":")[0])
     return found
 
 
@@ -215,7 +205,7 @@ def test_a_second_ctrl_c_ends_a_trial_that_does_not_listen(sweep):
     [
         ("gcs/gcs_server", "ended (exit code 1) with 0 of 4 trials done; it printed last: Failed to connect to GCS"),
         ("raylet/raylet", "ended (exit code 1) with 0 of 4 trials done; it printed last: Ray's own process on this"),
-        ("cluster.tune", "was killed (signal 9) with 0 of 4 trials done; it printed nothing"),
+        ("cluster.entry", "was killed (signal 9) with 0 of 4 trials done; it printed nothing"),
     ],
 )
 def test_a_ray_that_dies_is_one_sentence_and_the_same_command_goes_on(sweep, victim, words):
