@@ -42,6 +42,7 @@ class TuneProcess:
 
     Attributes:
         died: Whether its messages ended before it had said that it has no more.
+        log_is_named: Whether somebody was pointed to the log.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], connection: Connection, log: Path) -> None:
@@ -50,6 +51,7 @@ class TuneProcess:
         self._log = log
         self._told_all = False
         self.died = False
+        self.log_is_named = False
 
     def send(self, message: Job | Go) -> None:
         """Tell it something."""
@@ -88,6 +90,7 @@ class TuneProcess:
         """What it and Ray printed last, without the time and place of a line of Ray's log."""
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         printed = [text for line in lines if (text := _PREFIX.sub("", line).strip())]
+        self.log_is_named = bool(printed)
         return f"it printed last: {printed[-1]} (all of it: {self._log})" if printed else "it printed nothing"
 
 
@@ -99,7 +102,7 @@ def tune_process(sweep: SweepSpec, trial: bytes, address: str | None, log: Path)
         sweep: the sweep.
         trial: the pickled trial function.
         address: a Ray cluster; Ray on this machine otherwise.
-        log: the file that gets what the process and Ray print; it stays if the process died.
+        log: the file that gets what the process and Ray print; it stays if `last_words` named it.
     """
     with reaped_session() as session:
         ours, theirs = Pipe()
@@ -114,7 +117,7 @@ def tune_process(sweep: SweepSpec, trial: bytes, address: str | None, log: Path)
             finally:
                 process.kill()
                 process.wait()
-                if not running.died:
+                if not running.log_is_named:
                     log.unlink(missing_ok=True)
 
 

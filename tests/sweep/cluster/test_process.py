@@ -83,7 +83,14 @@ def test_its_death_is_told_with_its_last_words(start, tmp_path, last, ending, wo
         assert told(process) == [TrialFinished("K4-H8")]
         assert process.died
         assert (process.ending(), process.last_words()) == (ending, words.format(log=log))
-    assert log.exists()
+    assert log.exists() == ("{log}" in words)
+
+
+def test_a_death_that_nobody_asks_about_leaves_no_log(start, tmp_path):
+    with start("print('noise'); os._exit(1)") as process:
+        assert told(process) == []
+        assert process.died
+    assert not (tmp_path / "ray.log").exists()
 
 
 def test_one_that_cannot_even_begin_is_dead(start):
