@@ -51,7 +51,7 @@ def walk(spec, control):
     with control.saving(save):
         while step < training.steps:
             time.sleep(STEP_SECONDS)
-            place = np.tanh(place + np.random.default_rng([training.seed, step]).normal(size=3))
+            place = np.tanh(place + np.random.default_rng([spec.point.axes["clusters"], step]).normal(size=3))
             step += 1
             if step % training.checkpoint_steps == 0:
                 save()

@@ -218,7 +218,7 @@ def test_a_ray_that_dies_is_one_sentence_and_the_same_command_goes_on(sweep, vic
 
     _out, error = process.communicate(timeout=200)
     assert process.returncode == 1
-    last = [line for line in error.splitlines() if "ClusterError" in line]
+    last = [line for line in error.splitlines() if "ClusterError: " in line]
     assert len(last) == 1
     assert words in last[0]
     assert last[0].endswith("sweep run goes on where it ended")
