@@ -209,7 +209,7 @@ def test_a_second_ctrl_c_ends_a_trial_that_does_not_listen(sweep):
     ],
 )
 def test_a_ray_that_dies_is_one_sentence_and_the_same_command_goes_on(sweep, victim, words):
-    process = sweep.start(steps=100)
+    process = sweep.start(steps=1000)
     wait_for_progress(process, "K2-H8")
     killed = [number for number, line in sweep.process_ids().items() if victim in line]
     assert len(killed) == 1
