@@ -21,6 +21,7 @@ EXTRAS = {
     "ray": "train",
     "optuna": "train",
     "mlflow": "train",
+    "cloudpickle": "train",
     "google_crc32c": "train",
     "jax": "jax",
     "plotly": "report",

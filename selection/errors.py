@@ -7,7 +7,8 @@ GapsackError
 │   │   └── DamagedCandidateError       files of one candidate that cannot be read; the others are as good as ever
 │   ├── BudgetError       a budget that nothing fits
 │   └── ConfigError, DataError          `gapsack.sweep.errors`
-└── TrainingError, GraphError           `gapsack.models.errors`
+├── TrainingError, GraphError           `gapsack.models.errors`
+└── ClusterError                        `gapsack.sweep.errors`
 """
 
 from __future__ import annotations

@@ -8,13 +8,14 @@ before or what is there now, never a part.
 from __future__ import annotations
 
 import errno
+import fcntl
 import io
 import json
 import os
 import re
 import secrets
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -38,7 +39,7 @@ def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     Links lead to the file that is written, and stay. A pipe, terminal or device is written to as it comes.
 
     The file has the permissions of any new one (0644 under the usual umask). When the block or the disk fails, nothing
-    is left of it; what a killed process leaves, `remove_temporary_files` finds.
+    is left of it; what a killed process leaves goes when the file is written again, or by `remove_temporary_files`.
     """
     if is_streamed(path):
         with stream_to(path) as stream:
@@ -48,9 +49,11 @@ def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     if target.is_dir():
         raise InputError(f"expected a file to write to, got the folder {path}")
     make_folder(target.parent)
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    _remove_abandoned(target)
+    file = _new_part(target)
+    part = Path(file.name)
     try:
-        with part.open("xb") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -204,6 +207,30 @@ def sync_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in _UNSYNCABLE:
             raise
+
+
+def _new_part(target: Path) -> BinaryIO:
+    """A new temporary file for `target`. It is locked while it is open, which says that somebody still writes it."""
+    while True:
+        file = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part").open("xb")
+        with suppress(OSError):  # a file system without locks, where nothing is taken for abandoned either
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if Path(file.name).exists():
+            return file
+        file.close()  # taken for abandoned before it was locked
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove what killed processes left of `target`, and nothing that a living one is writing."""
+    pattern = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]+\.part")
+    try:
+        found = [path for path in target.parent.iterdir() if pattern.fullmatch(path.name)]
+    except OSError:  # one may write to the folder but not list it
+        return
+    for path in found:
+        with suppress(OSError), path.open("rb+") as file:  # locked, no file, or gone meanwhile
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def _move_folder(part: Path, directory: Path, earlier: Path) -> None:

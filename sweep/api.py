@@ -57,7 +57,7 @@ def run(
 ) -> Launched:
     """Train a grid's trials, or go on where an earlier run stopped; what is done is never trained again.
 
-    In a main thread the first Ctrl-C stops in order (`result.interrupted`), the second ends at once.
+    In a main thread the first Ctrl-C, SIGTERM or SIGHUP stops in order (`result.interrupted`), the second ends at once.
 
     Args:
         grid: the grid file.
@@ -72,7 +72,8 @@ def run(
     Raises:
         InputError: the grid is wrong, data files are missing, the run was made with another grid, another process
             drives it, MLflow does not answer, or a trial needs more than there is.
-        KeyboardInterrupt: the second Ctrl-C.
+        ClusterError: Ray died with trials left to train; the same call goes on.
+        KeyboardInterrupt: the second signal, or one before anything is trained.
     """
     from gapsack.sweep.cluster.launch import launch
     from gapsack.sweep.grid.read import load_grid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gapsack.selection.errors import InputError
+from gapsack.selection.errors import GapsackError, InputError
 
 
 class ConfigError(InputError):
@@ -11,3 +11,7 @@ class ConfigError(InputError):
 
 class DataError(InputError):
     """Data files are missing, or too large a share of their records is faulty."""
+
+
+class ClusterError(GapsackError):
+    """Ray went away while trials were to be trained; what is done is done."""

@@ -1,13 +1,16 @@
 """What both command lines share: tables and JSON on standard output, progress and errors on standard error.
 
-Exit codes: 0 done; 1 part of the work failed, or an error of ours; 2 bad input, in one sentence; 130 interrupted. What
-goes wrong is always a sentence (`sweep.cli.problems`); `--debug` adds the trace.
+Exit codes: 0 done; 1 part of the work failed, or an error of ours; 2 bad input, in one sentence; 130 interrupted, 143
+and 129 by SIGTERM and SIGHUP. What goes wrong is always a sentence (`sweep.cli.problems`); `--debug` adds the trace.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
+import termios
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,8 +29,11 @@ from gapsack import __version__
 from gapsack.selection.printable import escaped_json, printable
 from gapsack.sweep.cli.outputs import check_json, is_taken, standard_output
 from gapsack.sweep.cli.problems import INTERRUPTED, problem_of
+from gapsack.sweep.cluster.signals import EndedBySignalError
 
 DEBUG = "--debug"
+SIGNAL_CODES = 128
+
 
 MOST_FITTED_ROWS = 2000
 """A table with more rows is not fitted to the terminal: that takes a millisecond a row, and nobody reads it there."""
@@ -80,7 +86,8 @@ class Commands(TyperGroup):
                 return super().invoke(ctx)
             except KeyboardInterrupt as error:
                 messages().print("Interrupted.")
-                raise typer.Exit(INTERRUPTED) from error
+                code = signal_exit_code(error.number) if isinstance(error, EndedBySignalError) else INTERRUPTED
+                raise typer.Exit(code) from error
             except Exception as error:
                 problem = problem_of(error)
                 if problem is None:
@@ -89,6 +96,11 @@ class Commands(TyperGroup):
                     messages().print("".join(traceback.format_exception(error)).rstrip())
                 messages().print(problem.sentence)
                 raise typer.Exit(problem.code) from error
+
+
+def signal_exit_code(number: int) -> int:
+    """What a shell says of a command that a signal ended."""
+    return SIGNAL_CODES + number
 
 
 def make_app(name: str, purpose: str) -> typer.Typer:
@@ -141,6 +153,19 @@ def output() -> Console:
 def messages() -> Console:
     """Where progress, notices and errors go: standard error, so that results can be piped."""
     return PlainConsole(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def leave_lost_terminal() -> None:
+    """Where the terminal is gone, as after a dropped ssh, print to nowhere from now on: writing to it would fail."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            termios.tcgetattr(stream)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:  # no terminal at all is another error
+                with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - it is no file
+                    os.dup2(nowhere.fileno(), stream.fileno())
+        except (OSError, ValueError):
+            continue  # a stream that is no file, as a notebook's
 
 
 def print_json(value: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gapsack.selection.units import mib
-from gapsack.sweep.cli.app import JsonOption, make_app, messages, output, print_json, progress_bar
+from gapsack.sweep.cli.app import JsonOption, make_app, messages, output, print_json, progress_bar, signal_exit_code
 from gapsack.sweep.cli.choose import app as select_app
 from gapsack.sweep.cli.outputs import FileOption, FolderOption
 from gapsack.sweep.cli.problems import FAILED, INTERRUPTED
@@ -71,7 +71,7 @@ def run(
 ) -> None:
     """Train a grid's trials, or go on where an earlier run stopped: what is done is never trained again.
 
-    Ctrl-C stops in order, with a checkpoint of every running trial; the same command resumes.
+    Ctrl-C (SIGTERM, SIGHUP) stops in order, with a checkpoint of every running trial; the same command resumes.
     """
     from gapsack.sweep.grid.read import load_grid
     from gapsack.sweep.grid.yaml12 import Location
@@ -88,15 +88,17 @@ def run(
     from gapsack.sweep.cli.show.live import SweepView
     from gapsack.sweep.cli.show.summary import print_summary, summary_values
     from gapsack.sweep.cluster.launch import launch
+    from gapsack.sweep.cluster.signals import ended_by_signals
 
-    with SweepView(messages(), precision=loaded.budget.precision, items=loaded.data.task.items) as view:
-        launched = launch(loaded, grid.read_text(encoding="utf-8"), Path.cwd(), address=address, events=view)
-    if json:
-        print_json(summary_values(launched))
-    else:
-        print_summary(launched)
+    with ended_by_signals():
+        with SweepView(messages(), precision=loaded.budget.precision, items=loaded.data.task.items) as view:
+            launched = launch(loaded, grid.read_text(encoding="utf-8"), Path.cwd(), address=address, events=view)
+        if json:
+            print_json(summary_values(launched))
+        else:
+            print_summary(launched)
     if launched.result.interrupted:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(INTERRUPTED if launched.signal is None else signal_exit_code(launched.signal))
     if launched.result.failed:
         raise typer.Exit(FAILED)
 

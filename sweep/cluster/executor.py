@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,8 +33,13 @@ def ray_executor(address: str | None) -> Iterator[Executor | None]:
         yield None
         return
     from gapsack.sweep.cluster.ray import ray_session
+    from gapsack.sweep.cluster.session import reaped_session, session_variables
 
-    with ray_session(Resources(), {"CPU": 1.0}, address=address):
+    with (
+        reaped_session() as session,
+        _environment(session_variables(session, address)),
+        ray_session(session, Resources(), {"CPU": 1.0}, address=address),
+    ):
         import ray
 
         @ray.remote
@@ -76,3 +82,18 @@ def answered(name: str, kept: list[Any], tasks: Sequence[Task]) -> list[Scored]:
         _here.clear()  # one search at a time
         _here[name] = ray.get(kept[0])
     return [_here[name](task) for task in tasks]
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the time of the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -8,8 +8,9 @@ from pathlib import Path, PurePath
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import replace_json, replace_text
-from gapsack.sweep.cluster.drive import SweepResult, run_sweep
+from gapsack.sweep.cluster.drive import SweepResult, driving
 from gapsack.sweep.cluster.events import SweepEvents
+from gapsack.sweep.cluster.signals import ended_by_signals, stop_on_signals
 from gapsack.sweep.data.files import Split
 from gapsack.sweep.data.parts import files_of
 from gapsack.sweep.data.storage.files import file_bytes
@@ -32,7 +33,8 @@ PLACES = ("data.folder", "training.teacher.predictions")
 
 @dataclass(frozen=True)
 class Launched:
-    """A sweep that has ended: its run, what came of it, where it is recorded and looked at, and what is lacking there.
+    """A sweep that has ended: its run, what came of it, where it is recorded and looked at, what is lacking there, and
+    the signal that asked to stop.
 
     `tracking_uri` and `tracking_view` are None where nothing is to be recorded (`tracking.uri: none`).
     """
@@ -43,12 +45,16 @@ class Launched:
     tracking_view: str | None
     result: SweepResult
     losses: Losses | None
+    signal: int | None = None
 
 
 def launch(
     grid: Grid, grid_text: str, folder: Path, *, address: str | None = None, events: SweepEvents | None = None
 ) -> Launched:
     """Train what is missing of a grid's trials.
+
+    In a main thread, the first Ctrl-C, SIGTERM or SIGHUP asks the running trials to write a checkpoint and stop. A
+    second one ends at once, and so does the first one before anything is trained.
 
     Args:
         grid: the resolved grid.
@@ -60,32 +66,35 @@ def launch(
     Raises:
         InputError: data files are missing, the run was made with another grid, another process drives it, MLflow does
             not answer, or a trial needs more than there is.
-        KeyboardInterrupt: stopped at once, by a second Ctrl-C.
+        ClusterError: Ray died with trials left to train.
+        EndedBySignalError: ended at once; a KeyboardInterrupt.
     """
     split = find_files(grid)
     grid = with_digest(grid, [(path, file_bytes(path)) for path in split.train] if grid.training.teacher else [])
     run = RunFolder(folder / grid.storage / grid.name)
     events = events or SweepEvents()
-    with run.held():
+    with ended_by_signals(), run.held():
         prepare(run, grid, grid_text, split)
         events.checking_data()
         for sentence in set_aside_damaged(run, grid):
             events.notice(sentence)
         checksums.keep(run.checksums_file, checksums.take(files_of([*split.train, *split.holdout])))
-        events.opening_tracking()
-        tracker = open_tracker(run, grid, folder, events.notice)
-        tracker.start_sweep()
-        result, losses = None, None
-        try:
-            spec = SweepSpec(str(run.path), grid, split.train, split.holdout)
-            result = run_sweep(spec, tracker, trial=run_trial, address=address, events=events)
-        except KeyboardInterrupt:
-            events.ended_at_once()
-            raise
-        finally:
-            events.sweep_ended()
-            losses = tracker.close(_outcome(result))
-    return Launched(run, grid, tracker.uri, tracker.view, result, losses)
+        spec = SweepSpec(str(run.path), grid, split.train, split.holdout)
+        with driving(spec, trial=run_trial, address=address, events=events) as drive:
+            events.opening_tracking()
+            tracker = open_tracker(run, grid, folder, events.notice)
+            result = None
+            with stop_on_signals(run.stop_file.touch) as stop:
+                tracker.start_sweep()
+                try:
+                    result = drive.run(tracker, stop)
+                except KeyboardInterrupt:
+                    events.ended_at_once()
+                    raise
+                finally:
+                    events.sweep_ended()
+                    losses = tracker.close(_outcome(result))
+    return Launched(run, grid, tracker.uri, tracker.view, result, losses, stop.number)
 
 
 def _outcome(result: SweepResult | None) -> Outcome:

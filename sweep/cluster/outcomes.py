@@ -1,35 +1,38 @@
-"""Tune's events, passed on: to the trials' folders, to the tracker and to whoever watches. Runs in the driver."""
+"""Tune's events, put into messages for the sweep's driver. Runs in the Tune process."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ray import cloudpickle, tune
 from ray.exceptions import RayActorError, RayTaskError
 from ray.tune.experiment import Trial
+from ray.tune.result import AUTO_RESULT_KEYS
 
-from gapsack.sweep.cluster.events import SweepEvents
-from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.cluster.messages import (
+    TrialFailed,
+    TrialFinished,
+    TrialInterrupted,
+    TrialMessage,
+    TrialProgress,
+    TrialRetried,
+    TrialStarted,
+)
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
-
-if TYPE_CHECKING:
-    from gapsack.sweep.tracking.tracker import Tracker
-
-TRACKED = ("loss", "gap", "learning_rate", "videos_per_second", "data_wait_share", "sparsity")
-"""What a report may hold for MLflow, by step."""
 
 
 class Outcomes(tune.Callback):
-    """Told by Tune of every start, report, end and error of a trial."""
+    """Told by Tune of every start, report, end and error of a trial; `tell` gets what the driver should know."""
 
-    def __init__(self, sweep: SweepSpec, tracker: Tracker, events: SweepEvents) -> None:
+    def __init__(self, sweep: SweepSpec, tell: Callable[[TrialMessage], None]) -> None:
         self._sweep = sweep
-        self._tracker = tracker
-        self._events = events
+        self._tell = tell
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles its callbacks into a state that is never read; a tracker and a terminal cannot be pickled."""
+        """Tune pickles its callbacks into a state that is never read; a connection cannot be pickled."""
         return {}
 
     def on_trial_result(
@@ -38,28 +41,24 @@ class Outcomes(tune.Callback):
         """A report of a running trial."""
         spec = self._sweep.trial(trial.config)
         if result.get("phase") == "start":
-            self._events.trial_started(spec.name)
-            self._tracker.trial_started(spec.name, spec.point.hyperparameters)
+            self._tell(TrialStarted(spec.name, spec.point.hyperparameters))
         elif result.get("status") == "running":
-            self._events.trial_progress(spec.name, result)
-            metrics = {key: float(result[key]) for key in TRACKED if result.get(key) is not None}
-            if metrics:
-                self._tracker.trial_metrics(spec.name, int(result["step"]), metrics)
+            self._tell(TrialProgress(spec.name, reported(result)))
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
         """A trial whose function returned: done, failed for a reason that another attempt would meet again, stopped."""
         spec = self._sweep.trial(trial.config)
         status = trial.last_result.get("status")
         if status == "done":
-            self._finished(spec)
+            self._tell(TrialFinished(spec.name))
         elif status == "failed":
             self._failed(spec, str(trial.last_result["reason"]))
         else:
-            self._events.trial_interrupted(spec.name)
+            self._tell(TrialInterrupted(spec.name))
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
         """An attempt failed and another follows."""
-        self._events.trial_retried(self._sweep.trial(trial.config).name, failure(trial)[0])
+        self._tell(TrialRetried(self._sweep.trial(trial.config).name, failure(trial)[0]))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
         """The last attempt failed."""
@@ -68,17 +67,19 @@ class Outcomes(tune.Callback):
         spec.folder.fail(reason, details)
         self._failed(spec, reason)
 
-    def _finished(self, spec: TrialSpec) -> None:
-        record = TrialResult.read(spec.folder.record)
-        self._events.trial_finished(spec.name, record)
-        artifacts = [spec.folder.config_file, spec.folder.curve, spec.folder.record]
-        self._tracker.trial_finished(spec.name, record, artifacts)
-
     def _failed(self, spec: TrialSpec, reason: str) -> None:
-        self._events.trial_failed(spec.name, reason)
-        # A worker that never came up has not been told of; a run that exists is only opened again.
-        self._tracker.trial_started(spec.name, spec.point.hyperparameters)
-        self._tracker.trial_failed(spec.name, reason)
+        self._tell(TrialFailed(spec.name, spec.point.hyperparameters, reason))
+
+
+def reported(result: dict[str, Any]) -> dict[str, Any]:
+    """What a trial itself reported, without what Tune added; any kind of number as a plain one."""
+    return {key: _plain(value) for key, value in result.items() if key not in AUTO_RESULT_KEYS}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
 def failure(trial: Trial) -> tuple[str, str]:

@@ -1,37 +1,22 @@
-"""A Ray session for one sweep: started with what it needs, and nothing of it left afterwards."""
+"""Ray in this process, for the time of a block: a session of its own on this machine, or a cluster's.
+
+Whoever imports Ray gives it their signals, and threads of its own that may end the process. A sweep's driver therefore
+leaves it to a process of its own (`sweep.cluster.process`, docs/adr/0015).
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-import subprocess
-import sys
-import tempfile
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.cluster import reaper
+from gapsack.sweep.cluster.session import Session
 from gapsack.sweep.grid.schema import Resources
 
 OBJECT_STORE_BYTES = 128 * 2**20
 """Only results of a few numbers pass through Ray's object store; its default takes 30 % of the memory."""
-
-LONGEST_TEMPORARY_PATH = 40
-"""Ray puts Unix sockets about 65 characters below its folder, and their paths end at 107."""
-
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # Ray prints to standard output that a worker died; so do we, as a reason
-    "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own tables; `verbose=0` silences the old output only
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # the run's records are elsewhere, and trial functions use absolute paths
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # GAP is not in every report
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # see sweep.cluster.signals
-    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Tune's experiment state is never read
-}
 
 
 def worker_environment(resources: Resources, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -57,43 +42,43 @@ def worker_environment(resources: Resources, inherited: Mapping[str, str]) -> di
 
 
 @contextmanager
-def ray_session(resources: Resources, largest: Mapping[str, float], *, address: str | None = None) -> Iterator[None]:
+def ray_session(
+    session: Session, resources: Resources, largest: Mapping[str, float], *, address: str | None = None
+) -> Iterator[None]:
     """Ray for the time of the block: processes of its own on this machine, or a cluster's at `address`.
 
-    Workers get an empty folder as working directory. Otherwise Ray would put the driver's working directory first on
-    their `sys.path`, where a folder named `models` or `selection` would hide the packages of this project.
+    The environment has the `session_variables`. Workers get an empty folder as working directory. Otherwise Ray would
+    put the driver's working directory first on their `sys.path`, where a folder named as a package would hide it.
 
     `largest` is the most that a trial needs of each kind, by Ray's names.
 
     Raises:
         InputError: a trial needs more than the machine has, or nothing answers at `address`.
     """
-    with _environment(QUIET), _reaped_folder() as (mark, folder):
-        import ray  # reads some of QUIET when it is imported
+    import ray
 
-        empty = folder / "empty"
-        empty.mkdir()
-        # Failures are reported as trials' reasons; Tune's own log would show each as a page of stack trace.
-        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-        runtime: dict[str, object] = {"working_dir": str(empty), "env_vars": worker_environment(resources, os.environ)}
-        try:
-            if address is None:
-                with _environment({reaper.MARK: mark}):
-                    ray.init(
-                        address="local",  # never a cluster that happens to run on this machine
-                        include_dashboard=False,
-                        log_to_driver=False,
-                        logging_level="ERROR",
-                        object_store_memory=OBJECT_STORE_BYTES,
-                        runtime_env=runtime,
-                        _temp_dir=str(folder / "ray"),
-                    )
-            else:
-                _connect(address, runtime)
-            check_resources(largest, ray.cluster_resources(), address)
-            yield
-        finally:
-            ray.shutdown()
+    empty = session.folder / "empty"
+    empty.mkdir(exist_ok=True)
+    # Failures are reported as trials' reasons; Tune's own log would show each as a page of stack trace.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    runtime: dict[str, object] = {"working_dir": str(empty), "env_vars": worker_environment(resources, os.environ)}
+    try:
+        if address is None:
+            ray.init(
+                address="local",  # never a cluster that happens to run on this machine
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="ERROR",
+                object_store_memory=OBJECT_STORE_BYTES,
+                runtime_env=runtime,
+                _temp_dir=str(session.folder / "ray"),
+            )
+        else:
+            _connect(address, runtime)
+        check_resources(largest, ray.cluster_resources(), address)
+        yield
+    finally:
+        ray.shutdown()
 
 
 def _connect(address: str, runtime: dict[str, object]) -> None:
@@ -122,35 +107,3 @@ def check_resources(needed: Mapping[str, float], available: Mapping[str, float],
                 f"resources: expected what one trial needs to be there, got {asked:g} {unit} asked for "
                 f"and {there:g} on {where}"
             )
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for the time of the block."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _reaped_folder() -> Iterator[tuple[str, Path]]:
-    """A session's mark and temporary folder; at the end, crash included, `sweep.cluster.reaper` clears up both."""
-    parent = tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(prefix="gapsack-", dir=parent if len(parent) <= LONGEST_TEMPORARY_PATH else "/tmp"))
-    mark = uuid.uuid4().hex
-    # -I: nothing on the script's path but the standard library. A session of its own: Ctrl-C must not reach it.
-    command = [sys.executable, "-I", reaper.__file__, mark, str(folder)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-    try:
-        yield mark, folder
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        process.wait()

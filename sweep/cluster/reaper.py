@@ -1,13 +1,13 @@
-"""Ends what a sweep's driver leaves behind, however it died. Started by `sweep.cluster.ray`; standard library only.
+"""Ends what a sweep's driver leaves behind, however it died. Started by `sweep.cluster.session`; standard library only.
 
 Ray's own processes watch their parent, but after the driver is killed some of them stay for more than a minute, and
 a worker that is busy in native code may stay for good, with its GPU memory. This script runs beside the driver and
 holds the reading end of a pipe to it. When the driver closes the pipe, or dies and the kernel closes it, the script
-kills every process that carries the driver's mark in its environment, and deletes Ray's temporary folder. A process to
-which Ray gave a title may have lost the mark, since the title is written over where the environment was; it is known by
-its files in that folder.
+kills every process that carries the driver's mark in its environment, and deletes the session's temporary folders. A
+process to which Ray gave a title may have lost the mark, since the title is written over where the environment was; it
+is known by its files in Ray's folder.
 
-Processes are found by `/proc`, thus on Linux only; elsewhere just the folder is deleted.
+Processes are found by `/proc`, thus on Linux only; elsewhere just the folders are deleted.
 """
 
 from __future__ import annotations
@@ -70,11 +70,14 @@ def kill_marked(mark: str, session_folder: str) -> None:
         time.sleep(0.05)
 
 
-def main(mark: str, folder: str) -> None:
-    """Wait for the driver's end, then clear up after it."""
+def main(mark: str, folder: str, *others: str) -> None:
+    """Wait for the driver's end, then clear up after it: processes, Ray's folder and others of the session."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # sent to all processes of a job, and meant for it
+        signal.signal(number, signal.SIG_IGN)
     sys.stdin.buffer.read()
     kill_marked(mark, folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    for path in (folder, *others):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 if __name__ == "__main__":

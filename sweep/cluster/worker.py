@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from gapsack.selection.errors import GapsackError
 from gapsack.sweep.runs.record import TrialResult
-from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
+from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.trial.control import Control, Report, ShouldStop, TrialInterruptedError
 
 POLL_SECONDS = 1.0
@@ -66,14 +65,3 @@ def run_in_worker(trial: TrialFunction, spec: TrialSpec, report: Report) -> dict
         return {"status": "failed", "reason": str(error)}
     folder.release()
     return {"status": "done", "gap": result.gap, "size_bytes": result.size_bytes[spec.grid.budget.precision]}
-
-
-def trainable(trial: TrialFunction, sweep: SweepSpec) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """`trial` as a Tune function trainable, whose config is a point's axes."""
-
-    def train(config: dict[str, Any]) -> dict[str, Any]:
-        from ray import tune
-
-        return run_in_worker(trial, sweep.trial(config), lambda metrics: tune.report(dict(metrics)))
-
-    return train

@@ -9,6 +9,7 @@
 ├── lock              held while a driver lives (the operating system lets go of it when the driver dies)
 ├── stop              made to ask all trials to write a checkpoint and stop
 ├── tune/             Ray Tune's own files
+├── ray.log           what Ray prints; it stays if Ray died
 ├── trials/<name>/    see TrialFolder
 ├── pool/             the candidate pool that `select` reads
 ├── ensemble.json, graph/, report.html
@@ -189,6 +190,7 @@ class RunFolder:
         self.lock = self.path / "lock"
         self.stop_file = self.path / "stop"
         self.tune = self.path / "tune"
+        self.ray_log = self.path / "ray.log"
         self.trials = self.path / "trials"
         self.pool = self.path / "pool"
         self.ensemble_file = self.path / "ensemble.json"
@@ -246,7 +248,10 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the run as its only driver; a stop request and the marks of dead workers are cleared first.
+        """Hold the run as its only driver; the marks of dead workers are cleared first.
+
+        A stop request is cleared first and last: it is for the workers of this driver, or of the one before that was
+        killed, and none of them outlives its driver.
 
         Raises:
             InputError: another driver holds it.
@@ -255,7 +260,10 @@ class RunFolder:
             _forget(self.stop_file)
             for trial in self.started_trials():
                 trial.release()
-            yield
+            try:
+                yield
+            finally:
+                self.stop_file.unlink(missing_ok=True)
 
 
 def runs_in(storage: Path) -> list[RunFolder]:

@@ -241,6 +241,50 @@ def test_only_temporary_files_of_ours_are_removed(tmp_path):
     remove_temporary_files(tmp_path / "missing")
 
 
+def test_what_killed_processes_left_of_a_file_goes_when_it_is_written_again(tmp_path):
+    assert killed_at(0, "write_file", tmp_path) == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".it.")
+    stay = {".it.part", ".it.1a.csv.part", ".it.csv.1a.part", ".other.1a.part", "it.1a.part", ".it.1a.part2"}
+    for name in stay:
+        (tmp_path / name).touch()
+    (tmp_path / ".it.1b.part").mkdir()
+    write_file(tmp_path / "it", b"new")
+    assert {path.name for path in tmp_path.iterdir()} == {"it", ".it.1b.part", *stay}
+
+
+def test_what_another_is_writing_stays(tmp_path):
+    with whole_file(tmp_path / "it") as first:
+        first.write(b"first")
+        write_file(tmp_path / "it", b"second")
+        assert contents(tmp_path)["it"] == b"second"
+    assert contents(tmp_path) == {"it": b"first"}
+
+
+def test_a_file_that_was_taken_for_abandoned_too_soon_is_begun_again(tmp_path, monkeypatch):
+    """Between a file's opening and its locking another process may find it without a lock."""
+    taken = []
+
+    def flock(file, operation):
+        if not taken:
+            taken.append(Path(file.name))
+            taken[0].unlink()
+
+    monkeypatch.setattr("gapsack.selection.files.fcntl.flock", flock)
+    write_file(tmp_path / "it", b"new")
+    assert contents(tmp_path) == {"it": b"new"}
+
+
+def test_without_locks_nothing_is_taken_for_abandoned(tmp_path, monkeypatch):
+    def flock(file, operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("gapsack.selection.files.fcntl.flock", flock)
+    (tmp_path / ".it.1a.part").touch()
+    write_file(tmp_path / "it", b"new")
+    assert {path.name for path in tmp_path.iterdir()} == {"it", ".it.1a.part"}
+
+
 def test_text_is_written_as_it_is(tmp_path):
     replace_text(tmp_path / "text", "é\r\n\n")
     assert (tmp_path / "text").read_bytes() == "é\r\n\n".encode()

@@ -16,8 +16,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gapsack.models.errors import TrainingError
-from gapsack.sweep.cluster.drive import run_sweep
+from gapsack.sweep.cluster.drive import driving
 from gapsack.sweep.cluster.events import SweepEvents
+from gapsack.sweep.cluster.signals import ended_by_signals, stop_on_signals
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.record import TrialResult
@@ -52,8 +53,14 @@ class Shouting(SweepEvents):
     def __init__(self):
         self.lock = threading.RLock()
 
+    def sweep_started(self, *, total, done):
+        sys.stderr.write(f"started {total} {done}\n")
+
     def trial_progress(self, name, metrics):
         sys.stderr.write(f"progress {name} {metrics['step']}\n")
+
+    def trial_finished(self, name, record):
+        sys.stderr.write(f"finished {name}\n")
 
     def notice(self, message):
         sys.stderr.write(f"notice {message}\n")
@@ -103,7 +110,11 @@ if __name__ == "__main__":
     behaviour = json.loads(sys.argv[2])
     grid = Grid.model_validate(GRID | {key: behaviour[key] for key in ("search", "resources") if key in behaviour})
     sweep = SweepSpec(str(run.path), grid, ("train0",), ("validate0",))
-    with run.held():
-        tracker = LineTracker(run.path.parent / "tracked")
-        result = run_sweep(sweep, tracker, trial=counting_trial(behaviour), events=Shouting())
+    with (
+        ended_by_signals(),
+        run.held(),
+        driving(sweep, trial=counting_trial(behaviour), events=Shouting()) as drive,
+        stop_on_signals(run.stop_file.touch) as stop,
+    ):
+        result = drive.run(LineTracker(run.path.parent / "tracked"), stop)
     sys.stdout.write(json.dumps(asdict(result)))

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gapsack.selection.units import mib
+from gapsack.sweep.cli.app import leave_lost_terminal
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.runs.record import TrialResult
 
@@ -95,7 +96,8 @@ class SweepView(SweepEvents):
         self._say(f"{name} stopped; it goes on from its last checkpoint when the sweep is resumed")
 
     def stopping(self) -> None:
-        """Say that the stop was heard, and how to hurry."""
+        """Say that the stop was heard, and how to hurry, if anyone is there: a terminal's end is a reason to stop."""
+        leave_lost_terminal()
         self._say("stopping: running trials write a checkpoint (press Ctrl-C again to end at once)", "yellow")
 
     def sweep_ended(self) -> None:
@@ -112,7 +114,10 @@ class SweepView(SweepEvents):
         self._say(message, "yellow")
 
     def _say(self, line: str, style: str = "") -> None:
-        self._console.print(Text(line, style=style))
+        try:
+            self._console.print(Text(line, style=style))
+        except OSError:  # a terminal's end is seen here before its signal is
+            leave_lost_terminal()
 
     def _draw(self) -> Group:
         """The sweep's bar and a row for each running trial."""

@@ -10,18 +10,23 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from gapsack.selection.blend.runner import Progress as SearchProgress
-from gapsack.sweep.cli.app import messages
+from gapsack.sweep.cli.app import leave_lost_terminal, messages
 from gapsack.sweep.cluster.signals import stop_on_signals
 
 
 @contextmanager
 def search_control(time_limit_seconds: float | None) -> Iterator[Mapping[str, Any]]:
-    """Options that let a search be watched and stopped: a line of progress, the time limit, Ctrl-C and SIGTERM.
+    """Options that let a search be watched and stopped: a line of progress, the time limit, Ctrl-C, SIGTERM, SIGHUP.
 
     The first signal makes the search return the best so far; a second one ends at once.
     """
     console = messages()
     deadline = None if time_limit_seconds is None else time.monotonic() + time_limit_seconds
+
+    def say_so() -> None:
+        leave_lost_terminal()
+        console.print("Stopping with the best so far (again to end at once).")
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -31,7 +36,7 @@ def search_control(time_limit_seconds: float | None) -> Iterator[Mapping[str, An
     )
     with (
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
-        stop_on_signals(lambda: console.print("Stopping with the best so far (again to end at once).")) as stop,
+        stop_on_signals(say_so) as stop,
     ):
         task = bar.add_task("Searching", total=None, best="")
 

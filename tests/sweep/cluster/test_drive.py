@@ -61,16 +61,20 @@ class Sweep:
     def tracked(self) -> list[str]:
         return (self.folder / "tracked").read_text().splitlines()
 
-    def processes(self) -> list[str]:
-        """Command lines of the living processes that this sweep started."""
-        found = []
+    def process_ids(self) -> dict[int, str]:
+        """The living processes that this sweep started, with their command lines."""
+        found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 if f"GAPSACK_TEST={self.mark}".encode() in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
             except OSError:
                 continue
         return found
+
+    def processes(self) -> list[str]:
+        """Their command lines."""
+        return list(self.process_ids().values())
 
 
 @pytest.fixture
@@ -90,6 +94,22 @@ def wait_for_progress(process, name):
         if line.startswith(f"progress {name} "):
             return
     pytest.fail(f"{name} never reported")
+
+
+LISTENING = "0A"
+
+
+def listening_addresses(process_ids) -> set[str]:
+    """The addresses on which these processes listen for connections, as hexadecimal digits of `/proc/net`."""
+    files = [file for process in process_ids for file in Path(f"/proc/{process}/fd").iterdir() if file.is_symlink()]
+    sockets = {file.readlink().name for file in files}
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == LISTENING and f"socket:[{fields[9]}]" in sockets:
+                found.add(fields[1].split(":")[0])
+    return found
 
 
 @pytest.mark.long
@@ -148,6 +168,10 @@ def test_after_a_killed_driver_exactly_the_missing_and_failed_trials_are_trained
 def test_ctrl_c_lets_trials_write_a_checkpoint_and_leaves_no_process(sweep):
     process = sweep.start(steps=1000, resources={"concurrent": 1})
     wait_for_progress(process, "K2-H8")
+    # 127.0.0.1, and the same as an IPv6 address, in the processor's order of bytes: nobody from outside can connect.
+    listening = listening_addresses(sweep.process_ids())
+    assert listening
+    assert listening <= {"0100007F", "0000000000000000FFFF00000100007F"}
 
     os.killpg(process.pid, signal.SIGINT)
 
@@ -171,8 +195,38 @@ def test_a_second_ctrl_c_ends_a_trial_that_does_not_listen(sweep):
 
     _out, error = process.communicate(timeout=200)
     assert process.returncode != 0
-    assert "KeyboardInterrupt" in error
+    assert "EndedBySignalError: SIGINT" in error
     assert sweep.processes() == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("victim", "words"),
+    [
+        ("gcs/gcs_server", "ended (exit code 1) with 0 of 4 trials done; it printed last: Failed to connect to GCS"),
+        ("raylet/raylet", "ended (exit code 1) with 0 of 4 trials done; it printed last: Ray's own process on this"),
+        ("cluster.entry", "was killed (signal 9) with 0 of 4 trials done; it printed nothing"),
+    ],
+)
+def test_a_ray_that_dies_is_one_sentence_and_the_same_command_goes_on(sweep, victim, words):
+    process = sweep.start(steps=1000)
+    wait_for_progress(process, "K2-H8")
+    killed = [number for number, line in sweep.process_ids().items() if victim in line]
+    assert len(killed) == 1
+
+    os.kill(killed[0], signal.SIGKILL)
+
+    _out, error = process.communicate(timeout=200)
+    assert process.returncode == 1
+    last = [line for line in error.splitlines() if "ClusterError: " in line]
+    assert len(last) == 1
+    assert words in last[0]
+    assert last[0].endswith("sweep run goes on where it ended")
+    wait_for(lambda: sweep.processes() == [])
+    before = len(sweep.attempts())
+    assert len(sweep.run(steps=4, seconds=0.01)["done"]) == 4
+    assert {int(line[2]) > 0 for line in sweep.attempts()[before:] if line[0] == "K2-H8"} == {True}
+    assert not (sweep.folder / "run" / "ray.log").exists()
 
 
 def test_a_sampler_spends_what_is_left_of_its_budget(sweep, trial_result):

@@ -1,6 +1,9 @@
 """`sweep run` with trials that only write records: everything around `sweep.cluster.drive` and the training itself."""
 
 import json
+import os
+import signal
+from contextlib import contextmanager
 
 import pytest
 from typer.testing import CliRunner
@@ -66,20 +69,33 @@ class FakeStore:
 def run_command(folder, monkeypatch, trial_result):
     """Runs `sweep run` with a sweep that ends as told; returns the command's result."""
 
-    def command(*options, done=(), failed=None, unfinished=(), interrupted=False):
-        def run_sweep(spec, _tracker, *, trial, address, events):
-            events.sweep_started(total=2, done=0)
-            for name in done:
-                events.trial_started(name)
-                record = trial_result(name, size_bytes={"float16": 2**20})
-                spec.run.trial(name).finish(record)
-                events.trial_finished(name, record)
-            for name, reason in (failed or {}).items():
-                spec.run.trial(name).fail(reason)
-                events.trial_failed(name, reason)
-            return SweepResult(tuple(done), dict(failed or {}), tuple(unfinished), interrupted)
+    def command(*options, done=(), failed=None, unfinished=(), interrupted=False, signals=()):
+        class FakeDrive:
+            def __init__(self, spec, events):
+                self.spec = spec
+                self.events = events
 
-        monkeypatch.setattr(launching, "run_sweep", run_sweep)
+            def run(self, _tracker, _stop):
+                if signals:
+                    os.kill(os.getpid(), signals[0])
+                self.events.sweep_started(total=2, done=0)
+                for name in done:
+                    self.events.trial_started(name)
+                    record = trial_result(name, size_bytes={"float16": 2**20})
+                    self.spec.run.trial(name).finish(record)
+                    self.events.trial_finished(name, record)
+                for name, reason in (failed or {}).items():
+                    self.spec.run.trial(name).fail(reason)
+                    self.events.trial_failed(name, reason)
+                for number in signals[1:]:
+                    os.kill(os.getpid(), number)
+                return SweepResult(tuple(done), dict(failed or {}), tuple(unfinished), interrupted)
+
+        @contextmanager
+        def driving(spec, *, trial, address, events):
+            yield FakeDrive(spec, events)
+
+        monkeypatch.setattr(launching, "driving", driving)
         monkeypatch.setattr(tracker, "open_store", FakeStore)
         return CliRunner().invoke(app, ["run", "grid.yaml", *options])
 
@@ -112,16 +128,33 @@ def test_an_interrupted_sweep_says_how_to_resume_and_exits_with_130(run_command)
     assert FakeStore.last.ended == {"demo": "KILLED"}
 
 
-def test_a_sweep_that_is_ended_at_once_says_how_to_resume_too(folder, monkeypatch):
-    def end_at_once(*_values, **_more):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_the_exit_code_tells_which_signal_asked_to_stop(run_command, folder, number, exit_code):
+    result = run_command(unfinished=("K4-H16", "K8-H16"), interrupted=True, signals=[number])
+    assert result.exit_code == exit_code
+    assert "give the same command again" in result.stdout
+    assert FakeStore.last.ended == {"demo": "KILLED"}
+    assert not RunFolder(folder / "runs" / "demo").stop_file.exists()
 
-    monkeypatch.setattr(launching, "run_sweep", end_at_once)
-    monkeypatch.setattr(tracker, "open_store", FakeStore)
-    result = CliRunner().invoke(app, ["run", "grid.yaml"])
-    assert result.exit_code == 130
+
+def test_a_signal_that_comes_when_all_is_done_changes_nothing(run_command):
+    assert run_command(done=("K4-H16", "K8-H16"), signals=[signal.SIGTERM]).exit_code == 0
+
+
+@pytest.mark.parametrize(("last", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_sweep_that_is_ended_at_once_says_how_to_resume_too(run_command, folder, last, exit_code):
+    result = run_command(signals=[signal.SIGINT, last])
+    assert result.exit_code == exit_code
     assert "the same command goes on from the last checkpoints" in result.stderr
     assert FakeStore.last.ended == {"demo": "KILLED"}
+    assert not RunFolder(folder / "runs" / "demo").stop_file.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_before_anything_is_trained_the_first_signal_ends_it(run_command, monkeypatch, number):
+    monkeypatch.setattr(launching.checksums, "take", lambda _files: os.kill(os.getpid(), number))
+    result = run_command()
+    assert (result.exit_code, result.stderr) == (128 + number, "Interrupted.\n")
 
 
 def test_the_summary_as_json(run_command, folder):

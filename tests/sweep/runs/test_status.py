@@ -8,8 +8,9 @@ from gapsack.selection.errors import InputError
 from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
 from gapsack.selection.report.ensemble import Ensemble, Member
 from gapsack.sweep.cli.show.status import run_values, status_values
-from gapsack.sweep.cluster.drive import run_sweep
+from gapsack.sweep.cluster.drive import driving
 from gapsack.sweep.cluster.events import SweepEvents
+from gapsack.sweep.cluster.signals import StopRequest
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.damage import digests, set_aside_damaged
 from gapsack.sweep.runs.folder import RunFolder, runs_in
@@ -168,7 +169,8 @@ def test_a_run_whose_budget_was_lowered_is_as_done_for_its_driver_as_for_whoever
 
     told = Told()
     sweep = SweepSpec(str(run.path), lowered.grid, ("train",), ("holdout",))
-    result = run_sweep(sweep, None, trial=None, events=told)
+    with driving(sweep, trial=None, events=told) as drive:
+        result = drive.run(None, StopRequest())
     assert told.counts == (status_values(lowered)["done"], status_values(lowered)["wanted"]) == (4, 4)
     assert (len(result.done), result.failed, result.unfinished) == (4, {}, ())
 

@@ -1,0 +1,154 @@
+"""What the Tune process does (`sweep.cluster.process` starts it): Ray Tune over the trials that are not done.
+
+Whether a trial is done is told by its record.json alone, which is written whole and last. Tune's own files live in a
+folder that is deleted at the end and never read, so that no state of theirs can make a run unrestorable.
+
+Importing this module imports Ray Tune and Optuna.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.experiment import Trial
+from ray.tune.search import Searcher
+
+from gapsack.selection.errors import InputError
+from gapsack.sweep.cluster.messages import Ended, Job
+from gapsack.sweep.cluster.outcomes import Outcomes
+from gapsack.sweep.cluster.ray import ray_session
+from gapsack.sweep.cluster.resources import TrialResources
+from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials
+from gapsack.sweep.cluster.signals import disregard_signals
+from gapsack.sweep.cluster.worker import TrialFunction, run_in_worker, stop_polling
+from gapsack.sweep.grid.plan import planned
+from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.runs.status import RunState, state_of
+
+WATCH_SECONDS = 3.0
+
+
+def run(job: Job, connection: Connection) -> None:
+    """Start Ray, wait for the driver's word, train what is missing, and tell how it goes.
+
+    Raises:
+        InputError: a trial needs more than there is, or no cluster answers.
+    """
+    sweep = job.sweep
+    # No worker is left of earlier drivers, so that nobody's mark is a sign of life.
+    state = state_of(sweep.run, sweep.grid, alive=False)
+    resources = TrialResources(sweep.grid)
+    largest = resources.largest(trial.point.axes for trial in state.waiting)
+    with ray_session(job.session, sweep.grid.resources, largest, address=job.address):
+        disregard_signals()  # Ray has put a handler of its own in place
+        connection.recv()
+        threading.Thread(target=_end_with_driver, args=(connection,), daemon=True).start()
+        searcher = _searcher(sweep, state, resources, stop_polling(sweep.run.stop_file))
+        callbacks = [Outcomes(sweep, connection.send), *([NodeWatch()] if job.address is None else [])]
+        _fit(sweep, searcher, trainable(job.trial, sweep), resources, callbacks)
+        # Told before Ray is shut down: its threads may end this process meanwhile, and then there is nothing to lose.
+        connection.send(Ended())
+
+
+def trainable(trial: bytes, sweep: SweepSpec) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A pickled `TrialFunction` as a Tune function trainable, whose config is a point's axes."""
+
+    def train(config: dict[str, Any]) -> dict[str, Any]:
+        function: TrialFunction = pickle.loads(trial)
+        return run_in_worker(function, sweep.trial(config), lambda metrics: tune.report(dict(metrics)))
+
+    return train
+
+
+class NodeWatch(tune.Callback):
+    """Ends this process when Ray's only node, this machine, has died: Tune would wait for another one for ever."""
+
+    def __init__(self) -> None:
+        self._next_look = 0.0
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **_info: Any) -> None:
+        """Look, every few seconds."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + WATCH_SECONDS
+        if not any(node["Alive"] for node in ray.nodes()):
+            sys.stderr.write("Ray's own process on this machine, the raylet, is dead\n")
+            sys.stderr.flush()
+            os._exit(1)  # an orderly end would wait for it too
+
+
+def _end_with_driver(connection: Connection) -> None:
+    """End this process when the driver's end of the connection is closed, which it is too when the driver is killed."""
+    try:
+        connection.recv()
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def _fit(
+    sweep: SweepSpec,
+    searcher: Searcher,
+    function: Callable[[dict[str, Any]], dict[str, Any]],
+    resources: TrialResources,
+    callbacks: list[tune.Callback],
+) -> None:
+    """Let Tune run what `searcher` suggests."""
+    settings = sweep.grid.resources
+    tuner = tune.Tuner(
+        tune.with_resources(function, lambda axes: tune.PlacementGroupFactory([resources.bundle(axes)])),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            num_samples=-1,  # until the searcher has finished
+            max_concurrent_trials=settings.concurrent,
+            reuse_actors=True,  # TensorFlow takes ten seconds to import, and trials leave little (docs/adr/0012)
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(
+            name=sweep.run.tune.name,
+            storage_path=str(sweep.run.path),
+            callbacks=callbacks,
+            failure_config=tune.FailureConfig(max_failures=settings.retries),
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+
+
+def _searcher(sweep: SweepSpec, state: RunState, resources: TrialResources, stopped: Callable[[], bool]) -> Searcher:
+    """What suggests the trials that are not done; of a sampler's, those that were begun come first."""
+    waiting = [trial.point.axes for trial in state.waiting]
+    sampler = sweep.grid.search.sampler
+    if sampler is None:
+        return ListedTrials(waiting, stopped=stopped)
+    precision = sweep.grid.budget.precision
+    return SampledTrials(
+        sampler,
+        known=[
+            (trial.point.axes, (trial.record.gap, trial.record.size_bytes[precision]))
+            for trial in state.done
+            if trial.record is not None
+        ],
+        waiting=waiting,
+        name=lambda axes: sweep.trial(axes).name,
+        unusable=lambda axes: _is_unusable(sweep, resources, axes),
+        stopped=stopped,
+    )
+
+
+def _is_unusable(sweep: SweepSpec, resources: TrialResources, axes: Mapping[str, Any]) -> bool:
+    """Whether a proposed point has no model in its family, or one that fits neither the budget nor a GPU."""
+    try:
+        resources.gpus(axes)
+        return planned(sweep.grid, sweep.trial(axes).point).status == "skipped"
+    except InputError:
+        return True
