@@ -71,7 +71,7 @@ class Checksums:
 
 def take(paths: Sequence[str], contents_bytes: int = CONTENTS_BYTES) -> Checksums:
     """Checksums of data files; `DataError` when one cannot be read."""
-    sizes = sizes_bytes(paths)
+    sizes = storage.sizes_bytes(paths)
     with ThreadPoolExecutor(_THREADS) as pool:
         of = CONTENTS if sum(sizes) <= contents_bytes else ENDS
         crcs = pool.map(_crc_of_contents if of == CONTENTS else _crc_of_ends, paths)
@@ -106,17 +106,6 @@ def keep(path: Path, checksums: Checksums) -> None:
                 "has those from before)"
             )
     replace_text(path, checksums.text)
-
-
-def sizes_bytes(paths: Sequence[str]) -> list[int]:
-    """Bytes of data files; `DataError` when one cannot be opened."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(_size_bytes, paths))
-
-
-def _size_bytes(path: str) -> int:
-    with storage.opened(path) as file:
-        return file.size_bytes
 
 
 def _crc_of_contents(path: str) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +20,9 @@ from gapsack.sweep.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+THREADS = 16
+"""Files that are looked at side by side: most of the time is waiting."""
 
 
 def is_local(path: str) -> bool:
@@ -54,6 +58,17 @@ def opened(path: str) -> Iterator[Source]:
             yield source
     except _errors(path) as error:
         raise DataError(f"The data file must be readable, got {type(error).__name__} ({error}) at {path}.") from error
+
+
+def sizes_bytes(paths: Sequence[str]) -> list[int]:
+    """Bytes of files; `DataError` when one cannot be opened."""
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="sizes") as pool:
+        return list(pool.map(_size_bytes, paths))
+
+
+def _size_bytes(path: str) -> int:
+    with opened(path) as source:
+        return source.size_bytes
 
 
 class _Local:
