@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -56,6 +56,30 @@ def opened(path: str) -> Iterator[Source]:
     try:
         with _Local(path) if is_local(path) else _Remote(path) as source:
             yield source
+    except _errors(path) as error:
+        raise DataError(f"The data file must be readable, got {type(error).__name__} ({error}) at {path}.") from error
+
+
+class Stamp(NamedTuple):
+    """What tells without reading a file whether somebody wrote to it; `modified_ns` is 0 where nobody says when."""
+
+    size_bytes: int
+    modified_ns: int
+
+
+def stamps(paths: Sequence[str]) -> dict[str, Stamp]:
+    """The stamps of files by path; `DataError` when one is not there."""
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="stamps") as pool:
+        return dict(zip(paths, pool.map(_stamp, paths), strict=True))
+
+
+def _stamp(path: str) -> Stamp:
+    try:
+        if is_local(path):
+            about = Path(path).stat()
+            return Stamp(about.st_size, about.st_mtime_ns)
+        remote = _gfile().stat(path)
+        return Stamp(int(remote.length), int(remote.mtime_nsec))
     except _errors(path) as error:
         raise DataError(f"The data file must be readable, got {type(error).__name__} ({error}) at {path}.") from error
 

@@ -29,7 +29,7 @@ from numba import cfunc, types
 from numba.extending import intrinsic
 
 from gapsack.selection.compiled import jit
-from gapsack.sweep.data.tfrecord.copy import bytes_at
+from gapsack.sweep.data.storage.copy import bytes_at
 from gapsack.sweep.errors import DataError
 
 SLOTS = 1 << 14

@@ -15,9 +15,9 @@ import numpy as np
 
 from gapsack.selection.compiled import jit
 from gapsack.sweep.data.sampling import choose
+from gapsack.sweep.data.storage.copy import LINE_BYTES, bytes_at, copy_bytes, load_byte, stream_bytes
 from gapsack.sweep.data.storage.guard import whole_mappings
 from gapsack.sweep.data.tfrecord import survey as columns
-from gapsack.sweep.data.tfrecord.copy import LINE_BYTES, bytes_at, copy_bytes, load_byte, stream_bytes
 from gapsack.sweep.data.tfrecord.crc import crc_function
 from gapsack.sweep.data.tfrecord.survey import (
     FRAMES,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gapsack.sweep.data.faults import EMPTY_FILE, Fault
+from gapsack.sweep.data.storage.copy import bytes_at
 from gapsack.sweep.data.storage.guard import whole_mappings
 from gapsack.sweep.data.tfrecord import survey as columns
-from gapsack.sweep.data.tfrecord.copy import bytes_at
 from gapsack.sweep.data.tfrecord.crc import crc_function
 from gapsack.sweep.data.tfrecord.framing import OVERHEAD_BYTES, Position, Stretch
 from gapsack.sweep.data.tfrecord.names import names_there

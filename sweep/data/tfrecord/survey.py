@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gapsack.selection.compiled import jit
-from gapsack.sweep.data.tfrecord.copy import bytes_at, load_word
+from gapsack.sweep.data.storage.copy import bytes_at, load_word
 from gapsack.sweep.data.tfrecord.crc import crc32c
 from gapsack.sweep.data.tfrecord.wire import (
     ABSENT,
