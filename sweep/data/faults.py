@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from gapsack.selection.units import mib
 from gapsack.sweep.errors import ConfigError, DataError
 
 EMPTY_FILE = "empty file"
@@ -164,15 +163,16 @@ class Faults:
         with self._lock:
             bad, good = self._bad(), self._good
             damaged = {file: why for file, why in self._damaged.items() if file not in self._allowed}
-        if complete and self._must_be_whole and damaged:
-            raise DataError(_not_whole(damaged))
+        broken = damaged if self._must_be_whole else {}
+        if complete and broken:
+            raise DataError(_not_whole(broken))
         seen = bad + good
         if complete:
             if bad <= self.max_share * seen and good > 0:
                 return
         elif bad <= self.max_share * seen or bad <= self.max_share * self._expected(seen, ahead_bytes):
             return
-        raise DataError(self._too_many())
+        raise DataError(_not_whole(broken) if broken else self._too_many())
 
     def _expected(self, seen: int, ahead_bytes: Callable[[], int] | None) -> float:
         """Of how many records a share is taken before the end of a pass, `seen` ones of which were read."""
@@ -192,7 +192,7 @@ class Faults:
             return "The data files must hold at least one record, got empty files."
         about = "about " if lost > rests else ""
         if about:
-            kinds += f"; {mib(lost_bytes):.1f} MiB of {rests} files, about {lost} records, cannot be read"
+            kinds += f"; {lost_bytes:,} bytes of {rests} files, about {lost} records, cannot be read"
         return (
             f"At most {self.max_share:.4%} of the records may be faulty, and one must be good, "
             f"got {about}{bad} faulty ({kinds}) of {bad + good}; the first is {first}."
@@ -216,16 +216,35 @@ class Faults:
         }
 
 
+def told(summary: Mapping[str, Any]) -> str | None:
+    """What a `Faults.summary` says, for a person; None where nothing was wrong. One of an earlier version will do."""
+    counts, damaged = summary.get("faulty") or {}, summary.get("damaged_files") or {}
+    parts = []
+    if counts:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        parts.append(f"{summary.get('share', 0.0):.2%} of the records are faulty and left out ({kinds})")
+    if damaged:
+        lost = summary.get("lost_records") or 0
+        about = f", about {lost} records lost" if lost else ""
+        parts.append(f"{len(damaged)} files are not whole{about}: {_named(damaged)}")
+    if examples := summary.get("examples"):
+        parts.append(f"the first fault is {examples[0]}")
+    return "; ".join(parts) or None
+
+
+def _named(damaged: Mapping[str, str]) -> str:
+    named = "; ".join(f"{file}: {why}" for file, why in list(damaged.items())[:_NAMED])
+    return named + (f"; and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else "")
+
+
 def _pair(values: Collection[int] | None) -> tuple[int, int]:
     first, second = values or (0, 0)
     return first, second
 
 
-def _not_whole(damaged: dict[str, str]) -> str:
-    named = "; ".join(f"{file}: {why}" for file, why in list(damaged.items())[:_NAMED])
-    more = f"; and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else ""
-    names = ", ".join(PurePath(file).name for file in damaged)
+def _not_whole(damaged: Mapping[str, str]) -> str:
     return (
-        f"Held-out files must be whole, since every score is measured on them, got {len(damaged)} not whole ({named}"
-        f"{more}). Mend them, or measure on what is left of them with data.holdout.allow_damaged: [{names}]."
+        f"Held-out files must be whole, since every score is measured on them, got {len(damaged)} not whole "
+        f"({_named(damaged)}). Mend them, or measure on what is left of them with data.holdout.allow_damaged: "
+        f"[{', '.join(damaged)}]."
     )

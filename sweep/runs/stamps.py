@@ -1,4 +1,4 @@
-"""Data files stay what they were when the sweep started: size and time of the last change, and where these differ, what is in them.
+"""Data files stay what they were when the sweep started: size and time of the last change, else what is in them.
 
 A file that only was touched, or copied anew, is the same file: its checksum says so.
 """
@@ -45,9 +45,7 @@ class UnchangedFiles:
         if changed:
             path = changed[0]
             before, after = self._known[path].size_bytes, now[path].size_bytes
-            how = (
-                f"had {before} bytes and has {after}" if before != after else f"has other contents in its {after} bytes"
-            )
+            how = f"had {before} bytes and has {after}" if before != after else "has other contents"
             more = f", and {len(changed) - 1} others" if len(changed) > 1 else ""
             raise DataError(
                 f"Data files must stay as they are while a sweep runs, but {path} has changed since it was started: it "
