@@ -102,6 +102,29 @@ class DataFacts:
 
 
 @dataclass(frozen=True)
+class DataFault:
+    """What was wrong with the data that some trials were trained or measured on; it was left out.
+
+    Args:
+        kind: ``training`` or ``held-out``.
+        trials: names of the trials that met it.
+        records: faulty records by kind of fault; the lost rest of a file is one.
+        share: faulty records over all, lost rests by their estimate, in [0, 1].
+        lost_records: about how many records the lost rests of files held.
+        damaged_files: files that are not whole, empty ones included, and why.
+        examples: the first faults, as sentences.
+    """
+
+    kind: str
+    trials: tuple[str, ...]
+    records: Mapping[str, int] = field(default_factory=dict)
+    share: float = 0.0
+    lost_records: int = 0
+    damaged_files: Mapping[str, str] = field(default_factory=dict)
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class SweepRecords:
     """Everything that a report shows. Only the name is required: a sweep that has not begun has a report too.
 
@@ -114,6 +137,7 @@ class SweepRecords:
         frontier: the best ensemble by budget, by increasing budget; empty where it was not searched.
         budget_bytes: the sweep's own budget, shown while there is no ensemble.
         data: what was trained and scored on.
+        data_faults: what of it could not be used.
         environment: versions and hardware, by name.
         created: when the records were taken, as text; the report itself reads no clock.
     """
@@ -126,5 +150,6 @@ class SweepRecords:
     frontier: tuple[FrontierPoint, ...] = ()
     budget_bytes: int | None = None
     data: DataFacts = field(default_factory=DataFacts)
+    data_faults: tuple[DataFault, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     created: str = ""

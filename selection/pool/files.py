@@ -35,11 +35,7 @@ def read_pool(path: str | PathLike[str]) -> tuple[Labels, list[Candidate]]:
     folder = Path(path)
     if not folder.is_dir():
         raise PoolError(f"a candidate pool is a folder; got {folder}, which is none.")
-    arrays = _read_npz(folder / LABELS_FILE, ("video_ids", "indptr", "indices", "class_count"))
-    labels = _named(
-        folder / LABELS_FILE,
-        lambda: Labels(arrays["video_ids"], arrays["indptr"], arrays["indices"], int(arrays["class_count"])),
-    )
+    labels = read_labels(folder)
     records = {file: _read_json(file) for file in sorted(folder.glob("*.json"))}
     # An ensemble.json that lies in the same folder says what it is; it is no candidate.
     records = {
@@ -47,6 +43,15 @@ def read_pool(path: str | PathLike[str]) -> tuple[Labels, list[Candidate]]:
     }
     names = {str(record.get("name")) for record in records.values()}
     return labels, [_read_candidate(file, record, names) for file, record in records.items()]
+
+
+def read_labels(path: str | PathLike[str]) -> Labels:
+    """The labels of a pool folder. Raises a PoolError that names the file."""
+    file = Path(path) / LABELS_FILE
+    arrays = _read_npz(file, ("video_ids", "indptr", "indices", "class_count"))
+    return _named(
+        file, lambda: Labels(arrays["video_ids"], arrays["indptr"], arrays["indices"], int(arrays["class_count"]))
+    )
 
 
 def write_labels(path: str | PathLike[str], labels: Labels) -> None:

@@ -10,11 +10,10 @@ from gapsack.selection.files import read_json, replace_json, replace_text
 from gapsack.sweep.cluster.drive import SweepResult, run_sweep
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.data.files import Split
-from gapsack.sweep.data.parts import files_of
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import Grid
-from gapsack.sweep.runs import checksums
+from gapsack.sweep.runs.data_check import DataCheck
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.tracking.backlog import Losses
@@ -57,7 +56,8 @@ def launch(
     with run.held():
         prepare(run, grid, grid_text, split)
         events.checking_data()
-        checksums.keep(run.checksums_file, checksums.take(files_of([*split.train, *split.holdout])))
+        for each in DataCheck(grid.data, split.train, split.holdout).run(run):
+            events.notice(each)
         events.opening_tracking()
         uri = tracking_uri(grid.tracking, folder)
         tracker = Tracker(MlflowStore(uri, grid.tracking.experiment, folder / "mlruns"), run, grid)
@@ -121,8 +121,9 @@ def changes(old: Grid, new: Grid) -> list[str]:
     found = []
     for section in ("data", "model", "training"):
         before, after = flat(old.to_dict()[section], section), flat(new.to_dict()[section], section)
-        # Where the files lie says nothing about them; their names are compared too.
-        keys = [key for key in {**before, **after} if key != "data.folder" and before.get(key) != after.get(key)]
+        # Where the files lie says nothing about them, as their names are compared too; what may be damaged neither.
+        free = ("data.folder", "data.holdout.allow_damaged")
+        keys = [key for key in {**before, **after} if key not in free and before.get(key) != after.get(key)]
         found += [f"{key} was {before.get(key)} and is {after.get(key)}" for key in keys]
     return found
 

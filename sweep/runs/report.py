@@ -8,13 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from gapsack.dashboards.records import CurvePoint, DataFacts, FrontierPoint, Status, SweepRecords, TrialRecord
+from gapsack.dashboards.records import (
+    CurvePoint,
+    DataFacts,
+    DataFault,
+    FrontierPoint,
+    Status,
+    SweepRecords,
+    TrialRecord,
+)
 from gapsack.selection.files import read_json
 from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import Candidate
 from gapsack.selection.pool.lists import Predictions
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.runs.curve import CurveRow
+from gapsack.sweep.runs.faults import DataFaults, data_faults
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import versions
 from gapsack.sweep.runs.status import RunState, TrialState, run_state
@@ -36,6 +45,7 @@ def sweep_records(run: RunFolder) -> SweepRecords:
         frontier=frontier_points(read_json(run.frontier_file)) if run.frontier_file.exists() else (),
         budget_bytes=grid.budget.size_bytes,
         data=_data_facts(state),
+        data_faults=tuple(_data_fault(each) for each in data_faults(state.trials)),
         environment=_environment(state.trials),
         created=time.strftime("%Y-%m-%d %H:%M"),
     )
@@ -98,6 +108,19 @@ def _data_facts(state: RunState) -> DataFacts:
         held_out_files=len(files["holdout"]) if files else None,
         held_out_videos=videos[0] if videos else None,
         items=state.grid.data.task.items,
+    )
+
+
+def _data_fault(found: DataFaults) -> DataFault:
+    summary = found.summary
+    return DataFault(
+        kind=found.kind,
+        trials=found.trials,
+        records=dict(summary.get("faulty") or {}),
+        share=float(summary.get("share") or 0.0),
+        lost_records=int(summary.get("lost_records") or 0),
+        damaged_files=dict(summary.get("damaged_files") or {}),
+        examples=tuple(summary.get("examples") or ()),
     )
 
 

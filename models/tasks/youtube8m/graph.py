@@ -40,19 +40,18 @@ def parse_frame_level(serialized: Any, task: YouTube8M) -> tuple[Any, Any]:
     """
     import tensorflow as tf
 
-    widths = {name: width for name, width in (("rgb", task.rgb), ("audio", task.audio)) if width}
+    widths = task.frame_features
     wanted = {name: tf.io.FixedLenSequenceFeature([], tf.string) for name in widths}
     _, features, lengths = tf.io.parse_sequence_example(serialized, sequence_features=wanted)
     parts = [tf.io.decode_raw(features[name], tf.uint8, fixed_length=width) for name, width in widths.items()]
-    return tf.concat(parts, axis=-1), tf.cast(lengths["rgb"], tf.int32)
+    return tf.concat(parts, axis=-1), tf.cast(lengths[next(iter(widths))], tf.int32)
 
 
 def parse_video_level(serialized: Any, task: YouTube8M) -> tuple[Any, Any]:
     """Serialized `Example`s [batch] -> frames float32 [batch, 1, width], num_frames int32 [batch] of ones."""
     import tensorflow as tf
 
-    widths = {name: width for name, width in (("mean_rgb", task.rgb), ("mean_audio", task.audio)) if width}
-    wanted = {name: tf.io.FixedLenFeature([1, width], tf.float32) for name, width in widths.items()}
+    wanted = {name: tf.io.FixedLenFeature([1, width], tf.float32) for name, width in task.frame_features.items()}
     features = tf.io.parse_example(serialized, wanted)
     return tf.concat([features[name] for name in wanted], axis=-1), tf.ones_like(serialized, tf.int32)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_reasons, print_table
+from gapsack.sweep.runs.faults import data_faults
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.status import RunState, TrialState
 
@@ -20,9 +21,16 @@ def print_status(state: RunState) -> None:
         [Column("trial"), Column("status"), *numbers], [_status_row(trial, precision) for trial in state.trials]
     )
     print_reasons({trial.plan.name: trial.reason for trial in state.trials})
+    print_faults(state)
     best = state.best
     top = f"; best {best.plan.name} with GAP {best.gap:.4f}" if best is not None else ""
     output().print(f"\n{state.run.path}: {state.status}, {state.count('done')} of {state.wanted} trials done{top}.")
+
+
+def print_faults(state: RunState) -> None:
+    """What was wrong with the data that trials were trained and measured on, where something was."""
+    for each in data_faults(state.trials):
+        output().print(f"\n{each.text[0].upper()}{each.text[1:]}")
 
 
 def _status_row(trial: TrialState, precision: str) -> list[object]:
@@ -47,6 +55,7 @@ def status_values(state: RunState) -> dict[str, Any]:
         "wanted": state.wanted,
         "done": state.count("done"),
         "trials": [trial_values(trial) for trial in state.trials],
+        "data_faults": [each.to_dict() for each in data_faults(state.trials)],
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from gapsack.sweep.cli.app import messages, output
 from gapsack.sweep.cluster.launch import Launched
+from gapsack.sweep.runs.faults import data_faults
 from gapsack.sweep.runs.status import run_state
 from gapsack.sweep.tracking.mlflow import ui_command
 
@@ -21,6 +22,8 @@ def print_summary(launched: Launched) -> None:
     best = state.best
     top = "" if best is None else f"; best {best.plan.name} with GAP {best.gap:.4f}"
     out.print(f"{len(result.done)} of {state.wanted} trials done{top}.")
+    for each in data_faults(state.trials):
+        err.print(f"Faults in the {each.text}")
     lines = {"Run folder": shown(run.path)}
     if result.done:
         lines["Candidates"] = shown(run.pool)
@@ -45,6 +48,7 @@ def summary_values(launched: Launched) -> dict[str, Any]:
         "failed": dict(result.failed),
         "unfinished": list(result.unfinished),
         "interrupted": result.interrupted,
+        "data_faults": [each.to_dict() for each in data_faults(run_state(launched.run).trials)],
         "tracking_losses": None if losses is None else {"count": losses.count, "reason": losses.reason},
     }
 
