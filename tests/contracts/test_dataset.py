@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from gapsack.models.tasks import Input, Task, View
+from gapsack.models.tasks import Input, Task, View, names
 from gapsack.models.tasks.dense import Dense
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
@@ -436,3 +436,12 @@ class TestEveryDataset(DatasetContract):
         folder = tmp_path_factory.mktemp("data") / "files"
         folder.mkdir()
         return CASES[request.param](folder)
+
+
+def test_every_tasks_data_set_is_asked(tmp_path: Path) -> None:
+    asked = set()
+    for name, make in CASES.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        asked.add(make(folder).task.name)
+    assert asked == set(names())
