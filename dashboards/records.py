@@ -102,6 +102,29 @@ class DataFacts:
 
 
 @dataclass(frozen=True)
+class DataFault:
+    """What was wrong with the data that some trials were trained or measured on; it was left out.
+
+    Args:
+        kind: ``training`` or ``held-out``.
+        trials: names of the trials that met it.
+        records: faulty records by kind of fault; the lost rest of a file is one.
+        share: faulty records over all, lost rests by their estimate, in [0, 1].
+        lost_records: about how many records the lost rests of files held.
+        damaged_files: files that are not whole, empty ones included, and why.
+        examples: the first faults, as sentences.
+    """
+
+    kind: str
+    trials: tuple[str, ...]
+    records: Mapping[str, int] = field(default_factory=dict)
+    share: float = 0.0
+    lost_records: int = 0
+    damaged_files: Mapping[str, str] = field(default_factory=dict)
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class SweepRecords:
     """Everything that a report shows. Only the name is required: a sweep that has not begun has a report too.
 
@@ -115,6 +138,7 @@ class SweepRecords:
         frontier_singles: the best models to have alone by budget, scored on the same videos.
         budget_bytes: the sweep's own budget, shown while there is no ensemble.
         data: what was trained and scored on.
+        data_faults: what of it could not be used.
         environment: versions and hardware, by name.
         created: when the records were taken, as text; the report itself reads no clock.
         notices: what a reader should know besides, in sentences: files that are damaged and therefore left out.
@@ -129,6 +153,7 @@ class SweepRecords:
     frontier_singles: tuple[FrontierPoint, ...] = ()
     budget_bytes: int | None = None
     data: DataFacts = field(default_factory=DataFacts)
+    data_faults: tuple[DataFault, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
     notices: tuple[str, ...] = ()

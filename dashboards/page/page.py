@@ -16,6 +16,7 @@ from gapsack.dashboards.figures.catalogue import FIGURES, build_figures
 from gapsack.dashboards.figures.theme import DARK, LIGHT, Theme, recolouring
 from gapsack.dashboards.page.markup import Markup, join, tag
 from gapsack.dashboards.page.sections import (
+    data_faults_table,
     earlier_table,
     ensemble_table,
     facts_list,
@@ -103,6 +104,7 @@ def _sections(records: SweepRecords, figures: Mapping[str, go.Figure]) -> list[M
             trials_table(records, ensemble) if records.trials else None,
             inferior_table(records),
             trouble_table(records),
+            data_faults_table(records),
         ),
         _section("Behind the numbers", facts_list(records)),
     ]

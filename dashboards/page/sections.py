@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gapsack.dashboards.ensemble import EnsembleInfo, ensemble_info
 from gapsack.dashboards.hyperparameters import value_text, varied
 from gapsack.dashboards.page.markup import Markup, join, tag
 from gapsack.dashboards.page.search_facts import search_facts
 from gapsack.dashboards.page.tables import Cell, Column, Row, number, table, without_empty, words
-from gapsack.dashboards.records import SweepRecords, TrialRecord
+from gapsack.dashboards.records import DataFault, SweepRecords, TrialRecord
 from gapsack.dashboards.units import difference_text, gap_text, mib_digits, share_text, short_count_text, step_text
 from gapsack.selection.units import mib
 
+FEW = 5
+"""Names of a list that a cell shows."""
 PRECISION_ORDER = ("float32", "bfloat16", "float16")
 
 
@@ -154,6 +158,43 @@ def trouble_table(records: SweepRecords) -> Markup | None:
         rows,
         sortable=True,
     )
+
+
+def data_faults_table(records: SweepRecords) -> Markup | None:
+    """What of the data could not be used, by the trials that met it; None where all was whole."""
+    if not records.data_faults:
+        return None
+    columns = (
+        Column("Data"),
+        Column("trials", long=True),
+        Column("faulty", numeric=True, hint="share of the records, lost rests of files by their size"),
+        Column("records lost", numeric=True, hint="about so many, with the rests of files that cannot be read"),
+        Column("what", long=True),
+    )
+    rows = [
+        (
+            words(fault.kind),
+            words(_few(fault.trials)),
+            number(fault.share, f"{fault.share:.2%}"),
+            number(fault.lost_records),
+            words(_fault_text(fault)),
+        )
+        for fault in records.data_faults
+    ]
+    return table("Faults in the data, which were left out", columns, rows)
+
+
+def _fault_text(fault: DataFault) -> str:
+    kinds = [f"{count:,} {kind}" for kind, count in fault.records.items()]
+    files = [f"{name}: {why}" for name, why in fault.damaged_files.items()]
+    parts = [", ".join(kinds), _few(files, "; "), *(f"such as {example}" for example in fault.examples[:1])]
+    return ". ".join(part for part in parts if part)
+
+
+def _few(texts: Sequence[str], between: str = ", ") -> str:
+    """The first few, and how many more there are."""
+    more = f"{between}and {len(texts) - FEW} more" if len(texts) > FEW else ""
+    return between.join(texts[:FEW]) + more
 
 
 def facts_list(records: SweepRecords) -> Markup | None:

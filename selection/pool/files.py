@@ -48,11 +48,7 @@ def read_pool(
     folder = Path(path)
     if not folder.is_dir():
         raise PoolError(f"a candidate pool is a folder; got {folder}, which is none.")
-    arrays = read_npz(folder / LABELS_FILE, ("video_ids", "indptr", "indices", "class_count"), error=PoolError)
-    labels = _named(
-        folder / LABELS_FILE,
-        lambda: Labels(arrays["video_ids"], arrays["indptr"], arrays["indices"], class_count_of(arrays["class_count"])),
-    )
+    labels = read_labels(folder)
     kept = _Kept(left_out)
     records = kept.of({file: partial(_read_json, file) for file in sorted(folder.glob("*.json"))})
     # An ensemble.json that lies in the same folder says what it is; it is no candidate.
@@ -63,6 +59,16 @@ def read_pool(
     found = kept.of({file: partial(_read_candidate, file, record, names) for file, record in records.items()})
     kept.tell(any_left=bool(found))
     return labels, list(found.values())
+
+
+def read_labels(path: str | PathLike[str]) -> Labels:
+    """The labels of a pool folder. Raises a PoolError that names the file."""
+    file = Path(path) / LABELS_FILE
+    arrays = read_npz(file, ("video_ids", "indptr", "indices", "class_count"), error=PoolError)
+    return _named(
+        file,
+        lambda: Labels(arrays["video_ids"], arrays["indptr"], arrays["indices"], class_count_of(arrays["class_count"])),
+    )
 
 
 def write_labels(path: str | PathLike[str], labels: Labels) -> None:

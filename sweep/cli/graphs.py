@@ -147,6 +147,7 @@ def predict(
     json: JsonOption = False,
 ) -> None:
     """Run a built graph on data files and write the challenge's CSV: VideoId,LabelConfidencePairs, 20 pairs a video."""
+    from gapsack.sweep.cli.show.pools import print_faults
     from gapsack.sweep.graphs.serve import Job
     from gapsack.sweep.runs.sources import find_graph
 
@@ -159,3 +160,4 @@ def predict(
         print_json({"out": str(out.absolute()), "videos": videos} | job.facts())
     else:
         output().print(f"{videos:,} {job.items}: {out}")
+        print_faults(job.facts())

@@ -12,13 +12,12 @@ from gapsack.sweep.cluster.drive import SweepResult, driving
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.cluster.signals import ended_by_signals, stop_on_signals
 from gapsack.sweep.data.files import Split
-from gapsack.sweep.data.parts import files_of
 from gapsack.sweep.data.storage.files import file_bytes
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import Grid
-from gapsack.sweep.runs import checksums
 from gapsack.sweep.runs.damage import set_aside_damaged
+from gapsack.sweep.runs.data_check import DataCheck
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.teaching.tutor import with_digest
@@ -27,8 +26,8 @@ from gapsack.sweep.tracking.store import Outcome
 from gapsack.sweep.tracking.tracker import open_tracker
 from gapsack.sweep.trial.run import run_trial
 
-PLACES = ("data.folder", "training.teacher.predictions")
-"""Keys that say where something lies."""
+FREE = ("data.folder", "data.holdout.allow_damaged", "training.teacher.predictions")
+"""Keys that may be another when a run goes on."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,8 @@ def launch(
         events.checking_data()
         for sentence in set_aside_damaged(run, grid):
             events.notice(sentence)
-        checksums.keep(run.checksums_file, checksums.take(files_of([*split.train, *split.holdout])))
+        for sentence in DataCheck(grid.data, split.train, split.holdout).run(run):
+            events.notice(sentence)
         spec = SweepSpec(str(run.path), grid, split.train, split.holdout)
         with driving(spec, trial=run_trial, address=address, events=events) as drive:
             events.opening_tracking()
@@ -144,8 +144,9 @@ def changes(old: Grid, new: Grid) -> list[str]:
     found = []
     for section in ("data", "model", "training"):
         before, after = flat(old.to_dict()[section], section), flat(new.to_dict()[section], section)
-        # Where files lie says nothing about them; their names, and a teacher's digest, are compared too.
-        keys = [key for key in {**before, **after} if key not in PLACES and before.get(key) != after.get(key)]
+        # Where files lie says nothing about them; their names, and a teacher's digest, are compared too. What may be
+        # damaged does not change what is in them.
+        keys = [key for key in {**before, **after} if key not in FREE and before.get(key) != after.get(key)]
         found += [f"{key} was {before.get(key)} and is {after.get(key)}" for key in keys]
     return found
 

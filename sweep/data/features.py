@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from gapsack.sweep.errors import ConfigError
 
 Level = Literal["frame", "video"]
+Part = Literal["id", "labels", "rgb", "audio"]
+
+_NAMES: dict[Level, dict[str, tuple[str, ...]]] = {
+    # The edition of 2017 and AudioSet have video_id.
+    "frame": {"id": ("id", "video_id"), "labels": ("labels",), "rgb": ("rgb",), "audio": ("audio",)},
+    "video": {"id": ("id", "video_id"), "labels": ("labels",), "rgb": ("mean_rgb",), "audio": ("mean_audio",)},
+}
 
 
 @dataclass(frozen=True)
@@ -16,7 +23,9 @@ class Features:
 
     `level` "frame": `tf.train.SequenceExample` with `rgb` and `audio` as one bytes value a frame (uint8).
     `level` "video": `tf.train.Example` with `mean_rgb` and `mean_audio` as float lists; it counts as one frame.
+    `rgb`, `audio`: values of a frame; of 0 the records need not have any.
     `max_frames`: frames beyond this many are never used (the recipe uses 300 of up to 360).
+    `keys`: by part of a record, what its feature is called there instead of by the names above.
     """
 
     level: Level
@@ -24,13 +33,20 @@ class Features:
     rgb: int = 1024
     audio: int = 128
     max_frames: int = 300
+    # Not in the text form, by which a reader's resume state knows what it was made of.
+    keys: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        if self.level not in ("frame", "video"):
+        if self.level not in _NAMES:
             raise ConfigError(f"data.level is 'frame' or 'video', got {self.level!r}.")
-        for name in ("classes", "rgb", "audio", "max_frames"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"data.{name} is at least 1, got {getattr(self, name)}.")
+        for name, least in (("classes", 1), ("rgb", 0), ("audio", 0), ("max_frames", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"data.{name} is at least {least}, got {getattr(self, name)}.")
+        if self.width == 0:
+            raise ConfigError("data.rgb or data.audio is at least 1, got 0 for both.")
+        for part, name in self.keys:
+            if part not in _NAMES[self.level] or not name:
+                raise ConfigError(f"data.keys names {', '.join(_NAMES[self.level])}, got {part}: {name!r}.")
 
     @property
     def width(self) -> int:
@@ -41,3 +57,8 @@ class Features:
     def bytes_per_value(self) -> int:
         """1 for the uint8 of a frame, 4 for the float32 of a video-level mean."""
         return 1 if self.level == "frame" else 4
+
+    def names(self, part: Part) -> tuple[str, ...]:
+        """What the feature of a part is called in the records, the first of these that is there."""
+        given = dict(self.keys).get(part)
+        return _NAMES[self.level][part] if given is None else (given,)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gapsack.sweep.data.beginnings import inspect_files
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.reader import evaluation_batches, raw_batches, training_batches
 
@@ -24,7 +25,8 @@ class Videos:
     @classmethod
     def of_task(cls, task: Mapping[str, Any]) -> Videos:
         """The files of a YouTube-8M task, from its plain values."""
-        return cls(Features(**{key: value for key, value in task.items() if key != "name"}))
+        values = {key: value for key, value in task.items() if key != "name"}
+        return cls(Features(**{**values, "keys": tuple(sorted(dict(values.get("keys", ())).items()))}))
 
     @property
     def classes(self) -> int:
@@ -70,6 +72,10 @@ class Videos:
     def raw(self, files: Sequence[str], *, batch_size: int, faults: Faults) -> Stream[Batch]:
         """See `reader.raw_batches`."""
         return raw_batches(files, self.features, batch_size=batch_size, faults=faults)
+
+    def inspect(self, files: Sequence[str], faults: Faults) -> None:
+        """See `beginnings.Inspectable`."""
+        inspect_files(files, self.features, faults)
 
     def _cut(self, sample_frames: int, *, whole: bool) -> Features:
         """Features of which no video has more frames than a batch has places for."""

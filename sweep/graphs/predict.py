@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gapsack.selection.files import whole_text_file
 from gapsack.sweep.data.dataset import Examples
+from gapsack.sweep.errors import DataError
 from gapsack.sweep.measure.lists import predicted
 
 if TYPE_CHECKING:
@@ -27,15 +28,23 @@ def write_predictions(
 
     Returns:
         The number of videos.
+
+    Raises:
+        DataError: a video comes twice; a pool, and the challenge, take each once.
     """
-    videos = 0
+    seen: set[str] = set()
     with whole_text_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(CSV_COLUMNS)
         for batch, output in predicted(graph, batches, advance):
+            for video_id in batch.video_ids.tolist():
+                if video_id in seen:
+                    raise DataError(
+                        f"expected every video once in the files to predict, got {video_id!r} twice: nothing is written"
+                    )
+                seen.add(video_id)
             writer.writerows(_rows(batch.video_ids, output.top_indices, output.top_scores))
-            videos += len(batch.video_ids)
-    return videos
+    return len(seen)
 
 
 def _rows(

@@ -117,6 +117,11 @@ class ArrayData(DataFiles):
         return Split(tuple(train), tuple(held_out))
 
     @property
+    def allow_damaged(self) -> tuple[str, ...]:
+        """Names of held-out files that need not be whole: an npz file always must be."""
+        return ()
+
+    @property
     def holdout_seed(self) -> int:
         """By which the hold-out is drawn; 0 where files are held out."""
         return 0 if self.holdout is None else self.holdout.seed

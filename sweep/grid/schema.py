@@ -43,6 +43,8 @@ class Holdout(Section):
     count: PositiveInt | None = None
     seed: NonNegativeInt = 0
     files: Annotated[Patterns, Field(min_length=1)] | None = None
+    allow_damaged: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Names of held-out files that need not be whole."""
 
     @model_validator(mode="before")
     @classmethod
@@ -66,14 +68,23 @@ class Data(DataFiles):
     validation: Annotated[Patterns, Field(min_length=1, alias="validate")]
     holdout: Holdout = Holdout()
     classes: PositiveInt = 3862
-    rgb: PositiveInt = 1024
+    rgb: NonNegativeInt = 1024
     audio: NonNegativeInt = 128
     max_frames: PositiveInt = 300
+    keys: dict[Literal["id", "labels", "rgb", "audio"], Annotated[str, Field(min_length=1)]] = Field(default={})
+    """What the features of a record are called, where that is not as in YouTube-8M."""
+
+    @model_validator(mode="after")
+    def _some_values(self) -> Self:
+        if self.rgb + self.audio == 0:
+            raise ValueError("expected rgb or audio above 0, got 0 for both")
+        return self
 
     @property
     def task(self) -> Task:
         """What models are given and are to say."""
-        return YouTube8M(self.level, self.classes, self.rgb, self.audio, self.max_frames)
+        keys = tuple(sorted(self.keys.items()))
+        return YouTube8M(self.level, self.classes, self.rgb, self.audio, self.max_frames, keys)
 
     def view(self, family: Family, hyperparameters: Mapping[str, Any], sample_frames: int) -> View:
         """How a model with these (complete) hyperparameters sees the data; at video level there is one frame."""
@@ -99,6 +110,11 @@ class Data(DataFiles):
             files=listed,
             seed=self.holdout.seed,
         )
+
+    @property
+    def allow_damaged(self) -> tuple[str, ...]:
+        """Names of held-out files that need not be whole."""
+        return self.holdout.allow_damaged
 
     @property
     def holdout_seed(self) -> int:

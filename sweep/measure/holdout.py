@@ -27,6 +27,16 @@ def no_tick() -> None:
     """Lets a measurement run to its end."""
 
 
+class Watch(Protocol):
+    """Is told of each measurement, and raises where the files or what is in them should not be measured on."""
+
+    def evaluating(self) -> None:
+        """It begins."""
+
+    def evaluated(self, labels: Labels) -> None:
+        """All was read, with these labels."""
+
+
 class Predictor(Protocol):
     """What predicts: a `models.training.Trainer`."""
 
@@ -50,7 +60,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Holdout:
-    """The held-out files, read in the same order with the same frames each time; `tick` is called each batch."""
+    """The held-out files, read in the same order with the same frames each time; `tick` is called each batch.
+
+    All must be whole but those that `allow_damaged` names.
+    """
 
     files: Sequence[str]
     dataset: Dataset
@@ -58,15 +71,19 @@ class Holdout:
     view: View
     max_bad_share: float
     tick: Tick = no_tick
+    allow_damaged: tuple[str, ...] = ()
+    watch: Watch | None = None
 
     def measure(self, predictor: Predictor, k: int = GAP_K) -> Measured:
         """Predict every video's `k` best classes (all of them where there are fewer).
 
         Raises:
             TrainingError: a score is not finite.
-            DataError: too many records are faulty.
+            DataError: too many records are faulty, a file is not whole, or `watch` says so.
         """
-        faults = Faults(self.max_bad_share)
+        if self.watch is not None:
+            self.watch.evaluating()
+        faults = Faults(self.max_bad_share, self.allow_damaged)
         with self.dataset.evaluation(
             self.files,
             batch_size=self.batch_size,
@@ -76,6 +93,8 @@ class Holdout:
         ) as batches:
             seen = measured(batches, predictor, k, self.dataset.classes, self.tick)
         faults.check(complete=True)
+        if self.watch is not None:
+            self.watch.evaluated(seen.labels)
         return replace(seen, faults=faults.summary())
 
 

@@ -18,6 +18,7 @@ from gapsack.selection.errors import DamagedFileError, InputError
 from gapsack.selection.files import replace_text
 from gapsack.selection.typed import damaged
 from gapsack.sweep.data.storage import files as storage
+from gapsack.sweep.errors import DataError
 
 CONTENTS_BYTES = 8 * 2**30
 """Up to so many bytes in all, contents are checked whole: some seconds to a minute. Beyond, only the ends of files."""
@@ -25,6 +26,8 @@ END_BYTES = 2**20
 """Of the beginning and of the end of a file: hundreds of records, each with a checksum of its own inside."""
 
 CONTENTS, ENDS = "contents", "first and last MiB"
+NAMED = 5
+"""Files in a sentence."""
 _BLOCK_BYTES = 4 * 2**20
 _THREADS = 16
 _HEADER = "# CRC-32C of {of}, bytes, file"
@@ -69,10 +72,44 @@ class Checksums:
         lines = sorted(f"{each.line}\n" for each in self.files if each.name in wanted)
         return f"{google_crc32c.value(''.join(lines).encode()):08x}"
 
+    def still_has(self, path: str) -> bool:
+        """Whether the file at `path` is one of these, by its name and what is in it; `DataError` when it is not there.
+
+        Where only the ends of files were looked at, so they are here.
+        """
+        return take_one(path, self.of) in self.files
+
+
+def take_one(path: str, of: str) -> Checksum:
+    """The checksum of one file: of its `CONTENTS` or of its `ENDS`."""
+    [size] = storage.sizes_bytes([path])
+    return Checksum(PurePath(path).name, size, (_crc_of_contents if of == CONTENTS else _crc_of_ends)(path))
+
+
+def refuse_leaks(train: Sequence[str], holdout: Sequence[str], checksums: Checksums) -> None:
+    """Raise `DataError` where a training file has the content of a held-out one, whatever either is called.
+
+    `checksums` are those of the training files and then of the held-out ones, in this order. Empty files have none.
+    """
+    measured = {
+        (each.size_bytes, each.crc32c): path
+        for path, each in zip(holdout, checksums.files[len(train) :], strict=True)
+        if each.size_bytes
+    }
+    pairs = zip(train, checksums.files, strict=False)
+    leaks = [(path, measured.get((each.size_bytes, each.crc32c))) for path, each in pairs]
+    # Of a file that is there twice some items train and others are held out (`sweep.data.parts`).
+    found = [f"{path} is {held_out}" for path, held_out in leaks if held_out not in (None, path)]
+    if found:
+        raise DataError(
+            "A file that is held out must not train, whatever its name, but of the training files "
+            f"{len(found)} have the same bytes as one: {', '.join(found[:NAMED])}{', …' if len(found) > NAMED else ''}."
+        )
+
 
 def take(paths: Sequence[str], contents_bytes: int = CONTENTS_BYTES) -> Checksums:
     """Checksums of data files; `DataError` when one cannot be read."""
-    sizes = sizes_bytes(paths)
+    sizes = storage.sizes_bytes(paths)
     with ThreadPoolExecutor(_THREADS) as pool:
         of = CONTENTS if sum(sizes) <= contents_bytes else ENDS
         crcs = pool.map(_crc_of_contents if of == CONTENTS else _crc_of_ends, paths)
@@ -122,17 +159,6 @@ def keep(path: Path, checksums: Checksums) -> None:
                 "has those from before)"
             )
     replace_text(path, checksums.text)
-
-
-def sizes_bytes(paths: Sequence[str]) -> list[int]:
-    """Bytes of data files; `DataError` when one cannot be opened."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(_size_bytes, paths))
-
-
-def _size_bytes(path: str) -> int:
-    with storage.opened(path) as file:
-        return file.size_bytes
 
 
 def _crc_of_contents(path: str) -> int:

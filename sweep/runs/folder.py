@@ -186,6 +186,7 @@ class RunFolder:
         self.config_file = self.path / "config.json"
         self.files_file = self.path / "files.json"
         self.checksums_file = self.path / "checksums.txt"
+        self.stamps_file = self.path / "stamps.json"
         self.tracking_file = self.path / "tracking.json"
         self.lock = self.path / "lock"
         self.stop_file = self.path / "stop"

@@ -13,7 +13,8 @@ from typing import Any
 import google_crc32c
 
 from gapsack.sweep.data.parts import part_of
-from gapsack.sweep.runs.checksums import Checksums, sizes_bytes
+from gapsack.sweep.data.storage.files import sizes_bytes
+from gapsack.sweep.runs.checksums import Checksums
 
 PACKAGES = ("gapsack", "tensorflow", "keras", "jax", "numpy", "ray", "optuna", "mlflow")
 

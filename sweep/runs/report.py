@@ -10,7 +10,15 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from gapsack.dashboards.records import CurvePoint, DataFacts, FrontierPoint, Status, SweepRecords, TrialRecord
+from gapsack.dashboards.records import (
+    CurvePoint,
+    DataFacts,
+    DataFault,
+    FrontierPoint,
+    Status,
+    SweepRecords,
+    TrialRecord,
+)
 from gapsack.selection.errors import InputError
 from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import Candidate
@@ -18,6 +26,7 @@ from gapsack.selection.pool.lists import Predictions
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.typed import read_typed
 from gapsack.sweep.runs.curve import CurveRow
+from gapsack.sweep.runs.faults import DataFaults, data_faults
 from gapsack.sweep.runs.folder import DataFiles, RunFolder
 from gapsack.sweep.runs.provenance import versions
 from gapsack.sweep.runs.status import RunState, TrialState, run_state
@@ -58,6 +67,7 @@ def sweep_records(run: RunFolder) -> SweepRecords:
         frontier_singles=() if frontier is None else frontier.singles,
         budget_bytes=grid.budget.size_bytes,
         data=_data_facts(state, files),
+        data_faults=tuple(_data_fault(each) for each in data_faults(state.trials)),
         environment=_environment(state.trials),
         created=time.strftime("%Y-%m-%d %H:%M"),
         notices=tuple(notices),
@@ -162,6 +172,19 @@ def _data_facts(state: RunState, files: DataFiles | None) -> DataFacts:
         held_out_files=None if files is None else len(files.holdout),
         held_out_videos=videos[0] if videos else None,
         items=state.grid.data.task.items,
+    )
+
+
+def _data_fault(found: DataFaults) -> DataFault:
+    summary = found.summary
+    return DataFault(
+        kind=found.kind,
+        trials=found.trials,
+        records=dict(summary.get("faulty") or {}),
+        share=float(summary.get("share") or 0.0),
+        lost_records=int(summary.get("lost_records") or 0),
+        damaged_files=dict(summary.get("damaged_files") or {}),
+        examples=tuple(summary.get("examples") or ()),
     )
 
 

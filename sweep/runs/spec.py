@@ -23,6 +23,9 @@ CAME_LATER = {"kernels": "auto", "teacher": None}
 """Keys of the training section that earlier versions did not have, with the value that leaves things as they were: a
 trial that one of them began goes on."""
 
+DATA_CAME_LATER: dict[str, Any] = {"keys": {}}
+"""The same of the data section."""
+
 
 @dataclass(frozen=True)
 class SweepSpec:
@@ -108,6 +111,11 @@ class TrialSpec:
                 del relevant["grid"]["training"][key]
         if "teacher" in relevant["grid"]["training"]:  # the digest says what it is, wherever it lies
             del relevant["grid"]["training"]["teacher"]["predictions"]
+        for key, default in DATA_CAME_LATER.items():
+            if relevant["grid"]["data"].get(key) == default:
+                del relevant["grid"]["data"][key]
+        # That a file may be damaged does not change what is in it.
+        (relevant["grid"]["data"]["holdout"] or {}).pop("allow_damaged", None)
         # Where the files lie says nothing about them, and a run may move to a machine that mounts them elsewhere.
         del relevant["grid"]["data"]["folder"]
         for key in ("train_files", "holdout_files"):

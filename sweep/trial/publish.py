@@ -21,6 +21,7 @@ from gapsack.sweep.measure.holdout import Holdout, Measured
 from gapsack.sweep.measure.sample import TrainingSample
 from gapsack.sweep.runs.damage import digests
 from gapsack.sweep.runs.record import FileDigest
+from gapsack.sweep.runs.same_videos import refuse_other_videos
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.sensitivity import Sensitivity, choose_recipe
@@ -153,6 +154,7 @@ def _write_to_pool(spec: TrialSpec, plain: Measured, own: dict[str, Predictions]
     pool = spec.run.pool
     if not (pool / "labels.npz").exists():
         write_labels(pool, plain.labels)
+    refuse_other_videos(pool, plain.labels.video_ids)
     calibration = spec.folder.calibration
     origin = TrialOrigin(
         run=spec.run.name,

@@ -20,6 +20,7 @@ from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.fit import Fit
 from gapsack.sweep.trial.publish import publish
 from gapsack.sweep.trial.record import earlier_record, record_again, trial_record
+from gapsack.sweep.trial.watch import DataWatch
 
 if TYPE_CHECKING:
     from gapsack.models.training import Trainer
@@ -33,7 +34,7 @@ def run_trial(spec: TrialSpec, control: Control) -> TrialResult:
 
     Raises:
         TrainingError: the loss, or a score, is not finite.
-        DataError: too many records are faulty.
+        DataError: too many records are faulty, or the data files have changed.
         TrialInterruptedError: stopped on request; it can be continued.
     """
     remove_temporary_files(spec.folder.path)  # an earlier worker may have been killed while it wrote
@@ -59,6 +60,7 @@ class _Trial:
         self._spec = spec
         self._checkpoints = checkpoints
         self._control = control
+        self._watch = DataWatch(spec)
         self._holdout = Holdout(
             spec.holdout_files,
             data.dataset,
@@ -66,6 +68,8 @@ class _Trial:
             view=spec.view,
             max_bad_share=data.max_bad_share,
             tick=control.tick,
+            allow_damaged=data.allow_damaged,
+            watch=self._watch,
         )
         self._faults = Faults(data.max_bad_share)
         teacher = training.teacher
@@ -78,6 +82,7 @@ class _Trial:
         weights = average(self._checkpoints.steps(), averaging.chosen, self._checkpoints.read_weights)
         scores = {"gap_single": averaging.gap_single, "gap_averaged": averaging.gap_averaged}
         published = publish(self._spec, self._trainer, weights, self._holdout, scores, control=self._control)
+        self._watch.ending()
         return trial_record(self._spec, progress, averaging, published, self._faults, kernels=self._trainer.kernels)
 
     def publish_again(self, earlier: TrialResult) -> TrialResult:

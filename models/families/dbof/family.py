@@ -33,7 +33,7 @@ FAMILY = Family(
         Number("hidden", "H, width of the hidden layer"),
         Number("classes", "V, classes to predict"),
         Number("mixtures", "M, experts of each class", default=2),
-        Number("rgb", "video features of a frame", default=1024),
+        Number("rgb", "video features of a frame, 0 for none", minimum=0, default=1024),
         Number("audio", "audio features of a frame, 0 for none", minimum=0, default=128),
         Choice("activation", "of clusters and of the hidden layer", ("relu6", "sigmoid"), default="relu6"),
         Choice("pooling", "of assignments over the frames", ("max", "average"), default="max"),

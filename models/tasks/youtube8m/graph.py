@@ -49,7 +49,7 @@ def parse_frame_level(serialized: Any, rgb: int, audio: int) -> tuple[Any, Any]:
     wanted = {name: tf.io.FixedLenSequenceFeature([], tf.string) for name in widths}
     _, features, lengths = tf.io.parse_sequence_example(serialized, sequence_features=wanted)
     parts = [tf.io.decode_raw(features[name], tf.uint8, fixed_length=width) for name, width in widths.items()]
-    return tf.concat(parts, axis=-1), tf.cast(lengths["rgb"], tf.int32)
+    return tf.concat(parts, axis=-1), tf.cast(lengths[next(iter(widths))], tf.int32)
 
 
 def parse_video_level(serialized: Any, rgb: int, audio: int) -> tuple[Any, Any]:

@@ -30,6 +30,8 @@ class YouTube8M(Task):
         rgb: Video features of a frame.
         audio: Audio features of a frame, after those of video.
         max_frames: Frames used of a video at most, before any are sampled.
+        keys: What features of the records are called instead of id, labels, rgb and audio (mean_rgb and mean_audio at
+            video level), by these names in the order of the alphabet.
     """
 
     name: ClassVar[str] = "youtube8m"
@@ -40,19 +42,29 @@ class YouTube8M(Task):
     rgb: int = 1024
     audio: int = 128
     max_frames: int = 300
+    keys: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.level not in ("frame", "video"):
             raise InputError(f"expected level frame or video, got {self.level!r}")
-        for name, least in (("classes", 1), ("rgb", 1), ("audio", 0), ("max_frames", 1)):
+        for name, least in (("classes", 1), ("rgb", 0), ("audio", 0), ("max_frames", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**31:
                 raise InputError(f"expected {name} as a whole number of at least {least}, got {value!r}")
+        if self.width == 0:
+            raise InputError("expected rgb or audio of at least 1, got 0 for both")
 
     @property
     def width(self) -> int:
         """Values of a frame."""
         return self.rgb + self.audio
+
+    @property
+    def frame_features(self) -> dict[str, int]:
+        """Names of the records' features that make a frame, one after the other, and how many values each has."""
+        prefix, given = "" if self.level == "frame" else "mean_", dict(self.keys)
+        widths = {"rgb": self.rgb, "audio": self.audio}
+        return {given.get(part, prefix + part): width for part, width in widths.items() if width}
 
     @property
     def labels(self) -> LabelKind:
@@ -79,12 +91,14 @@ class YouTube8M(Task):
 
     def to_dict(self) -> dict[str, Any]:
         """See the base."""
-        return {"name": self.name, **asdict(self)}
+        values = {"name": self.name, **asdict(self), "keys": dict(self.keys)}
+        # A task of the usual names is what it was before there were others.
+        return values if self.keys else {key: value for key, value in values.items() if key != "keys"}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """See the base."""
-        return cls(**values)
+        return cls(**{**values, "keys": tuple(sorted(dict(values.get("keys", ())).items()))})
 
     def features(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Dequantized frames, zero beyond a video's end, not normalised; and their number."""

@@ -12,6 +12,7 @@ from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, messages, output, print_table
+from gapsack.sweep.data.faults import told
 
 if TYPE_CHECKING:
     from gapsack.sweep.graphs.build import Built
@@ -119,11 +120,10 @@ def print_evaluation(evaluation: Mapping[str, Any], facts: Mapping[str, Any], it
 
 
 def print_faults(facts: Mapping[str, Any]) -> None:
-    """On standard error: how many records were left out, and the first of them."""
-    records = facts["records"]
-    faulty = sum(records["faulty"].values())
-    if faulty:
-        messages().print(f"{faulty} faulty records were left out, such as {records['examples'][0]}")
+    """On standard error: what of the files could not be used."""
+    sentence = told(facts["records"])
+    if sentence is not None:
+        messages().print(f"Of the data files, {sentence}")
 
 
 def _any_inferior(values: list[dict[str, Any]]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, messages, output, print_reasons, print_table
+from gapsack.sweep.runs.faults import data_faults
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.status import RunState, TrialState
 
@@ -21,6 +22,7 @@ def print_status(state: RunState) -> None:
     )
     print_reasons({trial.plan.name: trial.reason for trial in state.trials})
     print_notices(state.notices)
+    print_faults(state)
     best = state.best
     top = f"; best {best.plan.name} with GAP {best.gap:.4f}" if best is not None else ""
     output().print(f"\n{state.run.path}: {state.status}, {state.count('done')} of {state.wanted} trials done{top}.")
@@ -30,6 +32,12 @@ def print_notices(notices: Iterable[str]) -> None:
     """What a person should know besides, on standard error."""
     for notice in notices:
         messages().print(notice)
+
+
+def print_faults(state: RunState) -> None:
+    """What was wrong with the data that trials were trained and measured on, where something was."""
+    for each in data_faults(state.trials):
+        output().print(f"\n{each.text[0].upper()}{each.text[1:]}")
 
 
 def _status_row(trial: TrialState, precision: str) -> list[object]:
@@ -55,6 +63,7 @@ def status_values(state: RunState) -> dict[str, Any]:
         "done": state.count("done"),
         "notices": list(state.notices),
         "trials": [trial_values(trial) for trial in state.trials],
+        "data_faults": [each.to_dict() for each in data_faults(state.trials)],
     }
 
 

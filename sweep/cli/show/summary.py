@@ -8,6 +8,7 @@ from typing import Any
 from gapsack.sweep.cli.app import messages, output
 from gapsack.sweep.cli.show.status import print_notices
 from gapsack.sweep.cluster.launch import Launched
+from gapsack.sweep.runs.faults import data_faults
 from gapsack.sweep.runs.status import run_state
 
 
@@ -22,6 +23,8 @@ def print_summary(launched: Launched) -> None:
     best = state.best
     top = "" if best is None else f"; best {best.plan.name} with GAP {best.gap:.4f}"
     out.print(f"{len(result.done)} of {state.wanted} trials done{top}.")
+    for each in data_faults(state.trials):
+        err.print(f"Faults in the {each.text}")
     lines = {"Run folder": shown(run.path)}
     if result.done:
         lines["Candidates"] = shown(run.pool)
@@ -47,6 +50,7 @@ def summary_values(launched: Launched) -> dict[str, Any]:
         "failed": dict(result.failed),
         "unfinished": list(result.unfinished),
         "interrupted": result.interrupted,
+        "data_faults": [each.to_dict() for each in data_faults(run_state(launched.run).trials)],
         "tracking_losses": None if losses is None else {"count": losses.count, "reason": losses.reason},
     }
 

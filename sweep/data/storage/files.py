@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from gapsack.sweep.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+THREADS = 16
+"""Files that are looked at side by side: most of the time is waiting."""
 
 
 def is_local(path: str) -> bool:
@@ -64,6 +68,41 @@ def opened(path: str) -> Iterator[Source]:
             yield source
     except _errors(path) as error:
         raise DataError(f"The data file must be readable, got {type(error).__name__} ({error}) at {path}.") from error
+
+
+class Stamp(NamedTuple):
+    """What tells without reading a file whether somebody wrote to it; `modified_ns` is 0 where nobody says when."""
+
+    size_bytes: int
+    modified_ns: int
+
+
+def stamps(paths: Sequence[str]) -> dict[str, Stamp]:
+    """The stamps of files by path; `DataError` when one is not there."""
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="stamps") as pool:
+        return dict(zip(paths, pool.map(_stamp, paths), strict=True))
+
+
+def _stamp(path: str) -> Stamp:
+    try:
+        if is_local(path):
+            about = Path(path).stat()
+            return Stamp(about.st_size, about.st_mtime_ns)
+        remote = _gfile().stat(path)
+        return Stamp(int(remote.length), int(remote.mtime_nsec))
+    except _errors(path) as error:
+        raise DataError(f"The data file must be readable, got {type(error).__name__} ({error}) at {path}.") from error
+
+
+def sizes_bytes(paths: Sequence[str]) -> list[int]:
+    """Bytes of files; `DataError` when one cannot be opened."""
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="sizes") as pool:
+        return list(pool.map(_size_bytes, paths))
+
+
+def _size_bytes(path: str) -> int:
+    with opened(path) as source:
+        return source.size_bytes
 
 
 class _Local:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapsack.sweep.data.storage.buffers import Buffers
+from gapsack.sweep.data.storage.guard import map_file
 
 KEPT_BYTES = 32 * 2**30  # of address space, not of memory: its page tables take a 500th of it at most
 _POPULATE_READ = 22  # MADV_POPULATE_READ of Linux 5.14; Python has no name for it
@@ -45,7 +46,8 @@ class FileMemory:
         """`size_bytes` of an open local file from `offset` on; None where they have to be read.
 
         All pages are in memory then: touching one that cannot be brought in, since the disk fails or somebody has cut
-        the file, would end the process, while reading tells what is wrong.
+        the file, is an error that does not tell which, while reading does. A file that is cut later is met by
+        `guard.whole_mappings`, in which these bytes have to be used.
         """
         if _libc is None:
             return None
@@ -64,22 +66,14 @@ class FileMemory:
         with self._lock:
             found = self._mappings.pop(key, None)
             if found is None:
-                found = _map(descriptor, about.st_size)
+                memory = map_file(descriptor, about.st_size)
+                found = None if memory is None else np.frombuffer(memory, np.uint8)
                 self._mapped_bytes += 0 if found is None else found.size
             if found is not None:
                 self._mappings[key] = found
             while self._mapped_bytes > self._kept_bytes:
                 self._mapped_bytes -= self._mappings.pop(next(iter(self._mappings))).size
         return found
-
-
-def _map(descriptor: int, size_bytes: int) -> NDArray[np.uint8] | None:
-    try:
-        # A private copy on write, so that the array is an ordinary one for compiled functions; nothing writes.
-        memory = mmap.mmap(descriptor, size_bytes, access=mmap.ACCESS_COPY)
-    except (OSError, ValueError):  # an empty file, or a file system without mappings
-        return None
-    return np.frombuffer(memory, np.uint8)
 
 
 def _are_there(address: int, size_bytes: int) -> bool:

@@ -15,8 +15,9 @@ import numpy as np
 
 from gapsack.selection.compiled import jit
 from gapsack.sweep.data.sampling import choose
+from gapsack.sweep.data.storage.copy import LINE_BYTES, bytes_at, copy_bytes, load_byte, stream_bytes
+from gapsack.sweep.data.storage.guard import whole_mappings
 from gapsack.sweep.data.tfrecord import survey as columns
-from gapsack.sweep.data.tfrecord.copy import LINE_BYTES, bytes_at, copy_bytes, load_byte, stream_bytes
 from gapsack.sweep.data.tfrecord.crc import crc_function
 from gapsack.sweep.data.tfrecord.survey import (
     FRAMES,
@@ -53,8 +54,13 @@ class Gathered(NamedTuple):
 def gather(batch: Cut, features: Features, buffers: Buffers, choice: Choice) -> Gathered:
     """Check the records of a batch and make its arrays, whose memory comes from `buffers`.
 
-    Raises `RewindError` where a record cannot be used.
+    Raises `RewindError` where a record cannot be used, `DataError` where a file is cut meanwhile.
     """
+    with whole_mappings():
+        return _gather_batch(batch, features, buffers, choice)
+
+
+def _gather_batch(batch: Cut, features: Features, buffers: Buffers, choice: Choice) -> Gathered:
     shape = len(batch), choice.places, features.width * features.bytes_per_value
     frames = buffers.take(math.prod(shape)).reshape(shape)
     labels = buffers.take(len(batch) * features.classes).reshape(len(batch), features.classes)
@@ -86,21 +92,25 @@ def count_frames(batch: Cut, features: Features) -> NDArray[np.int64]:
 
     Raises `RewindError` where a record cannot be used.
     """
-    found = np.concatenate(
-        [
-            survey_records(
-                records.at[rows], records.size_bytes[rows], records.crcs[rows], crc_function(), layout(features)
-            )
-            for records, rows, _ in batch.pieces()
-        ]
-    )
+    with whole_mappings():
+        found = np.concatenate(
+            [
+                survey_records(
+                    records.at[rows], records.size_bytes[rows], records.crcs[rows], crc_function(), layout(features)
+                )
+                for records, rows, _ in batch.pieces()
+            ]
+        )
     batch.refuse(found[:, STATUS] == GOOD)
     counts: NDArray[np.int64] = np.minimum(found[:, FRAMES], features.max_frames)
     return counts
 
 
 def _video_ids(batch: Cut, found: NDArray[np.int64]) -> NDArray[np.str_]:
-    """Ids of the videos as text; bytes that are not UTF-8 are escaped rather than lost."""
+    """Ids of the videos as text; bytes that are not UTF-8 are escaped rather than lost.
+
+    So are zeros: numpy takes those at the end of a text for none, and two ids would be one.
+    """
     at = found[:, columns.ID_START] + np.concatenate([records.at[rows] for records, rows, _ in batch.pieces()])
     size_bytes = found[:, columns.ID_STOP] - found[:, columns.ID_START]
     longest = int(size_bytes.max())
@@ -108,19 +118,21 @@ def _video_ids(batch: Cut, found: NDArray[np.int64]) -> NDArray[np.str_]:
     if _spell(at, size_bytes, letters):
         return letters.view(f"U{longest}")[:, 0]
     ids = map(ctypes.string_at, at.tolist(), size_bytes.tolist())
-    return np.array([video_id.decode("utf-8", "backslashreplace") for video_id in ids], np.str_)
+    texts = [video_id.decode("utf-8", "backslashreplace").replace("\0", "\\x00") for video_id in ids]
+    return np.array(texts, np.str_)
 
 
 @jit()
 def _spell(at: NDArray[np.int64], size_bytes: NDArray[np.int64], letters: NDArray[np.uint32]) -> bool:
-    """Write ids letter by letter; whether that is right, since all are ASCII."""
-    all_bits = np.uint8(0)
+    """Write ids letter by letter; whether that is right, since all are ASCII and none is zero."""
+    all_bits, any_zero = np.uint8(0), False
     for i in range(at.size):
         for j in range(size_bytes[i]):
             byte = load_byte(at[i] + j)
             letters[i, j] = byte
             all_bits |= byte
-    return bool(all_bits < _ASCII)
+            any_zero |= byte == 0
+    return bool(all_bits < _ASCII) and not any_zero
 
 
 @jit()

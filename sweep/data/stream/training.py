@@ -55,7 +55,9 @@ class TrainingSeries:
             "sample_frames": sample_frames,
             "seed": seed,
             "buffer_bytes": buffer_bytes,
-        } | ({"whole": True} if whole else {})
+        }
+        # What came later stands there only where it is used, so that what was read before goes on.
+        self._identity |= ({"whole": True} if whole else {}) | ({"keys": repr(features.keys)} if features.keys else {})
 
     def stream(self, faults: Faults, resume: dict[str, Any] | None, *, threads: int, depth: int) -> Stream[Batch]:
         """The batches from the beginning on, or those after the one whose `resume` this is.

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from gapsack.sweep.data.storage.files import sizes_bytes
 from gapsack.sweep.data.storage.mapping import FileMemory
 from gapsack.sweep.data.stream.blocks import Span, Window
 from gapsack.sweep.data.stream.places import Lane, Place, WindowStart
@@ -67,6 +68,7 @@ class Windows:
         self._memory = FileMemory()
         self._stretch_bytes = max(buffer_bytes // self._lanes, 1)
         self._lost_records = lost_records
+        self._file_bytes: dict[int, int] = {}  # of files that were opened, and then of all where that is asked
 
     def first(self) -> Place:
         """Where reading begins."""
@@ -100,7 +102,15 @@ class Windows:
         check = check or self._expects_faults(start)
         features = self._features if check else None
         stretches = [
-            pool.submit(load, self._files[lane.file], lane.position, self._stretch_bytes, self._memory, features)
+            pool.submit(
+                load,
+                self._files[lane.file],
+                lane.position,
+                self._stretch_bytes,
+                self._memory,
+                features,
+                file_bytes=self._file_bytes.get(lane.file),
+            )
             for lane in start.lanes
         ]
         return _Loading(start, check, stretches)
@@ -116,12 +126,21 @@ class Windows:
     def _count(self, start: WindowStart, parts: Sequence[Loaded]) -> WindowStart:
         """Count what the window at `start` holds; where the next one begins."""
         after = self._advance(start, parts)
-        for part in parts:
-            self._faults.good(int(part.good.sum()))
+        for lane, part in zip(start.lanes, parts, strict=True):
+            self._file_bytes[lane.file] = part.file_bytes
+            self._faults.good(int(part.good.sum()), part.good_bytes)
             for fault in part.faults:
                 self._faults.add(*fault)
-        self._faults.check(complete=after.epoch > start.epoch)
+        self._faults.check(complete=after.epoch > start.epoch, ahead_bytes=lambda: self._ahead_bytes(after))
         return after._replace(counted=self._faults.state())
+
+    def _ahead_bytes(self, place: WindowStart) -> int:
+        """Bytes of the files of an epoch that lie after a place."""
+        missing = [file for file in range(len(self._files)) if file not in self._file_bytes]
+        found = sizes_bytes([self._files[file] for file in missing])
+        self._file_bytes.update(zip(missing, found, strict=True))
+        in_lanes = sum(self._file_bytes[lane.file] - lane.position.offset for lane in place.lanes)
+        return in_lanes + sum(self._file_bytes[file] for file in self._file_order(place.epoch)[place.taken :])
 
     def _window(self, start: WindowStart, after: WindowStart, parts: Sequence[Loaded], *, checked: bool) -> Window:
         records = join([part.records for part in parts])

@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from gapsack.selection.compiled import jit
-from gapsack.sweep.data.tfrecord.copy import prefetch
+from gapsack.sweep.data.storage.copy import prefetch
 
 CASTAGNOLI = 0x82F63B78  # the polynomial of CRC-32C, bits reversed, without its highest
 MASK_DELTA = 0xA282EAD8  # TFRecord stores CRCs rotated and with this added

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gapsack.sweep.data.faults import Fault
 from gapsack.sweep.data.storage import files as storage
+from gapsack.sweep.data.storage.magic import HEAD_BYTES, other_kind
 from gapsack.sweep.data.tfrecord.crc import crc_function, masked_crc
 from gapsack.sweep.data.tfrecord.headers import FOOTER_BYTES, HEADER_BYTES, walk_headers
+from gapsack.sweep.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,19 +52,31 @@ class Stretch:
     `runs` reads them; after it, `faults` are the records left out and `after` is where the next stretch begins, None
     at the end of the file. After a wrong length CRC nothing says where the next record begins, so the rest of the file
     is lost; a file that ends within a record keeps all before it. Whoever parses a payload checks its CRC.
+
+    `file_bytes`: size of the file when it was opened before, None the first time, and then what it is once it is open.
     """
 
-    def __init__(self, file: str, position: Position, size_bytes: int, memory: FileMemory) -> None:
+    def __init__(
+        self, file: str, position: Position, size_bytes: int, memory: FileMemory, file_bytes: int | None = None
+    ) -> None:
         self.file, self.faults = file, list[Fault]()
         self.after: Position | None = None
         self._position, self._size_bytes, self._memory = position, size_bytes, memory
         self._record_index = position.record_index
+        self.file_bytes = file_bytes
         self._at = self._filled = self._remaining_bytes = 0
         self._ended = False
 
     def runs(self) -> Iterator[Run]:
-        """The records, as far as the file has been read; `DataError` when reading fails."""
+        """The records, as far as the file has been read; `DataError` when reading fails, or the file's size changed."""
         with storage.opened(self.file) as source:
+            if self.file_bytes not in (None, source.size_bytes) or source.size_bytes < self._position.offset:
+                before = f"at least {self._position.offset}" if self.file_bytes is None else str(self.file_bytes)
+                raise DataError(
+                    f"Data files must stay as they are while they are read, got {self.file}, which had {before} bytes "
+                    f"and now has {source.size_bytes}."
+                )
+            self.file_bytes = source.size_bytes
             self._remaining_bytes = source.size_bytes - self._position.offset
             self._begin(source, min(self._size_bytes, self._remaining_bytes))
             while not self._ended:
@@ -98,11 +112,10 @@ class Stretch:
         if self._at == self._remaining_bytes:
             return
         if needed_bytes < 0:
-            detail = "the record's length is damaged, so the rest of the file is unreadable"
-            self._lose("length CRC", self._record_index, detail)
+            self._lose("length CRC", "the record's length is damaged, so the rest of the file is unreadable")
         elif needed_bytes > self._remaining_bytes:
             there, whole = self._remaining_bytes - self._at, needed_bytes - self._at
-            self._lose("truncated", self._record_index, f"the file ends after {there} of at least {whole} bytes")
+            self._lose("truncated", f"the file ends after {there} of at least {whole} bytes")
         elif needed_bytes > self.data.size and self._at > 0:
             self.after = Position(self._position.offset + self._at, self._record_index)
         else:
@@ -110,8 +123,14 @@ class Stretch:
             if needed_bytes > self.data.size:  # one record is longer than a stretch
                 self._begin(source, needed_bytes)
 
-    def _lose(self, kind: str, record_index: int, detail: str) -> None:
-        self.faults.append(Fault(kind, self.file, record_index, detail))
+    def _lose(self, kind: str, detail: str) -> None:
+        """The rest of the file, from the next record on, which tells what it is where it is no TFRecord file at all."""
+        if self._position.offset + self._at == 0:
+            found = other_kind(self.data[:HEAD_BYTES].tobytes())
+            if found is not None:
+                kind, detail = "no TFRecord file", f"expected TFRecords, got {found}"
+        lost_bytes = self._remaining_bytes - self._at
+        self.faults.append(Fault(kind, self.file, self._record_index, detail, lost_bytes))
 
 
 def frame_record(payload: bytes) -> bytes:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gapsack.sweep.data.faults import Fault
+from gapsack.sweep.data.faults import EMPTY_FILE, Fault
+from gapsack.sweep.data.storage.copy import bytes_at
+from gapsack.sweep.data.storage.guard import whole_mappings
 from gapsack.sweep.data.tfrecord import survey as columns
 from gapsack.sweep.data.tfrecord.crc import crc_function
-from gapsack.sweep.data.tfrecord.framing import Position, Stretch
+from gapsack.sweep.data.tfrecord.framing import OVERHEAD_BYTES, Position, Stretch
+from gapsack.sweep.data.tfrecord.names import names_there
 from gapsack.sweep.data.tfrecord.survey import layout, survey_records
 
 if TYPE_CHECKING:
@@ -44,23 +47,40 @@ class Loaded(NamedTuple):
     """What a stretch held.
 
     `good` bool [records]: False for those that were checked and cannot be used. `faults`: these, and what could not be
-    framed. `after`: where the next stretch begins, None at the end.
+    framed. `after`: where the next stretch begins, None at the end. `file_bytes`: size of the whole file.
     """
 
     records: Records
     good: NDArray[np.bool_]
     faults: tuple[Fault, ...]
     after: Position | None
+    file_bytes: int
+
+    @property
+    def good_bytes(self) -> int:
+        """Bytes of the file that hold the good records."""
+        return int(self.records.size_bytes[self.good].sum()) + OVERHEAD_BYTES * int(self.good.sum())
 
 
 def load(
-    file: str, position: Position, size_bytes: int, memory: FileMemory, check_for: Features | None = None
+    file: str,
+    position: Position,
+    size_bytes: int,
+    memory: FileMemory,
+    check_for: Features | None = None,
+    *,
+    file_bytes: int | None = None,
 ) -> Loaded:
     """Frame a stretch of a file, and check that its records are those of `check_for`, if that is given.
 
-    Raises `DataError` when reading fails.
+    Raises `DataError` when reading fails, when the file has not the size `file_bytes` (if that is known), or when it is
+    cut while it is read.
     """
-    stretch = Stretch(file, position, size_bytes, memory)
+    with whole_mappings():
+        return _load(Stretch(file, position, size_bytes, memory, file_bytes), position, check_for)
+
+
+def _load(stretch: Stretch, position: Position, check_for: Features | None) -> Loaded:
     records = join(
         [
             Records((stretch.data,), run.starts + stretch.data.ctypes.data, run.stops - run.starts, run.crcs)
@@ -71,8 +91,10 @@ def load(
     if check_for is not None:
         rows = survey_records(records.at, records.size_bytes, records.crcs, crc_function(), layout(check_for))
         good = rows[:, columns.STATUS] == columns.GOOD
-        faults = tuple(_faults(file, position.record_index, rows, check_for))
-    return Loaded(records, good, (*faults, *stretch.faults), stretch.after)
+        faults = tuple(_faults(stretch.file, position.record_index, records, rows, check_for))
+    if stretch.file_bytes == 0:
+        faults = (Fault(EMPTY_FILE, stretch.file, 0, "the file has no bytes"),)
+    return Loaded(records, good, (*faults, *stretch.faults), stretch.after, stretch.file_bytes or 0)
 
 
 def join(parts: Sequence[Records]) -> Records:
@@ -88,35 +110,42 @@ def join(parts: Sequence[Records]) -> Records:
     )
 
 
-def _faults(file: str, first_index: int, rows: NDArray[np.int64], features: Features) -> Iterator[Fault]:
+def _faults(
+    file: str, first_index: int, records: Records, rows: NDArray[np.int64], features: Features
+) -> Iterator[Fault]:
     for i in np.flatnonzero(rows[:, columns.STATUS] != columns.GOOD).tolist():
-        kind, detail = _describe(rows[i], features)
+        data = bytes_at(int(records.at[i]), int(records.size_bytes[i]))
+        kind, detail = _describe(rows[i], data, features)
         yield Fault(kind, file, first_index + i, detail)
 
 
-def _describe(row: NDArray[np.int64], features: Features) -> tuple[str, str]:
+def _describe(row: NDArray[np.int64], data: NDArray[np.uint8], features: Features) -> tuple[str, str]:
     """Kind of a fault, and what was expected and what came."""
-    got, mean, unit, place = int(row[columns.GOT]), "", "bytes", f" in frame {row[columns.PLACE]}"
-    if features.level == "video":
-        mean, unit, place = "mean_", "floats", ""
-    lengths = f"{unit} of {mean}{{}}{place}, got {got // features.bytes_per_value}"
-    message = "SequenceExample" if features.level == "frame" else "Example"
-    return {
+    status, got = int(row[columns.STATUS]), int(row[columns.GOT])
+    is_frames = features.level == "frame"
+    id_names, (rgb,), (audio,) = " or ".join(features.names("id")), features.names("rgb"), features.names("audio")
+    unit, place = ("bytes", f" in frame {row[columns.PLACE]}") if is_frames else ("floats", "")
+    lengths = f"{unit} of {{}}{place}, got {got // features.bytes_per_value}"
+    message = "SequenceExample" if is_frames else "Example"
+    kind, detail = {
         columns.CRC: ("data CRC", "the bytes do not have the checksum that was stored with them"),
         columns.BROKEN: ("malformed", f"expected a serialized tf.train.{message}, got other bytes"),
-        columns.NO_ID: ("missing id", "expected a bytes feature id, got none"),
-        columns.NO_RGB: ("missing features", f"expected {mean}rgb, got none"),
-        columns.NO_AUDIO: ("missing features", f"expected {mean}audio, got none"),
+        columns.NO_ID: ("missing id", f"expected a bytes feature {id_names}, got none"),
+        columns.NO_RGB: ("missing features", f"expected {rgb}, got none"),
+        columns.NO_AUDIO: ("missing features", f"expected {audio}, got none"),
         columns.NO_FRAMES: ("no frames", "expected at least one frame, got none"),
-        columns.RGB_LENGTH: ("feature length", f"expected {features.rgb} {lengths.format('rgb')}"),
-        columns.AUDIO_LENGTH: ("feature length", f"expected {features.audio} {lengths.format('audio')}"),
+        columns.RGB_LENGTH: ("feature length", f"expected {features.rgb} {lengths.format(rgb)}"),
+        columns.AUDIO_LENGTH: ("feature length", f"expected {features.audio} {lengths.format(audio)}"),
         columns.UNEQUAL: (
             "unequal lengths",
-            f"expected as many audio as rgb frames ({row[columns.FRAMES]}), got {got}",
+            f"expected as many {audio} as {rgb} frames ({row[columns.FRAMES]}), got {got}",
         ),
         columns.LABEL: ("label", f"expected labels from 0 to {features.classes - 1}, got {got}"),
         columns.NOT_FINITE: ("not finite", "expected finite values, got NaN or infinity"),
-    }[int(row[columns.STATUS])]
+    }[status]
+    if status in (columns.NO_ID, columns.NO_RGB, columns.NO_AUDIO):
+        detail += f" ({names_there(data)}; data.keys may name others)"
+    return kind, detail
 
 
 def _concatenate(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -7,14 +7,16 @@ One row of int64 a record; the columns are named below. All spans are (start, st
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from gapsack.selection.compiled import jit
-from gapsack.sweep.data.tfrecord.copy import bytes_at, load_word
+from gapsack.sweep.data.storage.copy import bytes_at, load_word
 from gapsack.sweep.data.tfrecord.crc import crc32c
 from gapsack.sweep.data.tfrecord.wire import (
+    ABSENT,
     DELIMITED,
     MALFORMED,
     find_entry,
@@ -36,32 +38,38 @@ COLUMNS = 6
 # What a record can be; `records.py` has a sentence for each.
 GOOD, BROKEN, NO_ID, NO_RGB, NO_AUDIO, NO_FRAMES, RGB_LENGTH, AUDIO_LENGTH, UNEQUAL, LABEL, NOT_FINITE, CRC = range(12)
 
-_ID = np.frombuffer(b"id", np.uint8)
-_LABELS = np.frombuffer(b"labels", np.uint8)
-_RGB = np.frombuffer(b"rgb", np.uint8)
-_AUDIO = np.frombuffer(b"audio", np.uint8)
-_MEAN_RGB = np.frombuffer(b"mean_rgb", np.uint8)
-_MEAN_AUDIO = np.frombuffer(b"mean_audio", np.uint8)
 _EXPONENT = np.int32(0x7F800000)
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3  # the kinds of a Feature
 
 
 class Layout(NamedTuple):
-    """What a record should hold; the bytes are those of one frame's values."""
+    """What a record should hold; the bytes are those of one frame's values, 0 where records need not have them.
+
+    Names are uint8 arrays of their letters; `other_id` counts where `id` is missing.
+    """
 
     frame_level: bool
     rgb_bytes: int
     audio_bytes: int
     classes: int
+    id: NDArray[np.uint8]
+    other_id: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    rgb: NDArray[np.uint8]
+    audio: NDArray[np.uint8]
 
 
+@cache
 def layout(features: Features) -> Layout:
     """The layout of a data set's records."""
+    ids = features.names("id")
+    names = (ids[0], ids[-1], *(features.names(part)[0] for part in ("labels", "rgb", "audio")))
     return Layout(
         features.level == "frame",
         features.rgb * features.bytes_per_value,
         features.audio * features.bytes_per_value,
         features.classes,
+        *(np.frombuffer(bytearray(name.encode()), np.uint8) for name in names),
     )
 
 
@@ -86,7 +94,10 @@ def room_for_frames(size_bytes: NDArray[np.int64], layout: Layout) -> tuple[NDAr
     Only frames of the right length are noted, and each takes more than its values' bytes: these cannot overflow.
     """
     most = size_bytes.max() if size_bytes.size else 0
-    return np.empty(most // layout.rgb_bytes + 1, np.int64), np.empty(most // layout.audio_bytes + 1, np.int64)
+    # Without values of one kind, its places are still as many as the frames: copying takes none of their bytes.
+    rgb = most // (layout.rgb_bytes if layout.rgb_bytes > 0 else layout.audio_bytes) + 1
+    audio = most // (layout.audio_bytes if layout.audio_bytes > 0 else layout.rgb_bytes) + 1
+    return np.empty(rgb, np.int64), np.empty(audio, np.int64)
 
 
 @jit()
@@ -110,34 +121,32 @@ def survey_record(
         row[STATUS] = CRC
         return
     features, features_stop = find_message(data, 0, data.size, 1)
-    row[STATUS] = _survey_context(data, features, features_stop, marks, row)
+    row[STATUS] = _survey_context(data, features, features_stop, layout, marks, row)
     if row[STATUS] != GOOD:
         return
     if layout.frame_level:
         lists, lists_stop = find_message(data, 0, data.size, 2)
-        row[STATUS] = _survey_frames(
-            data, lists, lists_stop, layout.rgb_bytes, layout.audio_bytes, rgb_at, audio_at, row
-        )
+        row[STATUS] = _survey_frames(data, lists, lists_stop, layout, rgb_at, audio_at, row)
     else:
-        row[STATUS] = _survey_means(
-            data, features, features_stop, layout.rgb_bytes, layout.audio_bytes, rgb_at, audio_at, row
-        )
+        row[STATUS] = _survey_means(data, features, features_stop, layout, rgb_at, audio_at, row)
 
 
 @jit()
 def _survey_context(
-    data: NDArray[np.uint8], start: int, stop: int, marks: NDArray[np.uint8], row: NDArray[np.int64]
+    data: NDArray[np.uint8], start: int, stop: int, layout: Layout, marks: NDArray[np.uint8], row: NDArray[np.int64]
 ) -> int:
     """Id and labels; a record without labels is a video of no known class, not a fault."""
     if start < 0:
         return BROKEN
-    value, value_stop = find_entry(data, start, stop, _ID)
+    value, value_stop = find_entry(data, start, stop, layout.id)
+    if value == ABSENT:
+        value, value_stop = find_entry(data, start, stop, layout.other_id)
     if value >= 0:
         value, value_stop = single_value(data, value, value_stop, _BYTES_LIST)
     if value < 0 or value == value_stop:
         return NO_ID
     row[ID_START], row[ID_STOP] = value, value_stop
-    value, value_stop = find_entry(data, start, stop, _LABELS)
+    value, value_stop = find_entry(data, start, stop, layout.labels)
     if value >= 0:
         value, value_stop = find_message(data, value, value_stop, _INT64_LIST)
     value, value_stop = max(value, 0), max(value_stop, 0)
@@ -159,29 +168,34 @@ def _survey_frames(
     data: NDArray[np.uint8],
     start: int,
     stop: int,
-    rgb_bytes: int,
-    audio_bytes: int,
+    layout: Layout,
     rgb_at: NDArray[np.int64],
     audio_at: NDArray[np.int64],
     row: NDArray[np.int64],
 ) -> int:
-    """Both feature lists of a `SequenceExample`."""
-    rgb, rgb_stop = find_entry(data, start, stop, _RGB)
-    audio, audio_stop = find_entry(data, start, stop, _AUDIO)
-    if rgb < 0:
-        return NO_RGB
-    if audio < 0:
-        return NO_AUDIO
-    frames = _survey_list(data, rgb, rgb_stop, rgb_bytes, rgb_at, row)
-    if frames < 0:
-        return BROKEN if row[GOT] < 0 else RGB_LENGTH
-    audio_frames = _survey_list(data, audio, audio_stop, audio_bytes, audio_at, row)
-    if audio_frames < 0:
-        return BROKEN if row[GOT] < 0 else AUDIO_LENGTH
+    """The feature lists of a `SequenceExample` that are wanted: both, or one."""
+    frames = 0
+    if layout.rgb_bytes > 0:
+        rgb, rgb_stop = find_entry(data, start, stop, layout.rgb)
+        if rgb < 0:
+            return NO_RGB
+    if layout.audio_bytes > 0:
+        audio, audio_stop = find_entry(data, start, stop, layout.audio)
+        if audio < 0:
+            return NO_AUDIO
+    if layout.rgb_bytes > 0:
+        frames = _survey_list(data, rgb, rgb_stop, layout.rgb_bytes, rgb_at, row)
+        if frames < 0:
+            return BROKEN if row[GOT] < 0 else RGB_LENGTH
+    if layout.audio_bytes > 0:
+        audio_frames = _survey_list(data, audio, audio_stop, layout.audio_bytes, audio_at, row)
+        if audio_frames < 0:
+            return BROKEN if row[GOT] < 0 else AUDIO_LENGTH
+        if layout.rgb_bytes > 0 and frames != audio_frames:
+            row[FRAMES], row[GOT] = frames, audio_frames
+            return UNEQUAL
+        frames = audio_frames
     row[FRAMES] = frames
-    if frames != audio_frames:
-        row[GOT] = audio_frames
-        return UNEQUAL
     return GOOD if frames > 0 else NO_FRAMES
 
 
@@ -232,27 +246,32 @@ def _survey_means(
     data: NDArray[np.uint8],
     start: int,
     stop: int,
-    rgb_bytes: int,
-    audio_bytes: int,
+    layout: Layout,
     rgb_at: NDArray[np.int64],
     audio_at: NDArray[np.int64],
     row: NDArray[np.int64],
 ) -> int:
-    """The two float lists of a video-level `Example`: one frame."""
-    rgb, rgb_stop = find_entry(data, start, stop, _MEAN_RGB)
-    audio, audio_stop = find_entry(data, start, stop, _MEAN_AUDIO)
-    if rgb < 0 or audio < 0:
-        return NO_RGB if rgb < 0 else NO_AUDIO
-    rgb, rgb_stop = single_value(data, rgb, rgb_stop, _FLOAT_LIST)
-    audio, audio_stop = single_value(data, audio, audio_stop, _FLOAT_LIST)
+    """The float lists of a video-level `Example` that are wanted: both, or one; as one frame."""
+    rgb, rgb_stop, audio, audio_stop = 0, 0, 0, 0
+    if layout.rgb_bytes > 0:
+        rgb, rgb_stop = find_entry(data, start, stop, layout.rgb)
+        if rgb < 0:
+            return NO_RGB
+        rgb, rgb_stop = single_value(data, rgb, rgb_stop, _FLOAT_LIST)
+    if layout.audio_bytes > 0:
+        audio, audio_stop = find_entry(data, start, stop, layout.audio)
+        if audio < 0:
+            return NO_AUDIO
+        audio, audio_stop = single_value(data, audio, audio_stop, _FLOAT_LIST)
     if MALFORMED in (rgb, audio):
         return BROKEN
-    if rgb_stop - rgb != rgb_bytes:
-        row[GOT] = rgb_stop - rgb
-        return RGB_LENGTH
-    if audio_stop - audio != audio_bytes:
-        row[GOT] = audio_stop - audio
-        return AUDIO_LENGTH
+    for got, wanted, status in (
+        (rgb_stop - rgb, layout.rgb_bytes, RGB_LENGTH),
+        (audio_stop - audio, layout.audio_bytes, AUDIO_LENGTH),
+    ):
+        if got != wanted:
+            row[GOT] = got
+            return status
     if not (_finite(data, rgb, rgb_stop) and _finite(data, audio, audio_stop)):
         return NOT_FINITE
     rgb_at[0], audio_at[0], row[FRAMES] = rgb, audio, 1

@@ -209,6 +209,7 @@ def test_a_damaged_record_is_a_fault_or_what_protobuf_reads(data: st.DataObject)
 
 FUZZ = """
 import numpy as np
+from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.tfrecord import survey
 import tests_record
 def load_word(data, at):
@@ -227,7 +228,7 @@ for n in range(1500):
             return super().__getitem__(key)
     data = np.frombuffer(record, np.uint8).view(Guarded)
     size = 1 if n % 2 else 4
-    layout = survey.Layout(n % 2 == 1, 3 * size, 2 * size, 10)
+    layout = survey.layout(Features("frame" if n % 2 else "video", classes=10, rgb=3, audio=2))
     places = [room.view(Guarded) for room in survey.room_for_frames(np.array([len(data)]), layout)]
     marks, row = (np.empty(count, kind).view(Guarded) for count, kind in ((10, np.uint8), (survey.COLUMNS, np.int64)))
     survey.survey_record(data, 0, 0, layout, *places, marks, row)
