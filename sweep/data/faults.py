@@ -226,7 +226,8 @@ def told(summary: Mapping[str, Any]) -> str | None:
     if damaged:
         lost = summary.get("lost_records") or 0
         about = f", about {lost} records lost" if lost else ""
-        parts.append(f"{len(damaged)} files are not whole{about}: {_named(damaged)}")
+        files = "1 file is" if len(damaged) == 1 else f"{len(damaged)} files are"
+        parts.append(f"{files} not whole{about}: {_named(damaged)}")
     if examples := summary.get("examples"):
         parts.append(f"the first fault is {examples[0]}")
     return "; ".join(parts) or None
