@@ -119,7 +119,7 @@ class Data(Section):
     audio: NonNegativeInt = 128
     max_frames: PositiveInt = 300
     max_bad_share: Annotated[float, Field(ge=0, le=1)] = 0.001
-    keys: dict[Literal["id", "labels", "rgb", "audio"], Annotated[str, Field(min_length=1)]] = {}
+    keys: dict[Literal["id", "labels", "rgb", "audio"], Annotated[str, Field(min_length=1, max_length=60)]] = {}
     """What the features of a record are called, where that is not as in YouTube-8M."""
 
     @model_validator(mode="after")
