@@ -255,8 +255,8 @@ def test_faults_of_the_data_are_told_once_for_all_trials_that_met_them(tmp_path,
     told = capsys.readouterr().out
     assert (
         "Training data of K4-H8, K4-H16: 10.00% of the records read were faulty and left out (1 length CRC, 2 label); "
-        "1 file is not whole, about 8 of the records read lost: a.tfrecord: the record's length is damaged (length CRC); "
-        "the first fault is a.tfrecord, record 3: expected labels from 0 to 9, got 12 (label)" in told
+        "1 file is not whole, about 8 of the records read lost: a.tfrecord: the record's length is damaged (length "
+        "CRC); the first fault is a.tfrecord, record 3: expected labels from 0 to 9, got 12 (label)" in told
     )
     shown = sweep_records(run).data_faults
     assert [(fault.kind, fault.trials, fault.lost_records) for fault in shown] == [
