@@ -187,7 +187,7 @@ def data_faults_table(records: SweepRecords) -> Markup | None:
 def _fault_text(fault: DataFault) -> str:
     kinds = [f"{count:,} {kind}" for kind, count in fault.records.items()]
     files = [f"{name}: {why}" for name, why in fault.damaged_files.items()]
-    parts = [", ".join(kinds), _few(files, "; "), *(f"such as {example}" for example in fault.examples[:1])]
+    parts = [", ".join(kinds), _few(files, "; "), *(f"First: {example}" for example in fault.examples[:1])]
     return ". ".join(part for part in parts if part)
 
 

@@ -222,11 +222,12 @@ def told(summary: Mapping[str, Any]) -> str | None:
     parts = []
     if counts:
         kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        parts.append(f"{summary.get('share', 0.0):.2%} of the records are faulty and left out ({kinds})")
+        parts.append(f"{summary.get('share', 0.0):.2%} of the records read were faulty and left out ({kinds})")
     if damaged:
         lost = summary.get("lost_records") or 0
-        about = f", about {lost} records lost" if lost else ""
-        parts.append(f"{len(damaged)} files are not whole{about}: {_named(damaged)}")
+        about = f", about {lost} of the records read lost" if lost else ""
+        files = "1 file is" if len(damaged) == 1 else f"{len(damaged)} files are"
+        parts.append(f"{files} not whole{about}: {_named(damaged)}")
     if examples := summary.get("examples"):
         parts.append(f"the first fault is {examples[0]}")
     return "; ".join(parts) or None

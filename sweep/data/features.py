@@ -16,6 +16,8 @@ _NAMES: dict[Level, dict[str, tuple[str, ...]]] = {
     "video": {"id": ("id", "video_id"), "labels": ("labels",), "rgb": ("mean_rgb",), "audio": ("mean_audio",)},
 }
 
+_LONGEST_NAME_BYTES = 255
+
 
 @dataclass(frozen=True)
 class Features:
@@ -45,8 +47,11 @@ class Features:
         if self.width == 0:
             raise ConfigError("data.rgb or data.audio is at least 1, got 0 for both.")
         for part, name in self.keys:
-            if part not in _NAMES[self.level] or not name:
-                raise ConfigError(f"data.keys names {', '.join(_NAMES[self.level])}, got {part}: {name!r}.")
+            if part not in _NAMES[self.level] or not 0 < len(name.encode()) <= _LONGEST_NAME_BYTES:
+                parts = ", ".join(_NAMES[self.level])
+                raise ConfigError(
+                    f"data.keys gives {parts} a name of 1 to {_LONGEST_NAME_BYTES} bytes, got {part}: {name!r}."
+                )
 
     @property
     def width(self) -> int:

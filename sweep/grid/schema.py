@@ -71,7 +71,9 @@ class Data(DataFiles):
     rgb: NonNegativeInt = 1024
     audio: NonNegativeInt = 128
     max_frames: PositiveInt = 300
-    keys: dict[Literal["id", "labels", "rgb", "audio"], Annotated[str, Field(min_length=1)]] = Field(default={})
+    keys: dict[Literal["id", "labels", "rgb", "audio"], Annotated[str, Field(min_length=1, max_length=60)]] = Field(
+        default={}
+    )
     """What the features of a record are called, where that is not as in YouTube-8M."""
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from gapsack.sweep.data.beginnings import Inspectable
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.parts import files_of
 from gapsack.sweep.data.storage.files import sizes_bytes, stamps
-from gapsack.sweep.errors import DataError
+from gapsack.sweep.errors import ConfigError, DataError
 from gapsack.sweep.grid.arrays import ArrayData
 from gapsack.sweep.grid.schema import Data
 from gapsack.sweep.runs import checksums
@@ -46,10 +47,12 @@ class DataCheck:
         """Check the files, and keep in the run's folder what tells whether they change; sentences on what is tolerated.
 
         Raises:
+            ConfigError: A file that is allowed to be damaged is not held out.
             DataError: A file cannot be read, or holds something else than the grid says; too much is faulty; a held-out
                 file is not whole, or trains under another name; the hold-out has no label, or a video twice.
             InputError: The files are not those that the run was started with.
         """
+        self._refuse_strangers()
         train, holdout = files_of(self.train), files_of(self.holdout)
         paths = [*train, *holdout]
         found = stamps(paths)
@@ -63,6 +66,15 @@ class DataCheck:
         write_stamps(run.stamps_file, found)
         UnchangedFiles(run, paths).check()  # while all of this was read
         return tuple(notices)
+
+    def _refuse_strangers(self) -> None:
+        held_out = {PurePath(path).name for path in self.holdout}
+        strangers = [name for name in self.data.allow_damaged if PurePath(name).name not in held_out]
+        if strangers:
+            raise ConfigError(
+                f"expected data.holdout.allow_damaged to name held-out files, got {', '.join(strangers)} "
+                f"(held out are {', '.join(sorted(held_out)[: checksums.NAMED])})"
+            )
 
     def _holdout_faults(self) -> Faults:
         return Faults(self.data.max_bad_share, self.data.allow_damaged)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,14 @@ from gapsack.sweep.data.reader import evaluation_batches, training_batches
 from gapsack.sweep.data.tfrecord import encode
 from gapsack.sweep.data.tfrecord.framing import OVERHEAD_BYTES, frame_record
 from gapsack.sweep.data.videos import Videos
-from gapsack.sweep.errors import DataError
+from gapsack.sweep.errors import ConfigError, DataError
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.measure.holdout import Holdout
 from gapsack.sweep.runs.data_check import DataCheck
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
+from gapsack.sweep.trial import run as trial_run
+from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.watch import DataWatch
 
 CLASSES, RGB, AUDIO = 6, 5, 3
@@ -407,3 +410,18 @@ def test_files_that_changed_between_two_starts_are_refused(data: Data) -> None:
     data.train[2].write_bytes(content("new"))
     with pytest.raises(InputError, match=r"changed since, such as train2\.tfrecord"):
         data.start()
+
+
+def test_only_held_out_files_can_be_allowed(tmp_path: Path) -> None:
+    data = Data(tmp_path, holdout={"allow_damaged": ["held0.tfrecord", "train0.tfrecord"]})
+    with pytest.raises(ConfigError, match=r"name held-out files, got train0\.tfrecord \(held out are held0"):
+        data.start()
+
+
+def test_a_trial_whose_files_have_changed_does_not_begin(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    data.start()
+    monkeypatch.setattr(trial_run, "new_trainer", lambda _: SimpleNamespace(close=lambda: None))
+    CHANGES["cut"](data.train[4])
+    with pytest.raises(DataError, match=r"train4\.tfrecord has changed since"):
+        trial_run.run_trial(data.spec, Control(lambda _: None, lambda: False))
+    assert not data.spec.folder.record.exists()

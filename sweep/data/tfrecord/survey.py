@@ -38,6 +38,7 @@ COLUMNS = 6
 # What a record can be; `records.py` has a sentence for each.
 GOOD, BROKEN, NO_ID, NO_RGB, NO_AUDIO, NO_FRAMES, RGB_LENGTH, AUDIO_LENGTH, UNEQUAL, LABEL, NOT_FINITE, CRC = range(12)
 
+ID, OTHER_ID, LABELS, RGB, AUDIO = range(5)  # rows of `Layout.names`
 _EXPONENT = np.int32(0x7F800000)
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3  # the kinds of a Feature
 
@@ -45,31 +46,32 @@ _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3  # the kinds of a Feature
 class Layout(NamedTuple):
     """What a record should hold; the bytes are those of one frame's values, 0 where records need not have them.
 
-    Names are uint8 arrays of their letters; `other_id` counts where `id` is missing.
+    `names`: of the features, a row each in the order of `ID`, `OTHER_ID` (which counts where the other is missing),
+    `LABELS`, `RGB` and `AUDIO`, as `wire.find_entry` takes them.
     """
 
     frame_level: bool
     rgb_bytes: int
     audio_bytes: int
     classes: int
-    id: NDArray[np.uint8]
-    other_id: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    rgb: NDArray[np.uint8]
-    audio: NDArray[np.uint8]
+    names: NDArray[np.uint8]
 
 
 @cache
 def layout(features: Features) -> Layout:
     """The layout of a data set's records."""
     ids = features.names("id")
-    names = (ids[0], ids[-1], *(features.names(part)[0] for part in ("labels", "rgb", "audio")))
+    texts = [ids[0], ids[-1], *(features.names(part)[0] for part in ("labels", "rgb", "audio"))]
+    names = np.zeros((len(texts), 1 + max(len(text.encode()) for text in texts)), np.uint8)
+    for row, text in zip(names, texts, strict=True):
+        letters = text.encode()
+        row[: 1 + len(letters)] = [len(letters), *letters]
     return Layout(
         features.level == "frame",
         features.rgb * features.bytes_per_value,
         features.audio * features.bytes_per_value,
         features.classes,
-        *(np.frombuffer(bytearray(name.encode()), np.uint8) for name in names),
+        names,
     )
 
 
@@ -138,15 +140,15 @@ def _survey_context(
     """Id and labels; a record without labels is a video of no known class, not a fault."""
     if start < 0:
         return BROKEN
-    value, value_stop = find_entry(data, start, stop, layout.id)
+    value, value_stop = find_entry(data, start, stop, layout.names, ID)
     if value == ABSENT:
-        value, value_stop = find_entry(data, start, stop, layout.other_id)
+        value, value_stop = find_entry(data, start, stop, layout.names, OTHER_ID)
     if value >= 0:
         value, value_stop = single_value(data, value, value_stop, _BYTES_LIST)
     if value < 0 or value == value_stop:
         return NO_ID
     row[ID_START], row[ID_STOP] = value, value_stop
-    value, value_stop = find_entry(data, start, stop, layout.labels)
+    value, value_stop = find_entry(data, start, stop, layout.names, LABELS)
     if value >= 0:
         value, value_stop = find_message(data, value, value_stop, _INT64_LIST)
     value, value_stop = max(value, 0), max(value_stop, 0)
@@ -176,11 +178,11 @@ def _survey_frames(
     """The feature lists of a `SequenceExample` that are wanted: both, or one."""
     frames = 0
     if layout.rgb_bytes > 0:
-        rgb, rgb_stop = find_entry(data, start, stop, layout.rgb)
+        rgb, rgb_stop = find_entry(data, start, stop, layout.names, RGB)
         if rgb < 0:
             return NO_RGB
     if layout.audio_bytes > 0:
-        audio, audio_stop = find_entry(data, start, stop, layout.audio)
+        audio, audio_stop = find_entry(data, start, stop, layout.names, AUDIO)
         if audio < 0:
             return NO_AUDIO
     if layout.rgb_bytes > 0:
@@ -254,12 +256,12 @@ def _survey_means(
     """The float lists of a video-level `Example` that are wanted: both, or one; as one frame."""
     rgb, rgb_stop, audio, audio_stop = 0, 0, 0, 0
     if layout.rgb_bytes > 0:
-        rgb, rgb_stop = find_entry(data, start, stop, layout.rgb)
+        rgb, rgb_stop = find_entry(data, start, stop, layout.names, RGB)
         if rgb < 0:
             return NO_RGB
         rgb, rgb_stop = single_value(data, rgb, rgb_stop, _FLOAT_LIST)
     if layout.audio_bytes > 0:
-        audio, audio_stop = find_entry(data, start, stop, layout.audio)
+        audio, audio_stop = find_entry(data, start, stop, layout.names, AUDIO)
         if audio < 0:
             return NO_AUDIO
         audio, audio_stop = single_value(data, audio, audio_stop, _FLOAT_LIST)

@@ -78,8 +78,11 @@ def find_message(data: NDArray[np.uint8], at: int, stop: int, number: int) -> tu
 
 
 @jit()
-def find_entry(data: NDArray[np.uint8], at: int, stop: int, key: NDArray[np.uint8]) -> tuple[int, int]:
-    """Span of the value of `key` in a map (repeated field 1 of key = 1, value = 2); the last one, should two come."""
+def find_entry(data: NDArray[np.uint8], at: int, stop: int, keys: NDArray[np.uint8], key: int) -> tuple[int, int]:
+    """Span of the value of a key in a map (repeated field 1 of key = 1, value = 2); the last one, should two come.
+
+    A row of `keys` is a key: how many letters it has, and then these.
+    """
     found, found_stop = ABSENT, ABSENT
     while at < stop:
         field, wire, start, at = read_field(data, at, stop)
@@ -91,17 +94,17 @@ def find_entry(data: NDArray[np.uint8], at: int, stop: int, key: NDArray[np.uint
         value_start, value_stop = find_message(data, start, at, 2)
         if MALFORMED in (key_start, value_start):
             return MALFORMED, MALFORMED
-        if key_start >= 0 and value_start >= 0 and _equal(data, key_start, key_stop, key):
+        if key_start >= 0 and value_start >= 0 and _equal(data, key_start, key_stop, keys, key):
             found, found_stop = value_start, value_stop
     return found, found_stop
 
 
 @jit()
-def _equal(data: NDArray[np.uint8], start: int, stop: int, key: NDArray[np.uint8]) -> bool:
-    if stop - start != key.size:
+def _equal(data: NDArray[np.uint8], start: int, stop: int, keys: NDArray[np.uint8], key: int) -> bool:
+    if stop - start != keys[key, 0]:
         return False
-    for i in range(key.size):  # noqa: SIM110  (compiled)
-        if data[start + i] != key[i]:
+    for i in range(stop - start):  # noqa: SIM110  (compiled)
+        if data[start + i] != keys[key, 1 + i]:
             return False
     return True
 

@@ -7,6 +7,7 @@ from typing import Any
 from gapsack.dashboards.ensemble import ensemble_info
 from gapsack.dashboards.page.markup import Markup
 from gapsack.dashboards.page.sections import (
+    data_faults_table,
     earlier_table,
     ensemble_table,
     facts_list,
@@ -14,7 +15,7 @@ from gapsack.dashboards.page.sections import (
     trials_table,
     trouble_table,
 )
-from gapsack.dashboards.records import SweepRecords
+from gapsack.dashboards.records import DataFault, SweepRecords
 from gapsack.selection.report.ensemble import Ensemble
 
 
@@ -81,3 +82,27 @@ def test_facts_leave_out_what_is_not_known(records: SweepRecords) -> None:
         ("tensorflow", "2.21.0"),
     ]
     assert facts_list(SweepRecords("empty")) is None
+
+
+def test_faults_of_the_data_say_what_and_how_much(records: SweepRecords) -> None:
+    fault = DataFault(
+        "training",
+        tuple(f"K{number}" for number in range(8)),
+        {"length CRC": 2, "label": 1},
+        share=0.0123,
+        lost_records=140,
+        damaged_files={"a.tfrecord": "the length is damaged"},
+        examples=("a.tfrecord, record 3: the length is damaged (length CRC)", "another"),
+    )
+    assert rows(data_faults_table(replace(records, data_faults=(fault,)))) == [
+        ["Data", "trials", "faulty", "records lost", "what"],
+        [
+            "training",
+            "K0, K1, K2, K3, K4, and 3 more",
+            "1.23%",
+            "140",
+            "2 length CRC, 1 label. a.tfrecord: the length is damaged. First: a.tfrecord, record 3: the length is "
+            "damaged (length CRC)",
+        ],
+    ]
+    assert data_faults_table(records) is None

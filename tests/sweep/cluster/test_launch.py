@@ -5,6 +5,7 @@ import os
 import signal
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -14,6 +15,8 @@ from gapsack.sweep.cluster import launch as launching
 from gapsack.sweep.cluster.drive import SweepResult
 from gapsack.sweep.cluster.launch import changes, find_files, prepare
 from gapsack.sweep.data.files import Split
+from gapsack.sweep.data.tfrecord import encode
+from gapsack.sweep.data.tfrecord.framing import frame_record
 from gapsack.sweep.errors import ConfigError, DataError
 from gapsack.sweep.grid.read import load_grid
 from gapsack.sweep.grid.schema import Grid
@@ -28,6 +31,12 @@ search: {grid: {clusters: [4, 8], hidden: [16]}}
 """
 
 
+def a_video(number):
+    """A data file of one video."""
+    means = np.zeros(1024, np.float32), np.zeros(128, np.float32)
+    return frame_record(encode.example(f"v{number}", [number], *means))
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A working folder with a grid file and four data files."""
@@ -35,7 +44,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.delenv("GAPSACK_DATA", raising=False)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     for number in range(4):
-        (tmp_path / f"v{number}.tfrecord").touch()
+        (tmp_path / f"v{number}.tfrecord").write_bytes(a_video(number))
     (tmp_path / "grid.yaml").write_text(TEXT)
     return tmp_path
 
@@ -221,3 +230,26 @@ def test_a_hold_out_rule_that_cannot_be_followed_is_an_input_error(folder):
     (folder / "grid.yaml").write_text(TEXT.replace("count: 2", "count: 9"))
     with pytest.raises((ConfigError, DataError)):
         find_files(load_grid(folder / "grid.yaml"))
+
+
+def test_what_would_fail_every_trial_fails_before_the_first(run_command, folder):
+    (folder / "v1.tfrecord").write_bytes((folder / "v0.tfrecord").read_bytes())
+    (folder / "v2.tfrecord").write_bytes((folder / "v0.tfrecord").read_bytes())
+    result = run_command(done=("K4-H16", "K8-H16"))
+    assert result.exit_code == 2
+    assert "A file that is held out must not train" in result.stderr
+    assert not (folder / "runs" / "demo" / "trials").exists()
+
+
+def test_a_damaged_held_out_file_may_be_allowed_in_a_run_that_exists():
+    plain = Grid.model_validate(
+        {
+            "name": "x",
+            "data": {"level": "video", "validate": ["v"]},
+            "model": {"family": "gated_netvlad"},
+            "search": {"points": [{"clusters": 4, "hidden": 8}]},
+        }
+    )
+    holdout = plain.data.holdout.model_copy(update={"allow_damaged": ("v1.tfrecord",)})
+    allowed = plain.model_copy(update={"data": plain.data.model_copy(update={"holdout": holdout})})
+    assert changes(plain, allowed) == []

@@ -3,11 +3,12 @@ import json
 import numpy as np
 import pytest
 
+from gapsack.dashboards.page.page import page
 from gapsack.dashboards.records import FrontierPoint
 from gapsack.selection.errors import InputError
 from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
 from gapsack.selection.report.ensemble import Ensemble, Member
-from gapsack.sweep.cli.show.status import run_values, status_values
+from gapsack.sweep.cli.show.status import print_status, run_values, status_values
 from gapsack.sweep.cluster.drive import driving
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.cluster.signals import StopRequest
@@ -280,3 +281,45 @@ def test_weights_that_were_deleted_are_told_and_nothing_is_trained_for_them(run)
     assert state.status == "done"
     assert str(trial.weights) in state.reason
     assert set_aside_damaged(run, run_state(run).grid) == []
+
+
+FAULTS = {
+    "good": 90,
+    "faulty": {"length CRC": 1, "label": 2},
+    "share": 0.1,
+    "lost_bytes": 800,
+    "lost_records": 8,
+    "damaged_files": {"a.tfrecord": "the record's length is damaged (length CRC)"},
+    "examples": ["a.tfrecord, record 3: expected labels from 0 to 9, got 12 (label)"],
+}
+OLD_FAULTS = {"good": 99, "faulty": {"data CRC": 1}, "share": 0.01, "examples": ["b, record 0: bytes (data CRC)"]}
+
+
+def test_faults_of_the_data_are_told_once_for_all_trials_that_met_them(tmp_path, capsys):
+    run = make_run(tmp_path / "run")
+    for name in ("K4-H8", "K4-H16"):
+        finish(run, name, faults={"train": FAULTS, "holdout": OLD_FAULTS | {"faulty": {}, "examples": []}})
+    finish(run, "K4-H32", faults={"train": OLD_FAULTS})
+    finish(run, "K8-H32", faults={"train": {"good": 100, "faulty": {}, "share": 0.0, "examples": []}})
+    state = run_state(run)
+    first, second = status_values(state)["data_faults"]
+    assert first == {"kind": "training", "trials": ["K4-H8", "K4-H16"], **FAULTS}
+    assert (second["trials"], second["faulty"]) == (["K4-H32"], {"data CRC": 1})
+    print_status(state)
+    told = capsys.readouterr().out
+    assert (
+        "Training data of K4-H8, K4-H16: 10.00% of the records read were faulty and left out (1 length CRC, 2 label); "
+        "1 file is not whole, about 8 of the records read lost: a.tfrecord: the record's length is damaged (length "
+        "CRC); the first fault is a.tfrecord, record 3: expected labels from 0 to 9, got 12 (label)" in told
+    )
+    shown = sweep_records(run).data_faults
+    assert [(fault.kind, fault.trials, fault.lost_records) for fault in shown] == [
+        ("training", ("K4-H8", "K4-H16"), 8),
+        ("training", ("K4-H32",), 0),
+    ]
+    assert "Faults in the data" in page(sweep_records(run))
+
+
+def test_a_run_without_faults_tells_none(run):
+    assert status_values(run_state(run))["data_faults"] == []
+    assert sweep_records(run).data_faults == ()
