@@ -25,11 +25,12 @@ def teach(
 
     Stopped and given again, it goes on with the files that are missing.
     """
+    from gapsack.sweep.graphs.quiet import load_tensorflow
+
     from gapsack.models.graph.formats import load_graph
     from gapsack.sweep.data.dataset import dataset_of
     from gapsack.sweep.data.files import expand
     from gapsack.sweep.graphs.packing import graph_task
-    from gapsack.sweep.graphs.quiet import load_tensorflow
     from gapsack.sweep.runs.sources import find_graph
     from gapsack.sweep.teaching.store import TeacherFolder
     from gapsack.sweep.teaching.teach import Lesson

@@ -29,6 +29,9 @@ from gapsack.sweep.trial.run import run_trial
 FREE = ("data.folder", "data.holdout.allow_damaged", "training.teacher.predictions")
 """Keys that may be another when a run goes on."""
 
+FAMILIES = "model.families."
+"""What keys of families begin with, before the family's name."""
+
 
 @dataclass(frozen=True)
 class Launched:
@@ -142,11 +145,14 @@ def prepare(run: RunFolder, grid: Grid, grid_text: str, split: Split) -> None:
 def changes(old: Grid, new: Grid) -> list[str]:
     """What differs between two grids and would make their trials incomparable."""
     found = []
+    both = old.model.families.keys() & new.model.families.keys()
     for section in ("data", "model", "training"):
         before, after = flat(old.to_dict()[section], section), flat(new.to_dict()[section], section)
         # Where files lie says nothing about them; their names, and a teacher's digest, are compared too. What may be
         # damaged does not change what is in them.
         keys = [key for key in {**before, **after} if key not in FREE and before.get(key) != after.get(key)]
+        # Of several families some may come and others go.
+        keys = [key for key in keys if not key.startswith(FAMILIES) or key.removeprefix(FAMILIES).split(".")[0] in both]
         found += [f"{key} was {before.get(key)} and is {after.get(key)}" for key in keys]
     return found
 

@@ -12,13 +12,14 @@ from pydantic import ValidationError
 from gapsack.models import precisions, registry, sizes
 from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Hyperparameter
+from gapsack.models.tasks import Task
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.arrays import ArrayData
 from gapsack.sweep.grid.points import located_points, trial_points
 from gapsack.sweep.grid.problems import Problem, suggestion
-from gapsack.sweep.grid.schema import AUTO, DATA, Data, Grid, Model, Search, Space, Training
+from gapsack.sweep.grid.schema import AUTO, DATA, FAMILY, Data, Grid, Model, Search, Space, Training
 from gapsack.sweep.grid.section import KEEP_VARIABLES, Section
 from gapsack.sweep.grid.yaml12 import Location
 
@@ -38,51 +39,73 @@ def family_problems(content: Any) -> list[Problem]:
     problems = list(_precision_problems(content.get("budget")))
     problems += _training_problems(_section(content, "training", Training))
     model = _section(content, "model", Model)
-    if model is None:
-        return problems
-    try:
-        family = registry.family(model.family)
-    except InputError as error:
-        return [*problems, Problem(("model", "family"), str(error))]
-    return [*problems, *_model_problems(content, model, family)]
+    return problems if model is None else [*problems, *_model_problems(content, model)]
 
 
 def located_options(content: Any, folder: Path) -> Any:
     """The file's content with the places that its model's options name made absolute, from the file's folder.
 
-    What is wrong with the family or its options is left for `family_problems` to tell.
+    What is wrong with a family or its options is left for `family_problems` to tell.
     """
     model = _section(content, "model", Model) if isinstance(content, dict) else None
     if model is None:
         return content
+    located = {name: _located(name, model.options_of(name), folder) for name in model.names}
+    section = {"families": located} if model.families else {**content["model"], "options": located[model.names[0]]}
+    return {**content, "model": section} if located != {name: model.options_of(name) for name in located} else content
+
+
+def _located(name: str, options: dict[str, Any], folder: Path) -> dict[str, Any]:
     try:
-        family = registry.family(model.family)
-        options = None if family.located is None else family.located(model.options, folder)
+        family = registry.family(name)
+        return options if family.located is None else family.located(options, folder)
     except InputError:
-        return content
-    return content if options is None else {**content, "model": {**content["model"], "options": options}}
+        return options
 
 
-def _model_problems(content: dict[str, Any], model: Model, family: Family) -> list[Problem]:
+def _model_problems(content: dict[str, Any], model: Model) -> list[Problem]:
     data = _data(content)
-    task = ANY_TASK if data is None else data.task
-    if task.name not in family.tasks:
-        tasks = ", ".join(family.tasks)
-        expected = f"expected a family for data of {task.name}, got {family.name}, which is for {tasks}"
-        return [Problem(("model", "family"), expected)]
-    try:
-        known = _Known(family, family.parameters(model.options), frozenset(task.dimensions))
-    except InputError as error:
-        return [Problem(("model", "options"), str(error))]
-    problems = list(_options(known, model))
+    known: dict[str, _Known] = {}
+    problems: list[Problem] = []
+    for name in model.names:
+        found = _known(name, model, ANY_TASK if data is None else data.task)
+        if isinstance(found, Problem):
+            problems.append(found)
+        else:
+            known[name] = found
+    if problems:
+        return problems
+    problems = [problem for each in known.values() for problem in _options(each)]
     search = _section(content, "search", Search)
     if search is None:
         return problems
-    problems += _varied(known, model, search)
+    problems += _varied(model, known, search)
     if data is None or problems:
         return problems
     training = _section(content, "training", Training) or Training()
-    return list(_points(family, Grid(name="checked", data=data, model=model, search=search, training=training)))
+    try:
+        grid = Grid(name="checked", data=data, model=model, search=search, training=training)
+    except ValidationError:  # the schema's own errors tell it
+        return problems
+    return list(_points(grid))
+
+
+def _known(name: str, model: Model, task: Task) -> _Known | Problem:
+    """A family's hyperparameters, or what is wrong with it."""
+    where: Location = ("model", "families", name) if model.families else ("model", "family")
+    options: Location = ("model", "families", name) if model.families else ("model", "options")
+    try:
+        family = registry.family(name)
+    except InputError as error:
+        return Problem(where, str(error))
+    if task.name not in family.tasks:
+        tasks = ", ".join(family.tasks)
+        return Problem(where, f"expected a family for data of {task.name}, got {family.name}, which is for {tasks}")
+    given = model.options_of(name)
+    try:
+        return _Known(family, family.parameters(given), frozenset(task.dimensions), given, options)
+    except InputError as error:
+        return Problem(options, str(error))
 
 
 @dataclass(frozen=True)
@@ -93,11 +116,15 @@ class _Known:
         family: Which family.
         parameters: All of them by name, given the options of the model.
         from_data: Names that are the data section's to say.
+        options: Of all its trials.
+        place: Of those in the file.
     """
 
     family: Family
     parameters: Mapping[str, Hyperparameter]
     from_data: frozenset[str]
+    options: Mapping[str, Any]
+    place: Location
 
 
 def _section(content: dict[str, Any], key: str, kind: type[S]) -> S | None:
@@ -133,45 +160,47 @@ def _training_problems(training: Training | None) -> Iterator[Problem]:
             yield Problem(("training", "precisions", index), f"{error}; or {AUTO}")
 
 
-def _options(known: _Known, model: Model) -> Iterator[Problem]:
-    for key, value in model.options.items():
-        yield from _value(known, key, value, ("model", "options", key))
+def _options(known: _Known) -> Iterator[Problem]:
+    for key, value in known.options.items():
+        yield from _value(known, key, value, (*known.place, key))
 
 
-def _varied(known: _Known, model: Model, search: Search) -> Iterator[Problem]:
+def _varied(model: Model, knowns: Mapping[str, _Known], search: Search) -> Iterator[Problem]:
     """Problems of each varied key and each of its values, and of required keys that a point lacks."""
-    for location, key in _varied_keys(search):
-        parameter = known.parameters.get(key)
-        if key in model.options:
-            yield Problem(location, f"expected {key} either here or in model.options, got both")
-        elif parameter is not None and not parameter.varies:
-            yield Problem(location, f"expected {key} in model.options, since all trials share it")
-    for key, values in search.grid.items():
-        yield from _values(known, key, values, ("search", "grid", key))
     for index, point in enumerate(search.points):
-        for key, value in point.items():
-            yield from _value(known, key, value, ("search", "points", index, key))
-    for key, space in ({} if search.sampler is None else search.sampler.space).items():
-        yield from _space(known, key, space, ("search", "sampler", "space", key))
-    for location, keys in _points_keys(search):
-        for parameter in known.parameters.values():
-            if parameter.default is None and parameter.name not in {*keys, *model.options, *known.from_data}:
-                yield Problem(location, f"expected a value for {parameter.name} ({parameter.description}), got none")
-
-
-def _varied_keys(search: Search) -> Iterator[tuple[Location, str]]:
-    for location, keys in _points_keys(search):
-        yield from (((*location, key), key) for key in keys)
-
-
-def _points_keys(search: Search) -> Iterator[tuple[Location, list[str]]]:
-    """Where sets of varied keys stand: the grid, each listed point, the sampler's space."""
+        known = knowns.get(str(point.get(FAMILY))) if model.families else knowns[model.names[0]]
+        if known is None:
+            continue  # a point without a family: the schema tells
+        location = ("search", "points", index)
+        values = {key: value for key, value in point.items() if not model.families or key != FAMILY}
+        yield from _keys(known, list(values), location)
+        for key, value in values.items():
+            yield from _value(known, key, value, (*location, key))
+    if model.families:
+        return
+    known = knowns[model.names[0]]
     if search.grid:
-        yield ("search", "grid"), list(search.grid)
-    for index, point in enumerate(search.points):
-        yield ("search", "points", index), list(point)
+        yield from _keys(known, list(search.grid), ("search", "grid"))
+    for key, listed in search.grid.items():
+        yield from _values(known, key, listed, ("search", "grid", key))
     if search.sampler is not None:
-        yield ("search", "sampler", "space"), list(search.sampler.space)
+        yield from _keys(known, list(search.sampler.space), ("search", "sampler", "space"))
+        for key, space in search.sampler.space.items():
+            yield from _space(known, key, space, ("search", "sampler", "space", key))
+
+
+def _keys(known: _Known, keys: list[str], location: Location) -> Iterator[Problem]:
+    """Problems of a set of varied keys: those that are no trial's own, and required ones that lack."""
+    told = ".".join(known.place[:2]) if known.place[-1] == "options" else ".".join(map(str, known.place))
+    for key in keys:
+        parameter = known.parameters.get(key)
+        if key in known.options:
+            yield Problem((*location, key), f"expected {key} either here or in {told}, got both")
+        elif parameter is not None and not parameter.varies:
+            yield Problem((*location, key), f"expected {key} in {told}, since all trials share it")
+    for parameter in known.parameters.values():
+        if parameter.default is None and parameter.name not in {*keys, *known.options, *known.from_data}:
+            yield Problem(location, f"expected a value for {parameter.name} ({parameter.description}), got none")
 
 
 def _space(known: _Known, key: str, space: Space, location: Location) -> Iterator[Problem]:
@@ -212,15 +241,17 @@ def _value(known: _Known, key: str, value: object, location: Location) -> Iterat
         yield Problem(location, problem)
 
 
-def _points(family: Family, grid: Grid) -> Iterator[Problem]:
+def _points(grid: Grid) -> Iterator[Problem]:
     """Problems that only whole points show: repeated trials, and values that do not go together."""
     try:
         trial_points(grid)
     except ConfigError as error:
         yield Problem(("search",), str(error))
     for location, point in located_points(grid):
+        family = registry.family(point.family)
         try:
             complete = family.validate(point.hyperparameters)
+            family.tensors(complete)
         except InputError as error:
             yield Problem(location, str(error))
             continue

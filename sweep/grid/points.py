@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from gapsack.models import registry
 from gapsack.models.family import Family
 from gapsack.sweep.errors import ConfigError
-from gapsack.sweep.grid.schema import Grid, Search
+from gapsack.sweep.grid.schema import FAMILY, Grid, Search
 from gapsack.sweep.grid.yaml12 import Location, dotted
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")
@@ -101,20 +101,31 @@ def trial_name(
 
 
 class _Points:
-    """Makes a grid's points: what they share is looked up once."""
+    """Makes a grid's points: what they share is looked up once for each family."""
 
     def __init__(self, grid: Grid) -> None:
-        self._family = registry.family(grid.model.family)
-        self._options = grid.model.options
-        self._shared = grid.hyperparameters({})
+        self._model = grid.model
+        self._of = {name: _Shared(registry.family(name), grid.shared(name)) for name in grid.model.names}
         self._spelling = _spelling(_Same(grid.search))
 
     def at(self, axes: Mapping[str, Any]) -> TrialPoint:
         """The trial at `axes`."""
+        chosen = self._model.family_of(axes)
+        family, shared = self._of[chosen]
+        own = {key: value for key, value in axes.items() if not self._model.families or key != FAMILY}
         # In the order of `Grid.hyperparameters`: options, axes, what follows from the data.
-        hyperparameters = {**self._options, **axes, **self._shared, **axes}
-        name = trial_name(self._family, axes, hyperparameters, self._spelling.text)
-        return TrialPoint(name, self._family.name, dict(axes), hyperparameters)
+        hyperparameters = {**self._model.options_of(chosen), **own, **shared, **own}
+        name = trial_name(family, own, hyperparameters, self._spelling.text)
+        if self._model.families and name != chosen:
+            name = f"{chosen}-{name}"
+        return TrialPoint(name, chosen, dict(axes), hyperparameters)
+
+
+class _Shared(NamedTuple):
+    """A family, and the hyperparameters that all its trials share."""
+
+    family: Family
+    hyperparameters: dict[str, Any]
 
 
 class _Spelling:

@@ -16,8 +16,10 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     Tag,
     TypeAdapter,
+    model_serializer,
     model_validator,
 )
 
@@ -32,6 +34,9 @@ from gapsack.sweep.data.dataset import Dataset, dataset_of
 from gapsack.sweep.data.files import Split, expand, split_holdout
 from gapsack.sweep.grid.arrays import ArrayData
 from gapsack.sweep.grid.section import DataFiles, DataPath, Patterns, Scalar, Section
+
+FAMILY = "family"
+"""Key by which a point of the search says its family, where there are several."""
 
 AUTO = "auto"
 """In `training.precisions`: the mixed precision that each trial's own sensitivity suggests."""
@@ -156,10 +161,42 @@ DATA: TypeAdapter[Data | ArrayData] = TypeAdapter(AnyData)
 
 
 class Model(Section):
-    """The family of models, and the hyperparameters that all trials share."""
+    """The family of models, and the hyperparameters that all its trials share; or several `families`, with theirs.
 
-    family: Annotated[str, Field(min_length=1)]
+    Of several families, each listed point of the search says its own.
+    """
+
+    family: Annotated[str, Field(min_length=1)] | None = None
     options: dict[str, Scalar] = Field(default={})
+    families: dict[str, dict[str, Scalar]] = Field(default={})
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        if self.families and (self.family is not None or self.options):
+            raise ValueError("expected either a family and its options, or families, got both")
+        if not self.families and self.family is None:
+            raise ValueError("expected a family, or several families, got neither")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # As runs of earlier versions have it, which knew one family.
+        kept: dict[str, Any] = handler(self)
+        unused = ("family", "options") if self.families else ("families",)
+        return {key: value for key, value in kept.items() if key not in unused}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All families."""
+        return tuple(self.families) if self.family is None else (self.family,)
+
+    def family_of(self, axes: Mapping[str, Any]) -> str:
+        """The family of the trial at `axes`."""
+        return str(axes[FAMILY]) if self.family is None else self.family
+
+    def options_of(self, family: str) -> dict[str, Scalar]:
+        """The hyperparameters that all trials of a family share."""
+        return self.families[family] if self.families else self.options
 
 
 class Space(Section):
@@ -320,10 +357,28 @@ class Grid(Section):
     tracking: Tracking = Tracking()
     storage: Annotated[str, Field(min_length=1)] = "runs"
 
+    @model_validator(mode="after")
+    def _points_say_their_family(self) -> Self:
+        if not self.model.families:
+            return self
+        if self.search.grid or self.search.sampler is not None:
+            raise ValueError("expected search.points, each with a family, beside model.families")
+        for index, point in enumerate(self.search.points):
+            if point.get(FAMILY) not in self.model.families:
+                told = f"got {point[FAMILY]}" if FAMILY in point else "got none"
+                known = ", ".join(self.model.families)
+                raise ValueError(f"expected in search.points[{index}] a family of model.families ({known}), {told}")
+        return self
+
     def hyperparameters(self, axes: Mapping[str, Any]) -> dict[str, Any]:
         """All hyperparameters of the trial at `axes`: the fixed options, the axes, and the data's shape."""
-        family = registry.family(self.model.family)
-        return {**self.model.options, **axes, **family.from_data(self.data.task.dimensions)}
+        name = self.model.family_of(axes)
+        own = {key: value for key, value in axes.items() if self.model.family is not None or key != FAMILY}
+        return {**self.model.options_of(name), **own, **registry.family(name).from_data(self.data.task.dimensions)}
+
+    def shared(self, family: str) -> dict[str, Any]:
+        """The hyperparameters that all trials of a family share: its options, and the data's shape."""
+        return {**self.model.options_of(family), **registry.family(family).from_data(self.data.task.dimensions)}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `Grid.model_validate` accepts again, with every default written out."""

@@ -109,6 +109,8 @@ class TrialSpec:
         for key, default in CAME_LATER.items():
             if relevant["grid"]["training"][key] == default:
                 del relevant["grid"]["training"][key]
+        if self.grid.model.families:  # others may come and go
+            relevant["grid"]["model"] = self.grid.model.options_of(self.point.family)
         if "teacher" in relevant["grid"]["training"]:  # the digest says what it is, wherever it lies
             del relevant["grid"]["training"]["teacher"]["predictions"]
         for key, default in DATA_CAME_LATER.items():

@@ -90,7 +90,7 @@ def trial_content(
     taken = set() if model is None else {point.place for point in model.figures}
     return TrialContent(
         outcome="FINISHED" if record is not None else "KILLED" if reason is None else "FAILED",
-        params=trial_params(grid, hyperparameters),
+        params=trial_params(grid, hyperparameters, None if record is None else record.family),
         curve=tuple(point for point in curve_points(trial.curve) if point.place not in taken),
         tags={
             **({} if record is None else record_tags(record)),
@@ -139,9 +139,10 @@ def curve_points(path: Path) -> list[Point]:
     return found
 
 
-def trial_params(grid: Grid, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a trial's run."""
-    return {"family": grid.model.family, **hyperparameters, **training_params(grid)}
+def trial_params(grid: Grid, hyperparameters: Mapping[str, Any], family: str | None = None) -> dict[str, Any]:
+    """The parameters of a trial's run; its `family` need not be given where all trials have the same."""
+    told = family or grid.model.family
+    return {**({} if told is None else {"family": told}), **hyperparameters, **training_params(grid)}
 
 
 def training_params(grid: Grid) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def ensemble_figures(ensemble: Ensemble) -> dict[str, float]:
 
 def note(run: RunFolder, grid: Grid, gaps: Mapping[str, float], ensemble: Ensemble | None) -> str:
     """The sweep in a few lines of Markdown."""
-    lines = [f"Sweep **{run.name}** of `{grid.model.family}`: {len(gaps)} trials done."]
+    lines = [f"Sweep **{run.name}** of `{', '.join(grid.model.names)}`: {len(gaps)} trials done."]
     if gaps:
         best = max(gaps, key=lambda name: gaps[name])
         lines.append(f"Best trial: **{best}**, GAP {gaps[best]:.4f}.")

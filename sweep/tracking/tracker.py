@@ -230,7 +230,7 @@ class StoreTracker(Tracker):
             self._keep_ids()
         else:
             self._store.resume(self._parent)
-        params = {"family": self._grid.model.family, **training_params(self._grid)}
+        params = {"family": ", ".join(self._grid.model.names), **training_params(self._grid)}
         # The folder each time: a run may have been moved or copied.
         tags = {"gapsack.run_folder": str(self._run.path), **source_tags(), **run_environment(self._run.path)}
         self._store.log(self._parent, params=_lacking(params, known.params), tags=tags)
