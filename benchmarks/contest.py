@@ -92,8 +92,11 @@ def baseline_methods() -> dict[str, Callable[[Problem], Weights]]:
 
 
 def our_search(pool: CandidatePool, budget_bytes: int, seed: int) -> Found:
-    """`search_ensemble` on all videos of the pool, one worker, other options at their defaults."""
-    ensemble = search_ensemble(pool, budget_bytes=budget_bytes, seed=seed, tune_share=1.0).to_dict()
+    """`search_ensemble` on all videos of the pool, one worker, for the best score as the others are.
+
+    Other options are at their defaults.
+    """
+    ensemble = search_ensemble(pool, budget_bytes=budget_bytes, seed=seed, tune_share=1.0, prefer="score").to_dict()
     by_name = {member["name"]: member["weight"] for member in ensemble["members"]}
     return Found(
         weights=np.array([by_name.get(candidate.name, 0.0) for candidate in pool.candidates]),

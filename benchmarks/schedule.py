@@ -83,7 +83,7 @@ def main() -> None:
         f"pieces, {pieces:.1f} CPU s with those computed ahead of need; {serial:.1f} s stay serial."
     )
     print(report)
-    results = {"alone": alone, "serial": serial, "batches": timed.batches, "budget": arguments.budget}
+    results = {"alone": alone, "serial": serial, "pieces": pieces, "rows": rows, "budget": arguments.budget}
     save("schedule", results, report, arguments.out)
 
 

@@ -74,7 +74,7 @@ class _Search:
         """Search and report."""
         options, scorer = self._options, self._scorer(fold=0)
         found = self._find(scorer)
-        chosen, preference = preferred(found, self._labels, scorer.tune, self._objective, options)
+        chosen, preference = preferred(found, options)
         single, runner_up = self._best_single(found), self._runner_up(found, chosen)
         outcome = Outcome(
             chosen=self._contender(chosen),

@@ -135,15 +135,16 @@ class Evaluator:
         return max(tries, key=_score)
 
     def _blend_score(self, task: Task) -> BlendScore:
-        columns = np.array(task.columns, np.int64)
         if _directly(task):
-            return BlendScore(self.rows, self.objective, columns)
-        logits = task.blend == "logit"
+            return BlendScore(self.rows, self.objective, np.array(task.columns, np.int64))
+        return BlendScore(self.rows_of(task.columns, task.blend), self.objective, np.arange(len(task.columns)))
+
+    def rows_of(self, columns: Sequence[int], blend: Blend) -> Rows:
+        """Rows with one column for each of some, as the metric wants them."""
+        chosen, logits = np.array(columns, np.int64), blend == "logit"
         if self.objective.top_k is not None:
-            rows = self.rows.compact(columns, self.objective.top_k, logits=logits)
-        else:
-            rows = self.rows.only(columns, logits=logits)
-        return BlendScore(rows, self.objective, np.arange(len(columns)))
+            return self.rows.compact(chosen, self.objective.top_k, logits=logits)
+        return self.rows.only(chosen, logits=logits)
 
     @staticmethod
     def _answer(task: Task, answer: Any) -> Scored:

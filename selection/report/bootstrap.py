@@ -87,11 +87,15 @@ def bootstrap(
         resamples: draws; metrics other than GAP get ``SLOW_RESAMPLES`` at most.
         seed: of the draws.
     """
-    return [_sample(each, each.rows(labels, videos, objective), objective, resamples, seed) for each in voters]
+    return [
+        sample_on(each.rows(labels, videos, objective), each.weights, objective, resamples=resamples, seed=seed)
+        for each in voters
+    ]
 
 
-def _sample(voters: Voters, rows: Rows, objective: Objective, resamples: int, seed: int) -> Sample:
-    columns, weights = np.arange(rows.column_count), np.array(voters.weights)
+def sample_on(rows: Rows, voting: Sequence[float], objective: Objective, *, resamples: int, seed: int) -> Sample:
+    """The score of one ensemble on rows with a column for each member, and on resamples, as in ``bootstrap``."""
+    columns, weights = np.arange(rows.column_count), np.array(voting)
     score = objective.score(rows, columns, weights)
     rng = np.random.default_rng([seed, 1])
     n = rows.video_count

@@ -11,17 +11,12 @@ from gapsack.selection.blend.evaluate import Task
 from gapsack.selection.blend.runner import Stopped
 from gapsack.selection.blend.weights import on_simplex
 from gapsack.selection.metrics.objectives import Gap
-from gapsack.selection.report.bootstrap import Sample, Voters, bootstrap
+from gapsack.selection.report.bootstrap import Sample, sample_on
 from gapsack.selection.subsets.board import Board, Entry
-from gapsack.selection.subsets.members import voters_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
-    from gapsack.selection.metrics.objectives import Objective
-    from gapsack.selection.pool.lists import Labels
     from gapsack.selection.subsets.find import Found
     from gapsack.selection.subsets.options import Options
     from gapsack.selection.subsets.space import Space, Subset
@@ -55,25 +50,23 @@ def without_idle(board: Board, entry: Entry) -> Entry:
     return Entry(subset, board.runner.evaluator(task))
 
 
-def preferred(
-    found: Found, labels: Labels, videos: NDArray[np.int64], objective: Objective, options: Options
-) -> tuple[Entry, str]:
+def preferred(found: Found, options: Options) -> tuple[Entry, str]:
     """The entry to report, and how it was chosen, as a sentence.
 
     Args:
-        found: outcome of a search.
-        labels: ground truth of the pool.
-        videos: the tuning videos; the held-out ones take no part in the choice.
-        objective: what was maximised.
+        found: outcome of a search; the held-out videos take no part in the choice, as they took none in it.
         options: ``prefer``, ``seed``.
     """
     best = stripped(found)
-    resamples = RESAMPLES if isinstance(objective, Gap) else SLOW_RESAMPLES
 
-    def sample(voters: Voters) -> Sample:
-        return bootstrap([voters], labels, videos, objective, resamples=resamples, seed=options.seed)[0]
+    evaluator = found.board.runner.evaluator
+    resamples = RESAMPLES if isinstance(evaluator.objective, Gap) else SLOW_RESAMPLES
 
-    noise = _Noise(best, found.board.space, sample)
+    def sample(entry: Entry) -> Sample:
+        rows = evaluator.rows_of(entry.scored.columns, entry.scored.blend)
+        return sample_on(rows, entry.scored.weights, evaluator.objective, resamples=resamples, seed=options.seed)
+
+    noise = _Noise(best, sample)
     if options.prefer == "small":
         return _smallest(found.board, best, noise)
     return _measured(found.board, best, noise, allowed_errors=0.0 if options.prefer == "score" else MEASURABLE_ERRORS)
@@ -82,20 +75,16 @@ def preferred(
 class _Noise:
     """What entries lose to the best on the tuning videos, and how sure that is: one bootstrap for the best."""
 
-    def __init__(self, best: Entry, space: Space, sample: Callable[[Voters], Sample]) -> None:
+    def __init__(self, best: Entry, sample: Callable[[Entry], Sample]) -> None:
         self.best = best
-        self._space = space
         self._sample_of = sample
         self._sample: Sample | None = None
 
     def lost(self, entry: Entry) -> Sample:
         """The best one's score less the entry's, on the same draws."""
         if self._sample is None:
-            self._sample = self._of(self.best)
-        return self._sample.minus(self._of(entry))
-
-    def _of(self, entry: Entry) -> Sample:
-        return self._sample_of(voters_of(self._space, entry))
+            self._sample = self._sample_of(self.best)
+        return self._sample.minus(self._sample_of(entry))
 
 
 def _measured(board: Board, best: Entry, noise: _Noise, *, allowed_errors: float) -> tuple[Entry, str]:

@@ -28,11 +28,17 @@ SECTIONS = [
     ("training",),
     ("training", "averaging"),
     ("training", "pruning"),
+    ("training", "teacher"),
     ("training", "sensitivity"),
     ("budget",),
     ("resources",),
     ("tracking",),
 ]
+
+
+def block(part):
+    """The example in which a line holds `part`."""
+    return next(each for each in BLOCKS[1:] if part in each)
 
 
 @pytest.fixture
@@ -70,16 +76,23 @@ def test_every_section_of_the_schema_is_looked_at():
 
 def test_the_documented_sampler_is_valid(tmp_path):
     path = tmp_path / "grid.yaml"
-    path.write_text(BLOCKS[0][: BLOCKS[0].index("search:")] + BLOCKS[1])
+    path.write_text(BLOCKS[0][: BLOCKS[0].index("search:")] + block("sampler:"))
     sampler = load_grid(path).search.sampler
     assert sampler is not None
     assert sampler.trials == 20
 
 
+def test_the_documented_families_are_valid(tmp_path):
+    path = tmp_path / "grid.yaml"
+    after = BLOCKS[0][BLOCKS[0].index("training:") :]
+    path.write_text(BLOCKS[0][: BLOCKS[0].index("model:")] + block("families:") + after)
+    assert load_grid(path).model.names == ("nextvlad", "gru_bidirect")
+
+
 def test_the_documented_smaller_members_are_valid(tmp_path):
     path = tmp_path / "grid.yaml"
     head, rest = BLOCKS[0].split("training:\n")
-    path.write_text(head + BLOCKS[2] + rest[rest.index("budget:") :])
+    path.write_text(head + block("pruning: {sparsity: 0.75}") + rest[rest.index("budget:") :])
     training = load_grid(path).training
     assert training.pruning is not None
     assert training.precisions[-1] == AUTO
