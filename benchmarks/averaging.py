@@ -26,7 +26,7 @@ from gapsack.models import sizes
 from gapsack.models.checkpoints import read_weights
 from gapsack.selection.units import MIB
 from gapsack.sweep.trial.averaging import RangeSearch
-from gapsack.sweep.trial.checkpoints import Checkpoints
+from gapsack.sweep.trial.trial_checkpoints import Checkpoints
 
 SCORED = "tower/hidden1_bn/beta"  # the tensor that the score looks at
 STEPS_A_CHECKPOINT = 2000

@@ -29,7 +29,7 @@ from gapsack.selection.search import search_ensemble
 from gapsack.selection.units import MIB
 from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.files import expand
-from gapsack.sweep.graphs.build import write_graph
+from gapsack.sweep.graphs.build_and_track import write_graph
 from gapsack.sweep.graphs.ensembles import write_ensemble
 from gapsack.sweep.graphs.packing import read_packing
 from gapsack.sweep.graphs.reserve import Reserve

@@ -21,7 +21,7 @@ from gapsack.models.graph.formats import format_names, load_graph
 from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.files import expand
-from gapsack.sweep.graphs.build import Writing, write_graph
+from gapsack.sweep.graphs.build_and_track import Writing, write_graph
 from gapsack.sweep.graphs.packing import Packing, read_packing
 
 BATCH = 64

@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.contest import BUDGETS, halves
 from benchmarks.report import RESULTS, save, table
 from benchmarks.twin import Twin, TwinSpec, default_cache
-from gapsack.selection.blend.evaluate import Evaluator, Scored, Task
+from gapsack.selection.blend.evaluate import BlendTask, Evaluator, Scored
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.search import search_ensemble
 
@@ -32,7 +32,7 @@ class Timed:
     def __init__(self) -> None:
         self.batches: list[list[float]] = []
 
-    def __call__(self, evaluator: Evaluator, tasks: Sequence[Task]) -> Iterable[Scored]:
+    def __call__(self, evaluator: Evaluator, tasks: Sequence[BlendTask]) -> Iterable[Scored]:
         batch: list[float] = []
         self.batches.append(batch)
         results = []

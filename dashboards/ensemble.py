@@ -9,7 +9,7 @@ from typing import Any
 from gapsack.dashboards.records import SweepRecords
 from gapsack.dashboards.units import finite
 from gapsack.selection.errors import InputError
-from gapsack.selection.report.ensemble import Ensemble, Member
+from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class EnsembleInfo:
         gain_interval: its confidence interval.
     """
 
-    members: tuple[Member, ...]
+    members: tuple[EnsembleMember, ...]
     blend: str
     metric: str
     gap: float | None

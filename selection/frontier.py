@@ -21,17 +21,17 @@ from gapsack.selection.blend.evaluate import Blend
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import objective_of
-from gapsack.selection.report.ensemble import Member
+from gapsack.selection.report.ensemble import EnsembleMember
 from gapsack.selection.rows.alike import alike
 from gapsack.selection.search import split_videos
 from gapsack.selection.subsets.board import Board, Entry
 from gapsack.selection.subsets.enumeration import allowed_subsets
 from gapsack.selection.subsets.find import blends_of, find_with, runner_on
 from gapsack.selection.subsets.layers import Layers
-from gapsack.selection.subsets.members import members_of, voters_of
 from gapsack.selection.subsets.options import Options
 from gapsack.selection.subsets.preference import without_idle
 from gapsack.selection.subsets.space import Space
+from gapsack.selection.subsets.subset_members import members_of, voters_of
 from gapsack.selection.units import mib
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Point:
     """
 
     budget_bytes: int
-    members: tuple[Member, ...]
+    members: tuple[EnsembleMember, ...]
     blend: Blend
     tuning_score: float
     held_out_score: float | None = None

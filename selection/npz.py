@@ -33,7 +33,7 @@ _OTHER_KINDS = ((b"\x93NUMPY", "a single array (.npy)"), (b"\x80", "a pickle, wh
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
-class Archive:
+class NpzArchive:
     """An open .npz.
 
     Attributes:
@@ -97,7 +97,7 @@ class Archive:
 
 
 @contextmanager
-def open_npz(path: str | PathLike[str], *, error: type[InputError] = InputError) -> Iterator[Archive]:
+def open_npz(path: str | PathLike[str], *, error: type[InputError] = InputError) -> Iterator[NpzArchive]:
     """An archive to read arrays from one by one.
 
     Raises:
@@ -113,7 +113,7 @@ def open_npz(path: str | PathLike[str], *, error: type[InputError] = InputError)
     except Exception as broken:  # a damaged directory of a zip file breaks zipfile in many ways
         raise error(f"{path}: expected an .npz archive of plain arrays; got {_kind(place)}.") from broken
     with opened:
-        yield Archive(place, opened, error)
+        yield NpzArchive(place, opened, error)
 
 
 def read_npz(

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from gapsack.selection.report.ensemble import Ensemble
     from gapsack.sweep.cluster.events import SweepEvents
     from gapsack.sweep.cluster.launch import Launched
-    from gapsack.sweep.graphs.build import Built
-    from gapsack.sweep.measure.lists import Evaluation
+    from gapsack.sweep.graphs.build_and_track import Built
+    from gapsack.sweep.measure.labelled_lists import Evaluation
     from gapsack.sweep.runs.sources import Source
     from gapsack.sweep.runs.status import RunState
 
@@ -208,7 +208,7 @@ def build(
             what is to be registered is no SavedModel of a run that is recorded.
         GraphError: the graph would not fit the budget, or the format cannot hold it.
     """
-    from gapsack.sweep.graphs.build import Writing, build_and_track, default_folder
+    from gapsack.sweep.graphs.build_and_track import Writing, build_and_track, default_folder
     from gapsack.sweep.runs.sources import find_ensemble
 
     found = find_ensemble(_absolute(source))

@@ -24,7 +24,7 @@ SCATTER_HEIGHT = 440
 
 
 @dataclass(frozen=True)
-class Cell:
+class HeatMapCell:
     """The best trial at one pair of values.
 
     Args:
@@ -69,7 +69,7 @@ class HeatMapInfo:
     y_name: str | None
     x_values: tuple[Any, ...]
     y_values: tuple[Any, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[HeatMapCell, ...]
     folded: tuple[str, ...]
 
 
@@ -101,7 +101,7 @@ def heat_map_info(records: SweepRecords) -> HeatMapInfo | None:
 
 def _cells(
     records: SweepRecords, trials: Sequence[TrialRecord], x_name: str, y_name: str | None, names: Sequence[str]
-) -> tuple[Cell, ...]:
+) -> tuple[HeatMapCell, ...]:
     groups: dict[tuple[Any, Any], list[TrialRecord]] = {}
     for trial in trials:
         key = (trial.hyperparameters.get(x_name), trial.hyperparameters.get(y_name) if y_name else None)
@@ -113,7 +113,7 @@ def _cells(
         best = max(group, key=lambda trial: trial.gap or 0.0)
         settings = {name: value_text(best.hyperparameters[name]) for name in names if name in best.hyperparameters}
         cells.append(
-            Cell(
+            HeatMapCell(
                 trial=best.name,
                 x=x,
                 y=y,
@@ -167,7 +167,7 @@ def _draw_texts(figure: go.Figure, info: HeatMapInfo, theme: Theme) -> None:
     )
 
 
-def _text(cell: Cell, *, with_size: bool) -> str:
+def _text(cell: HeatMapCell, *, with_size: bool) -> str:
     size = "" if cell.size_bytes is None or not with_size else f"<br>{mib_text(cell.size_bytes)}"
     return f"<b>{gap_text(cell.gap)}</b>{size}"
 
@@ -275,7 +275,7 @@ def _continuous(name: str, values: Sequence[Any]) -> dict[str, Any]:
     return {**title, "type": "linear"}
 
 
-def _hover(cell: Cell) -> str:
+def _hover(cell: HeatMapCell) -> str:
     lines = [f"<b>{plain(cell.trial)}</b>", plain(cell.settings), f"GAP {gap_text(cell.gap)}"]
     if cell.size_bytes is not None:
         lines.append(mib_text(cell.size_bytes))

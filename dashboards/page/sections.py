@@ -8,7 +8,7 @@ from gapsack.dashboards.ensemble import EnsembleInfo, ensemble_info
 from gapsack.dashboards.hyperparameters import value_text, varied
 from gapsack.dashboards.page.markup import Markup, join, tag
 from gapsack.dashboards.page.search_facts import search_facts
-from gapsack.dashboards.page.tables import Cell, Column, Row, number, table, without_empty, words
+from gapsack.dashboards.page.tables import Cell, Row, TableColumn, number, table, without_empty, words
 from gapsack.dashboards.records import DataFault, SweepRecords, TrialRecord
 from gapsack.dashboards.units import difference_text, gap_text, mib_digits, share_text, short_count_text, step_text
 from gapsack.selection.units import mib
@@ -30,12 +30,12 @@ def ensemble_table(records: SweepRecords, ensemble: EnsembleInfo) -> Markup:
         )
 
     columns = (
-        Column("Member"),
-        Column("Precision"),
-        Column("Weight", numeric=True),
-        Column("MiB", numeric=True),
-        Column("of budget", numeric=True),
-        Column("GAP, all videos", numeric=True),
+        TableColumn("Member"),
+        TableColumn("Precision"),
+        TableColumn("Weight", numeric=True),
+        TableColumn("MiB", numeric=True),
+        TableColumn("of budget", numeric=True),
+        TableColumn("GAP, all videos", numeric=True),
     )
     rows = [
         (
@@ -61,11 +61,11 @@ def earlier_table(records: SweepRecords) -> Markup | None:
     if not earlier:
         return None
     columns = (
-        Column("Members"),
-        Column("budget MiB", numeric=True),
-        Column("MiB", numeric=True),
-        Column("GAP", numeric=True),
-        Column("held out", numeric=True),
+        TableColumn("Members"),
+        TableColumn("budget MiB", numeric=True),
+        TableColumn("MiB", numeric=True),
+        TableColumn("GAP", numeric=True),
+        TableColumn("held out", numeric=True),
     )
     rows = [
         (
@@ -89,15 +89,15 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
         for precision in precisions
     }
     columns = [
-        Column("Trial"),
-        *(Column(name, numeric=True) for name in names),
-        Column("parameters", numeric=True),
-        *(Column(f"{precision} MiB", numeric=True) for precision in precisions),
-        Column("GAP", numeric=True, hint=f"of the weights that were kept, on the held-out {records.data.items}"),
-        Column("by averaging", numeric=True, hint="average of checkpoints against the best single one"),
-        Column("averaged steps", numeric=True),
-        Column(f"{records.data.items}/s", numeric=True, hint="training speed"),
-        Column("state"),
+        TableColumn("Trial"),
+        *(TableColumn(name, numeric=True) for name in names),
+        TableColumn("parameters", numeric=True),
+        *(TableColumn(f"{precision} MiB", numeric=True) for precision in precisions),
+        TableColumn("GAP", numeric=True, hint=f"of the weights that were kept, on the held-out {records.data.items}"),
+        TableColumn("by averaging", numeric=True, hint="average of checkpoints against the best single one"),
+        TableColumn("averaged steps", numeric=True),
+        TableColumn(f"{records.data.items}/s", numeric=True, hint="training speed"),
+        TableColumn("state"),
     ]
     rows: list[Row] = []
     for trial in records.trials:
@@ -127,12 +127,12 @@ def inferior_table(records: SweepRecords) -> Markup | None:
     sizes = [trial.size_bytes.get(records.precision, 0) for trial in records.trials]
     digits = mib_digits(sizes)
     columns = (
-        Column("Dropped"),
-        Column("MiB", numeric=True),
-        Column("GAP", numeric=True),
-        Column("dominated by"),
-        Column("MiB", numeric=True),
-        Column("GAP", numeric=True),
+        TableColumn("Dropped"),
+        TableColumn("MiB", numeric=True),
+        TableColumn("GAP", numeric=True),
+        TableColumn("dominated by"),
+        TableColumn("MiB", numeric=True),
+        TableColumn("GAP", numeric=True),
     )
     rows = []
     for dropped, dominating in records.inferior.items():
@@ -154,7 +154,7 @@ def trouble_table(records: SweepRecords) -> Markup | None:
     rows = [(words(trial.name), words(trial.status), words(trial.reason or "no reason recorded")) for trial in trouble]
     return table(
         "Failed and skipped trials" if usual else "Trials that failed, were skipped or have damaged files",
-        (Column("Trial"), Column("state"), Column("reason", long=True)),
+        (TableColumn("Trial"), TableColumn("state"), TableColumn("reason", long=True)),
         rows,
         sortable=True,
     )
@@ -165,11 +165,11 @@ def data_faults_table(records: SweepRecords) -> Markup | None:
     if not records.data_faults:
         return None
     columns = (
-        Column("Data"),
-        Column("trials", long=True),
-        Column("faulty", numeric=True, hint="share of the records, lost rests of files by their size"),
-        Column("records lost", numeric=True, hint="about so many, with the rests of files that cannot be read"),
-        Column("what", long=True),
+        TableColumn("Data"),
+        TableColumn("trials", long=True),
+        TableColumn("faulty", numeric=True, hint="share of the records, lost rests of files by their size"),
+        TableColumn("records lost", numeric=True, hint="about so many, with the rests of files that cannot be read"),
+        TableColumn("what", long=True),
     )
     rows = [
         (

@@ -9,7 +9,7 @@ from gapsack.dashboards.page.markup import Markup, join, tag
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A column: its title, whether it holds numbers (right-aligned) or long text (which wraps), and an explanation."""
 
     title: str
@@ -39,7 +39,7 @@ def words(text: str) -> Cell:
     return Cell(text, text.casefold() or None)
 
 
-def without_empty(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[list[Column], list[Row]]:
+def without_empty(columns: Sequence[TableColumn], rows: Sequence[Row]) -> tuple[list[TableColumn], list[Row]]:
     """The same table without the columns in which no row has a value."""
     kept = [index for index in range(len(columns)) if any(row[index].value is not None for row in rows)]
     return [columns[index] for index in kept], [[row[index] for index in kept] for row in rows]
@@ -47,7 +47,7 @@ def without_empty(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[list[
 
 def table(
     caption: str,
-    columns: Sequence[Column],
+    columns: Sequence[TableColumn],
     rows: Sequence[Row],
     *,
     footer: Sequence[Row] = (),
@@ -82,17 +82,17 @@ def table(
     )
 
 
-def _title(column: Column, sortable: bool) -> Markup:
+def _title(column: TableColumn, sortable: bool) -> Markup:
     label = tag("button", column.title, type="button") if sortable else column.title
     return tag("th", label, scope="col", class_=_class(column), title=column.hint or None)
 
 
-def _row(columns: Sequence[Column], row: Row, name: str | None) -> Markup:
+def _row(columns: Sequence[TableColumn], row: Row, name: str | None) -> Markup:
     first, *others = zip(columns, row, strict=True)
     head = tag("th", first[1].shown, scope="row", data_value=first[1].value)
     cells = (tag("td", cell.shown, class_=_class(column), data_value=cell.value) for column, cell in others)
     return tag("tr", join([head, *cells]), data_trial=name)
 
 
-def _class(column: Column) -> str | None:
+def _class(column: TableColumn) -> str | None:
     return "number" if column.numeric else "long" if column.long else None

@@ -11,7 +11,7 @@ from gapsack.models.hyperparameters import Hyperparameter, Number
 from gapsack.models.tasks.task import View
 from gapsack.models.tensors import Tensor, activations_of
 
-Cell = Callable[[str, int, int], list[Tensor]]
+CellTensors = Callable[[str, int, int], list[Tensor]]
 """(scope, width of the inputs, cells) -> tensors of a layer."""
 
 HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
@@ -40,7 +40,7 @@ def gru(scope: str, width: int, cells: int) -> list[Tensor]:
     ]
 
 
-def stack(cell: Cell, root: str, width: int, cells: int, layers: int) -> list[Tensor]:
+def stack(cell: CellTensors, root: str, width: int, cells: int, layers: int) -> list[Tensor]:
     """Layers of as many cells one on the other, under `root`."""
     widths = [width, *[cells] * (layers - 1)]
     return [tensor for index, inputs in enumerate(widths) for tensor in cell(layer_scope(root, index), inputs, cells)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from gapsack.models.graph.blending import Blend
 from gapsack.models.graph.formats import DEFAULT_FORMAT, Format, graph_format
 from gapsack.models.graph.members import AnyMember
-from gapsack.models.graph.writing import GraphInfo, Progress, WriteOptions
+from gapsack.models.graph.writing import GraphInfo, WriteOptions, WritingProgress
 from gapsack.models.tasks import Task
 from gapsack.selection.errors import InputError
 
@@ -24,7 +24,7 @@ def build_graph(
     top_k: int = 20,
     saturate: bool = False,
     extra_files: Mapping[str, bytes] | None = None,
-    progress: Progress | None = None,
+    progress: WritingProgress | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> GraphInfo:
     """Write the ensemble as one graph; the folder appears whole or not at all.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gapsack.models.graph.compact import compact, rename_tensor
-from gapsack.models.graph.network import Network
+from gapsack.models.graph.network import GraphNetwork
 
 
-def graph_definition(network: Network) -> Any:
+def graph_definition(network: GraphNetwork) -> Any:
     """The compacted graph with its variables and what restores them; signatures and collections are added by others."""
     import tensorflow as tf
 
@@ -30,7 +30,7 @@ def graph_definition(network: Network) -> Any:
     return definition
 
 
-def _outer_names(network: Network) -> set[str]:
+def _outer_names(network: GraphNetwork) -> set[str]:
     """Operations that a signature, the checkpoint or a person looks up by name."""
     tensors = [*network.inputs.values(), network.predictions, network.top_indices, network.top_scores]
     tensors.extend(network.decoded)

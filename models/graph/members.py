@@ -22,7 +22,7 @@ from gapsack.models.precisions.codec import part_name
 from gapsack.models.tasks import Task, View
 from gapsack.models.tensors import Tensor
 from gapsack.selection.errors import InputError
-from gapsack.selection.npz import Archive, open_npz
+from gapsack.selection.npz import NpzArchive, open_npz
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _named(member: Member) -> Iterator[None]:
 def _encode(
     member: Member,
     tensor: Tensor,
-    archive: Archive,
+    archive: NpzArchive,
     moments: NDArray[np.float32] | None,
     saturated: Counter[str] | None,
 ) -> dict[str, NDArray[Any]]:

@@ -35,7 +35,7 @@ OUTPUTS = {"predictions": "predictions:0", "top_indices": "top:1", "top_scores":
 
 
 @dataclass(frozen=True)
-class Network:
+class GraphNetwork:
     """The graph and its tensors that have a meaning outside.
 
     Attributes:
@@ -66,7 +66,7 @@ def build_network(
     blend: Blend = "probability",
     top_k: int = 20,
     takes_features: bool = False,
-) -> Network:
+) -> GraphNetwork:
     """Lay down the whole ensemble; arguments as for `build_graph`.
 
     With `takes_features` the graph takes float32 features in the place of bytes and records.
@@ -99,7 +99,7 @@ def build_network(
         predictions = tf.identity(blended(outputs, [member.weight for member in members], blend), name="predictions")
         scores, indices = tf.math.top_k(predictions, min(top_k, task.classes), name="top")
         restore = add_restore(list(variables.values()))
-    return Network(graph, restore, received.serialized, received.inputs, decoded, predictions, indices, scores)
+    return GraphNetwork(graph, restore, received.serialized, received.inputs, decoded, predictions, indices, scores)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from gapsack.models.graph.members import AnyMember, Member, encoded_parts
 from gapsack.models.tasks import Task
 from gapsack.selection.files import whole_folder
 
-Progress = Callable[[int, int, str], None]
+WritingProgress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class WriteOptions:
     top_k: int = 20
     saturate: bool = False
     extra_files: Mapping[str, bytes] = field(default_factory=dict)
-    progress: Progress | None = None
+    progress: WritingProgress | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -118,7 +118,7 @@ def write_weights(prefix: Path, members: Sequence[AnyMember], options: WriteOpti
 
 
 def _stored_arrays(
-    members: Sequence[AnyMember], saturated: Counter[str] | None, progress: Progress | None
+    members: Sequence[AnyMember], saturated: Counter[str] | None, progress: WritingProgress | None
 ) -> Iterator[tuple[str, NDArray[Any]]]:
     """All members' stored arrays by variable name, one at a time, with progress told in between."""
     for index, member in enumerate(members):

@@ -17,7 +17,7 @@ from gapsack.models.tasks.answer import Answer
 from gapsack.models.tasks.youtube8m.float_frames import real_frames
 from gapsack.models.tensors import Tensor
 
-Cell = type[LSTMCell] | type[GRUCell]
+AnyCell = type[LSTMCell] | type[GRUCell]
 
 
 class RecurrentNetwork(Network):
@@ -39,7 +39,7 @@ class RecurrentNetwork(Network):
         hyperparameters: Mapping[str, Any],
         seed: int,
         *,
-        cell: Cell,
+        cell: AnyCell,
         root: str,
         classified: Any,
         both_ways: str | None = None,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapsack.selection.blend.weights import log_loss_weights
-from gapsack.selection.metrics.dense import LOG_LOSS_EPSILON
+from gapsack.selection.metrics.dense_metrics import LOG_LOSS_EPSILON
 from gapsack.selection.metrics.objectives import BinaryLogLoss, UserObjective
 from gapsack.selection.rows.rows import LOGIT_CLIP
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gapsack.selection.blend.kept import Kept
 from gapsack.selection.blend.polish import COARSE_STEPS, FINE_STEPS, Move, between_pairs, moves_for, pattern, quick
-from gapsack.selection.blend.probes import Climb, Outcome, Probe, Request, Solve, together
+from gapsack.selection.blend.probes import Climb, Gain, Probe, Request, Solve, together
 from gapsack.selection.blend.score import BlendScore
 from gapsack.selection.blend.weights import Products, log_loss_weights, on_simplex
 
@@ -30,7 +30,7 @@ KEPT_BLENDS = 48  # subsets whose compact rows are kept while requests of theirs
 
 
 @dataclass(frozen=True)
-class Task:
+class BlendTask:
     """What to evaluate.
 
     Attributes:
@@ -81,7 +81,7 @@ class Evaluator:
         """An evaluator over all videos of the rows."""
         return cls(rows, Products.of(rows), objective)
 
-    def __call__(self, task: Task, check: Callable[[], None] = lambda: None) -> Scored:
+    def __call__(self, task: BlendTask, check: Callable[[], None] = lambda: None) -> Scored:
         """Evaluate one task, or answer its request; ``check`` is called between batches of points, and may raise."""
         if task.request is not None:
             score = self._kept.get(_key(task), lambda: self._blend_score(task))
@@ -96,7 +96,7 @@ class Evaluator:
             scored: Scored = end.value
             return scored
 
-    def plan(self, task: Task) -> Plan:
+    def plan(self, task: BlendTask) -> Plan:
         """A task as requests to answer; returns its outcome."""
         climb = self._climb(task)
         spent, answers = 0, None
@@ -109,7 +109,7 @@ class Evaluator:
             weights, score = end.value
         return Scored(task.columns, tuple(float(w) for w in weights), score, task.blend, spent)
 
-    def _climb(self, task: Task) -> Climb:
+    def _climb(self, task: BlendTask) -> Climb:
         columns = np.array(task.columns, np.int64)
         if task.effort == "fixed":
             return (yield from _scored(np.array(task.starts[0])))
@@ -134,7 +134,7 @@ class Evaluator:
                 tries.append((yield from pattern(max(tries, key=_score)[0], COARSE_STEPS, moves)))
         return max(tries, key=_score)
 
-    def _blend_score(self, task: Task) -> BlendScore:
+    def _blend_score(self, task: BlendTask) -> BlendScore:
         if _directly(task):
             return BlendScore(self.rows, self.objective, np.array(task.columns, np.int64))
         return BlendScore(self.rows_of(task.columns, task.blend), self.objective, np.arange(len(task.columns)))
@@ -147,19 +147,19 @@ class Evaluator:
         return self.rows.only(chosen, logits=logits)
 
     @staticmethod
-    def _answer(task: Task, answer: Any) -> Scored:
+    def _answer(task: BlendTask, answer: Any) -> Scored:
         scored = Scored(task.columns, (), np.nan, task.blend, 0)
         if isinstance(task.request, Solve):
             return replace(scored, weights=tuple(float(weight) for weight in answer))
         return replace(scored, scores=tuple(answer))
 
 
-def _directly(task: Task) -> bool:
+def _directly(task: BlendTask) -> bool:
     """Whether one evaluation is wanted, for which compact rows do not pay."""
     return task.blend == "probability" and task.effort in {"cheap", "fixed"}
 
 
-def _key(task: Task) -> tuple[tuple[int, ...], Blend, bool]:
+def _key(task: BlendTask) -> tuple[tuple[int, ...], Blend, bool]:
     return task.columns, task.blend, _directly(task)
 
 
@@ -192,5 +192,5 @@ def _searched(starts: Sequence[NDArray[np.float64]]) -> tuple[int, ...]:
     return tuple(np.sort(order[:MOST_SEARCHED]).tolist())
 
 
-def _score(found: Outcome) -> float:
+def _score(found: Gain) -> float:
     return found[1]

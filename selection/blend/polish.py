@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gapsack.selection.blend.probes import AHEAD, Climb, Outcome, Probe, Request, Weights
+from gapsack.selection.blend.probes import AHEAD, Climb, Gain, Probe, Request, Weights
 from gapsack.selection.blend.weights import on_simplex
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def pattern(start: Weights, steps: tuple[float, ...], moves: Sequence[Move]) -> 
 
 def _one_pass(
     weights: Weights, best: float, moves: Sequence[Move], step: float, near: tuple[Weights, float]
-) -> Generator[list[Request], list[Any], Outcome]:
+) -> Generator[list[Request], list[Any], Gain]:
     """Every move once, and again as long as it gains. The score rises by ``GAIN`` each time, or a move is done with."""
     place, share = 0, step
     while place < len(moves):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Weights = NDArray[np.float64]
-Outcome = tuple[Weights, float]
+Gain = tuple[Weights, float]
 
 AHEAD = 16  # points asked for at a time; more help more workers and cost more in vain
 
@@ -54,12 +54,12 @@ class Solve:
 
 
 Request = Probe | Solve
-Climb = Generator[list[Request], list[Any], Outcome]
+Climb = Generator[list[Request], list[Any], Gain]
 
 
-def together(climbs: Sequence[Climb]) -> Generator[list[Request], list[Any], list[Outcome]]:
+def together(climbs: Sequence[Climb]) -> Generator[list[Request], list[Any], list[Gain]]:
     """Run searches side by side, each going on as soon as all of a batch are answered; their outcomes in order."""
-    found: dict[int, Outcome] = {}
+    found: dict[int, Gain] = {}
     waiting: dict[int, list[Request]] = {}
 
     def go_on(place: int, answers: list[Any] | None) -> None:

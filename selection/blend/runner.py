@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gapsack.selection.blend.evaluate import Evaluator, Scored, Task
+from gapsack.selection.blend.evaluate import BlendTask, Evaluator, Scored
 from gapsack.selection.blend.probes import Probe, Request
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 # Maps an evaluator over tasks, in order. The evaluator holds the arrays and is the same object from call to call, so a
 # cluster can ship it once.
-Executor = Callable[[Evaluator, Sequence[Task]], Iterable[Scored]]
+Executor = Callable[[Evaluator, Sequence[BlendTask]], Iterable[Scored]]
 
 
 @dataclass(frozen=True)
-class Progress:
+class SearchProgress:
     """Where a search stands.
 
     Attributes:
@@ -69,7 +69,7 @@ class Runner:
     executor: Executor | None = None
     should_stop: Callable[[], bool] | None = None
     evaluations: int = 0
-    _known: dict[Task, Scored] = field(default_factory=dict, init=False)
+    _known: dict[BlendTask, Scored] = field(default_factory=dict, init=False)
     _threads: ThreadPoolExecutor | None = field(default=None, init=False)
 
     def __enter__(self) -> Self:
@@ -89,7 +89,7 @@ class Runner:
         if self.should_stop is not None and self.should_stop():
             raise Stopped
 
-    def map(self, tasks: Sequence[Task]) -> list[Scored]:
+    def map(self, tasks: Sequence[BlendTask]) -> list[Scored]:
         """Evaluate tasks; results in their order. A task that was evaluated before costs nothing.
 
         Raises:
@@ -105,11 +105,11 @@ class Runner:
             self._side_by_side(fresh)
         return [self._known[task] for task in tasks]
 
-    def _keep(self, task: Task, scored: Scored) -> None:
+    def _keep(self, task: BlendTask, scored: Scored) -> None:
         self._known[task] = scored
         self.evaluations += scored.evaluations
 
-    def _side_by_side(self, tasks: Sequence[Task]) -> None:
+    def _side_by_side(self, tasks: Sequence[BlendTask]) -> None:
         """All tasks at once, each going on when its requests are answered."""
         plans = [self.evaluator.plan(task) for task in tasks]
         waiting = {place: next(plan) for place, plan in enumerate(plans)}
@@ -124,9 +124,9 @@ class Runner:
                     del waiting[place]
                     self._keep(tasks[place], end.value)
 
-    def _answers(self, asked: Sequence[tuple[Task, Request]]) -> list[Any]:
+    def _answers(self, asked: Sequence[tuple[BlendTask, Request]]) -> list[Any]:
         """Answers to requests, point by point."""
-        pieces: list[Task] = []
+        pieces: list[BlendTask] = []
         owners: list[int] = []
         for number, (task, request) in enumerate(asked):
             parts: Sequence[Request] = request.pieces() if isinstance(request, Probe) else [request]
@@ -142,7 +142,7 @@ class Runner:
             for (_, request), mine in zip(asked, found, strict=True)
         ]
 
-    def _each(self, pieces: Sequence[Task], owners: Sequence[int]) -> list[Scored]:
+    def _each(self, pieces: Sequence[BlendTask], owners: Sequence[int]) -> list[Scored]:
         if self.executor is not None:
             return list(self.executor(self.evaluator, pieces))
         assert self._threads is not None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize
 
-from gapsack.selection.metrics.dense import LOG_LOSS_EPSILON
+from gapsack.selection.metrics.dense_metrics import LOG_LOSS_EPSILON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.metrics.dense import LEAST_PROBABILITY, LOG_LOSS_EPSILON, check_one_label
+from gapsack.selection.metrics.dense_metrics import LEAST_PROBABILITY, LOG_LOSS_EPSILON, check_one_label
 from gapsack.selection.metrics.map_kernel import precision_sums_by_class
 from gapsack.selection.rows.pooled import blended_precision_sum
 

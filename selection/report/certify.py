@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from gapsack.selection.rows.build import kth_largest_of_rows
 from gapsack.selection.rows.pooled import blended_precision_sum
+from gapsack.selection.rows.row_kernels import kth_largest_of_rows
 from gapsack.selection.rows.rows import LOGIT_CLIP, LOGIT_SHIFT, build_rows, logit
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 
 
 @dataclass(frozen=True)
-class Member:
+class EnsembleMember:
     """One model of the ensemble."""
 
     name: str
@@ -74,7 +74,7 @@ class Ensemble:
         pool: the way to the pool of the members, from the folder of the file; None where nobody said.
     """
 
-    members: tuple[Member, ...]
+    members: tuple[EnsembleMember, ...]
     _: KW_ONLY
     blend: Literal["probability", "logit"] = "probability"
     total_bytes: int

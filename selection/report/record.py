@@ -15,7 +15,7 @@ import numpy as np
 from gapsack.selection.metrics.objectives import DEFAULT_K, Gap
 from gapsack.selection.report.bootstrap import Sample, Voters, bootstrap
 from gapsack.selection.report.certify import Certificate, certify
-from gapsack.selection.report.ensemble import Ensemble, Member
+from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ class Contender:
     """
 
     subset: tuple[int, ...]
-    members: tuple[Member, ...]
+    members: tuple[EnsembleMember, ...]
     voters: Voters
     size_bytes: int
     tuning_score: float

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import expit
 
-from gapsack.selection.rows.build import compact_rows, near_rows, union_counts, union_fill
+from gapsack.selection.rows.row_kernels import compact_rows, near_rows, union_counts, union_fill
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

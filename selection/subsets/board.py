@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapsack.selection.blend.evaluate import Effort, Scored, Task
-from gapsack.selection.blend.runner import Progress
+from gapsack.selection.blend.evaluate import BlendTask, Effort, Scored
+from gapsack.selection.blend.runner import SearchProgress
 from gapsack.selection.blend.weights import on_simplex
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Board:
     space: Space
     runner: Runner
     blend: Blend = "probability"
-    report: Callable[[Progress], None] | None = None
+    report: Callable[[SearchProgress], None] | None = None
     levels: dict[Effort, dict[Subset, Entry]] = field(default_factory=dict)
     best: Entry | None = None
     losses: dict[Subset, float] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Board:
         fresh = [subset for subset in dict.fromkeys(subsets) if subset not in known]
         if fresh:
             tasks = [
-                Task(
+                BlendTask(
                     self.space.columns_of(subset),
                     effort,
                     self._blend_of(subset, effort),
@@ -98,7 +98,9 @@ class Board:
 
     def evaluate_at(self, points: Sequence[tuple[Subset, tuple[float, ...]]]) -> list[Entry]:
         """Entries of subsets at given weights."""
-        tasks = [Task(self.space.columns_of(subset), "fixed", self.blend, (weights,)) for subset, weights in points]
+        tasks = [
+            BlendTask(self.space.columns_of(subset), "fixed", self.blend, (weights,)) for subset, weights in points
+        ]
         scored = self.runner.map(tasks)
         entries = [Entry(subset, each) for (subset, _), each in zip(points, scored, strict=True)]
         for entry in entries:
@@ -108,7 +110,7 @@ class Board:
     def evaluate_first(self, subset: Subset) -> None:
         """Evaluate one subset with least-squares weights even when asked to stop, so that there is a best."""
         columns = self.space.columns_of(subset)
-        entry = Entry(subset, self.runner.evaluator(Task(columns, "cheap", self.blend)))
+        entry = Entry(subset, self.runner.evaluator(BlendTask(columns, "cheap", self.blend)))
         if self.blend == self._blend_of(subset, "cheap"):
             self.level("cheap")[subset] = entry
         self.consider(entry)
@@ -175,7 +177,8 @@ class Board:
         if self.report is None:
             return
         if self.best is None:
-            self.report(Progress(stage, done, total))
+            self.report(SearchProgress(stage, done, total))
             return
         members = tuple(self.space.items[number].name for number in self.best.subset)
-        self.report(Progress(stage, done, total, self.best.score, members, self.space.size_bytes(self.best.subset)))
+        size_bytes = self.space.size_bytes(self.best.subset)
+        self.report(SearchProgress(stage, done, total, self.best.score, members, size_bytes))

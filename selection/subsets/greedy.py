@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gapsack.selection.blend.evaluate import Task
+from gapsack.selection.blend.evaluate import BlendTask
 from gapsack.selection.blend.weights import MANY
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from gapsack.selection.subsets.board import Board
     from gapsack.selection.subsets.space import Subset
 
-Rule = Literal["score", "rate"]
+GreedyRule = Literal["score", "rate"]
 MAX_ROUNDS = 40
 MAX_CHOICES = 40  # joiners that a round scores in a large pool: those of the lowest squared error
 
 
-def greedy(board: Board, rule: Rule) -> Subset:
+def greedy(board: Board, rule: GreedyRule) -> Subset:
     """Greedy selection with replacement; the subset found, its average weights kept as a start on the board.
 
     Args:
@@ -95,7 +95,7 @@ def _voted(votes: dict[int, int], number: int) -> dict[int, int]:
     return {**votes, number: votes.get(number, 0) + 1}
 
 
-def _task(board: Board, votes: dict[int, int]) -> Task:
+def _task(board: Board, votes: dict[int, int]) -> BlendTask:
     subset = tuple(sorted(votes))
     total = sum(votes.values())
-    return Task(board.space.columns_of(subset), "fixed", starts=(tuple(votes[n] / total for n in subset),))
+    return BlendTask(board.space.columns_of(subset), "fixed", starts=(tuple(votes[n] / total for n in subset),))

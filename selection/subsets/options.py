@@ -11,7 +11,7 @@ from gapsack.selection.errors import InputError
 if TYPE_CHECKING:
     from dataclasses import Field
 
-    from gapsack.selection.blend.runner import Executor, Progress
+    from gapsack.selection.blend.runner import Executor, SearchProgress
     from gapsack.selection.metrics.objectives import UserMetric
     from gapsack.selection.subsets.space import Constraints
 
@@ -116,8 +116,8 @@ class Options:
     resamples: int = field(default=1000, metadata=_told("Bootstrap draws.", least=2))
     executor: Executor | None = None
     """Runs evaluations elsewhere (``selection.blend.runner.Executor``); replaces the threads."""
-    progress: Callable[[Progress], None] | None = None
-    """Called with a ``selection.blend.runner.Progress`` after each batch."""
+    progress: Callable[[SearchProgress], None] | None = None
+    """Called with a ``selection.blend.runner.SearchProgress`` after each batch."""
     should_stop: Callable[[], bool] | None = None
     """Asked between batches; once it returns true, the best so far is returned, marked as such."""
 

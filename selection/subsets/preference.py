@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapsack.selection.blend.evaluate import Task
+from gapsack.selection.blend.evaluate import BlendTask
 from gapsack.selection.blend.runner import Stopped
 from gapsack.selection.blend.weights import on_simplex
 from gapsack.selection.metrics.objectives import Gap
@@ -46,7 +46,7 @@ def without_idle(board: Board, entry: Entry) -> Entry:
     if min(weights) > 0.0:
         return Entry(subset, replace(entry.scored, columns=columns, weights=weights))
     raised = on_simplex(np.maximum(weights, LEAST_WEIGHT))
-    task = Task(columns, "fixed", entry.scored.blend, (tuple(float(weight) for weight in raised),))
+    task = BlendTask(columns, "fixed", entry.scored.blend, (tuple(float(weight) for weight in raised),))
     return Entry(subset, board.runner.evaluator(task))
 
 

@@ -90,7 +90,7 @@ def build(
 ) -> None:
     """Build the ensemble as one TensorFlow graph, weights inside, within the budget on disk."""
     from gapsack.sweep.cli.show.pools import print_graph
-    from gapsack.sweep.graphs.build import Writing, build_and_track, default_folder
+    from gapsack.sweep.graphs.build_and_track import Writing, build_and_track, default_folder
     from gapsack.sweep.runs.sources import find_ensemble
 
     found = find_ensemble(ensemble)

@@ -35,38 +35,38 @@ _PATHS = (
 LONGEST_SHOWN = 200
 
 
-class Problem(NamedTuple):
+class ToldProblem(NamedTuple):
     """What a person is told, and the exit code."""
 
     sentence: str
     code: int
 
 
-def problem_of(error: Exception) -> Problem | None:
+def problem_of(error: Exception) -> ToldProblem | None:
     """What to tell of an error; None for what the command line has words of its own for: usage, a reader that left."""
     if isinstance(error, InputError):
-        return Problem(f"Error: {error}", BAD_INPUT)
+        return ToldProblem(f"Error: {error}", BAD_INPUT)
     if isinstance(error, GapsackError):
-        return Problem(f"Failed: {error}", FAILED)
+        return ToldProblem(f"Failed: {error}", FAILED)
     if _is_the_command_lines(error):
         return None
     if isinstance(error, OSError):
         return _of_system(error)
     if isinstance(error, MemoryError):
         detail = f": {error}" if str(error) else ""
-        return Problem(f"Failed: expected more memory than this machine has left{detail}", FAILED)
-    return Problem(f"{OWN_FAULT}, {_described(error)}; with --debug the same command shows where", FAILED)
+        return ToldProblem(f"Failed: expected more memory than this machine has left{detail}", FAILED)
+    return ToldProblem(f"{OWN_FAULT}, {_described(error)}; with --debug the same command shows where", FAILED)
 
 
-def _of_system(error: OSError) -> Problem | None:
+def _of_system(error: OSError) -> ToldProblem | None:
     if error.errno == errno.EPIPE:
         return None
     reason = error.strerror or _described(error)
     if error.errno in _PATHS:
         where = "" if error.filename is None else f" {_shortened(str(error.filename))}"
-        return Problem(f"Error: expected a path that can be used, got{where}: {reason}", BAD_INPUT)
+        return ToldProblem(f"Error: expected a path that can be used, got{where}: {reason}", BAD_INPUT)
     where = "" if error.filename is None else f", with {_shortened(str(error.filename))}"
-    return Problem(f"Failed: expected the system to do its part, got: {reason}{where}", FAILED)
+    return ToldProblem(f"Failed: expected the system to do its part, got: {reason}{where}", FAILED)
 
 
 def _is_the_command_lines(error: Exception) -> bool:

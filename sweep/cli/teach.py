@@ -32,8 +32,8 @@ def teach(
     from gapsack.sweep.data.files import expand
     from gapsack.sweep.graphs.packing import graph_task
     from gapsack.sweep.runs.sources import find_graph
-    from gapsack.sweep.teaching.store import TeacherFolder
     from gapsack.sweep.teaching.teach import Lesson
+    from gapsack.sweep.teaching.teacher_folder import TeacherFolder
 
     source = find_graph(graph)
     dataset = dataset_of(graph_task(source.path).to_dict())

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from gapsack.selection.blend.evaluate import Evaluator, Scored, Task
+from gapsack.selection.blend.evaluate import BlendTask, Evaluator, Scored
 from gapsack.selection.blend.runner import Executor
 from gapsack.sweep.grid.schema import Resources
 
@@ -43,14 +43,14 @@ def ray_executor(address: str | None) -> Iterator[Executor | None]:
         import ray
 
         @ray.remote
-        def evaluate(name: str, kept: list[Any], tasks: Sequence[Task]) -> list[Scored]:
+        def evaluate(name: str, kept: list[Any], tasks: Sequence[BlendTask]) -> list[Scored]:
             from gapsack.sweep.cluster.executor import answered
 
             return answered(name, kept, tasks)
 
         shipped: dict[int, tuple[Evaluator, str, object]] = {}
 
-        def run(evaluator: Evaluator, tasks: Sequence[Task]) -> Iterator[Scored]:
+        def run(evaluator: Evaluator, tasks: Sequence[BlendTask]) -> Iterator[Scored]:
             # The evaluator holds the videos' arrays; it is the same object from call to call, and travels once.
             kept = shipped.get(id(evaluator))
             if kept is None or kept[0] is not evaluator:
@@ -68,7 +68,7 @@ def tasks_a_call(tasks: int, cpus: int) -> int:
     return min(max(tasks // (CALLS_A_CPU * max(cpus, 1)), 1), TASKS_A_CALL)
 
 
-def answered(name: str, kept: list[Any], tasks: Sequence[Task]) -> list[Scored]:
+def answered(name: str, kept: list[Any], tasks: Sequence[BlendTask]) -> list[Scored]:
     """Evaluate tasks in a worker process.
 
     Args:

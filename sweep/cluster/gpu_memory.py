@@ -8,7 +8,7 @@ from typing import Any
 
 from gapsack.models import registry
 from gapsack.selection.errors import InputError
-from gapsack.sweep.grid.arrays import ArrayData
+from gapsack.sweep.grid.array_data import ArrayData
 from gapsack.sweep.grid.schema import Data, Training
 
 FLOAT_BYTES = 4

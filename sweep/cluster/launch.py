@@ -22,7 +22,7 @@ from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.teaching.tutor import with_digest
 from gapsack.sweep.tracking.backlog import Losses
-from gapsack.sweep.tracking.store import Outcome
+from gapsack.sweep.tracking.store import RunOutcome
 from gapsack.sweep.tracking.tracker import open_tracker
 from gapsack.sweep.trial.run import run_trial
 
@@ -100,7 +100,7 @@ def launch(
     return Launched(run, grid, tracker.uri, tracker.view, result, losses, stop.number)
 
 
-def _outcome(result: SweepResult | None) -> Outcome:
+def _outcome(result: SweepResult | None) -> RunOutcome:
     """How the sweep's MLflow run ends; None stands for an error or a second Ctrl-C."""
     if result is None or result.interrupted:
         return "KILLED"

@@ -11,7 +11,7 @@ from gapsack.sweep.runs.spec import SweepSpec
 
 
 @dataclass(frozen=True)
-class Job:
+class TuneJob:
     """What the Tune process is to do, once it is told to `Go`.
 
     Attributes:
@@ -41,7 +41,7 @@ class TrialStarted:
 
 
 @dataclass(frozen=True)
-class TrialProgress:
+class TrialReported:
     """What a running trial reported: `phase`, `step` of `steps`, and what was measured."""
 
     name: str
@@ -91,5 +91,5 @@ class Ended:
     """No trial runs, and none is to follow. The Tune process has nothing more to say, whatever becomes of it."""
 
 
-TrialMessage = TrialStarted | TrialProgress | TrialFinished | TrialFailed | TrialRetried | TrialInterrupted
+TrialMessage = TrialStarted | TrialReported | TrialFinished | TrialFailed | TrialRetried | TrialInterrupted
 Message = TrialMessage | Refused | Ended

@@ -17,7 +17,7 @@ from gapsack.sweep.cluster.messages import (
     TrialFinished,
     TrialInterrupted,
     TrialMessage,
-    TrialProgress,
+    TrialReported,
     TrialRetried,
     TrialStarted,
 )
@@ -43,7 +43,7 @@ class Outcomes(tune.Callback):
         if result.get("phase") == "start":
             self._tell(TrialStarted(spec.name, spec.point.hyperparameters))
         elif result.get("status") == "running":
-            self._tell(TrialProgress(spec.name, reported(result)))
+            self._tell(TrialReported(spec.name, reported(result)))
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
         """A trial whose function returned: done, failed for a reason that another attempt would meet again, stopped."""

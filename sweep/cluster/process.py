@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from gapsack.sweep.cluster import reaper
-from gapsack.sweep.cluster.messages import Ended, Go, Job, Message, Refused
+from gapsack.sweep.cluster.messages import Ended, Go, Message, Refused, TuneJob
 from gapsack.sweep.cluster.session import Session, reaped_session, session_variables
 from gapsack.sweep.runs.spec import SweepSpec
 
@@ -53,7 +53,7 @@ class TuneProcess:
         self.died = False
         self.log_is_named = False
 
-    def send(self, message: Job | Go) -> None:
+    def send(self, message: TuneJob | Go) -> None:
         """Tell it something."""
         with suppress(ConnectionError):  # it is dead, as the end of `messages` tells
             self._connection.send(message)
@@ -111,7 +111,7 @@ def tune_process(sweep: SweepSpec, trial: bytes, address: str | None, log: Path)
                 process = _start(session, address, theirs.fileno(), log)
             running = TuneProcess(process, ours, log)
             try:
-                running.send(Job(sweep, trial, session, address))
+                running.send(TuneJob(sweep, trial, session, address))
                 yield running
                 running.wait()
             finally:

@@ -13,8 +13,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from gapsack.sweep.grid.schema import Sampler, Space
-from gapsack.sweep.grid.space import space_points
+from gapsack.sweep.grid.schema import Distribution, Sampler
+from gapsack.sweep.grid.small_space import space_points
 
 Axes = Mapping[str, Any]
 Scores = tuple[float, float]
@@ -141,7 +141,7 @@ class SampledTrials(OptunaSearch):
             self._ot_study.tell(trial, list(scores))
 
 
-def distribution(space: Space) -> BaseDistribution:
+def distribution(space: Distribution) -> BaseDistribution:
     """A hyperparameter's space as Optuna has it."""
     if space.choices is not None:
         return CategoricalDistribution(space.choices)

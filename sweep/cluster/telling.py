@@ -13,7 +13,7 @@ from gapsack.sweep.cluster.messages import (
     TrialFinished,
     TrialInterrupted,
     TrialMessage,
-    TrialProgress,
+    TrialReported,
     TrialRetried,
     TrialStarted,
 )
@@ -52,7 +52,7 @@ class Telling:
                 self.running.add(name)
                 self._events.trial_started(name)
                 self._tracker.trial_started(name, hyperparameters)
-            case TrialProgress(name, metrics):
+            case TrialReported(name, metrics):
                 self._progress(name, metrics)
             case TrialFinished(name):
                 self._finished(name, TrialResult.read(self._sweep.run.trial(name).record))

@@ -23,7 +23,7 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.cluster.messages import Ended, Job
+from gapsack.sweep.cluster.messages import Ended, TuneJob
 from gapsack.sweep.cluster.outcomes import Outcomes
 from gapsack.sweep.cluster.ray import ray_session
 from gapsack.sweep.cluster.resources import TrialResources
@@ -37,7 +37,7 @@ from gapsack.sweep.runs.status import RunState, state_of
 WATCH_SECONDS = 3.0
 
 
-def run(job: Job, connection: Connection) -> None:
+def run(job: TuneJob, connection: Connection) -> None:
     """Start Ray, wait for the driver's word, train what is missing, and tell how it goes.
 
     Raises:

@@ -21,7 +21,7 @@ from gapsack.sweep.data.batch import Items
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.parts import part_of
 from gapsack.sweep.data.storage.files import is_local
-from gapsack.sweep.data.table import Columns, Table, read_table, refuse_repeated
+from gapsack.sweep.data.table import Columns, ItemTable, read_table, refuse_repeated
 from gapsack.sweep.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Arrays:
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
-        self._tables: dict[tuple[str, bool], Table] = {}
+        self._tables: dict[tuple[str, bool], ItemTable] = {}
 
     @classmethod
     def of_task(cls, task: Mapping[str, Any]) -> Arrays:
@@ -138,7 +138,7 @@ class Arrays:
         faults.check(complete=True)
         return _Items(self._columns, tables, rows)
 
-    def _table(self, file: str, *, labelled: bool) -> Table:
+    def _table(self, file: str, *, labelled: bool) -> ItemTable:
         if (file, labelled) not in self._tables:
             self._tables[file, labelled] = _shared(file, self._columns, labelled=labelled)
         return self._tables[file, labelled]
@@ -184,7 +184,7 @@ class ArrayBatches:
 class _Items:
     """Rows of several tables, in one order: those of the first, then those of the second."""
 
-    def __init__(self, columns: Columns, tables: Sequence[Table], rows: Sequence[NDArray[np.int64]]) -> None:
+    def __init__(self, columns: Columns, tables: Sequence[ItemTable], rows: Sequence[NDArray[np.int64]]) -> None:
         self._columns, self._tables = columns, tables
         self._table = np.repeat(np.arange(len(tables)), [len(own) for own in rows])
         self._row = np.concatenate(rows)
@@ -223,10 +223,10 @@ def _epoch(seed: int, epoch: int, items: int) -> NDArray[np.int64]:
     return np.random.default_rng((seed, epoch)).permutation(items)
 
 
-_TABLES: WeakValueDictionary[tuple[Any, ...], Table] = WeakValueDictionary()
+_TABLES: WeakValueDictionary[tuple[Any, ...], ItemTable] = WeakValueDictionary()
 
 
-def _shared(file: str, columns: Columns, *, labelled: bool) -> Table:
+def _shared(file: str, columns: Columns, *, labelled: bool) -> ItemTable:
     """The table of a file, which a data set of another stream may have read already."""
     if not is_local(file):
         return read_table(file, columns, labelled=labelled)

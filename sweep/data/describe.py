@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gapsack.sweep.data.npz import NpzFile, opened_npz
+from gapsack.sweep.data.array_files import NpzFile, opened_npz
 from gapsack.sweep.data.table import LABELS, RESERVED, Kind, is_input
 from gapsack.sweep.errors import DataError
 

@@ -8,7 +8,7 @@ from typing import Literal
 from gapsack.sweep.errors import ConfigError
 
 Level = Literal["frame", "video"]
-Part = Literal["id", "labels", "rgb", "audio"]
+RecordPart = Literal["id", "labels", "rgb", "audio"]
 
 _NAMES: dict[Level, dict[str, tuple[str, ...]]] = {
     # The edition of 2017 and AudioSet have video_id.
@@ -63,7 +63,7 @@ class Features:
         """1 for the uint8 of a frame, 4 for the float32 of a video-level mean."""
         return 1 if self.level == "frame" else 4
 
-    def names(self, part: Part) -> tuple[str, ...]:
+    def names(self, part: RecordPart) -> tuple[str, ...]:
         """What the feature of a part is called in the records, the first of these that is there."""
         given = dict(self.keys).get(part)
         return _NAMES[self.level][part] if given is None else (given,)

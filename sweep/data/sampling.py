@@ -22,7 +22,7 @@ def evaluation_frames(num_frames: int, sample_frames: int) -> NDArray[np.int64]:
     return (2 * np.arange(sample_frames, dtype=np.int64) + 1) * num_frames // (2 * sample_frames)
 
 
-class Choice(NamedTuple):
+class FrameChoice(NamedTuple):
     """How the frames of a batch's videos are chosen, before anybody knows how many each has.
 
     Chosen frames stand in order of time: that copies faster, and is what a model that sees it would want. `places`: how
@@ -39,20 +39,20 @@ class Choice(NamedTuple):
         return self.way == _ALL
 
 
-def at_random(videos: int, places: int, seed: tuple[int, ...]) -> Choice:
+def at_random(videos: int, places: int, seed: tuple[int, ...]) -> FrameChoice:
     """Drawn with replacement among each video's frames; repeatable."""
     draws = np.random.default_rng(seed).integers(0, 1 << 32, size=(videos, places), dtype=np.uint32)
-    return Choice(_RANDOM, places, draws)
+    return FrameChoice(_RANDOM, places, draws)
 
 
-def evenly(videos: int, places: int) -> Choice:
+def evenly(videos: int, places: int) -> FrameChoice:
     """`evaluation_frames` of each video."""
-    return Choice(_EVENLY, places, np.empty((videos, 0), np.uint32))
+    return FrameChoice(_EVENLY, places, np.empty((videos, 0), np.uint32))
 
 
-def all_frames(videos: int, places: int) -> Choice:
+def all_frames(videos: int, places: int) -> FrameChoice:
     """Every frame once; no video may have more than `places`, and those beyond its end stay empty."""
-    return Choice(_ALL, places, np.empty((videos, 0), np.uint32))
+    return FrameChoice(_ALL, places, np.empty((videos, 0), np.uint32))
 
 
 @jit()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from gapsack.sweep.data.array_files import NpzFile, opened_npz
 from gapsack.sweep.data.faults import Fault
-from gapsack.sweep.data.npz import NpzFile, opened_npz
 from gapsack.sweep.errors import DataError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Columns(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Table:
+class ItemTable:
     """Items of a file, in its order.
 
     Attributes:
@@ -71,7 +71,7 @@ class Table:
         return dense
 
 
-def read_table(path: str, columns: Columns, *, labelled: bool) -> Table:
+def read_table(path: str, columns: Columns, *, labelled: bool) -> ItemTable:
     """The items of an npz file; with `labelled` it must have labels, without it need not.
 
     Raises:
@@ -102,7 +102,7 @@ def read_table(path: str, columns: Columns, *, labelled: bool) -> Table:
     good = np.ones(count, np.bool_)
     good[list(faults)] = False
     kept = labels.astype(np.int64) if columns.labels == "multi_class" else labels == 1
-    return Table(inputs, kept, ids, good, tuple(faults[row] for row in sorted(faults)))
+    return ItemTable(inputs, kept, ids, good, tuple(faults[row] for row in sorted(faults)))
 
 
 def refuse_repeated(ids: NDArray[np.str_], where: str) -> None:

@@ -17,7 +17,7 @@ from gapsack.selection.files import read_json
 from gapsack.selection.pool.files import read_record
 from gapsack.selection.pool.origin import Buildable, SavedModelOrigin, read_origin
 from gapsack.selection.report.ensemble import Ensemble
-from gapsack.selection.report.ensemble import Member as Chosen
+from gapsack.selection.report.ensemble import EnsembleMember as Chosen
 from gapsack.selection.typed import read_typed
 
 DATA_FILE = f"{EXTRA_FOLDER}/data.json"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gapsack.selection.files import whole_text_file
 from gapsack.sweep.data.dataset import Examples
 from gapsack.sweep.errors import DataError
-from gapsack.sweep.measure.lists import predicted
+from gapsack.sweep.measure.labelled_lists import predicted
 
 if TYPE_CHECKING:
     from gapsack.models.graph import Predictor

@@ -17,11 +17,11 @@ from gapsack.sweep.data.files import expand
 from gapsack.sweep.data.parts import files_of
 from gapsack.sweep.graphs.packing import graph_task
 from gapsack.sweep.graphs.predict import write_predictions
-from gapsack.sweep.measure.lists import Evaluation, evaluate_graph
+from gapsack.sweep.measure.labelled_lists import Evaluation, evaluate_graph
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import file_list_summary
 from gapsack.sweep.runs.sources import Source
-from gapsack.sweep.tracking.ensembles import tracked_evaluation
+from gapsack.sweep.tracking.ensemble_runs import tracked_evaluation
 from gapsack.sweep.tracking.store import UsedData
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from gapsack.models.tasks import Task
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 from gapsack.sweep.errors import ConfigError
-from gapsack.sweep.grid.arrays import ArrayData
+from gapsack.sweep.grid.array_data import ArrayData
 from gapsack.sweep.grid.points import located_points, trial_points
 from gapsack.sweep.grid.problems import Problem, suggestion
-from gapsack.sweep.grid.schema import AUTO, DATA, FAMILY, Data, Grid, Model, Search, Space, Training
+from gapsack.sweep.grid.schema import AUTO, DATA, FAMILY, Data, Distribution, Grid, Model, Search, Training
 from gapsack.sweep.grid.section import KEEP_VARIABLES, Section
-from gapsack.sweep.grid.yaml12 import Location
+from gapsack.sweep.grid.yaml12 import Location, dotted
 
 S = TypeVar("S", bound=Section)
 
@@ -191,7 +191,7 @@ def _varied(model: Model, knowns: Mapping[str, _Known], search: Search) -> Itera
 
 def _keys(known: _Known, keys: list[str], location: Location) -> Iterator[Problem]:
     """Problems of a set of varied keys: those that are no trial's own, and required ones that lack."""
-    told = ".".join(known.place[:2]) if known.place[-1] == "options" else ".".join(map(str, known.place))
+    told = dotted(known.place)
     for key in keys:
         parameter = known.parameters.get(key)
         if key in known.options:
@@ -203,7 +203,7 @@ def _keys(known: _Known, keys: list[str], location: Location) -> Iterator[Proble
             yield Problem(location, f"expected a value for {parameter.name} ({parameter.description}), got none")
 
 
-def _space(known: _Known, key: str, space: Space, location: Location) -> Iterator[Problem]:
+def _space(known: _Known, key: str, space: Distribution, location: Location) -> Iterator[Problem]:
     if space.choices is not None:
         yield from _values(known, key, space.choices, (*location, "choices"))
         return

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from gapsack.models import sizes
 from gapsack.selection.units import mib
 from gapsack.sweep.grid.points import TrialPoint, trial_point, trial_points
-from gapsack.sweep.grid.schema import Grid, Space
+from gapsack.sweep.grid.schema import Distribution, Grid
 from gapsack.sweep.grid.section import Scalar
 
 MAX_CORNERS = 4096
@@ -79,7 +79,7 @@ def corners(grid: Grid) -> list[TrialPoint]:
     return [trial_point(grid, dict(zip(sampler.space, values, strict=True))) for values in combinations]
 
 
-def _ends(space: Space) -> Sequence[Scalar]:
+def _ends(space: Distribution) -> Sequence[Scalar]:
     """The values of one axis between which all others lie; all of them where they have no order."""
     if space.choices is None:
         assert space.low is not None

@@ -102,7 +102,7 @@ def shown(value: object) -> str:
 
 
 def _section_in(annotation: Any) -> type[BaseModel] | None:
-    """The section class in an annotation such as `Sampler | None` or `dict[str, Space]`."""
+    """The section class in an annotation such as `Sampler | None` or `dict[str, Distribution]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _section_in(part))), None)

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json
 from gapsack.sweep.errors import ConfigError
-from gapsack.sweep.grid.describe import described_data
+from gapsack.sweep.grid.data_folder import resolve_folder
+from gapsack.sweep.grid.described_data import described_data
 from gapsack.sweep.grid.family import family_problems, located_options
-from gapsack.sweep.grid.folder import resolve_folder
 from gapsack.sweep.grid.problems import Problem, schema_problems
 from gapsack.sweep.grid.schema import Grid, Training
 from gapsack.sweep.grid.section import KEEP_VARIABLES

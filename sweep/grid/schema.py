@@ -32,7 +32,7 @@ from gapsack.models.training.teaching import Teaching
 from gapsack.selection.units import MIB
 from gapsack.sweep.data.dataset import Dataset, dataset_of
 from gapsack.sweep.data.files import Split, expand, split_holdout
-from gapsack.sweep.grid.arrays import ArrayData
+from gapsack.sweep.grid.array_data import ArrayData
 from gapsack.sweep.grid.section import DataFiles, DataPath, Patterns, Scalar, Section
 
 FAMILY = "family"
@@ -199,7 +199,7 @@ class Model(Section):
         return self.families[family] if self.families else self.options
 
 
-class Space(Section):
+class Distribution(Section):
     """What a sampler may choose for one hyperparameter: one of `choices`, or a number from `low` to `high`."""
 
     choices: Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)] | None = None
@@ -236,7 +236,7 @@ class Sampler(Section):
     kind: Literal["tpe", "random", "nsga2"] = "tpe"
     trials: PositiveInt
     seed: NonNegativeInt = 0
-    space: Annotated[dict[str, Space], Field(min_length=1)]
+    space: Annotated[dict[str, Distribution], Field(min_length=1)]
 
 
 class Search(Section):

@@ -13,7 +13,7 @@ from gapsack.models.tasks import Task
 from gapsack.sweep.data.dataset import dataset_of
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.measure.holdout import Measured
-from gapsack.sweep.measure.lists import gather_lists
+from gapsack.sweep.measure.labelled_lists import gather_lists
 
 
 @dataclass(frozen=True)

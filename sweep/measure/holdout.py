@@ -15,7 +15,7 @@ from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pool.lists import Labels, Predictions
 from gapsack.sweep.data.dataset import Dataset, Examples
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.measure.lists import LabelledLists
+from gapsack.sweep.measure.labelled_lists import LabelledLists
 
 GAP_K = 20
 
@@ -37,7 +37,7 @@ class Watch(Protocol):
         """All was read, with these labels."""
 
 
-class Predictor(Protocol):
+class TopPredictor(Protocol):
     """What predicts: a `models.training.Trainer`."""
 
     def predict_top(self, inputs: Mapping[str, NDArray[Any]], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -59,7 +59,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Holdout:
+class HoldoutSet:
     """The held-out files, read in the same order with the same frames each time; `tick` is called each batch.
 
     All must be whole but those that `allow_damaged` names.
@@ -74,7 +74,7 @@ class Holdout:
     allow_damaged: tuple[str, ...] = ()
     watch: Watch | None = None
 
-    def measure(self, predictor: Predictor, k: int = GAP_K) -> Measured:
+    def measure(self, predictor: TopPredictor, k: int = GAP_K) -> Measured:
         """Predict every video's `k` best classes (all of them where there are fewer).
 
         Raises:
@@ -98,7 +98,7 @@ class Holdout:
         return replace(seen, faults=faults.summary())
 
 
-def measured(batches: Iterable[Examples], predictor: Predictor, k: int, classes: int, tick: Tick) -> Measured:
+def measured(batches: Iterable[Examples], predictor: TopPredictor, k: int, classes: int, tick: Tick) -> Measured:
     """Predict the `k` best of `classes` classes, or all, of every video of `batches`; `tick` is called each batch.
 
     Raises:

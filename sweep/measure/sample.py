@@ -13,7 +13,7 @@ from gapsack.models.tasks import View
 from gapsack.sweep.data.batch import Items
 from gapsack.sweep.data.dataset import Dataset, Examples
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.measure.holdout import GAP_K, Measured, Predictor, Tick, measured, no_tick
+from gapsack.sweep.measure.holdout import GAP_K, Measured, Tick, TopPredictor, measured, no_tick
 from gapsack.sweep.runs.spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class TrainingSample:
                 )
                 left -= len(batch.video_ids)
 
-    def measure(self, predictor: Predictor, batch_size: int) -> Measured:
+    def measure(self, predictor: TopPredictor, batch_size: int) -> Measured:
         """The sample as a model sees it; as `Holdout.measure`."""
         return measured(self.batches(batch_size), predictor, GAP_K, self.dataset.classes, self.tick)
 

@@ -25,8 +25,8 @@ from gapsack.selection.units import mib
 from gapsack.sweep.measure.graphs import DataSet
 from gapsack.sweep.measure.holdout import Measured
 from gapsack.sweep.pools.predictions import split_named
-from gapsack.sweep.pools.sizes import path_bytes
 from gapsack.sweep.pools.staging import WEIGHTS_FOLDER, Staged, staging
+from gapsack.sweep.pools.typed_sizes import path_bytes
 
 EXACT = "float32"
 

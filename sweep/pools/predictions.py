@@ -12,8 +12,8 @@ from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.pool.candidate import check_name
 from gapsack.selection.pool.lists import Labels, Predictions
 from gapsack.sweep.pools.files import read_labels, read_predictions
-from gapsack.sweep.pools.sizes import parse_size_bytes
 from gapsack.sweep.pools.staging import staging
+from gapsack.sweep.pools.typed_sizes import parse_size_bytes
 
 
 def import_candidates(

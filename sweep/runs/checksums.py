@@ -171,7 +171,7 @@ def _crc_of_ends(path: str) -> int:
         return _crc(file, [(0, END_BYTES), (max(0, file.size_bytes - END_BYTES), file.size_bytes)])
 
 
-def _crc(file: storage.Source, spans: Iterable[tuple[int, int]]) -> int:
+def _crc(file: storage.OpenFile, spans: Iterable[tuple[int, int]]) -> int:
     block = np.empty(_BLOCK_BYTES, np.uint8)
     crc = 0
     for start, stop in spans:

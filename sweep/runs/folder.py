@@ -3,7 +3,7 @@
 <run>/
 ├── grid.yaml         the grid file as given
 ├── config.json       the same, resolved: every default, environment variables replaced, data folder absolute
-├── files.json        the training and the held-out files, see DataFiles
+├── files.json        the training and the held-out files, see RunFiles
 ├── checksums.txt     of those files, see runs.checksums
 ├── tracking.json     MLflow's run ids, so that a resumed sweep continues the same runs
 ├── lock              held while a driver lives (the operating system lets go of it when the driver dies)
@@ -47,7 +47,7 @@ class Failure(_Kept):
     details: str | None = None
 
 
-class DataFiles(_Kept):
+class RunFiles(_Kept):
     """files.json: the data files of a run, absolute or URLs."""
 
     train: tuple[str, ...]
@@ -221,7 +221,7 @@ class RunFolder:
             return []
         return [TrialFolder(path) for path in sorted(self.trials.iterdir()) if path.is_dir()]
 
-    def data_files(self) -> DataFiles | None:
+    def data_files(self) -> RunFiles | None:
         """The training and the held-out files; None where nothing says.
 
         Raises:
@@ -230,7 +230,7 @@ class RunFolder:
         if not self.files_file.exists():
             return None
         advice = "delete it, and the next sweep run writes it anew"
-        return read_typed(self.files_file, DataFiles, what="the lists of a run's data files", advice=advice)
+        return read_typed(self.files_file, RunFiles, what="the lists of a run's data files", advice=advice)
 
     def tracking_ids(self) -> TrackingIds | None:
         """Where the run is recorded; None where it is not.

@@ -26,8 +26,8 @@ from gapsack.selection.pool.lists import Predictions
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.typed import read_typed
 from gapsack.sweep.runs.curve import CurveRow
-from gapsack.sweep.runs.faults import DataFaults, data_faults
-from gapsack.sweep.runs.folder import DataFiles, RunFolder
+from gapsack.sweep.runs.data_faults import DataFaults, data_faults
+from gapsack.sweep.runs.folder import RunFiles, RunFolder
 from gapsack.sweep.runs.provenance import versions
 from gapsack.sweep.runs.status import RunState, TrialState, run_state
 
@@ -163,7 +163,7 @@ def _curve_point(row: CurveRow) -> CurvePoint:
     return CurvePoint(int(row["step"] or 0), row.get("loss"), row.get("gap"), row.get("learning_rate"))
 
 
-def _data_facts(state: RunState, files: DataFiles | None) -> DataFacts:
+def _data_facts(state: RunState, files: RunFiles | None) -> DataFacts:
     videos = [trial.record.videos for trial in state.done if trial.record is not None]
     return DataFacts(
         kind=state.grid.data.kind,

@@ -15,9 +15,9 @@ from gapsack.selection.files import read_json, replace_json
 from gapsack.sweep.data.dataset import Dataset
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.storage.files import file_bytes
-from gapsack.sweep.measure.lists import predicted
-from gapsack.sweep.teaching.lists import TaughtLists, joined, lists_of
-from gapsack.sweep.teaching.store import Manifest, TeacherFolder, digest_of
+from gapsack.sweep.measure.labelled_lists import predicted
+from gapsack.sweep.teaching.taught_lists import TaughtLists, joined, lists_of
+from gapsack.sweep.teaching.teacher_folder import Manifest, TeacherFolder, digest_of
 
 if TYPE_CHECKING:
     from gapsack.models.graph import Predictor

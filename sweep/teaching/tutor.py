@@ -13,7 +13,7 @@ from gapsack.models.training.teaching import TARGETS
 from gapsack.sweep.data.dataset import Examples
 from gapsack.sweep.errors import DataError
 from gapsack.sweep.grid.schema import Grid, Teacher
-from gapsack.sweep.teaching.store import TeacherFolder
+from gapsack.sweep.teaching.teacher_folder import TeacherFolder
 
 
 class Tutor:

@@ -16,7 +16,7 @@ from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.curve import COLUMNS, curve_rows
 from gapsack.sweep.runs.folder import TrialFolder
 from gapsack.sweep.runs.record import TrialResult
-from gapsack.sweep.tracking.store import Outcome, Point, TrainedModel, UsedData, metric_points
+from gapsack.sweep.tracking.store import MetricPoint, RunOutcome, TrainedModel, UsedData, metric_points
 
 RECORD_METRICS = (
     "gap",
@@ -56,9 +56,9 @@ class TrialContent:
         ended_milliseconds: The same.
     """
 
-    outcome: Outcome
+    outcome: RunOutcome
     params: dict[str, Any]
-    curve: tuple[Point, ...]
+    curve: tuple[MetricPoint, ...]
     tags: dict[str, str]
     files: tuple[Path, ...]
     data: tuple[UsedData, ...] = ()
@@ -118,13 +118,13 @@ def is_begun(trial: TrialFolder) -> bool:
     return any(path.exists() for path in _sources(trial))
 
 
-def expected_outcome(trial: TrialFolder) -> Outcome:
+def expected_outcome(trial: TrialFolder) -> RunOutcome:
     """How the run of a trial that does not run ends, by the files that there are."""
     status = trial.status(run_alive=False)
     return "FINISHED" if status == "done" else "FAILED" if status == "failed" else "KILLED"
 
 
-def curve_points(path: Path) -> list[Point]:
+def curve_points(path: Path) -> list[MetricPoint]:
     """The rows of a curve as points, measured when the curve's seconds say; what is not finite is left out."""
     rows = curve_rows(path)
     if not rows:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 from numpy.typing import NDArray
 
-Outcome = Literal["FINISHED", "FAILED", "KILLED"]
+RunOutcome = Literal["FINISHED", "FAILED", "KILLED"]
 """How a run ends, in MLflow's words; until then it is RUNNING."""
 
 
@@ -22,7 +22,7 @@ KIND_TAG = "gapsack.kind"
 
 
 @dataclass(frozen=True)
-class Point:
+class MetricPoint:
     """A metric's value at a step, and when it was measured (milliseconds since 1970)."""
 
     key: str
@@ -57,7 +57,7 @@ class TrainedModel:
     kind: str
     params: Mapping[str, Any]
     tags: Mapping[str, str]
-    figures: tuple[Point, ...]
+    figures: tuple[MetricPoint, ...]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class RunContent:
     """What a store has of a run: that which need not be sent again.
 
     Attributes:
-        status: RUNNING, or an `Outcome`.
+        status: RUNNING, or an `RunOutcome`.
         params: As text.
         tags: The same.
         latest: Of each metric the value at the highest step; of several there, the last one.
@@ -147,7 +147,7 @@ class TrackerStore(Protocol):
         self,
         run_id: str,
         *,
-        points: Sequence[Point] = (),
+        points: Sequence[MetricPoint] = (),
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -172,7 +172,7 @@ class TrackerStore(Protocol):
             InputError: it is to be registered, and the store has no register of models.
         """
 
-    def end(self, run_id: str, outcome: Outcome, *, milliseconds: int | None = None) -> None:
+    def end(self, run_id: str, outcome: RunOutcome, *, milliseconds: int | None = None) -> None:
         """Set the run's final status, reached at `milliseconds` (now if omitted)."""
 
 
@@ -181,10 +181,10 @@ def now_milliseconds() -> int:
     return int(time.time() * 1000)
 
 
-def metric_points(metrics: Mapping[str, float], *, step: int = 0, milliseconds: int | None = None) -> list[Point]:
+def metric_points(metrics: Mapping[str, float], *, step: int = 0, milliseconds: int | None = None) -> list[MetricPoint]:
     """Metrics of one step as points."""
     at = now_milliseconds() if milliseconds is None else milliseconds
-    return [Point(key, float(value), step, at) for key, value in metrics.items()]
+    return [MetricPoint(key, float(value), step, at) for key, value in metrics.items()]
 
 
 def first_line(error: BaseException) -> str:

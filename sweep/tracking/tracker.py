@@ -36,9 +36,9 @@ from gapsack.sweep.tracking.results import done_gaps, send_results, source_tags,
 from gapsack.sweep.tracking.store import (
     KIND_TAG,
     ChildRun,
-    Outcome,
-    Point,
+    MetricPoint,
     RunContent,
+    RunOutcome,
     TrackerStore,
     UsedData,
     first_line,
@@ -77,7 +77,7 @@ class Tracker:
     def trial_failed(self, name: str, reason: str) -> None:
         """The trial failed for good."""
 
-    def close(self, outcome: Outcome, *, patience_seconds: float = PATIENCE_SECONDS) -> Losses | None:
+    def close(self, outcome: RunOutcome, *, patience_seconds: float = PATIENCE_SECONDS) -> Losses | None:
         """The sweep has ended so, and no trial runs; what could not be written, if anything."""
         return None
 
@@ -202,7 +202,7 @@ class StoreTracker(Tracker):
         content = partial(trial_content, self._run.trial(name), self._grid, reason=reason)
         self._backlog.add(lambda: self._settle(name, content()), name, mends=True)
 
-    def close(self, outcome: Outcome, *, patience_seconds: float = PATIENCE_SECONDS) -> Losses | None:
+    def close(self, outcome: RunOutcome, *, patience_seconds: float = PATIENCE_SECONDS) -> Losses | None:
         """Send what the store lacks and end the runs: trials that are not over are KILLED, the sweep ends as `outcome`.
 
         Returns what could not be written, if anything; the next `start_sweep` sends that.
@@ -327,7 +327,7 @@ class StoreTracker(Tracker):
             self._store.log(run_id, params=lacking)
             has.params.update({key: str(value) for key, value in lacking.items()})
 
-    def _send_points(self, name: str, points: Iterable[Point]) -> None:
+    def _send_points(self, name: str, points: Iterable[MetricPoint]) -> None:
         run_id, has = self._run_of(name)
         lacking = [point for point in points if point.place not in has.places]
         if lacking:

@@ -23,7 +23,7 @@ Range = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Averaging:
+class AveragingResult:
     """What the search found.
 
     Attributes:
@@ -76,7 +76,7 @@ class RangeSearch:
     remembered: Mapping[Range, float] = field(default_factory=dict)
     on_score: Callable[[Range, float], None] = lambda _range, _score: None
 
-    def run(self) -> Averaging:
+    def run(self) -> AveragingResult:
         """Search; at least one checkpoint is scored, whatever the limit."""
         self._left = self.max_evaluations
         self._score_singles()
@@ -87,7 +87,7 @@ class RangeSearch:
         ranges = {steps: gap for steps, gap in self.scores.items() if steps[0] < steps[1]}
         single = max(singles, key=lambda steps: (singles[steps], steps[0]))
         best = max(ranges, key=lambda steps: (ranges[steps], steps[1] - steps[0]), default=None)
-        return Averaging(single[0], singles[single], best, None if best is None else ranges[best], self.scores)
+        return AveragingResult(single[0], singles[single], best, None if best is None else ranges[best], self.scores)
 
     def _score_singles(self) -> None:
         """Single checkpoints that training did not evaluate: evenly spaced ones, for a quarter of the evaluations."""

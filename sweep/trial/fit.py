@@ -14,11 +14,11 @@ from gapsack.models.tasks import View
 from gapsack.sweep.data.dataset import Dataset
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.grid.schema import Training
-from gapsack.sweep.measure.holdout import Holdout
+from gapsack.sweep.measure.holdout import HoldoutSet
 from gapsack.sweep.runs.curve import CurveFile, CurveRow
-from gapsack.sweep.trial.checkpoints import Checkpoints, Progress
 from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.pace import Lap, Pace
+from gapsack.sweep.trial.trial_checkpoints import Checkpoints, TrialProgress
 
 if TYPE_CHECKING:
     from gapsack.models.training import Trainer
@@ -44,18 +44,18 @@ class Fit:
     dataset: Dataset
     view: View
     faults: Faults
-    holdout: Holdout
+    holdout: HoldoutSet
     checkpoints: Checkpoints
     curve: CurveFile
     control: Control
     tutor: Tutor | None = None
 
     def __post_init__(self) -> None:
-        self.progress = Progress()
+        self.progress = TrialProgress()
         self._pace = Pace()
         self._lap = Lap()  # what led to the last row of the curve
 
-    def run(self) -> Progress:
+    def run(self) -> TrialProgress:
         """Train to the last step; what was done before is not done again.
 
         Raises:

@@ -17,14 +17,14 @@ from gapsack.selection.pool import Candidate, write_candidate, write_labels
 from gapsack.selection.pool.lists import Predictions
 from gapsack.selection.pool.origin import TrialOrigin
 from gapsack.sweep.grid.schema import AUTO
-from gapsack.sweep.measure.holdout import Holdout, Measured
+from gapsack.sweep.measure.holdout import HoldoutSet, Measured
 from gapsack.sweep.measure.sample import TrainingSample
 from gapsack.sweep.runs.damage import digests
 from gapsack.sweep.runs.record import FileDigest
 from gapsack.sweep.runs.same_videos import refuse_other_videos
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.trial.control import Control
-from gapsack.sweep.trial.sensitivity import Sensitivity, choose_recipe
+from gapsack.sweep.trial.sensitivity import SensitivityResult, choose_recipe
 
 if TYPE_CHECKING:
     from gapsack.models.calibration import Calibration
@@ -52,14 +52,14 @@ class Published:
     gap_by_precision: dict[str, float]
     left_out: dict[str, str]
     files: dict[str, FileDigest]
-    sensitivity: Sensitivity | None = None
+    sensitivity: SensitivityResult | None = None
 
 
 def publish(
     spec: TrialSpec,
     trainer: Trainer,
     weights: Weights,
-    holdout: Holdout,
+    holdout: HoldoutSet,
     scores: Mapping[str, float | None],
     *,
     control: Control,
@@ -111,7 +111,7 @@ class _Storing:
         tensors = sizes.tensors(self.spec.point.family, self.spec.point.hyperparameters)
         self.trainer.load_weights(precisions.roundtrip(self.weights, precision, tensors, calibration=self.calibration))
 
-    def sensitivity(self) -> Sensitivity:
+    def sensitivity(self) -> SensitivityResult:
         """The mixed precision that training videos suggest; InputError where none is good enough."""
         training, point = self.spec.grid.training, self.spec.point
         sample = TrainingSample.of(self.spec, training.sensitivity.videos, self.control.tick)

@@ -13,15 +13,15 @@ from gapsack.sweep.runs.damage import is_whole
 from gapsack.sweep.runs.provenance import file_list_summary, trial_environment
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
-from gapsack.sweep.trial.averaging import Averaging
-from gapsack.sweep.trial.checkpoints import Progress
+from gapsack.sweep.trial.averaging import AveragingResult
 from gapsack.sweep.trial.publish import Published
+from gapsack.sweep.trial.trial_checkpoints import TrialProgress
 
 
 def trial_record(
     spec: TrialSpec,
-    progress: Progress,
-    averaging: Averaging,
+    progress: TrialProgress,
+    averaging: AveragingResult,
     published: Published,
     faults: Faults,
     *,

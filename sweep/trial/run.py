@@ -9,17 +9,17 @@ from gapsack.models.checkpoints import read_weights
 from gapsack.models.errors import TrainingError
 from gapsack.selection.files import remove_temporary_files
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.measure.holdout import Holdout
+from gapsack.sweep.measure.holdout import HoldoutSet
 from gapsack.sweep.runs.curve import CurveFile
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.teaching.tutor import Tutor
-from gapsack.sweep.trial.averaging import Averaging, Range, RangeSearch, Weights, average
-from gapsack.sweep.trial.checkpoints import Checkpoints, Progress
+from gapsack.sweep.trial.averaging import AveragingResult, Range, RangeSearch, Weights, average
 from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.fit import Fit
 from gapsack.sweep.trial.publish import publish
 from gapsack.sweep.trial.record import earlier_record, record_again, trial_record
+from gapsack.sweep.trial.trial_checkpoints import Checkpoints, TrialProgress
 from gapsack.sweep.trial.watch import DataWatch
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class _Trial:
         self._checkpoints = checkpoints
         self._control = control
         self._watch = DataWatch(spec)
-        self._holdout = Holdout(
+        self._holdout = HoldoutSet(
             spec.holdout_files,
             data.dataset,
             batch_size=training.batch_size,
@@ -92,7 +92,7 @@ class _Trial:
         published = publish(self._spec, self._trainer, weights, self._holdout, scores, control=self._control)
         return record_again(self._spec, earlier, published)
 
-    def _fit(self) -> Progress:
+    def _fit(self) -> TrialProgress:
         return Fit(
             trainer=self._trainer,
             training=self._spec.grid.training,
@@ -107,7 +107,7 @@ class _Trial:
             tutor=self._tutor,
         ).run()
 
-    def _search(self, progress: Progress) -> Averaging:
+    def _search(self, progress: TrialProgress) -> AveragingResult:
         """Search for the checkpoints to average; with averaging off, the last checkpoint is what counts.
 
         Of a pruned training, only checkpoints that share the final zeros count: earlier ones are denser, and would fill

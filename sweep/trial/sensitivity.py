@@ -28,7 +28,7 @@ ATTEMPTS = 8
 
 
 @dataclass(frozen=True)
-class Sensitivity:
+class SensitivityResult:
     """What was measured, and the recipe that follows.
 
     Attributes:
@@ -48,7 +48,7 @@ class Sensitivity:
 
 def choose_recipe(
     groups: Sequence[str], gap: Callable[[str], float], size_bytes: Callable[[str], int], max_gap_loss: float
-) -> Sensitivity:
+) -> SensitivityResult:
     """The smallest mixed precision that loses at most `max_gap_loss`; ties go to the smaller expected loss.
 
     Args:
@@ -78,7 +78,7 @@ def choose_recipe(
             break
         tried[recipe] = exact - gap(recipe)
         if tried[recipe] <= max_gap_loss:
-            return Sensitivity(recipe, tried[recipe], by_group)
+            return SensitivityResult(recipe, tried[recipe], by_group)
         allowance /= 2
     losses = ", ".join(f"{recipe} {loss:.5f}" for recipe, loss in tried.items())
     raise InputError(f"expected a mixed precision that loses at most {max_gap_loss:g} GAP, got losses of {losses}")

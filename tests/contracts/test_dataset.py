@@ -27,7 +27,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from gapsack.models.tasks import Input, Task, View, names
-from gapsack.models.tasks.dense import Dense
+from gapsack.models.tasks.dense import DenseTask
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 from gapsack.sweep.data.dataset import Dataset, Examples, dataset_of
@@ -380,10 +380,10 @@ def damage_a_record(task: YouTube8M, files: Sequence[str]) -> str:
     return str(known)
 
 
-DENSE: dict[str, Dense] = {
-    "multi_class": Dense((("image", (3, 2)), ("speed", ())), CLASSES, "multi_class"),
-    "multi_label": Dense((("x", (5,)),), CLASSES, "multi_label"),
-    "binary": Dense((("x", (5,)),), 1, "binary"),
+DENSE: dict[str, DenseTask] = {
+    "multi_class": DenseTask((("image", (3, 2)), ("speed", ())), CLASSES, "multi_class"),
+    "multi_label": DenseTask((("x", (5,)),), CLASSES, "multi_label"),
+    "binary": DenseTask((("x", (5,)),), 1, "binary"),
 }
 
 

@@ -32,7 +32,7 @@ from gapsack.models import checkpoints, precisions, registry, sizes
 from gapsack.models.family import Family
 from gapsack.models.graph import Graph, Member, build_graph, reserve_bytes
 from gapsack.models.tasks import Task, View
-from gapsack.models.tasks.dense import Dense
+from gapsack.models.tasks.dense import DenseTask
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.models.tensors import Tensor, groups_of
 from gapsack.models.training import Recipe, Trainer
@@ -422,7 +422,7 @@ CASES = {
     ),
     "keras_model-dense": FamilyCase(
         "keras_model",
-        Dense((("image", (4, 5)), ("speed", (3,))), classes=6),
+        DenseTask((("image", (4, 5)), ("speed", (3,))), classes=6),
         {"builder": "builders.py:arrays"},
         initial_weights_agree=False,
     ),

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from gapsack.models import tasks
 from gapsack.models.tasks import Input, Task, View, task_from_dict
-from gapsack.models.tasks.dense import Dense
+from gapsack.models.tasks.dense import DenseTask
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 
@@ -198,9 +198,9 @@ CASES: dict[str, Task] = {
     "frames": YouTube8M("frame", classes=9, rgb=8, audio=4),
     "few frames": YouTube8M("frame", classes=9, rgb=8, audio=0, max_frames=5),
     "videos": YouTube8M("video", classes=9, rgb=8, audio=4),
-    "multi_class": Dense((("image", (4, 5)), ("speed", (3,))), classes=6),
-    "multi_label": Dense((("x", (7,)),), classes=4, labels="multi_label"),
-    "binary": Dense((("x", (7,)),), classes=1, labels="binary"),
+    "multi_class": DenseTask((("image", (4, 5)), ("speed", (3,))), classes=6),
+    "multi_label": DenseTask((("x", (7,)),), classes=4, labels="multi_label"),
+    "binary": DenseTask((("x", (7,)),), classes=1, labels="binary"),
 }
 
 

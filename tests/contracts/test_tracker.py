@@ -30,10 +30,10 @@ from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
 from gapsack.sweep.runs.record import TrialResult
-from gapsack.sweep.tracking.ensembles import ensemble_run, tracked_ensemble, tracked_evaluation
+from gapsack.sweep.tracking.ensemble_runs import ensemble_run, tracked_ensemble, tracked_evaluation
 from gapsack.sweep.tracking.place import TrackingRecord
 from gapsack.sweep.tracking.results import track_results
-from gapsack.sweep.tracking.store import Point, TrackerStore, UsedData, metric_points
+from gapsack.sweep.tracking.store import MetricPoint, TrackerStore, UsedData, metric_points
 from gapsack.sweep.tracking.stores import open_store
 from gapsack.sweep.tracking.tracker import StoreTracker
 
@@ -235,7 +235,7 @@ class TrackerContract:
 
     def test_what_is_logged_is_there_however_much_it_is(self, kept: Kept, store: TrackerStore) -> None:
         run_id = store.create_run("a run", {})
-        points = [Point("loss", 1 / (step + 1), step, 1_700_000_000_000 + step) for step in range(900)]
+        points = [MetricPoint("loss", 1 / (step + 1), step, 1_700_000_000_000 + step) for step in range(900)]
         params, tags = {f"p{number}": number for number in range(130)}, {f"t{number}": "x" for number in range(130)}
         store.log(run_id, points=points, params=params, tags=tags)
         store.log(run_id, tags={"t0": "y"})

@@ -5,7 +5,7 @@ import pytest
 from gapsack.dashboards.ensemble import chosen_ensemble, ensemble_info, metric_text
 from gapsack.dashboards.records import SweepRecords
 from gapsack.selection.errors import InputError
-from gapsack.selection.report.ensemble import Ensemble, Member
+from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
 
 MIB = 2**20
 
@@ -68,7 +68,7 @@ def test_metrics_are_named_as_people_write_them(metric: str, text: str) -> None:
 def test_what_the_search_writes_is_what_is_read() -> None:
     difference = {"difference": 0.01, "interval": [0.005, 0.015], "standard_error": 0.002, "within_noise": False}
     written = Ensemble(
-        members=(Member("a", "float16", 0.7, 3 * MIB), Member("b", "int8", 0.3, MIB)),
+        members=(EnsembleMember("a", "float16", 0.7, 3 * MIB), EnsembleMember("b", "int8", 0.3, MIB)),
         blend="logit",
         total_bytes=4 * MIB,
         reserve_bytes=MIB,

@@ -17,7 +17,7 @@ from gapsack.dashboards.figures.catalogue import FIGURES
 from gapsack.dashboards.records import SweepRecords, TrialRecord
 from gapsack.dashboards.report import write_report
 from gapsack.selection.errors import InputError
-from gapsack.selection.report.ensemble import Ensemble, Member
+from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
 
 CHROME = shutil.which("chromium") or shutil.which("google-chrome")
 VOID = {"meta", "br", "input"}
@@ -131,7 +131,7 @@ def test_every_colour_of_a_figure_has_a_dark_one(records: SweepRecords, tmp_path
 def test_a_failed_write_leaves_the_old_report(records: SweepRecords, tmp_path: Path) -> None:
     path = write_report(tmp_path / "report.html", records)
     before = path.read_bytes()
-    bare = Ensemble(members=(Member("a", "int8", 1.0, 0),), total_bytes=0, budget_bytes=1)
+    bare = Ensemble(members=(EnsembleMember("a", "int8", 1.0, 0),), total_bytes=0, budget_bytes=1)
     with pytest.raises(InputError, match="members"):
         write_report(path, replace(records, ensembles=(bare,)))
     assert path.read_bytes() == before

@@ -25,19 +25,19 @@ import pytest
 from typer.testing import CliRunner
 
 from gapsack.models.graph import GraphInfo
-from gapsack.models.tasks.dense import Dense
+from gapsack.models.tasks.dense import DenseTask
 from gapsack.selection.errors import GapsackError, InputError
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.cli.choose import app
 from gapsack.sweep.cli.runs import app as sweep_app
 from gapsack.sweep.graphs import build as building
-from gapsack.sweep.graphs.build import Writing, build_and_track
+from gapsack.sweep.graphs.build_and_track import Writing, build_and_track
 from gapsack.sweep.graphs.serve import Job
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.sources import Source
-from gapsack.sweep.tracking.ensembles import tracked_ensemble
+from gapsack.sweep.tracking.ensemble_runs import tracked_ensemble
 from gapsack.sweep.tracking.place import TrackingRecord
 from gapsack.sweep.tracking.stores.mlflow import MlflowStore
 from gapsack.sweep.tracking.tracker import open_tracker
@@ -245,7 +245,7 @@ def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., buil
 
     class Packed:
         ensemble = ENSEMBLE
-        task = Dense((("x", (3,)),), classes=4)
+        task = DenseTask((("x", (3,)),), classes=4)
 
     def write(*_values: object) -> GraphInfo:
         (tmp_path / "graph").mkdir()

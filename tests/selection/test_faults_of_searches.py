@@ -10,7 +10,7 @@ from pools import dense_case, pool_of
 
 from gapsack.selection.frontier import frontier
 from gapsack.selection.gap import gap_at_k
-from gapsack.selection.metrics.dense import binary_log_loss, categorical_log_loss, mean_average_precision
+from gapsack.selection.metrics.dense_metrics import binary_log_loss, categorical_log_loss, mean_average_precision
 from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
 from gapsack.selection.rows.rows import LOGIT_CLIP
 from gapsack.selection.search import search_ensemble, split_videos

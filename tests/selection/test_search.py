@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pools import SEVEN_SIZES, case_of_seven, dense_case, pool_of
 
-from gapsack.selection.blend.evaluate import Evaluator, Task
+from gapsack.selection.blend.evaluate import BlendTask, Evaluator
 from gapsack.selection.errors import BudgetError, InputError
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.metrics.objectives import objective_of
@@ -63,7 +63,7 @@ def test_nothing_under_the_budget_scores_higher(case, ensemble):
     space = Space(pool, None, Options().constraints(110))
     from gapsack.selection.subsets.enumeration import enumerate_subsets
 
-    scores = [evaluator(Task(subset, "final")).score for subset in enumerate_subsets(space).maximal]
+    scores = [evaluator(BlendTask(subset, "final")).score for subset in enumerate_subsets(space).maximal]
     assert ensemble.tuning_score >= max(scores) - 1e-6
 
 

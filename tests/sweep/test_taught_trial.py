@@ -11,8 +11,8 @@ from gapsack.models.checkpoints import read_weights
 from gapsack.sweep.data.dataset import dataset_of
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.errors import DataError
-from gapsack.sweep.teaching.lists import lists_of
-from gapsack.sweep.teaching.store import TeacherFolder
+from gapsack.sweep.teaching.taught_lists import lists_of
+from gapsack.sweep.teaching.teacher_folder import TeacherFolder
 from gapsack.sweep.trial.control import Control, TrialInterruptedError
 from gapsack.sweep.trial.run import run_trial
 

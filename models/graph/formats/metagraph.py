@@ -18,7 +18,7 @@ from gapsack.models.graph.definition import graph_definition
 from gapsack.models.graph.formats import Format
 from gapsack.models.graph.loading import reading
 from gapsack.models.graph.members import AnyMember
-from gapsack.models.graph.network import Network, build_network
+from gapsack.models.graph.network import GraphNetwork, build_network
 from gapsack.models.graph.output import GraphOutput, checked_inputs
 from gapsack.models.graph.writing import Filled, GraphInfo, WriteOptions, write_weights, write_whole
 from gapsack.models.tasks.youtube8m.quantization import features_of
@@ -133,7 +133,7 @@ def dequantized(frames: NDArray[Any], num_frames: NDArray[Any]) -> NDArray[np.fl
     return features
 
 
-def _write_definition(file: Path, network: Network, collections: Mapping[str, str]) -> None:
+def _write_definition(file: Path, network: GraphNetwork, collections: Mapping[str, str]) -> None:
     definition = graph_definition(network)
     tensors = {collections[name]: tensor for name, tensor in network.inputs.items()}
     for name, tensor in (tensors | {PREDICTIONS: network.predictions}).items():

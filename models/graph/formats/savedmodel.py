@@ -14,7 +14,7 @@ from gapsack.models.graph.formats import Format
 from gapsack.models.graph.loading import load_saved_model, reading
 from gapsack.models.graph.members import AnyMember
 from gapsack.models.graph.names import RECORDS_SIGNATURE, SAVED_MODEL_FILE, SIGNATURE, VARIABLES_PREFIX
-from gapsack.models.graph.network import DECODED, OUTPUTS, Network, build_network
+from gapsack.models.graph.network import DECODED, OUTPUTS, GraphNetwork, build_network
 from gapsack.models.graph.output import GraphOutput, checked_inputs
 from gapsack.models.graph.writing import Filled, GraphInfo, WriteOptions, write_weights, write_whole
 from gapsack.selection.errors import InputError
@@ -119,7 +119,7 @@ def _output(tensors: dict[str, Any]) -> GraphOutput:
     return GraphOutput(*(tensors[name].numpy() for name in OUTPUTS))
 
 
-def _write_definition(file: Path, network: Network) -> None:
+def _write_definition(file: Path, network: GraphNetwork) -> None:
     """Write `saved_model.pb` with its signatures; the checkpoint is written apart."""
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2

@@ -1,5 +1,5 @@
 """Arrays of one's own: any named float inputs of fixed shapes, and classes."""
 
-from gapsack.models.tasks.dense.task import TASK, Dense
+from gapsack.models.tasks.dense.task import TASK, DenseTask
 
-__all__ = ["TASK", "Dense"]
+__all__ = ["TASK", "DenseTask"]

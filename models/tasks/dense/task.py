@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Dense(Task):
+class DenseTask(Task):
     """Examples of fixed shapes.
 
     Attributes:
@@ -102,4 +102,4 @@ class Dense(Task):
         return dict(inputs)
 
 
-TASK = Dense
+TASK = DenseTask

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_reasons, print_table
 from gapsack.sweep.grid.plan import PlannedTrial
-from gapsack.sweep.grid.schema import Grid, Sampler, Space
-from gapsack.sweep.grid.space import small_space
+from gapsack.sweep.grid.schema import Distribution, Grid, Sampler
+from gapsack.sweep.grid.small_space import small_space
 
 
 def print_plan(grid: Grid, trials: Sequence[PlannedTrial]) -> None:
@@ -42,7 +42,7 @@ def describe_space(sampler: Sampler) -> str:
     return "; ".join(f"{key} {_describe_axis(space)}" for key, space in sampler.space.items())
 
 
-def _describe_axis(space: Space) -> str:
+def _describe_axis(space: Distribution) -> str:
     if space.choices is not None:
         return f"in {', '.join(str(choice) for choice in space.choices)}"
     by = f" by {space.step}" if space.step is not None else ""

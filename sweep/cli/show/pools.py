@@ -15,7 +15,7 @@ from gapsack.sweep.cli.app import Column, messages, output, print_table
 from gapsack.sweep.data.faults import told
 
 if TYPE_CHECKING:
-    from gapsack.sweep.graphs.build import Built
+    from gapsack.sweep.graphs.build_and_track import Built
 
 
 def pool_values(pool: CandidatePool, folder: Path) -> dict[str, Any]:

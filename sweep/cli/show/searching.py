@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from gapsack.selection.blend.runner import Progress as SearchProgress
+from gapsack.selection.blend.runner import SearchProgress
 from gapsack.sweep.cli.app import leave_lost_terminal, messages
 from gapsack.sweep.cluster.signals import stop_on_signals
 

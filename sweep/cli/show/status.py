@@ -8,7 +8,7 @@ from typing import Any
 
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, messages, output, print_reasons, print_table
-from gapsack.sweep.runs.faults import data_faults
+from gapsack.sweep.runs.data_faults import data_faults
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.status import RunState, TrialState
 

@@ -8,7 +8,7 @@ from typing import Any
 from gapsack.sweep.cli.app import messages, output
 from gapsack.sweep.cli.show.status import print_notices
 from gapsack.sweep.cluster.launch import Launched
-from gapsack.sweep.runs.faults import data_faults
+from gapsack.sweep.runs.data_faults import data_faults
 from gapsack.sweep.runs.status import run_state
 
 

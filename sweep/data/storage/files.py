@@ -47,7 +47,7 @@ def file_bytes(path: str) -> int:
         return source.size_bytes
 
 
-class Source(Protocol):
+class OpenFile(Protocol):
     """An open file."""
 
     size_bytes: int
@@ -61,7 +61,7 @@ class Source(Protocol):
 
 
 @contextmanager
-def opened(path: str) -> Iterator[Source]:
+def opened(path: str) -> Iterator[OpenFile]:
     """The file, open for the time of the context; `DataError` when it cannot be opened or read."""
     try:
         with _Local(path) if is_local(path) else _Remote(path) as source:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gapsack.sweep.data.features import Features
-    from gapsack.sweep.data.sampling import Choice
+    from gapsack.sweep.data.sampling import FrameChoice
     from gapsack.sweep.data.storage.buffers import Buffers
     from gapsack.sweep.data.stream.blocks import Cut
 
@@ -51,7 +51,7 @@ class Gathered(NamedTuple):
     labels: NDArray[np.bool_]
 
 
-def gather(batch: Cut, features: Features, buffers: Buffers, choice: Choice) -> Gathered:
+def gather(batch: Cut, features: Features, buffers: Buffers, choice: FrameChoice) -> Gathered:
     """Check the records of a batch and make its arrays, whose memory comes from `buffers`.
 
     Raises `RewindError` where a record cannot be used, `DataError` where a file is cut meanwhile.
@@ -60,7 +60,7 @@ def gather(batch: Cut, features: Features, buffers: Buffers, choice: Choice) -> 
         return _gather_batch(batch, features, buffers, choice)
 
 
-def _gather_batch(batch: Cut, features: Features, buffers: Buffers, choice: Choice) -> Gathered:
+def _gather_batch(batch: Cut, features: Features, buffers: Buffers, choice: FrameChoice) -> Gathered:
     shape = len(batch), choice.places, features.width * features.bytes_per_value
     frames = buffers.take(math.prod(shape)).reshape(shape)
     labels = buffers.take(len(batch) * features.classes).reshape(len(batch), features.classes)

@@ -91,7 +91,7 @@ class Stretch:
                 if starts.size:
                     yield run
 
-    def _begin(self, source: storage.Source, size_bytes: int) -> None:
+    def _begin(self, source: storage.OpenFile, size_bytes: int) -> None:
         """Take memory for so many bytes, filled already where the file can be mapped."""
         mapped = None
         if source.descriptor is not None:
@@ -99,14 +99,14 @@ class Stretch:
         self.data = self._memory.take(size_bytes) if mapped is None else mapped
         self._filled = 0 if mapped is None else size_bytes
 
-    def _read_piece(self, source: storage.Source) -> None:
+    def _read_piece(self, source: storage.OpenFile) -> None:
         target = self.data[self._filled : self._filled + PIECE_BYTES]
         got = source.read_into(target, self._position.offset + self._filled)
         self._filled += got
         if got < target.size:  # somebody cuts the file while it is read
             self._remaining_bytes = self._filled
 
-    def _go_on(self, source: storage.Source, needed_bytes: int) -> None:
+    def _go_on(self, source: storage.OpenFile, needed_bytes: int) -> None:
         """See to it that the next record, which ends after `needed_bytes` of the data, can be read, or end here."""
         self._ended = True
         if self._at == self._remaining_bytes:

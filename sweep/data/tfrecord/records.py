@@ -12,8 +12,8 @@ from gapsack.sweep.data.storage.copy import bytes_at
 from gapsack.sweep.data.storage.guard import whole_mappings
 from gapsack.sweep.data.tfrecord import survey as columns
 from gapsack.sweep.data.tfrecord.crc import crc_function
+from gapsack.sweep.data.tfrecord.feature_names import names_there
 from gapsack.sweep.data.tfrecord.framing import OVERHEAD_BYTES, Position, Stretch
-from gapsack.sweep.data.tfrecord.names import names_there
 from gapsack.sweep.data.tfrecord.survey import layout, survey_records
 
 if TYPE_CHECKING:

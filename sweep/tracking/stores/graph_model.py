@@ -13,7 +13,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
 
-class GraphModel(PythonModel):
+class GraphPyfunc(PythonModel):
     """The graph in `artifacts["graph"]`.
 
     Input, by the names in the graph's signature: {"frames": uint8 [batch, longest, width], or float32 [batch, 1, width]
@@ -41,4 +41,4 @@ class GraphModel(PythonModel):
         return {name: tensor.numpy() for name, tensor in outputs.items()}
 
 
-set_model(GraphModel())
+set_model(GraphPyfunc())

@@ -23,9 +23,9 @@ from gapsack.sweep.tracking.place import local_path
 from gapsack.sweep.tracking.store import (
     ChildRun,
     GraphModel,
-    Outcome,
-    Point,
+    MetricPoint,
     RunContent,
+    RunOutcome,
     TrainedModel,
     UsedData,
     now_milliseconds,
@@ -110,7 +110,7 @@ class JsonLinesStore:
         self,
         run_id: str,
         *,
-        points: Sequence[Point] = (),
+        points: Sequence[MetricPoint] = (),
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -157,7 +157,7 @@ class JsonLinesStore:
         self._tell(run_id, {"graph": str(graph.folder), "facts": dict(graph.facts)})
         return None
 
-    def end(self, run_id: str, outcome: Outcome, *, milliseconds: int | None = None) -> None:
+    def end(self, run_id: str, outcome: RunOutcome, *, milliseconds: int | None = None) -> None:
         """See `TrackerStore`."""
         self._tell(run_id, {"status": outcome}, milliseconds=milliseconds)
 

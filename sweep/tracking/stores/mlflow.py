@@ -18,9 +18,9 @@ from gapsack.sweep.tracking.place import local_path
 from gapsack.sweep.tracking.store import (
     ChildRun,
     GraphModel,
-    Outcome,
-    Point,
+    MetricPoint,
     RunContent,
+    RunOutcome,
     TrainedModel,
     UsedData,
     first_line,
@@ -185,7 +185,7 @@ class MlflowStore:
         self,
         run_id: str,
         *,
-        points: Sequence[Point] = (),
+        points: Sequence[MetricPoint] = (),
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -260,7 +260,7 @@ class MlflowStore:
             step = max((point.step for point in model.figures), default=0)
             self._client.log_outputs(run_id, [LoggedModelOutput(kept.model_id, step)])
 
-    def _times(self, run: Any, points: Sequence[Point]) -> dict[Point, int]:
+    def _times(self, run: Any, points: Sequence[MetricPoint]) -> dict[MetricPoint, int]:
         """When the values of an MLflow run were measured, of those points that it has."""
         latest = run.data.metrics
         return {
@@ -277,7 +277,7 @@ class MlflowStore:
 
         return log_graph(self._client, self.uri, run_id, graph)
 
-    def end(self, run_id: str, outcome: Outcome, *, milliseconds: int | None = None) -> None:
+    def end(self, run_id: str, outcome: RunOutcome, *, milliseconds: int | None = None) -> None:
         """See `TrackerStore`."""
         self._client.set_terminated(run_id, outcome, milliseconds)
 

@@ -1,11 +1,11 @@
 from typing import Any
 
 from gapsack.dashboards.page.search_facts import search_facts
-from gapsack.selection.report.ensemble import Ensemble, Member
+from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
 
 
 def facts(**known: Any) -> list[tuple[str, str]]:
-    return search_facts(Ensemble((Member("a", "int8", 1.0, 5),), total_bytes=5, budget_bytes=9, **known))
+    return search_facts(Ensemble((EnsembleMember("a", "int8", 1.0, 5),), total_bytes=5, budget_bytes=9, **known))
 
 
 def test_what_is_missing_is_left_out() -> None:

@@ -6,7 +6,7 @@ from pools import dense_case, pool_of
 
 from gapsack.selection.blend import weights as weights_module
 from gapsack.selection.blend.weights import Products, log_loss_weights, on_simplex
-from gapsack.selection.metrics.dense import binary_log_loss
+from gapsack.selection.metrics.dense_metrics import binary_log_loss
 from gapsack.selection.rows.rows import build_rows
 
 

@@ -8,7 +8,12 @@ from pools import dense_case, pool_of
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.gap import gap_at_k
-from gapsack.selection.metrics.dense import binary_log_loss, categorical_log_loss, hit_at_one, mean_average_precision
+from gapsack.selection.metrics.dense_metrics import (
+    binary_log_loss,
+    categorical_log_loss,
+    hit_at_one,
+    mean_average_precision,
+)
 from gapsack.selection.metrics.objectives import (
     BinaryLogLoss,
     CategoricalLogLoss,

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.report.ensemble import Ensemble, Member
+from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
 
 BY_HAND = {"members": [{"name": "a", "weight": 1}], "budget_bytes": 9}
-SIZED = [Member("a", "int8", 0.75, 5), Member("b", "float16", 0.25, 2)]
+SIZED = [EnsembleMember("a", "int8", 0.75, 5), EnsembleMember("b", "float16", 0.25, 2)]
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def write(path, record):
 
 def test_members_weights_and_a_budget_are_enough(path):
     found = Ensemble.read(write(path, BY_HAND))
-    assert found.members == (Member("a", "", 1.0, 0),)
+    assert found.members == (EnsembleMember("a", "", 1.0, 0),)
     assert (found.budget_bytes, found.total_bytes, found.reserve_bytes) == (9, 0, 0)
     assert (found.blend, found.metric, found.gap, found.pool) == ("probability", "gap", None, None)
 

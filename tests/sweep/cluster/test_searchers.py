@@ -5,7 +5,7 @@ import pytest
 from ray.tune.search import Searcher
 
 from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials, distribution
-from gapsack.sweep.grid.schema import Sampler, Space
+from gapsack.sweep.grid.schema import Distribution, Sampler
 
 SPACE = {"clusters": {"choices": [2, 4, 8]}, "hidden": {"low": 8, "high": 64, "step": 8}}
 
@@ -144,4 +144,4 @@ def test_running_points_are_not_suggested_to_another_worker():
     ],
 )
 def test_spaces_become_distributions(space, expected):
-    assert distribution(Space.model_validate(space)) == expected
+    assert distribution(Distribution.model_validate(space)) == expected

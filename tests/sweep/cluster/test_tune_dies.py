@@ -15,7 +15,7 @@ from gapsack.sweep.cluster.messages import (
     TrialFailed,
     TrialFinished,
     TrialInterrupted,
-    TrialProgress,
+    TrialReported,
     TrialRetried,
     TrialStarted,
 )
@@ -118,7 +118,7 @@ def test_what_it_had_no_time_to_tell_is_told_by_the_record(sweep):
 
 def test_with_trials_left_it_is_one_sentence_that_says_how_to_go_on(sweep):
     with pytest.raises(ClusterError) as died:
-        sweep.run(*sweep.done("K4-H8"), TrialStarted("K4-H16", {}), TrialProgress("K4-H16", {"step": 1, "loss": 2.0}))
+        sweep.run(*sweep.done("K4-H8"), TrialStarted("K4-H16", {}), TrialReported("K4-H16", {"step": 1, "loss": 2.0}))
     assert str(died.value) == (
         "expected the process of Ray Tune to live until the trials are over, but it ended (exit code 1) with 1 of 2 "
         "trials done; it printed last: The core worker has already been shutdown. sweep run goes on where it ended"

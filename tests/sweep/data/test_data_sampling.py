@@ -6,10 +6,10 @@ from math import floor
 import numpy as np
 import pytest
 
-from gapsack.sweep.data.sampling import Choice, all_frames, at_random, choose, evaluation_frames, evenly
+from gapsack.sweep.data.sampling import FrameChoice, all_frames, at_random, choose, evaluation_frames, evenly
 
 
-def chosen(choice: Choice, counts: list[int]) -> list[list[int]]:
+def chosen(choice: FrameChoice, counts: list[int]) -> list[list[int]]:
     """The frames of each video that has so many, in the order of the places that they fill."""
     rows = []
     for draws, count in zip(choice.draws, counts, strict=True):

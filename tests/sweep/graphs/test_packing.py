@@ -13,7 +13,7 @@ from gapsack.selection.errors import InputError
 from gapsack.selection.files import replace_json
 from gapsack.selection.pool.origin import SavedModelOrigin, TrialOrigin
 from gapsack.selection.report.ensemble import Ensemble
-from gapsack.selection.report.ensemble import Member as Chosen
+from gapsack.selection.report.ensemble import EnsembleMember as Chosen
 from gapsack.sweep.graphs.packing import read_packing
 
 SIZES = {"classes": 24, "rgb": 16, "audio": 8}

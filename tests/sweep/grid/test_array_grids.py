@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from gapsack.models.tasks import View
-from gapsack.models.tasks.dense import Dense
+from gapsack.models.tasks.dense import DenseTask
 from gapsack.sweep.cluster.launch import changes
 from gapsack.sweep.data.parts import part_of
 from gapsack.sweep.errors import ConfigError, DataError
-from gapsack.sweep.grid.arrays import ArrayData
+from gapsack.sweep.grid.array_data import ArrayData
 from gapsack.sweep.grid.plan import plan
 from gapsack.sweep.grid.read import load_config, load_grid
 from gapsack.sweep.grid.schema import Data, Grid
@@ -71,13 +71,13 @@ def problems(folder: Path, data: str, **options: Any) -> dict[str, str]:
 def test_a_grid_that_says_all_is_planned_without_files(folder: Path) -> None:
     (folder / "a.npz").unlink()
     grid = load(folder, SAID)
-    assert grid.data.task == Dense((("x", (5, 3)),), 10, "multi_class")
+    assert grid.data.task == DenseTask((("x", (5, 3)),), 10, "multi_class")
     assert [trial.parameters for trial in plan(grid)] == [16 * hidden + (hidden + 1) * 10 for hidden in (4, 8)]
 
 
 def test_what_a_grid_leaves_out_is_read_off_the_files_and_recorded(folder: Path) -> None:
     grid = load(folder, '{format: arrays, train: ["*.npz"]}')
-    assert grid.data.task == Dense((("x", (5, 3)),), 6, "multi_class")
+    assert grid.data.task == DenseTask((("x", (5, 3)),), 6, "multi_class")
     config = grid.to_dict()
     assert config["data"]["inputs"] == {"x": [5, 3]}
     assert (config["data"]["classes"], config["data"]["labels"]) == (6, "multi_class")

@@ -93,7 +93,11 @@ def test_families_may_come_and_go_but_not_change(load):
         ("groups: 16", "groups: 3", "groups must be even, got 3"),
         ("moe: {mixtures: 4}", "moe: {mixtures: 0}", "mixtures must be an integer of at least 1, got 0"),
         ("moe: {mixtures: 4}", "moes: {}", "expected one of the model families"),
-        ("  families:", "  family: moe\n  families:", "expected either a family and its options, or families, got both"),
+        (
+            "  families:",
+            "  family: moe\n  families:",
+            "expected either a family and its options, or families, got both",
+        ),
         ("search:\n", "search:\n  grid: {clusters: [4]}\n", r"expected search.points, each with a family"),
     ],
 )

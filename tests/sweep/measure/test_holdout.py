@@ -14,7 +14,7 @@ from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.reader import evaluation_batches
 from gapsack.sweep.data.videos import Videos
 from gapsack.sweep.errors import DataError
-from gapsack.sweep.measure.holdout import Holdout
+from gapsack.sweep.measure.holdout import HoldoutSet
 
 FEATURES = Features("frame", 24, rgb=16, audio=8, max_frames=8)
 
@@ -34,7 +34,7 @@ class FrameMean:
 
 
 def holdout(files, batch_size=16, max_bad_share=0.0):
-    return Holdout(files, Videos(FEATURES), batch_size=batch_size, view=View(4), max_bad_share=max_bad_share)
+    return HoldoutSet(files, Videos(FEATURES), batch_size=batch_size, view=View(4), max_bad_share=max_bad_share)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 16, 1000])

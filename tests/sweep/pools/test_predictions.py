@@ -9,7 +9,7 @@ from gapsack.selection.errors import InputError, PoolError
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.pools.predictions import import_candidates, read_sizes, split_named
-from gapsack.sweep.pools.sizes import parse_size_bytes
+from gapsack.sweep.pools.typed_sizes import parse_size_bytes
 
 IDS = np.array(["aaaa", "bbbb", "cccc"])
 

@@ -7,7 +7,7 @@ from gapsack.dashboards.page.page import page
 from gapsack.dashboards.records import FrontierPoint
 from gapsack.selection.errors import InputError
 from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
-from gapsack.selection.report.ensemble import Ensemble, Member
+from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
 from gapsack.sweep.cli.show.status import print_status, run_values, status_values
 from gapsack.sweep.cluster.drive import driving
 from gapsack.sweep.cluster.events import SweepEvents
@@ -216,7 +216,7 @@ def test_a_run_in_one_line(run):
 
 def test_a_reports_records_are_the_runs_files(run):
     run.files_file.write_text('{"train": ["a", "b"], "holdout": ["c"]}')
-    ensemble = Ensemble((Member("K4-H8", "int8", 1.0, 5),), total_bytes=5, budget_bytes=9)
+    ensemble = Ensemble((EnsembleMember("K4-H8", "int8", 1.0, 5),), total_bytes=5, budget_bytes=9)
     ensemble.write(run.ensemble_file)
     records = sweep_records(run)
     trials = {trial.name: trial for trial in records.trials}

@@ -16,8 +16,8 @@ from gapsack.sweep.data.dataset import dataset_of
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.errors import DataError
 from gapsack.sweep.grid.schema import Grid, Teacher
-from gapsack.sweep.teaching.store import TeacherFolder
 from gapsack.sweep.teaching.teach import Lesson
+from gapsack.sweep.teaching.teacher_folder import TeacherFolder
 from gapsack.sweep.teaching.tutor import Tutor, with_digest
 
 CLASSES = 24

@@ -8,7 +8,7 @@ from gapsack.sweep.grid.schema import Grid, Tracking
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.tracking.place import tracking_uri
-from gapsack.sweep.tracking.store import Point, TrainedModel
+from gapsack.sweep.tracking.store import MetricPoint, TrainedModel
 from gapsack.sweep.tracking.stores.mlflow import MlflowStore
 from gapsack.sweep.tracking.tracker import StoreTracker
 
@@ -165,7 +165,7 @@ def test_models_of_any_trial_name_are_taken(store):
 
     run_id = store.create_run("a run", {})
     for _ in range(2):
-        store.model(run_id, TrainedModel("L0.5-A/B:C", "dbof", {"x": 1}, {}, (Point("gap", 0.5, 3, 1),)))
+        store.model(run_id, TrainedModel("L0.5-A/B:C", "dbof", {"x": 1}, {}, (MetricPoint("gap", 0.5, 3, 1),)))
     (output,) = MlflowClient(store.uri).get_run(run_id).outputs.model_outputs
     assert MlflowClient(store.uri).get_logged_model(output.model_id).name == "L0_5-A_B_C"
     assert len(MlflowClient(store.uri).get_metric_history(run_id, "gap")) == 1

@@ -12,7 +12,7 @@ from gapsack.models.precisions import roundtrip
 from gapsack.models.tasks import View, task_from_dict
 from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.measure.holdout import Holdout
+from gapsack.sweep.measure.holdout import HoldoutSet
 from gapsack.sweep.measure.sample import TrainingSample
 from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.publish import publish
@@ -22,7 +22,7 @@ from gapsack.sweep.trial.run import new_trainer
 def published(spec):
     """Publish the initial weights of a spec, made large enough for integers to matter."""
     dataset = spec.grid.data.dataset
-    holdout = Holdout(spec.holdout_files, dataset, batch_size=8, view=View(4), max_bad_share=0)
+    holdout = HoldoutSet(spec.holdout_files, dataset, batch_size=8, view=View(4), max_bad_share=0)
     trainer = new_trainer(spec)
     weights = {name: values * 3 for name, values in trainer.weights().items()}
     spec.folder.begin(spec.to_dict())
@@ -103,7 +103,7 @@ def test_auto_publishes_the_mixed_precision_that_it_chose(small_trial):
     assert candidate.metrics["sensitivity"]["recipe"] == recipe
     tensors = sizes.tensors("gated_netvlad", spec.point.hyperparameters)
     trainer.load_weights(roundtrip(weights, recipe, tensors, calibration=read_weights(spec.folder.calibration)))
-    holdout = Holdout(spec.holdout_files, spec.grid.data.dataset, batch_size=8, view=View(4), max_bad_share=0)
+    holdout = HoldoutSet(spec.holdout_files, spec.grid.data.dataset, batch_size=8, view=View(4), max_bad_share=0)
     np.testing.assert_array_equal(
         candidate.by_precision[recipe].top_scores, holdout.measure(trainer, 22).predictions.top_scores
     )

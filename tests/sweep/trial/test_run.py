@@ -20,7 +20,7 @@ from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.videos import Videos
-from gapsack.sweep.measure.holdout import Holdout
+from gapsack.sweep.measure.holdout import HoldoutSet
 from gapsack.sweep.runs.damage import set_aside_damaged
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.trial.control import Control, TrialInterruptedError
@@ -163,7 +163,7 @@ def test_the_candidate_predicts_what_the_final_weights_predict(small_trial, smal
     trainer = LinearTrainer(spec)
     weights = read_weights(spec.folder.weights)
     features = Features("frame", 24, rgb=16, audio=8, max_frames=8)
-    holdout = Holdout(small_files["holdout"], Videos(features), batch_size=64, view=View(4), max_bad_share=0)
+    holdout = HoldoutSet(small_files["holdout"], Videos(features), batch_size=64, view=View(4), max_bad_share=0)
     tensors = sizes.tensors(spec.point.family, spec.point.hyperparameters)
     for precision in ("float32", "float16"):
         trainer.load_weights(precisions.roundtrip(weights, precision, tensors))

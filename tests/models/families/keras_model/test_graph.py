@@ -14,7 +14,7 @@ from gapsack.models.graph import Member, build_graph, reserve_bytes
 from gapsack.models.graph.formats import graph_format
 from gapsack.models.graph.size import EXTRA_FILES_BYTES
 from gapsack.models.tasks import Task, task_from_dict
-from gapsack.models.tasks.dense import Dense
+from gapsack.models.tasks.dense import DenseTask
 from gapsack.models.tasks.youtube8m import YouTube8M
 
 Options = Callable[..., dict[str, Any]]
@@ -69,7 +69,7 @@ def test_litert_refuses_a_loop_of_no_fixed_length(options: Options, task: YouTub
 
 @pytest.mark.parametrize(
     ("other", "function"),
-    [(Dense((("table", (6,)), ("image", (4, 4))), 5), "arrays"), (YouTube8M("video", 9, 8, 4), "dense")],
+    [(DenseTask((("table", (6,)), ("image", (4, 4))), 5), "arrays"), (YouTube8M("video", 9, 8, 4), "dense")],
 )
 def test_graphs_of_other_tasks(options: Options, tmp_path: Path, other: Task, function: str) -> None:
     member = _member(tmp_path, options(function, other), "float16")

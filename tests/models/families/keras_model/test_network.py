@@ -13,7 +13,7 @@ from gapsack.models import registry
 from gapsack.models.calibration import calibrate
 from gapsack.models.checkpoints import reference_weights
 from gapsack.models.tasks import Task
-from gapsack.models.tasks.dense import Dense
+from gapsack.models.tasks.dense import DenseTask
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.models.training import Recipe, Trainer
 from gapsack.selection.errors import InputError
@@ -131,7 +131,7 @@ def test_padding_is_zero_however_long_it_is(options: Options, batch: Batch) -> N
 
 def test_other_tasks_have_their_own_inputs(options: Options) -> None:
     rng = np.random.default_rng(0)
-    dense = Dense((("table", (6,)), ("image", (4, 4))), 5)
+    dense = DenseTask((("table", (6,)), ("image", (4, 4))), 5)
     video = YouTube8M("video", 20, 16, 4)
     for task, function in ((dense, "arrays"), (video, "dense")):
         inputs = task.example_inputs(rng, 16)

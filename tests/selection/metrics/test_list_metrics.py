@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gapsack.selection.metrics.dense import hit_at_one, mean_average_precision
-from gapsack.selection.metrics.lists import hit_at_one_of_lists, mean_average_precision_of_lists
+from gapsack.selection.metrics.dense_metrics import hit_at_one, mean_average_precision
+from gapsack.selection.metrics.list_metrics import hit_at_one_of_lists, mean_average_precision_of_lists
 from gapsack.selection.pool.lists import Labels, Predictions
 
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_
 
 from gapsack.models.family import Family
 from gapsack.models.tasks import LabelKind, Task, View
-from gapsack.models.tasks.dense import Dense
+from gapsack.models.tasks.dense import DenseTask
 from gapsack.selection.errors import InputError
 from gapsack.sweep.data.dataset import Dataset, dataset_of
 from gapsack.sweep.data.describe import item_counts
@@ -88,7 +88,7 @@ class ArrayData(DataFiles):
     @property
     def task(self) -> Task:
         """What models are given and are to say."""
-        return Dense(tuple(self.inputs.items()), self.classes, self.labels)
+        return DenseTask(tuple(self.inputs.items()), self.classes, self.labels)
 
     def view(self, family: Family, hyperparameters: Mapping[str, Any], sample_frames: int) -> View:
         """How a model with these (complete) hyperparameters sees the data: there are no frames."""

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gapsack.sweep.errors import DataError
-from gapsack.sweep.teaching.lists import joined, lists_of
+from gapsack.sweep.teaching.taught_lists import joined, lists_of
 
 
 def probabilities(count, classes, seed=0):

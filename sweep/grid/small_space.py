@@ -10,7 +10,7 @@ from typing import Any
 from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.plan import planned
 from gapsack.sweep.grid.points import trial_point
-from gapsack.sweep.grid.schema import Grid, Sampler, Space
+from gapsack.sweep.grid.schema import Distribution, Grid, Sampler
 
 MOST_POINTS = 10_000
 """Spaces with more points are taken to have enough of them for any sampler."""
@@ -59,7 +59,7 @@ def small_space(grid: Grid) -> str | None:
     return f"The sampler's space has {points}, fewer than its {sampler.trials} trials: with these the run is complete."
 
 
-def _values(space: Space) -> Sequence[Any] | None:
+def _values(space: Distribution) -> Sequence[Any] | None:
     """All values of an axis; None where there is no end of them."""
     if space.choices is not None:
         return space.choices

@@ -35,7 +35,7 @@ _TRAINER = "trainer/"
 
 
 @dataclass
-class Progress:
+class TrialProgress:
     """Where a trial stands, apart from the trainer's arrays."""
 
     step: int = 0
@@ -112,13 +112,13 @@ class Checkpoints:
         for step in self.steps()[:-count]:
             self.file(step).unlink()
 
-    def write_state(self, progress: Progress, trainer: Mapping[str, NDArray[Any]]) -> None:
+    def write_state(self, progress: TrialProgress, trainer: Mapping[str, NDArray[Any]]) -> None:
         """Replace the state to go on from."""
         text = json.dumps(asdict(progress)).encode()
         arrays = {_PROGRESS: np.frombuffer(text, np.uint8)}
         write_weights(self._state_file, arrays | {f"{_TRAINER}{name}": array for name, array in trainer.items()})
 
-    def read_state(self) -> tuple[Progress, dict[str, NDArray[Any]]] | None:
+    def read_state(self) -> tuple[TrialProgress, dict[str, NDArray[Any]]] | None:
         """The state to go on from, or None before the first checkpoint.
 
         Raises:
@@ -128,7 +128,7 @@ class Checkpoints:
             return None
         arrays = self._read(self._state_file)
         try:
-            progress = Progress(**json.loads(arrays.pop(_PROGRESS).tobytes()))
+            progress = TrialProgress(**json.loads(arrays.pop(_PROGRESS).tobytes()))
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(self._state_file, f"another archive ({error})") from error
         return progress, {name.removeprefix(_TRAINER): array for name, array in arrays.items()}

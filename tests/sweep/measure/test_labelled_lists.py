@@ -9,7 +9,7 @@ from gapsack.models.graph import GraphOutput
 from gapsack.selection.gap import gap_at_k
 from gapsack.sweep.data.reader import Batch
 from gapsack.sweep.errors import DataError
-from gapsack.sweep.measure.lists import LabelledLists, evaluate_graph
+from gapsack.sweep.measure.labelled_lists import LabelledLists, evaluate_graph
 
 CLASSES = 40
 

@@ -12,12 +12,12 @@ import numpy as np
 from gapsack.models.graph import GraphInfo, build_graph
 from gapsack.models.graph.formats import DEFAULT_FORMAT
 from gapsack.models.graph.names import SAVED_MODEL_FILE
-from gapsack.models.graph.writing import Progress
+from gapsack.models.graph.writing import WritingProgress
 from gapsack.models.quiet_start import load_tensorflow
 from gapsack.selection.errors import GapsackError, InputError
 from gapsack.sweep.graphs.packing import Packing, extra_files, read_packing
 from gapsack.sweep.runs.sources import Source
-from gapsack.sweep.tracking.ensembles import EnsembleRun, tracked_ensemble
+from gapsack.sweep.tracking.ensemble_runs import EnsembleRun, tracked_ensemble
 from gapsack.sweep.tracking.store import GraphModel
 
 
@@ -135,7 +135,7 @@ def _check_registering(source: Source, writing: Writing, track: bool, register: 
 
 
 def write_graph(
-    packing: Packing, directory: Path, writing: Writing | None = None, progress: Progress | None = None
+    packing: Packing, directory: Path, writing: Writing | None = None, progress: WritingProgress | None = None
 ) -> GraphInfo:
     """Write the one graph, as a SavedModel unless told otherwise; within the ensemble's budget on disk or not at all.
 

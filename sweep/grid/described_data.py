@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from gapsack.sweep.data.describe import described
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.errors import DataError
-from gapsack.sweep.grid.arrays import ArrayData
-from gapsack.sweep.grid.folder import resolve_folder
+from gapsack.sweep.grid.array_data import ArrayData
+from gapsack.sweep.grid.data_folder import resolve_folder
 from gapsack.sweep.grid.problems import Problem, schema_problems
 from gapsack.sweep.grid.section import KEEP_VARIABLES
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from gapsack.sweep.grid.schema import Grid
-from gapsack.sweep.grid.space import MOST_POINTS, reachable_trials, small_space, space_points
+from gapsack.sweep.grid.small_space import MOST_POINTS, reachable_trials, small_space, space_points
 
 
 def grid_of(space, trials=6, **sections):

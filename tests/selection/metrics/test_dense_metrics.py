@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.metrics.dense import binary_log_loss, hit_at_one, mean_average_precision
+from gapsack.selection.metrics.dense_metrics import binary_log_loss, hit_at_one, mean_average_precision
 
 SCORES = np.array([[0.9, 0.1, 0.5], [0.2, 0.8, 0.7], [0.6, 0.3, 0.4]])
 LABELS = np.array([[True, False, False], [False, False, True], [False, False, True]])

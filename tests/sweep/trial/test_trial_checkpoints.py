@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gapsack.selection.errors import DamagedFileError
-from gapsack.sweep.trial.checkpoints import Checkpoints, Progress
+from gapsack.sweep.trial.trial_checkpoints import Checkpoints, TrialProgress
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def test_a_state_comes_back_bit_by_bit(checkpoints):
     rng = np.random.default_rng(0)
     trainer = {"tower/w": rng.normal(size=(3, 2)).astype(np.float32), "step": np.int64(7)}
     row = {"step": 5, "loss": 1 / 3, "gap": None, "learning_rate": 1e-4}
-    progress = Progress(7, {"start": [1, 2]}, {"good": 3}, [row], 0.1 + 0.2, 2, 3.5, 0.25, settled=False)
+    progress = TrialProgress(7, {"start": [1, 2]}, {"good": 3}, [row], 0.1 + 0.2, 2, 3.5, 0.25, settled=False)
     checkpoints.write_state(progress, trainer)
     found, arrays = checkpoints.read_state()
     assert found == progress
@@ -50,7 +50,7 @@ def test_scores_of_averages_come_back(checkpoints):
 
 def test_files_of_another_training_are_deleted(checkpoints, tmp_path):
     checkpoints.write_weights(5, {"w": np.float32([1])})
-    checkpoints.write_state(Progress(5), {})
+    checkpoints.write_state(TrialProgress(5), {})
     assert Checkpoints(tmp_path / "checkpoints", "one").steps() == [5]
     other = Checkpoints(tmp_path / "checkpoints", "two")
     assert other.steps() == []
@@ -66,15 +66,15 @@ def test_half_written_files_are_cleared_away(checkpoints, tmp_path):
 
 def test_scores_by_step_are_those_that_were_measured():
     rows = [{"step": 5, "gap": None}, {"step": 10, "gap": 0.25}]
-    assert Progress(curve=rows).scores() == {10: 0.25}
+    assert TrialProgress(curve=rows).scores() == {10: 0.25}
 
 
 def test_a_worker_that_is_killed_while_it_starts_leaves_the_checkpoints(checkpoints, tmp_path):
     checkpoints.write_weights(5, {"w": np.float32([1])})
-    checkpoints.write_state(Progress(5), {})
+    checkpoints.write_state(TrialProgress(5), {})
     code = (
         "import pathlib, resource, signal, sys\n"
-        "from gapsack.sweep.trial.checkpoints import Checkpoints\n"
+        "from gapsack.sweep.trial.trial_checkpoints import Checkpoints\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # the first byte that is written to a file kills\n"
         "checkpoints = Checkpoints(pathlib.Path(sys.argv[1]), 'one')\n"
@@ -90,7 +90,7 @@ def test_a_worker_that_is_killed_while_it_starts_leaves_the_checkpoints(checkpoi
 @pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + bytes(18), b"nothing"])
 def test_a_damaged_checkpoint_is_told_with_its_file_and_the_way_on(checkpoints, tmp_path, content):
     checkpoints.write_weights(5, {"w": np.float32([1])})
-    checkpoints.write_state(Progress(5), {"w": np.float32([1])})
+    checkpoints.write_state(TrialProgress(5), {"w": np.float32([1])})
     for name, read in (
         ("state.npz", checkpoints.read_state),
         ("weights-000000005.npz", lambda: checkpoints.read_weights(5)),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapsack.selection.gap import gap_of_lists
-from gapsack.selection.metrics.lists import hit_at_one_of_lists, mean_average_precision_of_lists
+from gapsack.selection.metrics.list_metrics import hit_at_one_of_lists, mean_average_precision_of_lists
 from gapsack.selection.pool.lists import Labels, Predictions
 from gapsack.sweep.data.dataset import Examples
 from gapsack.sweep.errors import DataError

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_json, whole_file
 from gapsack.sweep.errors import DataError
-from gapsack.sweep.teaching.lists import TaughtLists, joined
+from gapsack.sweep.teaching.taught_lists import TaughtLists, joined
 
 ARRAYS = ("ids", "classes", "scores", "rest")
 MANIFEST = "teacher.json"

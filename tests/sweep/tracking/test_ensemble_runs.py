@@ -4,7 +4,7 @@ import pytest
 from gapsack.selection.errors import GapsackError
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.runs.folder import RunFolder
-from gapsack.sweep.tracking.ensembles import ensemble_run
+from gapsack.sweep.tracking.ensemble_runs import ensemble_run
 from gapsack.sweep.tracking.place import TrackingRecord
 from gapsack.sweep.tracking.store import GraphModel
 
