@@ -32,7 +32,7 @@ from gapsack.sweep.data.tfrecord.framing import OVERHEAD_BYTES, frame_record
 from gapsack.sweep.data.videos import Videos
 from gapsack.sweep.errors import ConfigError, DataError
 from gapsack.sweep.grid.schema import Grid
-from gapsack.sweep.measure.holdout import Holdout
+from gapsack.sweep.measure.holdout import HoldoutSet
 from gapsack.sweep.runs.data_check import DataCheck
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
@@ -107,7 +107,7 @@ class Data:
     def measure(self, watch: DataWatch | None = None) -> dict[str, Any]:
         """What an evaluation reads; the summary of its faults."""
         data = self.grid.data
-        holdout = Holdout(self.names(self.holdout), Videos(FEATURES), 8, View(4), data.max_bad_share)
+        holdout = HoldoutSet(self.names(self.holdout), Videos(FEATURES), 8, View(4), data.max_bad_share)
         allowed = data.holdout.allow_damaged
         return replace(holdout, allow_damaged=allowed, watch=watch).measure(First()).faults
 

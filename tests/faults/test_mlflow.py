@@ -30,7 +30,7 @@ from gapsack.selection.errors import GapsackError, InputError
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.cli.choose import app
 from gapsack.sweep.cli.runs import app as sweep_app
-from gapsack.sweep.graphs import build as building
+from gapsack.sweep.graphs import build_and_track as building
 from gapsack.sweep.graphs.build_and_track import Writing, build_and_track
 from gapsack.sweep.graphs.serve import Job
 from gapsack.sweep.grid.schema import Grid

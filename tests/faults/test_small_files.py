@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
-from gapsack.selection.report.ensemble import Ensemble, Member
+from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
 from gapsack.sweep.cli.runs import app
 from gapsack.sweep.cluster import launch
 from gapsack.sweep.cluster.drive import SweepResult
@@ -72,7 +72,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run.trial(FAILED).fail("the loss is not finite")
         ids = {"uri": "sqlite:///mlflow.db", "experiment_id": "1", "parent": "p", "trials": {}}
         run.tracking_file.write_text(json.dumps(ids))
-        Ensemble((Member(DONE[0], "float16", 1.0, 1000),), total_bytes=1000, budget_bytes=2000).write(run.ensemble_file)
+        Ensemble((EnsembleMember(DONE[0], "float16", 1.0, 1000),), total_bytes=1000, budget_bytes=2000).write(
+            run.ensemble_file
+        )
         point = {"budget_bytes": 1000, "members": [{"name": DONE[0], "size_bytes": 1000}], "tuning_score": 0.5}
         run.frontier_file.write_text(json.dumps({"points": [{**point, "held_out_score": None}]}))
     return folder
