@@ -9,6 +9,7 @@ what a search for one budget finds beyond them is offered to the frontier (``Fro
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
 from itertools import pairwise
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from gapsack.selection.subsets.space import Subset
 
 MOST_LISTED = 300_000  # ensembles whose squared errors are all computed
+MOST_REFINED = 20_000  # ensembles up to which the largest budget between two points is searched by itself
 MOST_SEARCHED = 300  # ensembles up to which every budget is searched by itself
 FORMAT = "gapsack.frontier/1"
 CONSTRAINTS = ("precisions", "max_members", "must_have", "never_together", "limits")
@@ -225,6 +227,13 @@ def _search(
                 "Every budget at which a further ensemble fits was searched by itself, as select ensemble does: at "
                 "none does that search find more."
             )
+        elif listed is not None and len(listed) <= MOST_REFINED:
+            found = [entry for each in layers for entry in each.entries()]
+            counts["budgets_searched"] = _search_between(runner, options, whole, listed, found, losses=losses)
+            reason = (
+                "All ensembles were ranked by squared error, and the largest budget between each point and the next "
+                "was searched as select ensemble does. A search for another budget may find more."
+            )
         elif listed is not None:
             reason = (
                 "All ensembles were ranked by squared error, and the best of every size scored. A search for one "
@@ -243,6 +252,35 @@ def _search(
     found += [entry for each in layers for entry in each.entries()]
     counts["squared_errors"] = len(losses)
     return space, found, {"evaluations": runner.evaluations, **counts, "stop_reason": reason}
+
+
+def _search_between(
+    runner: Runner,
+    options: Options,
+    whole: Space,
+    listed: Sequence[Subset],
+    found: list[Entry],
+    *,
+    losses: dict[Subset, float],
+) -> int:
+    """Search the largest budget below each point, and what is then the largest below each, until none is new.
+
+    What is found joins ``found``. Returns how many budgets were searched; no budget is searched twice.
+    """
+    rooms = sorted({whole.room_bytes(subset) for subset in listed})
+    done: set[int] = set()
+    while True:
+        points = _rising(found, lambda entry: (whole.room_bytes(entry.subset), entry.score))
+        starts = [whole.room_bytes(entry.subset) for entry in points[1:]]
+        ends = [rooms[bisect_left(rooms, start) - 1] for start in starts] + rooms[-1:]
+        fresh = [room for room in dict.fromkeys(ends) if room not in done]
+        if not fresh:
+            return len(done)
+        for room in fresh:
+            runner.check()
+            done.add(room)
+            one = find_with(runner, whole.within(room), options, losses)
+            found += [without_idle(one.board, one.best), *one.entries()]
 
 
 def _points(

@@ -100,7 +100,8 @@ def _measured(board: Board, best: Entry, noise: _Noise, *, allowed_errors: float
     except Stopped:
         pass  # asked to stop: what was found so far is an answer
     if chosen is best:
-        return best, "The best score on the tuning videos: each member gains more than can be noise."
+        measured = ": each member gains more than can be noise" if allowed_errors > 0.0 else ""
+        return best, f"The best score on the tuning videos{measured}."
     saved = _size(board, best) - _size(board, chosen)
     sentence = f"Left out, for {saved} of {_size(board, best)} bytes: {_left_out(board, best, chosen)}"
     if lost <= 0.0:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pools import dense_case, pool_of
 
+from gapsack.selection import frontier as frontier_module
 from gapsack.selection.frontier import frontier
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.metrics.dense_metrics import binary_log_loss, categorical_log_loss, mean_average_precision
@@ -141,6 +144,17 @@ def test_the_frontier_is_never_behind_a_search_whatever_the_largest_budget(seed,
         assert frontier(pool, max_budget_bytes=budget, **options).at(budget) == whole.at(budget)
     assert "searched by itself" in whole.search["stop_reason"]
     assert {len(single.members) for single in whole.singles} == {1}
+
+
+def test_where_ensembles_are_more_the_frontier_is_not_behind_at_the_ends_of_its_steps(monkeypatch):
+    monkeypatch.setattr(frontier_module, "MOST_SEARCHED", 0)
+    _, _, pool = random_case(5, models=5)
+    whole = frontier(pool)
+    for _, following in pairwise(whole.points):
+        budget = following.budget_bytes - 1
+        one = search_ensemble(pool, budget_bytes=budget, prefer="score", resamples=5)
+        assert whole.at(budget).tuning_score >= one.tuning_score - 1e-9
+    assert "between each point and the next" in whole.search["stop_reason"]
 
 
 def test_what_one_search_finds_is_offered_to_the_frontier_where_it_is_comparable():
