@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from gapsack.models.authors import read_authors_checkpoint
 from gapsack.models.checkpoints import read_weights
-from gapsack.models.families.gated_netvlad.authors import read_authors_checkpoint
 from gapsack.models.graph import Graph, build_graph
 from gapsack.models.tasks.youtube8m import YouTube8M
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose
 
 from gapsack.models import checkpoints, registry
-from gapsack.models.families.gated_netvlad.authors import infer_hyperparameters, read_authors_checkpoint
+from gapsack.models.authors import read_authors_checkpoint
 from gapsack.selection.errors import InputError
 
 
@@ -108,15 +108,7 @@ def test_a_damaged_checkpoint_is_a_sentence(forward_pass, tmp_path):
         read_authors_checkpoint(path)
 
 
-def test_what_is_no_gated_netvlad_is_named(forward_pass, tmp_path):
-    weights = dict(forward_pass[0])
-    shapes = {name.removeprefix("tower/"): values.shape for name, values in weights.items()}
-    with pytest.raises(InputError, match="hidden2_biases is missing"):
-        infer_hyperparameters({k: v for k, v in shapes.items() if k != "hidden2_biases"}, where="here")
-    with pytest.raises(InputError, match=r"tower/gates/weights has shape \(32, 181\), not \(32, 180\)"):
-        infer_hyperparameters({**shapes, "gates/weights": (32, 181)}, where="here")
-    with pytest.raises(InputError, match=r"in here, got a problem with 'gating_prob_weights'"):
-        infer_hyperparameters({k: v for k, v in shapes.items() if k != "gating_prob_weights"}, where="here")
+def test_what_is_no_checkpoint_of_theirs_is_named(tmp_path):
     with pytest.raises(InputError, match="variables under tower/"):
         read_authors_checkpoint(save(tmp_path / "other", {"dense/kernel": np.ones((2, 2), np.float32)}))
     with pytest.raises(InputError, match="expected a TensorFlow checkpoint"):
