@@ -89,7 +89,7 @@ def recognise(shapes: Shapes, *, where: str, families: Sequence[str] = ()) -> Re
     closest = max(found, key=lambda each: each.likeness)
     if not closest.likeness:
         tried = ", ".join(each.family.name for each in found)
-        raise InputError(f"expected the tensors of one of the families {tried} in {where}, got {_some(sorted(shapes))}")
+        raise InputError(f"expected the tensors of a model family ({tried}) in {where}, got {_some(sorted(shapes))}")
     raise InputError(
         f"expected the tensors of a model family in {where}, got those of none: closest is {closest.description}, but "
         f"{_some(closest.problems, '; ')}{closest.advice}"

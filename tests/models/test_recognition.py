@@ -138,7 +138,7 @@ def test_families_of_the_same_tensors_are_both_named() -> None:
 
 
 def test_what_is_of_no_family_is_told_by_what_it_has() -> None:
-    with pytest.raises(InputError, match=r"one of the families dbof, .*, willow_netvlad in here, got a, b"):
+    with pytest.raises(InputError, match=r"a model family \(dbof, .*, willow_netvlad\) in here, got a, b"):
         recognition.recognise({"b": (1,), "a": (2, 2)}, where="here")
     with pytest.raises(InputError, match=r"expected families .*willow_netvlad\), got keras_model"):
         recognition.recognisable(["keras_model"])
