@@ -52,7 +52,7 @@ def recognisable(names: Sequence[str] = ()) -> list[Family]:
     Raises:
         InputError: One of the names is no family's, or that of one without a reference implementation.
     """
-    chosen = [registry.family(name) for name in names or registry.families()]
+    chosen = [registry.family(name) for name in dict.fromkeys(names) or registry.families()]
     unknown = [family.name for family in chosen if family.recognise is None]
     if names and unknown:
         known = ", ".join(family.name for family in recognisable())

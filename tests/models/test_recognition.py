@@ -126,7 +126,7 @@ def test_a_family_that_is_named_leaves_other_variables_aside() -> None:
     shapes = {**shapes_of("dbof", {"clusters": 3, "hidden": 4, **DATA[0]}), "attention": (3, 4)}
     with pytest.raises(InputError, match=r"tower/attention \(3, 4\) is not among its tensors \(--family dbof leaves"):
         recognition.recognise(shapes, where="here")
-    assert recognition.recognise(shapes, where="here", families=["dbof"]).family == "dbof"
+    assert recognition.recognise(shapes, where="here", families=["dbof", "lstm", "dbof"]).family == "dbof"
     with pytest.raises(InputError, match="closest is soft_dbof"):
         recognition.recognise(shapes, where="here", families=["soft_dbof"])
 
