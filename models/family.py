@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gapsack.models.hyperparameters import Hyperparameter
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor, activations_of
+from gapsack.models.tensors import Shapes, Tensor, activations_of
 from gapsack.selection.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ class Family:
             the one graph beside the weights; None for what a gated NetVLAD takes, 26 KiB.
         activations: (complete hyperparameters, view) -> values that one example's layers give in training, for the
             prediction of GPU memory; None takes rows and columns of every matrix.
+        recognise: Shapes of a model of the reference implementation, by the family's own names -> the hyperparameters
+            that they decide. It looks up what it needs and nothing more: `models.recognition` takes a tensor that is
+            not there (KeyError), or has other dimensions, for another family's model, and checks all shapes of what it
+            finds. None for families without a reference implementation.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Family:
     whole_frames: Callable[[Hyperparameters], bool] = lambda _: False
     graph_bytes: Callable[[Hyperparameters], int] | None = None
     activations: Callable[[Hyperparameters, View], int] | None = None
+    recognise: Callable[[Shapes], dict[str, Any]] | None = None
 
     def parameters(self, hyperparameters: Hyperparameters) -> dict[str, Hyperparameter]:
         """All hyperparameters by name, given the values of some.

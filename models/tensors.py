@@ -7,8 +7,11 @@ and graphs are checked against it; so a shape is written down in one place.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Of tensors, by name."""
 
 
 @dataclass(frozen=True)

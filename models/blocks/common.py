@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapsack.models.hyperparameters import Choice, Flag, Hyperparameter, Number
-from gapsack.models.tensors import Tensor, batch_norm
+from gapsack.models.tensors import Shapes, Tensor, batch_norm
 
 SCOPE = "tower"
 """The variable scope of the YouTube-8M codes."""
 
 CLASSES = Number("classes", "V, classes to predict")
-RGB = Number("rgb", "video features of a frame", default=1024)
+YOUTUBE8M_RGB = 1024
+RGB = Number("rgb", "video features of a frame", default=YOUTUBE8M_RGB)
 AUDIO = Number("audio", "audio features of a frame", default=128)
 OPTIONAL_AUDIO = Number("audio", "audio features of a frame, 0 for none", minimum=0, default=128)
 
@@ -98,6 +99,42 @@ def classifier_tensors(hyperparameters: Mapping[str, Any], width: int, scope: st
         return experts
     gating = context_gating(f"{scope}/gating_prob_weights", f"{scope}/gating_prob_bn", classes, group="gating_prob")
     return *experts, *gating
+
+
+def present(shapes: Shapes, beginning: str) -> bool:
+    """Whether a tensor's name begins so: a part is there even if one of its tensors is lost, which is then missed."""
+    return any(name.startswith(beginning) for name in shapes)
+
+
+def recognised_experts(shapes: Shapes, scope: str = SCOPE) -> dict[str, int]:
+    """Classes and mixtures of a mixture of experts, which has one gate a class more than experts."""
+    experts, gated = shapes[f"{scope}/experts/weights"][1], shapes.get(f"{scope}/gating_prob_weights")
+    classes = gated[0] if gated else shapes[f"{scope}/gates/weights"][1] - experts
+    return {"classes": classes, "mixtures": experts // classes}
+
+
+def recognised_probability_gating(shapes: Shapes, scope: str = SCOPE) -> dict[str, bool]:
+    """Whether probabilities are gated."""
+    return {"probability_gating": present(shapes, f"{scope}/gating_prob_")}
+
+
+def recognised_logistic(shapes: Shapes, scope: str = SCOPE) -> dict[str, int]:
+    """Classes of a logistic classifier."""
+    return {"classes": shapes[f"{scope}/fully_connected/weights"][1]}
+
+
+def recognised_classifier(shapes: Shapes, scope: str = SCOPE) -> dict[str, Any]:
+    """What chooses these tensors in `classifier_tensors`, by which of them are there."""
+    if present(shapes, f"{scope}/fully_connected/"):
+        return {"classifier": "logistic", **recognised_logistic(shapes, scope)}
+    own = recognised_experts(shapes, scope) | recognised_probability_gating(shapes, scope)
+    return {"classifier": "moe", **own}
+
+
+def recognised_width(width: int) -> dict[str, int]:
+    """Video and audio features of frames of so many values, of which a matrix tells the sum alone: YouTube-8M's."""
+    rgb = min(width, YOUTUBE8M_RGB)
+    return {"rgb": rgb, "audio": width - rgb}
 
 
 def takes_all_frames(hyperparameters: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from gapsack.models.blocks import common
 from gapsack.models.hyperparameters import Flag, Hyperparameter, Number
-from gapsack.models.tensors import Tensor, batch_norm
+from gapsack.models.tensors import Shapes, Tensor, batch_norm
 from gapsack.selection.errors import InputError
 
 FEATURE_WIDTHS = (1024, 128)
@@ -43,7 +43,7 @@ def check(hyperparameters: Mapping[str, Any]) -> None:
         int(hyperparameters[name]) for name in ("rgb", "audio", "groups", "expansion", "hidden", "reduction")
     )
     problems = []
-    if hyperparameters["unwhiten"] and (rgb, audio) not in (FEATURE_WIDTHS, (FEATURE_WIDTHS[0], 0)):
+    if hyperparameters["unwhiten"] and not _whitened(rgb, audio):
         problems.append(f"unwhiten must be false where features are not 1024 + 128, got {rgb} + {audio}")
     if groups % 2:
         problems.append(f"groups must be even, got {groups}")
@@ -54,6 +54,30 @@ def check(hyperparameters: Mapping[str, Any]) -> None:
         problems.append(f"hidden must be divisible by reduction, got {hidden} and {reduction}")
     if problems:
         raise InputError("; ".join(problems))
+
+
+def _whitened(rgb: int, audio: int) -> bool:
+    """Whether features may be YouTube-8M's."""
+    return (rgb, audio) in (FEATURE_WIDTHS, (FEATURE_WIDTHS[0], 0))
+
+
+def recognised(shapes: Shapes, scope: str, stream_names: tuple[str, str]) -> dict[str, Any]:
+    """Hyperparameters of the branch under `scope`; features that are not YouTube-8M's cannot be whitened ones."""
+    video, audio = (f"{scope}/{name}" for name in stream_names)
+    rgb, expanded = shapes[f"{video}/fully_connected/weights"]
+    heard = common.present(shapes, f"{audio}/")
+    found = {"rgb": rgb, "audio": shapes[f"{audio}/fully_connected/weights"][0] if heard else 0}
+    hidden, narrow = shapes[f"{scope}/gating_weights_1"]
+    return {
+        **found,
+        **common.recognised_logistic(shapes, scope),
+        "clusters": shapes[f"{video}/cluster_weights2"][2],
+        "hidden": hidden,
+        "groups": shapes[f"{video}/fully_connected_1/weights"][1],
+        "expansion": expanded // rgb,
+        "reduction": hidden // narrow,
+        **({} if _whitened(**found) else {"unwhiten": False}),
+    }
 
 
 def branch(scope: str, stream_names: tuple[str, str], hyperparameters: Mapping[str, Any]) -> list[Tensor]:

@@ -9,7 +9,7 @@ from typing import Any
 from gapsack.models.blocks import common
 from gapsack.models.hyperparameters import Hyperparameter, Number
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor, activations_of
+from gapsack.models.tensors import Shapes, Tensor, activations_of
 
 CellTensors = Callable[[str, int, int], list[Tensor]]
 """(scope, width of the inputs, cells) -> tensors of a layer."""
@@ -49,6 +49,29 @@ def stack(cell: CellTensors, root: str, width: int, cells: int, layers: int) -> 
 def layer_scope(root: str, index: int) -> str:
     """Of the tensors of a layer."""
     return f"{root}/multi_rnn_cell/cell_{index}"
+
+
+def recognised_lstm(shapes: Shapes, root: str) -> dict[str, int]:
+    """Cells of the lowest LSTM under `root`, and the features of frames that go into it."""
+    rows, columns = shapes[f"{layer_scope(root, 0)}/basic_lstm_cell/kernel"]
+    return _recognised(rows, columns // 4)
+
+
+def recognised_gru(shapes: Shapes, root: str) -> dict[str, int]:
+    """Cells of the lowest GRU under `root`, and the features of frames that go into it."""
+    return _recognised(*shapes[f"{layer_scope(root, 0)}/gru_cell/candidate/kernel"])
+
+
+def _recognised(rows: int, cells: int) -> dict[str, int]:
+    return {"cells": cells, **common.recognised_width(rows - cells)}
+
+
+def recognised_layers(shapes: Shapes, root: str) -> dict[str, int]:
+    """How many layers there are under `root`."""
+    layers = 0
+    while common.present(shapes, f"{layer_scope(root, layers)}/"):
+        layers += 1
+    return {"layers": layers}
 
 
 def activations(tensors: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], view: View) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gapsack.models.blocks import common
 from gapsack.models.hyperparameters import Flag
-from gapsack.models.tensors import Tensor, batch_norm
+from gapsack.models.tensors import Shapes, Tensor, batch_norm
 
 RELU = Flag("relu", "batch norm and ReLU6 on the hidden layer in place of biases", default=False)
 
@@ -69,3 +69,18 @@ def stream_network(
         *(gating if hyperparameters["gating"] else ()),
         *common.classifier_tensors(hyperparameters, hidden),
     )
+
+
+def recognised(shapes: Shapes, scopes: tuple[str, str]) -> dict[str, Any]:
+    """What all networks of `stream_network` have: clusters and features of the streams, and what follows them."""
+    video, audio = scopes
+    rgb, clusters = shapes[f"{video}/cluster_weights"]
+    return {
+        "clusters": clusters,
+        "hidden": shapes[f"{common.SCOPE}/hidden1_weights"][1],
+        "rgb": rgb,
+        "audio": shapes[f"{audio}/cluster_weights"][0] if common.present(shapes, f"{audio}/") else 0,
+        "relu": common.present(shapes, f"{common.SCOPE}/hidden1_bn/"),
+        "gating": any(common.present(shapes, f"{common.SCOPE}/{part}") for part in ("gating_weights_2", "gating_bn/")),
+        **common.recognised_classifier(shapes),
+    }

@@ -78,7 +78,7 @@ def add_models(
         list[str] | None,
         typer.Option(
             metavar="NAME=PREFIX",
-            help="A checkpoint of the authors' code (TensorFlow 1); an ensemble becomes NAME, NAME-1, …",
+            help="A checkpoint of a family's authors' code (TensorFlow 1); an ensemble becomes NAME, NAME-1, …",
         ),
     ] = None,
     savedmodel: Annotated[
@@ -99,6 +99,20 @@ def add_models(
         bool,
         typer.Option("--raw-weights", help="Take a checkpoint's variables, even where it has their moving averages."),
     ] = False,
+    family: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FAMILY",
+            help="Of checkpoints (repeatable), where several have the same tensors; a named one leaves others aside.",
+        ),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A hyperparameter of checkpoints (repeatable), where tensors do not tell; else the family's default.",
+        ),
+    ] = None,
     store: Annotated[
         list[str] | None,
         typer.Option(help="Precision of checkpoints beside float32 (repeatable); float16 if omitted."),
@@ -118,11 +132,13 @@ def add_models(
     precision: PrecisionOption = "float32",
     json: JsonOption = False,
 ) -> None:
-    """Add whole models, which are run on labelled data: checkpoints of the authors' code and SavedModels."""
+    """Add whole models, which are run on labelled data: checkpoints of the families' authors' codes and SavedModels."""
     if not (checkpoint or savedmodel):
         raise PoolError("expected at least one model (--checkpoint name=prefix, --savedmodel name=folder), got none")
+    if (family or option) and not checkpoint:
+        raise PoolError("expected a checkpoint (--checkpoint) with --family and --option, got SavedModels alone")
     from gapsack.models.quiet_start import load_tensorflow
-    from gapsack.sweep.pools.models import ModelImport
+    from gapsack.sweep.pools.models import ModelImport, read_options
     from gapsack.sweep.pools.source import import_source
 
     source = import_source(pool, data or [], level, max_frames)
@@ -133,6 +149,8 @@ def add_models(
         checkpoints=checkpoint or [],
         saved_models=savedmodel or [],
         raw_weights=raw_weights,
+        families=family or [],
+        options=read_options(option or []),
         stored=store or ["float16"],
         default_precision=precision,
         sample_frames=sample_frames,

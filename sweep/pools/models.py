@@ -6,6 +6,7 @@ precision and with all that `select build` needs.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gapsack.models import sizes
-from gapsack.models.families.gated_netvlad import FAMILY
-from gapsack.models.families.gated_netvlad.authors import AuthorsModel, read_authors_checkpoint
+from gapsack.models.authors import AuthorsModel, read_authors_checkpoint
 from gapsack.models.graph import AnyMember, Member, SavedModelMember
 from gapsack.models.graph.foreign.saved_model import open_saved_model
 from gapsack.models.tasks.youtube8m import YouTube8M
@@ -34,6 +34,26 @@ Say = Callable[[str], object]
 Advance = Callable[[int], object]
 
 
+def read_options(texts: Sequence[str]) -> dict[str, Any]:
+    """Hyperparameters of options such as `pooling=average`, `unwhiten=false` and `places=300`.
+
+    Raises:
+        PoolError: One is not of that form, or comes twice.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, parted, value = text.partition("=")
+        if not (name and parted and value):
+            raise PoolError(f"expected a hyperparameter as name=value, got {text[:200]!r}")
+        if name in found:
+            raise PoolError(f"expected one value of {name} (--option), got two")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:  # a word
+            found[name] = value
+    return found
+
+
 @dataclass(frozen=True)
 class ModelImport:
     """Models to import, and how they are run.
@@ -45,6 +65,8 @@ class ModelImport:
         checkpoints: `name=prefix` of the authors' checkpoints.
         saved_models: `name=folder` or `name@precision=folder` of SavedModels.
         raw_weights: Take a checkpoint's variables, even where it has their moving averages.
+        families: Names of the families that checkpoints' models may belong to; any if empty.
+        options: Hyperparameters of checkpoints' models that their tensors' shapes do not decide.
         stored: Precisions in which checkpoints become available beside float32.
         default_precision: What SavedModels that name none are said to be stored in.
         sample_frames: Frames that a model of sampled frames sees of each video.
@@ -60,6 +82,8 @@ class ModelImport:
     checkpoints: Sequence[str]
     saved_models: Sequence[str]
     raw_weights: bool
+    families: Sequence[str]
+    options: Mapping[str, Any]
     stored: Sequence[str]
     default_precision: str
     sample_frames: int
@@ -132,11 +156,15 @@ class _Work:
         name, precision, path = split_named(text, "a checkpoint as name=prefix")
         if precision is not None:
             raise PoolError(f"expected a checkpoint as name=prefix (--store names precisions), got {text!r}")
-        for place, model in enumerate(read_authors_checkpoint(path, raw=self.options.raw_weights)):
+        models = read_authors_checkpoint(
+            path, raw=self.options.raw_weights, families=self.options.families, options=self.options.options
+        )
+        for place, model in enumerate(models):
             own = name if place == 0 else f"{name}-{place}"
             self.staged.check_name(own)
-            found = ", ".join(f"{key} {value}" for key, value in model.hyperparameters.items())
-            self.say(f"{own}: {model.scope} of {path}, a {FAMILY.name} with {found}")
+            self.say(f"{own}: {model.scope} of {path}, a {model.family} with {_told(model.hyperparameters)}")
+            if model.assumed:
+                self.say(f"{own}: {_told(model.assumed)} are assumed, which shapes do not tell (--option NAME=VALUE)")
             if model.averaged:
                 self.say(
                     f"{own}: {model.averaged} of {len(model.weights)} tensors are the checkpoint's moving averages "
@@ -147,18 +175,18 @@ class _Work:
             self._checkpoint(own, model, Path(path))
 
     def _checkpoint(self, name: str, model: AuthorsModel, path: Path) -> None:
-        hyperparameters = model.hyperparameters
+        family, hyperparameters = model.family, model.hyperparameters
         task = self.options.task(*(hyperparameters[key] for key in ("classes", "rgb", "audio")))
         weights = self.staged.weights(name, model.weights)
         measured = {}
         for precision in dict.fromkeys((EXACT, *self.options.stored)):
-            member = Member(name, FAMILY.name, hyperparameters, precision, 1.0, weights, self.options.sampled)
+            member = Member(name, family, hyperparameters, precision, 1.0, weights, self.options.sampled)
             measured[precision] = self._measure(member, task)
-        size_bytes = {precision: sizes.size_bytes(FAMILY.name, hyperparameters, precision) for precision in measured}
+        size_bytes = {precision: sizes.size_bytes(family, hyperparameters, precision) for precision in measured}
         origin = CheckpointOrigin(
             checkpoint=str(path.absolute()),
             scope=model.scope,
-            family=FAMILY.name,
+            family=family,
             weights=f"{WEIGHTS_FOLDER}/{weights.name}",
             sample_frames=self.options.sampled,
             task=task.to_dict(),
@@ -214,3 +242,10 @@ class _Work:
             origin=origin.to_dict(),
         )
         self.staged.add(candidate, measured[first].labels)
+
+
+def _told(hyperparameters: Mapping[str, Any]) -> str:
+    """In words, as they are given."""
+    return ", ".join(
+        f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in hyperparameters.items()
+    )

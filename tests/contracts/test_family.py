@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from gapsack.models import checkpoints, precisions, registry, sizes
 from gapsack.models.family import Family
 from gapsack.models.graph import Graph, Member, build_graph, reserve_bytes
+from gapsack.models.recognition import recognise, with_options
 from gapsack.models.tasks import Task, View
 from gapsack.models.tasks.dense import DenseTask
 from gapsack.models.tasks.youtube8m import YouTube8M
@@ -133,6 +134,17 @@ class FamilyContract:
         model = case.build()
         checkpoints.load_reference_weights(model, case.weights(0))
         return model
+
+    def test_what_it_recognises_are_its_own_tensors(self, case: FamilyCase) -> None:
+        """Other families may have the same; hyperparameters that shapes do not decide are given."""
+        if case.family.recognise is None:
+            pytest.skip("a family without a reference implementation")
+        below = f"{case.family.scope}/" if case.family.scope else ""
+        shapes = {tensor.name.removeprefix(below): tensor.shape for tensor in case.tensors}
+        model = recognise(shapes, where="here", families=[case.name])
+        assert with_options(model, case.hyperparameters, where="here").hyperparameters == case.hyperparameters
+        assert model.tensors == case.tensors
+        assert not set(model.decided) & set(model.assumed)
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -61,7 +61,8 @@ def test_a_colliding_name_raises_and_leaves_the_first():
 
 def test_a_registered_family_builds(monkeypatch):
     monkeypatch.setattr(registry, "_registered", {})
+    before = registry.families()
     twin = registry.register(dataclasses.replace(FAMILY, name="twin"))
-    assert set(registry.families()) == {"dbof", "gated_netvlad", "keras_model", "twin"}
+    assert registry.families() == tuple(sorted((*before, "twin")))
     model = registry.build("twin", **SMALL)
     assert [tensor.name for tensor in model.tensors] == [tensor.name for tensor in twin.tensors(twin.validate(SMALL))]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gapsack.models.blocks import common
 from gapsack.models.families.dbof.tensors import CLUSTERS, SCOPE, frame_width, tensors
 from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Choice, Number
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor, activations_of
+from gapsack.models.tensors import Shapes, Tensor, activations_of
 
 
 def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:
@@ -23,6 +24,16 @@ def _activations(hyperparameters: Mapping[str, Any], view: View) -> int:
     frames = view.sample_frames
     matrices = activations_of(tensors(hyperparameters), frames=frames, framewise=[CLUSTERS])
     return frames * frame_width(hyperparameters) + matrices
+
+
+def _recognise(shapes: Shapes) -> dict[str, Any]:
+    width, clusters = shapes[CLUSTERS]
+    return {
+        "clusters": clusters,
+        "hidden": shapes[f"{SCOPE}/hidden1_weights"][1],
+        **common.recognised_experts(shapes),
+        **common.recognised_width(width),
+    }
 
 
 FAMILY = Family(
@@ -43,4 +54,5 @@ FAMILY = Family(
     short_names={"clusters": "C", "hidden": "H"},
     scope=SCOPE,
     activations=_activations,
+    recognise=_recognise,
 )

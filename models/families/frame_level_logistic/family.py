@@ -10,7 +10,7 @@ from typing import Any
 
 from gapsack.models.blocks import common
 from gapsack.models.family import Family
-from gapsack.models.tensors import Tensor
+from gapsack.models.tensors import Shapes, Tensor
 
 
 def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
@@ -24,6 +24,11 @@ def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed
     return MeanNetwork(table, hyperparameters, seed, frames_of_norm_1=True)
 
 
+def _recognise(shapes: Shapes) -> dict[str, Any]:
+    width, classes = shapes[f"{common.SCOPE}/fully_connected/weights"]
+    return {"classes": classes, **common.recognised_width(width)}
+
+
 FAMILY = Family(
     name="frame_level_logistic",
     tasks=("youtube8m",),
@@ -33,4 +38,5 @@ FAMILY = Family(
     short_names={},
     scope=common.SCOPE,
     whole_frames=lambda _: True,
+    recognise=_recognise,
 )

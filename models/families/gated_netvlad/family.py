@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gapsack.models.blocks import common
 from gapsack.models.families.gated_netvlad.tensors import SCOPE, tensors
 from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Number
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor, activations_of
+from gapsack.models.tensors import Shapes, Tensor, activations_of
 
 
 def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:
@@ -24,6 +25,17 @@ def _activations(hyperparameters: Mapping[str, Any], view: View) -> int:
     width = int(hyperparameters["rgb"]) + int(hyperparameters["audio"])
     frames = view.sample_frames
     return frames * width + activations_of(tensors(hyperparameters), frames=frames, framewise=framewise)
+
+
+def _recognise(shapes: Shapes) -> dict[str, Any]:
+    rgb, clusters = shapes[f"{SCOPE}/video_VLAD/conv2/cluster_weights"]
+    return {
+        "clusters": clusters,
+        "hidden": shapes[f"{SCOPE}/hidden1_weights/hidden1_weights"][1],
+        **common.recognised_experts(shapes),
+        "rgb": rgb,
+        "audio": shapes[f"{SCOPE}/audio_VLAD/conv2/cluster_weights"][0],
+    }
 
 
 FAMILY = Family(
@@ -50,4 +62,5 @@ FAMILY = Family(
     short_names={"clusters": "K", "hidden": "H"},  # the paper's letters
     scope=SCOPE,
     activations=_activations,
+    recognise=_recognise,
 )

@@ -13,7 +13,7 @@ from gapsack.models.blocks import common, recurrent
 from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Hyperparameter
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor
+from gapsack.models.tensors import Shapes, Tensor
 
 ROOT = f"{common.SCOPE}/rnn"
 BOTH_WAYS = f"{common.SCOPE}/bidirectional_rnn"
@@ -53,6 +53,14 @@ def _more(hyperparameters: Mapping[str, Any]) -> tuple[Hyperparameter, ...]:
     return common.classifier_options(hyperparameters.get("classifier", "logistic"))
 
 
+def _recognise(shapes: Shapes) -> dict[str, Any]:
+    return {
+        **recurrent.recognised_gru(shapes, f"{BOTH_WAYS}/fw"),
+        "cells": shapes[f"{recurrent.layer_scope(ROOT, 0)}/gru_cell/candidate/bias"][0],
+        **common.recognised_classifier(shapes),
+    }
+
+
 FAMILY = Family(
     name="gru_bidirect",
     tasks=("youtube8m",),
@@ -64,4 +72,5 @@ FAMILY = Family(
     scope=common.SCOPE,
     whole_frames=lambda _: True,
     activations=_activations,
+    recognise=_recognise,
 )

@@ -13,7 +13,7 @@ from gapsack.models.blocks import common, recurrent
 from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Hyperparameter
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor
+from gapsack.models.tensors import Shapes, Tensor
 
 ROOT = f"{common.SCOPE}/rnn"
 
@@ -48,6 +48,14 @@ def _more(hyperparameters: Mapping[str, Any]) -> tuple[Hyperparameter, ...]:
     return common.classifier_options(hyperparameters.get("classifier", "moe"))
 
 
+def _recognise(shapes: Shapes) -> dict[str, Any]:
+    return {
+        **recurrent.recognised_lstm(shapes, ROOT),
+        **recurrent.recognised_layers(shapes, ROOT),
+        **common.recognised_classifier(shapes),
+    }
+
+
 FAMILY = Family(
     name="lstm",
     tasks=("youtube8m",),
@@ -59,4 +67,5 @@ FAMILY = Family(
     scope=common.SCOPE,
     whole_frames=lambda _: True,
     activations=_activations,
+    recognise=_recognise,
 )

@@ -10,7 +10,7 @@ from gapsack.models.families.mix_nextvlad.tensors import FRAMEWISE, STREAMS, bra
 from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Number
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor, activations_of
+from gapsack.models.tensors import Shapes, Tensor, activations_of
 
 
 def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:
@@ -26,6 +26,13 @@ def _activations(hyperparameters: Mapping[str, Any], view: View) -> int:
     frames = view.sample_frames
     matrices = activations_of(tensors(hyperparameters), frames=frames, framewise=framewise)
     return frames * common.frame_width(hyperparameters) + matrices
+
+
+def _recognise(shapes: Shapes) -> dict[str, Any]:
+    return {
+        **nextvlad.recognised(shapes, branch_scope(0), STREAMS),
+        "branches": shapes[f"{common.SCOPE}/mix_weights/biases"][0],
+    }
 
 
 FAMILY = Family(
@@ -47,4 +54,5 @@ FAMILY = Family(
     whole_frames=lambda _: True,
     graph_bytes=lambda hyperparameters: 32 * 1024 * (1 + int(hyperparameters["branches"])),
     activations=_activations,
+    recognise=_recognise,
 )

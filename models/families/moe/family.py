@@ -11,7 +11,7 @@ from typing import Any
 
 from gapsack.models.blocks import common
 from gapsack.models.family import Family
-from gapsack.models.tensors import Tensor
+from gapsack.models.tensors import Shapes, Tensor
 
 
 def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
@@ -23,6 +23,14 @@ def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed
     from gapsack.models.layers.mean import MeanNetwork
 
     return MeanNetwork(table, hyperparameters, seed)
+
+
+def _recognise(shapes: Shapes) -> dict[str, Any]:
+    return {
+        **common.recognised_experts(shapes),
+        **common.recognised_probability_gating(shapes),
+        **common.recognised_width(shapes[f"{common.SCOPE}/experts/weights"][0]),
+    }
 
 
 FAMILY = Family(
@@ -40,4 +48,5 @@ FAMILY = Family(
     short_names={"mixtures": "M"},
     scope=common.SCOPE,
     whole_frames=lambda _: True,
+    recognise=_recognise,
 )

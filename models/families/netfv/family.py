@@ -14,7 +14,7 @@ from gapsack.models.blocks import common, streams
 from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Flag, Hyperparameter, Number
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor, activations_of
+from gapsack.models.tensors import Shapes, Tensor, activations_of
 
 VIDEO, AUDIO = f"{common.SCOPE}/video_FV", f"{common.SCOPE}/audio_FV"
 
@@ -61,6 +61,13 @@ def _more(hyperparameters: Mapping[str, Any]) -> tuple[Hyperparameter, ...]:
     return common.classifier_options(hyperparameters.get("classifier", "moe"), gating=True)
 
 
+def _recognise(shapes: Shapes) -> dict[str, Any]:
+    return {
+        **streams.recognised(shapes, (VIDEO, AUDIO)),
+        "coupled": not any(f"{scope}/cluster_weights2" in shapes for scope in (VIDEO, AUDIO)),
+    }
+
+
 FAMILY = Family(
     name="netfv",
     tasks=("youtube8m",),
@@ -83,4 +90,5 @@ FAMILY = Family(
     scope=common.SCOPE,
     whole_frames=common.takes_all_frames,
     activations=_activations,
+    recognise=_recognise,
 )

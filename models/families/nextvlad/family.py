@@ -9,7 +9,7 @@ from gapsack.models.blocks import common, nextvlad
 from gapsack.models.families.nextvlad.tensors import FRAMEWISE, STREAMS, tensors
 from gapsack.models.family import Family
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor, activations_of
+from gapsack.models.tensors import Shapes, Tensor, activations_of
 
 
 def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:
@@ -26,6 +26,10 @@ def _activations(hyperparameters: Mapping[str, Any], view: View) -> int:
     return frames * common.frame_width(hyperparameters) + matrices
 
 
+def _recognise(shapes: Shapes) -> dict[str, Any]:
+    return nextvlad.recognised(shapes, common.SCOPE, STREAMS)
+
+
 FAMILY = Family(
     name="nextvlad",
     tasks=("youtube8m",),
@@ -36,4 +40,5 @@ FAMILY = Family(
     scope=common.SCOPE,
     whole_frames=lambda _: True,
     activations=_activations,
+    recognise=_recognise,
 )

@@ -13,7 +13,7 @@ from gapsack.models.blocks import common, streams
 from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Flag, Hyperparameter, Number
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor, activations_of
+from gapsack.models.tensors import Shapes, Tensor, activations_of
 
 VIDEO, AUDIO = f"{common.SCOPE}/video_DBOF", f"{common.SCOPE}/audio_DBOF"
 
@@ -55,6 +55,12 @@ def _more(hyperparameters: Mapping[str, Any]) -> tuple[Hyperparameter, ...]:
     return common.classifier_options(hyperparameters.get("classifier", "moe"), gating=False)
 
 
+def _recognise(shapes: Shapes) -> dict[str, Any]:
+    found = streams.recognised(shapes, (VIDEO, AUDIO))
+    sums_and_maxima = 2 * found["clusters"]  # of the video stream; sums of both streams are fewer
+    return {**found, "maximum": shapes[f"{common.SCOPE}/hidden1_weights"][0] >= sums_and_maxima}
+
+
 FAMILY = Family(
     name="soft_dbof",
     tasks=("youtube8m",),
@@ -77,4 +83,5 @@ FAMILY = Family(
     scope=common.SCOPE,
     whole_frames=common.takes_all_frames,
     activations=_activations,
+    recognise=_recognise,
 )

@@ -13,7 +13,7 @@ from gapsack.models.blocks import common, streams
 from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Hyperparameter, Number
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Tensor, activations_of
+from gapsack.models.tensors import Shapes, Tensor, activations_of
 
 VIDEO, AUDIO = f"{common.SCOPE}/video_VLAD", f"{common.SCOPE}/audio_VLAD"
 
@@ -54,6 +54,10 @@ def _more(hyperparameters: Mapping[str, Any]) -> tuple[Hyperparameter, ...]:
     return common.classifier_options(hyperparameters.get("classifier", "moe"), gating=True)
 
 
+def _recognise(shapes: Shapes) -> dict[str, Any]:
+    return streams.recognised(shapes, (VIDEO, AUDIO))
+
+
 FAMILY = Family(
     name="willow_netvlad",
     tasks=("youtube8m",),
@@ -75,4 +79,5 @@ FAMILY = Family(
     scope=common.SCOPE,
     whole_frames=common.takes_all_frames,
     activations=_activations,
+    recognise=_recognise,
 )

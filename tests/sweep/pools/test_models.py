@@ -195,3 +195,103 @@ def test_a_wrong_import_writes_nothing(world: dict[str, Any], tmp_path: Path) ->
     more = ("--savedmodel", saved, "--data", fewer, "--max-bad-share", "1", *COMMON)
     assert "predictions and labels must be of the same videos" in refused("import", world["pool"], *more)
     assert sorted(world["pool"].rglob("*")) == before
+
+
+@pytest.fixture(scope="module")
+def architectures(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Checkpoints of two architectures, with the videos of one of their authors' graphs."""
+    folder, arrays = tmp_path_factory.mktemp("architectures"), {}
+    for name in ("nextvlad", "logistic"):
+        path = golden / "families" / f"{name}.npz"
+        if not path.exists():
+            pytest.skip(f"{path.name} is not among the reference outputs")
+        with np.load(path) as file:
+            arrays[name] = dict(file)
+        weights = {key[2:]: values for key, values in arrays[name].items() if key.startswith("w:")}
+        tf.raw_ops.SaveV2(
+            prefix=str(folder / name),
+            tensor_names=list(weights),
+            shape_and_slices=[""] * len(weights),
+            tensors=[tf.constant(values) for values in weights.values()],
+        )
+    own = arrays["nextvlad"]
+    records = [
+        frame_record(
+            encode.sequence_example(f"v{index}", np.flatnonzero(labels).tolist(), frames[:, :1024], frames[:, 1024:])
+        )
+        for index, (frames, labels) in enumerate(
+            zip(map(cut, own["frames_uint8"], own["num_frames"]), own["labels"], strict=True)
+        )
+    ]
+    (folder / "validate.tfrecord").write_bytes(b"".join(records))
+    return {"folder": folder, "predictions": own["predictions"]}
+
+
+def cut(frames: np.ndarray, count: np.integer[Any]) -> np.ndarray:
+    return frames[: int(count)]
+
+
+def test_checkpoints_of_other_architectures_become_candidates_of_their_families(
+    architectures: dict[str, Any], tmp_path: Path
+) -> None:
+    folder, pool = architectures["folder"], tmp_path / "pool"
+    done = CliRunner().invoke(
+        app,
+        ["pool", "add-models", str(pool), "--data", str(folder / "validate.tfrecord"), *COMMON]
+        + [word for name in ("nextvlad", "logistic") for word in ("--checkpoint", f"{name}={folder / name}")]
+        + ["--family", "nextvlad", "--family", "logistic"],
+    )
+    assert done.exit_code == 0, done.output
+    told = " ".join(done.output.split())
+    assert "a nextvlad with clusters 6, hidden 16, classes 30, rgb 1024, audio 128, groups 8" in told
+    assert "dropout 0.5, unwhiten true are assumed, which shapes do not tell (--option NAME=VALUE)" in told
+    candidates = CandidatePool.read(pool)
+    assert {each.name: each.origin["family"] for each in candidates.candidates} == {
+        "nextvlad": "nextvlad", "logistic": "logistic"
+    }  # fmt: skip
+    lists = candidates["nextvlad"].predictions
+    expected = np.take_along_axis(architectures["predictions"], lists.top_indices, axis=1)
+    assert_allclose(lists.top_scores, expected, atol=1e-5)
+    member = {"name": "nextvlad", "precision": "float16", "weight": 1.0}
+    size_bytes = candidates["nextvlad"].size_bytes["float16"]
+    ensemble = {"members": [{**member, "size_bytes": size_bytes}], "pool": str(pool), "total_bytes": size_bytes}
+    replace_json(tmp_path / "ensemble.json", {**ensemble, "budget_bytes": 2**24})
+    select("build", tmp_path / "ensemble.json", "--out", tmp_path / "graph")
+    evaluation = select("evaluate", tmp_path / "graph", folder / "validate.tfrecord")
+    assert evaluation["gap"] == pytest.approx(candidates["nextvlad"].metrics["gap_by_precision"]["float16"], abs=1e-6)
+
+
+def test_an_option_that_no_shape_tells_changes_what_a_model_predicts(
+    architectures: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = architectures["folder"]
+    command = ["--data", folder / "validate.tfrecord", "--checkpoint", f"a={folder}/nextvlad", *COMMON]
+    scores = []
+    for name, options in (("given", ("--option", "unwhiten=false")), ("assumed", ())):
+        select("import", tmp_path / name, *command, *options)
+        candidate = CandidatePool.read(tmp_path / name)["a"]
+        scores.append(candidate.predictions.top_scores)
+        assert candidate.hyperparameters.get("unwhiten") is (False if options else None)
+    assert np.abs(scores[0] - scores[1]).max() > 1e-3
+
+
+def test_options_and_families_that_do_not_fit_a_checkpoint_are_refused(
+    world: dict[str, Any], architectures: dict[str, Any], tmp_path: Path
+) -> None:
+    folder, saved = architectures["folder"], f"b={world['folder']}/pooled"
+    data = ("--data", folder / "validate.tfrecord")
+    nextvlad = ("--checkpoint", f"a={folder}/nextvlad", *data)
+    cases: list[tuple[tuple[object, ...], str]] = [
+        (("--checkpoint", f"a={folder}/logistic", *data), "frame_level_logistic, logistic have alike (--family says"),
+        ((*nextvlad, "--family", "lstm"), "expected the tensors of a model family (lstm) in tower of"),
+        ((*nextvlad, "--family", "nothing"), "expected one of the model families"),
+        ((*nextvlad, "--option", "pooling=max"), "got pooling"),
+        ((*nextvlad, "--option", "groups=4"), "got groups 4"),
+        ((*nextvlad, "--option", "unwhiten=perhaps"), "unwhiten must be true or false"),
+        ((*nextvlad, "--option", "unwhiten"), "expected a hyperparameter as name=value, got 'unwhiten'"),
+        ((*nextvlad, "--option", "dropout=0", "--option", "dropout=0"), "expected one value of dropout"),
+        (("--savedmodel", saved, *data, "--option", "dropout=0"), "expected a checkpoint (--checkpoint) with --family"),
+    ]
+    for arguments, message in cases:
+        assert message in " ".join(refused("import", tmp_path / "new", *arguments).split())
+        assert not list(tmp_path.iterdir())

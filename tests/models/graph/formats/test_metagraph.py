@@ -5,11 +5,13 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.testing import assert_allclose
 
-from gapsack.models.checkpoints import read_weights
-from gapsack.models.families.gated_netvlad.authors import read_authors_checkpoint
-from gapsack.models.graph import Graph, build_graph
+from gapsack.models import sizes
+from gapsack.models.authors import read_authors_checkpoint
+from gapsack.models.checkpoints import read_weights, write_weights
+from gapsack.models.graph import Graph, Member, build_graph
 from gapsack.models.tasks.youtube8m import YouTube8M
 
 # What the challenge's inference code does, in TensorFlow 1's terms and with nothing of ours.
@@ -67,3 +69,36 @@ def test_its_members_can_be_read_back_as_the_authors_checkpoints_are(meta_graph)
         assert model.hyperparameters == {k: member.complete[k] for k in model.hyperparameters}
         for name, values in read_weights(member.weights).items():
             assert_allclose(model.weights[name], values, rtol=1e-3)
+
+
+def test_members_of_other_families_have_their_authors_names(tmp_path):
+    """Below the scopes of an ensemble, so that what reads the authors' checkpoints reads these."""
+    own = (
+        ("gru_bidirect", {"cells": 6}),
+        ("nextvlad", {"clusters": 4, "hidden": 8, "groups": 4, "unwhiten": False}),
+        ("willow_netvlad", {"clusters": 4, "hidden": 6}),
+    )
+    members, expected = [], {}
+    for index, (family, hyperparameters) in enumerate(own):
+        name, complete = f"m{index}", {"classes": 30, "rgb": 8, "audio": 4, **hyperparameters}
+        rng = np.random.default_rng(index)
+        weights = {
+            tensor.name: rng.uniform(0.5, 1.5, tensor.shape).astype(np.float32)
+            for tensor in sizes.tensors(family, complete)
+        }
+        write_weights(tmp_path / f"{name}.npz", weights)
+        members.append(Member(name, family, complete, "float32", 1 / 3, tmp_path / f"{name}.npz", 10))
+        scope = "tower" if index == 0 else f"tower/model{index}"
+        expected |= {each.replace("tower", scope, 1): list(values.shape) for each, values in weights.items()}
+    prefix = build_graph(members, tmp_path / "graph", task=TASKS["frame"], format="metagraph").directory
+    assert dict(tf.train.list_variables(str(prefix / "inference_model"))) == expected
+    with tf.Graph().as_default():
+        tf.compat.v1.train.import_meta_graph(str(prefix / "inference_model.meta"), clear_devices=True)
+        assert {variable.op.name for variable in tf.compat.v1.global_variables()} == set(expected)
+    split = {"rgb": 8, "audio": 4}  # of gru_bidirect, whose tensors tell the sum alone
+    found = read_authors_checkpoint(prefix / "inference_model", options=split)
+    for model, member in zip(found, members, strict=True):
+        assert model.family == member.family
+        assert {**model.hyperparameters, **model.assumed} == {**member.complete}
+        for name, values in read_weights(member.weights).items():
+            np.testing.assert_array_equal(model.weights[name], values)

@@ -1,11 +1,11 @@
-"""Checkpoints of the authors' own code, read as members: models trained in 2018 can be packed today."""
+"""Checkpoints of the families' authors' own codes, read as members: models trained in 2018 can be packed today."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gapsack.models.families.gated_netvlad.family import FAMILY
-from gapsack.models.tensors import Tensor
+from gapsack.models import registry
+from gapsack.models.recognition import RecognisedModel, recognise, with_options
+from gapsack.models.tensors import Shapes
 from gapsack.selection.errors import InputError
 
 MOST_NAMED = 6
@@ -30,25 +31,35 @@ AVERAGE = "ExponentialMovingAverage"
 
 @dataclass(frozen=True)
 class AuthorsModel:
-    """A gated NetVLAD from a checkpoint.
+    """A model from a checkpoint.
 
     Attributes:
         scope: Variable scope in the checkpoint: `tower`, or `tower/model<i>` in an ensemble.
-        hyperparameters: Inferred from the shapes.
+        family: Name of the family that has these tensors.
+        hyperparameters: Those that the shapes decide, and the options that were given.
+        assumed: The others, at the family's defaults.
         weights: All tensors, float32, by the names of the registry's family.
         averaged: How many of them are moving averages.
         left_aside: What else the checkpoint has for the model, in words.
     """
 
     scope: str
-    hyperparameters: dict[str, int]
+    family: str
+    hyperparameters: dict[str, Any]
+    assumed: dict[str, Any]
     weights: dict[str, NDArray[np.float32]]
     averaged: int = 0
     left_aside: str = ""
 
 
-def read_authors_checkpoint(path: str | os.PathLike[str], *, raw: bool = False) -> list[AuthorsModel]:
-    """Every gated NetVLAD of a TensorFlow checkpoint, float32 or float16, by scope.
+def read_authors_checkpoint(
+    path: str | os.PathLike[str],
+    *,
+    raw: bool = False,
+    families: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+) -> list[AuthorsModel]:
+    """Every model of a TensorFlow checkpoint, float32 or float16, by scope; their families may differ.
 
     Where the checkpoint has exponential moving averages, they are the weights that its training meant to be used, and
     are taken: of every variable that has one, as TensorFlow's `variables_to_restore` does.
@@ -57,14 +68,21 @@ def read_authors_checkpoint(path: str | os.PathLike[str], *, raw: bool = False) 
         path: The prefix of `.index` and `.data-…`, or a folder whose `checkpoint` file names the latest one; a path in
             that file which leads nowhere, because another machine wrote it, is looked for in the folder.
         raw: Take the variables themselves all the same.
+        families: Names of the families to try, see `recognition.recognise`; all if empty.
+        options: Hyperparameters by name, of those models whose family has them; what shapes do not decide.
 
     Raises:
-        InputError: No checkpoint there; none of the models in it is a complete gated NetVLAD; a tensor of one is
-            missing or has a shape that does not fit the others; the files are damaged.
+        InputError: No checkpoint there; a model's tensors are those of no family or of several; an option that none of
+            the models has, or cannot have; the files are damaged.
     """
     reader = _Reader(Path(path))
-    found = _scoped(reader.shapes, path)
-    return [_model(reader, scope, found[scope], raw=raw) for scope in sorted(found, key=_index)]
+    shapes = _scoped(reader.shapes, path)
+    found = {
+        scope: _recognised(shapes[scope], f"{scope} of {path}", families, options or {})
+        for scope in sorted(shapes, key=_index)
+    }
+    _check_options(found.values(), options or {}, path)
+    return [_model(reader, scope, shapes[scope], model, raw=raw) for scope, model in found.items()]
 
 
 class _Reader:
@@ -128,19 +146,34 @@ def _scoped(shapes: Mapping[str, Sequence[int]], path: str | os.PathLike[str]) -
     return found
 
 
-def _model(reader: _Reader, scope: str, own: Mapping[str, tuple[int, ...]], *, raw: bool) -> AuthorsModel:
-    hyperparameters = infer_hyperparameters(own, where=f"{scope} of {reader.path}")
-    names = [tensor.name.removeprefix("tower/") for tensor in _tensors(hyperparameters)]
+def _recognised(shapes: Shapes, where: str, families: Sequence[str], options: Mapping[str, Any]) -> RecognisedModel:
+    return with_options(recognise(shapes, where=where, families=families), options, where=where)
+
+
+def _check_options(models: Iterable[RecognisedModel], options: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Every option is one of a model at least."""
+    known = {model.family: list(model.hyperparameters) for model in models}
+    unknown = [name for name in options if not any(name in names for names in known.values())]
+    if unknown:
+        told = "; ".join(f"{family}: {', '.join(names)}" for family, names in known.items())
+        raise InputError(f"expected hyperparameters of the models in {path} ({told}), got {', '.join(unknown)}")
+
+
+def _model(reader: _Reader, scope: str, own: Shapes, found: RecognisedModel, *, raw: bool) -> AuthorsModel:
+    family_scope = registry.family(found.family).scope
+    ours = {tensor.name.removeprefix(f"{family_scope}/"): tensor.name for tensor in found.tensors}
+    names = list(ours)
     averages = {} if raw else {name: f"{name}/{AVERAGE}" for name in names if f"{name}/{AVERAGE}" in own}
     for name, average in averages.items():
         if own[average] != own[name]:
             raise InputError(f"expected {scope}/{average} in {reader.path} to be {own[name]}, got {own[average]}")
     taken = {name: averages.get(name, name) for name in names}
-    weights = {f"tower/{name}": reader.fractions(f"{scope}/{of}") for name, of in taken.items()}
+    weights = {ours[name]: reader.fractions(f"{scope}/{of}") for name, of in taken.items()}
     others = [name for name in own if name not in taken.values()]
     if scope == "tower":
         others += [name for name in reader.shapes if not name.startswith("tower/")]
-    return AuthorsModel(scope, hyperparameters, weights, len(averages), _in_words(others, names))
+    left_aside = _in_words(others, names)
+    return AuthorsModel(scope, found.family, found.decided, found.assumed, weights, len(averages), left_aside)
 
 
 def _in_words(others: Sequence[str], names: Sequence[str]) -> str:
@@ -158,42 +191,6 @@ def _in_words(others: Sequence[str], names: Sequence[str]) -> str:
     parts = [f"{count} × {last}" for last, count in sorted(slots.items())] + single[:MOST_NAMED]
     more = [f"{len(single) - MOST_NAMED} more"] if len(single) > MOST_NAMED else []
     return ", ".join(parts + more)
-
-
-def infer_hyperparameters(shapes: Mapping[str, tuple[int, ...]], *, where: str | Path) -> dict[str, int]:
-    """Hyperparameters of the gated NetVLAD that has tensors of these shapes, by name without scope; all are checked.
-
-    Raises:
-        InputError: Naming what is missing or does not fit, and `where`.
-    """
-    try:
-        rgb, clusters = shapes["video_VLAD/conv2/cluster_weights"]
-        audio = shapes["audio_VLAD/conv2/cluster_weights"][0]
-        classes = shapes["gating_prob_weights"][0]
-        found = {
-            "clusters": clusters,
-            "hidden": shapes["hidden1_weights/hidden1_weights"][1],
-            "classes": classes,
-            "mixtures": shapes["experts/weights"][1] // classes,
-            "rgb": rgb,
-            "audio": audio,
-        }
-    except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
-        raise InputError(f"expected the tensors of a gated NetVLAD in {where}, got a problem with {error}") from error
-    problems = []
-    for tensor in _tensors(found):
-        shape = shapes.get(tensor.name.removeprefix("tower/"))
-        if shape != tensor.shape:
-            problems.append(
-                f"{tensor.name} {'is missing' if shape is None else f'has shape {shape}'}, not {tensor.shape}"
-            )
-    if problems:
-        raise InputError(f"expected a gated NetVLAD with {found} in {where}, but {'; '.join(problems)}")
-    return found
-
-
-def _tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
-    return FAMILY.tensors(FAMILY.validate(hyperparameters))
 
 
 def _index(scope: str) -> int:

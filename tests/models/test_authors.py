@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
 
-from gapsack.models import checkpoints, registry
-from gapsack.models.families.gated_netvlad.authors import infer_hyperparameters, read_authors_checkpoint
+from gapsack.models import checkpoints, registry, sizes
+from gapsack.models.authors import read_authors_checkpoint
 from gapsack.selection.errors import InputError
 
 
@@ -35,7 +35,7 @@ def test_a_checkpoint_of_the_authors_graph_becomes_a_model(forward_pass, tmp_pat
     slots = {f"{name}/Adam": values for name, values in weights.items() if "moving" not in name}
     path = save(tmp_path / "model.ckpt-1", {**weights, **slots, "global_step": np.int64(7)})
     (found,) = read_authors_checkpoint(path)
-    assert found.scope == "tower"
+    assert (found.scope, found.family) == ("tower", "gated_netvlad")
     assert found.hyperparameters == {
         "clusters": 8, "hidden": 16, "classes": 30, "mixtures": 5, "rgb": 1024, "audio": 128
     }  # fmt: skip
@@ -108,15 +108,104 @@ def test_a_damaged_checkpoint_is_a_sentence(forward_pass, tmp_path):
         read_authors_checkpoint(path)
 
 
-def test_what_is_no_gated_netvlad_is_named(forward_pass, tmp_path):
-    weights = dict(forward_pass[0])
-    shapes = {name.removeprefix("tower/"): values.shape for name, values in weights.items()}
-    with pytest.raises(InputError, match="hidden2_biases is missing"):
-        infer_hyperparameters({k: v for k, v in shapes.items() if k != "hidden2_biases"}, where="here")
-    with pytest.raises(InputError, match=r"tower/gates/weights has shape \(32, 181\), not \(32, 180\)"):
-        infer_hyperparameters({**shapes, "gates/weights": (32, 181)}, where="here")
-    with pytest.raises(InputError, match=r"in here, got a problem with 'gating_prob_weights'"):
-        infer_hyperparameters({k: v for k, v in shapes.items() if k != "gating_prob_weights"}, where="here")
+FAMILIES = {
+    "dbof": {},
+    "frame_level_logistic": {},
+    "gated_dbof": {},
+    "gated_netvlad": {},
+    "gru": {},
+    "gru_bidirect": {},
+    "logistic": {},
+    "lstm": {},
+    "lstm_bidirect": {},
+    "lstm_willow": {},
+    "mix_nextvlad": {"places": 12},
+    "moe": {},
+    "moe_gated": {},
+    "netfv": {},
+    "netrvlad": {},
+    "nextvlad": {},
+    "soft_dbof": {},
+    "willow_netvlad": {},
+}
+"""The golden file of each architecture, and what its tensors do not tell."""
+LETTERS = {
+    "C": "clusters", "K": "clusters", "H": "hidden", "V": "classes", "M": "mixtures", "N": "cells",
+    "L": "layers", "hp:groups": "groups", "hp:expansion": "expansion", "hp:gating_reduction": "reduction",
+    "hp:mix_number": "branches", "hp:moe_prob_gating": "probability_gating", "hp:fv_couple_weights": "coupled",
+    "hp:fv_relu": "relu", "hp:dbof_relu": "relu", "hp:gating": "gating",
+}  # fmt: skip
+"""Hyperparameters by what the files call them."""
+
+
+@pytest.mark.parametrize("file", FAMILIES)
+def test_checkpoints_of_every_architecture_are_recognised_and_predict_the_same(file, golden, tmp_path):
+    path = golden / "families" / f"{file}.npz"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not among the reference outputs")
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    weights = {name[2:]: values for name, values in arrays.items() if name.startswith("w:")}
+    slots = {f"{name}/{slot}": values for name, values in weights.items() for slot in ("Adam", "Adam_1")}
+    saved = save(tmp_path / "model.ckpt-1", {**weights, **slots, "beta1_power": np.float32(0.9)})
+    family = file.removesuffix("_gated") if file.startswith("moe") else file
+    alike = [family] if family.endswith("logistic") else []
+    (found,) = read_authors_checkpoint(saved, families=alike, options=FAMILIES[file])
+    assert found.family == family
+    assert found.left_aside == f"{len(weights)} × Adam, {len(weights)} × Adam_1, beta1_power"
+    complete = {**found.hyperparameters, **found.assumed}
+    told = {ours: arrays[name].item() for name, ours in LETTERS.items() if name in arrays}
+    own = {name: value for name, value in told.items() if name in complete}
+    assert {name: complete[name] for name in own} == own
+    model = registry.build(found.family, **found.hyperparameters)
+    checkpoints.load_reference_weights(model, found.weights)
+    assert_allclose(np.asarray(model(inputs_of(arrays))), arrays["predictions"], rtol=0, atol=1e-5)
+
+
+def inputs_of(arrays):
+    """What the authors' graph saw: a vector, frames that it drew, or all of them."""
+    if "features" in arrays:
+        return {"frames": arrays["features"][:, np.newaxis], "num_frames": np.ones(len(arrays["features"]), np.int32)}
+    frames, num_frames = arrays["frames_uint8"], arrays["num_frames"].astype(np.int32)
+    if "frame_index" in arrays:
+        frames = np.take_along_axis(frames, arrays["frame_index"][..., np.newaxis], axis=1)
+        num_frames = np.minimum(num_frames, frames.shape[1])
+    return {"frames": frames, "num_frames": num_frames}
+
+
+def test_an_ensemble_of_different_families_takes_the_options_of_each(tmp_path):
+    rng = np.random.default_rng(0)
+    data = {"classes": 5, "rgb": 8, "audio": 4}
+    own = {"tower": ("dbof", {"clusters": 3}), "tower/model1": ("soft_dbof", {"clusters": 8})}
+    variables = {
+        tensor.name.replace("tower", scope): rng.standard_normal(tensor.shape).astype(np.float16)
+        for scope, (family, hyperparameters) in own.items()
+        for tensor in sizes.tensors(family, {**data, "hidden": 4, **hyperparameters})
+    }
+    path = save(tmp_path / "both", variables)
+    options = {"pooling": "average", "frames": "all", "rgb": 8, "audio": 4}
+    first, second = read_authors_checkpoint(path, options=options)
+    assert (first.family, second.family) == ("dbof", "soft_dbof")
+    assert (first.hyperparameters["pooling"], first.hyperparameters["rgb"]) == ("average", 8)
+    assert (first.assumed, second.assumed) == ({"activation": "relu6"}, {})
+    assert second.hyperparameters["frames"] == "all"
+    assert all(name.startswith("tower/") and "model1" not in name for name in second.weights)
+    with pytest.raises(InputError, match=r"models in .*both \(dbof: clusters, .*; soft_dbof: .*\), got poolng"):
+        read_authors_checkpoint(path, options={"poolng": "average"})
+
+
+def test_what_is_of_no_family_is_told_with_its_scope(forward_pass, tmp_path):
+    weights = {**forward_pass[0], "tower/hidden3_weights": np.ones((32, 32), np.float32)}
+    path = save(tmp_path / "more", weights)
+    with pytest.raises(
+        InputError, match=r"family in tower of .*more, .* gated_netvlad with clusters 8.*hidden3_weight"
+    ):
+        read_authors_checkpoint(path)
+    (found,) = read_authors_checkpoint(path, families=["gated_netvlad"])
+    assert found.left_aside == "hidden3_weights"
+
+
+def test_what_is_no_checkpoint_of_theirs_is_named(tmp_path):
     with pytest.raises(InputError, match="variables under tower/"):
         read_authors_checkpoint(save(tmp_path / "other", {"dense/kernel": np.ones((2, 2), np.float32)}))
     with pytest.raises(InputError, match="expected a TensorFlow checkpoint"):
