@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +25,8 @@ from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
 from gapsack.sweep.cli.runs import app
 from gapsack.sweep.cluster import launch
 from gapsack.sweep.cluster.drive import SweepResult
-from gapsack.sweep.cluster.events import SweepEvents
+from gapsack.sweep.data.tfrecord import encode
+from gapsack.sweep.data.tfrecord.framing import frame_record
 from gapsack.sweep.grid.read import load_grid
 from gapsack.sweep.runs import checksums
 from gapsack.sweep.runs.curve import curve_rows
@@ -34,6 +36,7 @@ from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.report import sweep_records
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import state_of
+from gapsack.sweep.tracking import tracker
 
 GRID = """
 name: whole
@@ -44,6 +47,12 @@ search: {grid: {clusters: [4, 8], hidden: [16, 32]}}
 IDS = [f"v{number}" for number in range(40)]
 CURVE = "step,loss,gap,learning_rate,videos_per_second,seconds\n10,5.5,,0.001,100.0,1\n20,4.5,0.4,0.001,110.0,2\n"
 DONE, FAILED = ("K4-H16", "K4-H32"), "K8-H16"
+
+
+def video(name: str) -> bytes:
+    """A record of video level."""
+    means = np.zeros(1024, np.float32), np.zeros(128, np.float32)
+    return frame_record(encode.example(name, [1], *means))
 
 
 def candidate(name: str, seed: int) -> Candidate:
@@ -57,7 +66,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     (folder / "grid.yaml").write_text(GRID)
     for number in range(4):
-        (folder / f"v{number}.tfrecord").write_bytes(b"data")
+        (folder / f"v{number}.tfrecord").write_bytes(b"data")  # which of them are held out is by their names
+    held_out = launch.find_files(load_grid(folder / "grid.yaml")).holdout
+    for number in range(4):
+        file = folder / f"v{number}.tfrecord"
+        place = held_out.index(str(file)) if str(file) in held_out else None
+        ids = [f"t{number}-{row}" for row in range(3)] if place is None else IDS[20 * place : 20 * (place + 1)]
+        file.write_bytes(b"".join(video(each) for each in ids))
     for name in ("whole", "other"):
         grid = load_grid(folder / "grid.yaml", overrides={("name",): name})
         run = RunFolder(folder / "runs" / name)
@@ -285,13 +300,21 @@ def left(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Trials that `sweep run` has not done, when it comes to train them; nothing is trained."""
     waiting: list[str] = []
 
-    def run_sweep(spec: SweepSpec, _tracker: object, *, events: SweepEvents, **_more: object) -> SweepResult:
-        state = state_of(spec.run, spec.grid, alive=False)
-        waiting.extend(trial.plan.name for trial in state.waiting)
-        return SweepResult(tuple(trial.plan.name for trial in state.done), {}, (), interrupted=False)
+    class PretendedDrive:
+        def __init__(self, spec: SweepSpec) -> None:
+            self.spec = spec
 
-    monkeypatch.setattr(launch, "run_sweep", run_sweep)
-    monkeypatch.setattr(launch, "MlflowStore", Store)
+        def run(self, _tracker: object, _stop: object) -> SweepResult:
+            state = state_of(self.spec.run, self.spec.grid, alive=False)
+            waiting.extend(trial.plan.name for trial in state.waiting)
+            return SweepResult(tuple(trial.plan.name for trial in state.done), {}, (), interrupted=False)
+
+    @contextmanager
+    def driving(spec: SweepSpec, **_more: object) -> Iterator[PretendedDrive]:
+        yield PretendedDrive(spec)
+
+    monkeypatch.setattr(launch, "driving", driving)
+    monkeypatch.setattr(tracker, "open_store", Store)
     return waiting
 
 
@@ -301,12 +324,12 @@ class Store:
     experiment_id = "1"
 
     def __init__(self, uri: str, *_where: object) -> None:
-        self.uri = uri
+        self.uri = self.view = uri
 
     def create_run(self, name: str, *_more: object, **_named: object) -> str:
         return name
 
-    def running_children(self, _parent: str) -> list[str]:
+    def children(self, _parent: str) -> list[str]:
         return []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
@@ -330,7 +353,8 @@ def test_a_damaged_file_is_told_and_costs_no_more_than_itself(
     check(command("select", "pareto", "runs/whole"), case.pareto, file)
 
     ran = command("run", "grid.yaml")
-    check(ran, case.run, file)
+    if case.run is not None or ran.exit_code:  # that a store of records was not sent it may be told besides
+        check(ran, case.run, file)
     if ran.exit_code == 0:
         assert left == [*case.again, FAILED, "K8-H32"]
 
