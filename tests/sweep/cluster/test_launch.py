@@ -183,6 +183,16 @@ def test_missing_data_is_an_error_before_anything_is_made(run_command, folder):
     assert not (folder / "runs").exists()
 
 
+def test_weights_to_begin_with_that_are_missing_are_told_before_anything_is_made(run_command, folder):
+    (folder / "grid.yaml").write_text(TEXT + "training: {start_from: {run: first}}")
+    result = run_command()
+    assert result.exit_code == 2
+    assert "expected a run folder" in result.stderr
+    assert str(folder / "runs" / "first") in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (folder / "runs").exists()
+
+
 def test_a_run_that_another_process_drives_is_refused(run_command):
     run = RunFolder("runs/demo")
     with run.held():

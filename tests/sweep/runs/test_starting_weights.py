@@ -20,7 +20,7 @@ from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.damage import digest_of_file, digests
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.record import TrialResult
-from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
 from gapsack.sweep.runs.starting_weights import starting_weights, with_sources
 from gapsack.sweep.runs.status import state_of
 from gapsack.sweep.tracking.contents import training_params
@@ -132,6 +132,7 @@ def test_each_trial_is_noted_with_its_own_source(storage):
         expected = StartedFrom(sha256=sha256(first(storage, name)), run="first", trial=name)
         assert spec.started_from == expected
         assert list(spec.grid.training.start_from.sources) == [name]
+        assert TrialSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
     assert float(next(iter(starting_weights(spec).values())).ravel()[0]) == 1
     values = status_values(state_of(spec.run, grid, alive=False))
     assert [each["started_from"]["trial"] for each in values["trials"]] == ["K2-H4", "K4-H4"]
