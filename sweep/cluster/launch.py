@@ -77,8 +77,8 @@ def launch(
     """
     split = find_files(grid)
     grid = with_digest(grid, [(path, file_bytes(path)) for path in split.train] if grid.training.teacher else [])
-    grid = with_sources(grid, folder / grid.storage)
     run = RunFolder(folder / grid.storage / grid.name)
+    grid = with_sources(grid, run)
     events = events or SweepEvents()
     with ended_by_signals(), run.held():
         prepare(run, grid, grid_text, split)

@@ -6,7 +6,7 @@ against it, and it belongs to the trial's fingerprint. Where the file lies, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,16 +28,18 @@ from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
 
 KEY = "training.start_from"
-MOST_TOLD = 5
+MOST_TOLD = 3
 """Trials or tensors that an error names before it counts the others."""
 
 
-def with_sources(grid: Grid, storage: Path) -> Grid:
+def with_sources(grid: Grid, run: RunFolder) -> Grid:
     """The grid with a note of what each of its trials begins with; unchanged where they begin with random weights.
+
+    A trial that is done needs no weights to begin with any more: where they are gone, its record tells.
 
     Args:
         grid: the resolved grid.
-        storage: the folder of runs, for a run that is told by its name.
+        run: its run, made or not; runs that are told by their names lie beside it.
 
     Raises:
         InputError: there is no such run or file, trials are missing there or not done, weights do not fit a trial, or
@@ -46,14 +48,19 @@ def with_sources(grid: Grid, storage: Path) -> Grid:
     start = grid.training.start_from
     if start is None:
         return grid
-    points = _points(grid)
-    files = {point.name: weights_file(start, storage, point.name) for point in points}
-    if start.run is not None:
-        _refuse_missing(RunFolder.open(_run_path(start.run, storage)), files)
     sources: dict[str, StartedFrom] = {}
-    for point in points:
-        file = files[point.name]
-        sources[EVERY_TRIAL if start.is_one else point.name] = source = _source(file)
+    files: list[tuple[TrialPoint, Path]] = []
+    for point in _points(grid):
+        file = weights_file(start, run.path.parent, point.name)
+        done = None if file.exists() else checked_result(run.trial(point.name))[0]
+        if done is not None and done.started_from is not None:
+            sources[_key(start, point)] = done.started_from
+        else:
+            files.append((point, file))
+    if start.run is not None and files:
+        _refuse_missing(_other_run(start.run, run.path.parent), [file for _, file in files])
+    for point, file in files:
+        sources[_key(start, point)] = source = _source(file)
         noted = start.source(point.name)
         if noted is not None and noted.sha256 != source.sha256:
             raise ConfigError(
@@ -112,14 +119,26 @@ def _points(grid: Grid) -> list[TrialPoint]:
     return [point for point in points if planned(grid, point).status != "skipped"]
 
 
+def _key(start: StartFrom, point: TrialPoint) -> str:
+    return EVERY_TRIAL if start.is_one else point.name
+
+
+def _other_run(name: str, storage: Path) -> RunFolder:
+    """The run that trials begin with; ConfigError where there is none."""
+    run = RunFolder(_run_path(name, storage))
+    if not run.config_file.exists():
+        raise ConfigError(f"{KEY}: expected the folder of a run at {run.path}, got none")
+    return run
+
+
 def _run_path(run: str, storage: Path) -> Path:
     return (storage / run).absolute()  # an absolute path stays what it is
 
 
-def _refuse_missing(run: RunFolder, files: Mapping[str, Path]) -> None:
+def _refuse_missing(run: RunFolder, files: Sequence[Path]) -> None:
     """Raise ConfigError where a run lacks trials that are done, or their weights."""
     alive = run.is_alive()
-    wanted = list(dict.fromkeys(TrialFolder(file.parent).name for file in files.values()))
+    wanted = list(dict.fromkeys(TrialFolder(file.parent).name for file in files))
     missing = []
     for name in wanted:
         trial = run.trial(name)

@@ -37,7 +37,7 @@ def started(small_trial):
 
     def make(name, **training):
         spec = small_trial(name, start_from={"run": "first"}, **training)
-        grid = with_sources(spec.grid, spec.run.path.parent)
+        grid = with_sources(spec.grid, spec.run)
         return SweepSpec(spec.run_folder, grid, spec.train_files, spec.holdout_files).trial(spec.point.axes)
 
     return make

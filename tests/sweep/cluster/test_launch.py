@@ -187,7 +187,7 @@ def test_weights_to_begin_with_that_are_missing_are_told_before_anything_is_made
     (folder / "grid.yaml").write_text(TEXT + "training: {start_from: {run: first}}")
     result = run_command()
     assert result.exit_code == 2
-    assert "expected a run folder" in result.stderr
+    assert "training.start_from: expected the folder of a run" in result.stderr
     assert str(folder / "runs" / "first") in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (folder / "runs").exists()

@@ -67,6 +67,11 @@ def sha256(trial):
     return digest_of_file(trial.weights).sha256
 
 
+def noted(grid, storage):
+    """The grid with a note of its sources, as `sweep run` makes it."""
+    return with_sources(grid, RunFolder(storage / grid.name))
+
+
 def spec_of(grid, storage, axes=None):
     sweep = SweepSpec(str(storage / grid.name), grid, ("train",), ("held",))
     return sweep.trial(axes or {"clusters": 2})
@@ -117,16 +122,16 @@ def test_a_sampler_needs_one_trial_for_all(storage):
     model = {"family": "gated_netvlad", "options": {"mixtures": 2, "hidden": 4, "clusters": 2}}
     with pytest.raises(ValueError, match="one trial beside a sampler, got a run alone"):
         grid_of({"run": "first"}, sampler, model)
-    grid = with_sources(grid_of("first/K2-H4", sampler, model), storage)
+    grid = noted(grid_of("first/K2-H4", sampler, model), storage)
     drawn = spec_of(grid, storage, {"dropout": 0.3})
     assert drawn.started_from.sha256 == sha256(first(storage))
     wider = {"sampler": {"trials": 2, "space": {"clusters": {"choices": [2, 3, 4]}}}}
     with pytest.raises(ConfigError, match="clusters is 2 in place of 4"):
-        with_sources(grid_of("first/K2-H4", wider), storage)
+        noted(grid_of("first/K2-H4", wider), storage)
 
 
 def test_each_trial_is_noted_with_its_own_source(storage):
-    grid = with_sources(grid_of({"run": "first"}), storage)
+    grid = noted(grid_of({"run": "first"}), storage)
     for name, axes in (("K2-H4", {"clusters": 2}), ("K4-H4", {"clusters": 4})):
         spec = spec_of(grid, storage, axes)
         expected = StartedFrom(sha256=sha256(first(storage, name)), run="first", trial=name)
@@ -146,22 +151,22 @@ def test_the_fingerprint_knows_what_is_in_the_weights_and_not_where_they_lie(sto
     one = {"points": [{"clusters": 2}]}
     (storage / "copy.npz").write_bytes(first(storage).weights.read_bytes())
     start = form.format(folder=storage)
-    grid = with_sources(grid_of(start, one), storage)
+    grid = noted(grid_of(start, one), storage)
     spec, alone = spec_of(grid, storage), spec_of(grid_of(None, one), storage)
-    by_trial = spec_of(with_sources(grid_of({"run": "first"}, one), storage), storage)
+    by_trial = spec_of(noted(grid_of({"run": "first"}, one), storage), storage)
     assert spec.fingerprint() == by_trial.fingerprint() != alone.fingerprint()
     whose = {"file": "copy.npz"} if form.endswith(".npz") else {"run": "first", "trial": "K2-H4"}
     assert spec.started_from.to_dict() == {"sha256": sha256(first(storage)), **whose}
-    assert changes(with_sources(grid_of({"run": "first"}, one), storage), grid) == []
+    assert changes(noted(grid_of({"run": "first"}, one), storage), grid) == []
 
 
 def test_another_start_is_another_training(storage):
     one = {"points": [{"clusters": 2}]}
-    before = with_sources(grid_of("first/K2-H4", one), storage)
+    before = noted(grid_of("first/K2-H4", one), storage)
     other = dict(starting_weights(spec_of(before, storage)))
     other[next(iter(other))] = other[next(iter(other))] + 1
     write_weights(storage / "other.npz", other)
-    after = with_sources(grid_of(str(storage / "other.npz"), one), storage)
+    after = noted(grid_of(str(storage / "other.npz"), one), storage)
     assert spec_of(before, storage).fingerprint() != spec_of(after, storage).fingerprint()
     assert "training.start_from for every trial had weights of the SHA-256" in changes(before, after)[0]
     assert changes(before, grid_of(None, one)) == ["training.start_from was there and is not"]
@@ -170,8 +175,8 @@ def test_another_start_is_another_training(storage):
 
 
 def test_points_may_be_added_to_a_phase(storage):
-    fewer = with_sources(grid_of({"run": "first"}, {"points": [{"clusters": 2}]}), storage)
-    assert changes(fewer, with_sources(grid_of({"run": "first"}), storage)) == []
+    fewer = noted(grid_of({"run": "first"}, {"points": [{"clusters": 2}]}), storage)
+    assert changes(fewer, noted(grid_of({"run": "first"}), storage)) == []
 
 
 def test_missing_trials_are_told_all_at_once(storage):
@@ -180,22 +185,33 @@ def test_missing_trials_are_told_all_at_once(storage):
     with pytest.raises(
         ConfigError, match=r"expected these 3 trials done in .*first, with weights; lacking K4-H4, K6-H4"
     ):
-        with_sources(grid_of({"run": "first"}, more), storage)
+        noted(grid_of({"run": "first"}, more), storage)
     first(storage, "K4-H4").fail("no")
     with pytest.raises(ConfigError, match=r"lacking K4-H4 \(failed\)$"):
-        with_sources(grid_of({"run": "first"}), storage)
+        noted(grid_of({"run": "first"}), storage)
     first(storage).weights.unlink()
     with pytest.raises(ConfigError, match=r"expected the trial K2-H4 done .* lacking K2-H4 \(without its weights\)"):
-        with_sources(grid_of("first/K2-H4"), storage)
-    with pytest.raises(InputError, match=r"expected a run folder .* got .*nowhere"):
-        with_sources(grid_of({"run": "nowhere"}), storage)
+        noted(grid_of("first/K2-H4"), storage)
+    with pytest.raises(InputError, match=r"training.start_from: expected the folder of a run at .*nowhere, got none"):
+        noted(grid_of({"run": "nowhere"}), storage)
     with pytest.raises(ConfigError, match=r"expected a file of weights at .*no\.npz, got none"):
-        with_sources(grid_of(str(storage / "no.npz")), storage)
+        noted(grid_of(str(storage / "no.npz")), storage)
+
+
+def test_a_trial_that_is_done_needs_its_source_no_more(storage, trial_result):
+    grid = noted(grid_of({"run": "first"}), storage)
+    done = spec_of(grid, storage)
+    done.folder.finish(trial_result(done.name, started_from=done.started_from))
+    first(storage).weights.unlink()
+    assert noted(grid_of({"run": "first"}), storage) == grid
+    first(storage, "K4-H4").weights.unlink()
+    with pytest.raises(ConfigError, match=r"expected the trial K4-H4 done .* lacking K4-H4 \(without its weights\)"):
+        noted(grid_of({"run": "first"}), storage)
 
 
 def test_trials_that_the_budget_rules_out_need_no_source(storage):
     more = {"grid": {"clusters": [2, 4000]}}
-    grid = with_sources(grid_of({"run": "first"}, more, budget={"mib": 0.1}), storage)
+    grid = noted(grid_of({"run": "first"}, more, budget={"mib": 0.1}), storage)
     assert list(grid.training.start_from.sources) == ["K2-H4"]
 
 
@@ -203,36 +219,36 @@ def test_weights_that_do_not_fit_are_refused_in_one_sentence(storage):
     with pytest.raises(
         ConfigError, match=r"of a model such as trial K4-H4, .* place of .*: clusters is 2 in place of 4"
     ):
-        with_sources(grid_of("first/K2-H4"), storage)
+        noted(grid_of("first/K2-H4"), storage)
     with pytest.raises(ConfigError, match=r"a gated_netvlad, got those of a dbof$"):
-        with_sources(grid_of("bags/C4-H4"), storage)
+        noted(grid_of("bags/C4-H4"), storage)
     write_weights(storage / "odd.npz", {"odd": np.zeros(3)})
     with pytest.raises(ConfigError, match=r"is missing, .* and \d+ others$"):
-        with_sources(grid_of(str(storage / "odd.npz")), storage)
+        noted(grid_of(str(storage / "odd.npz")), storage)
     (storage / "odd.npz").write_bytes(b"PK\x03\x04 not whole")
     with pytest.raises(ConfigError, match="whose end is missing or damaged"):
-        with_sources(grid_of(str(storage / "odd.npz")), storage)
+        noted(grid_of(str(storage / "odd.npz")), storage)
 
 
 def test_weights_that_change_are_refused(storage):
-    trial, grid = first(storage), with_sources(grid_of({"run": "first"}), storage)
+    trial, grid = first(storage), noted(grid_of({"run": "first"}), storage)
     spec, kept = spec_of(grid, storage), trial.weights.read_bytes()
     place = kept.index(b"\x00" * 64)
     trial.weights.write_bytes(kept[:place] + b"\x01" + kept[place + 1 :])
     with pytest.raises(ConfigError, match=r"expected in .* the weights that this run began with, got others"):
         starting_weights(spec)
     with pytest.raises(ConfigError, match="as it was written when its trial was done, got other contents"):
-        with_sources(grid_of({"run": "first"}), storage)
+        noted(grid_of({"run": "first"}), storage)
     trial.record.unlink()
-    noted = grid_of({"weights": str(trial.weights), "sources": {"*": {"sha256": "0" * 64}}})
+    pinned = grid_of({"weights": str(trial.weights), "sources": {"*": {"sha256": "0" * 64}}})
     with pytest.raises(ConfigError, match="of the SHA-256 0000"):
-        with_sources(noted, storage)
+        noted(pinned, storage)
     with pytest.raises(InputError, match="expected in the grid of K2-H4 what sweep run notes"):
         starting_weights(spec_of(grid_of("first/K2-H4"), storage))
 
 
 def test_a_grid_with_sources_survives_json(storage):
-    grid = with_sources(grid_of({"run": "first"}), storage)
+    grid = noted(grid_of({"run": "first"}), storage)
     assert Grid.model_validate(grid.to_dict()) == grid
 
 
