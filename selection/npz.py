@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.lib import format as npy
@@ -20,10 +20,12 @@ from numpy.lib import format as npy
 from gapsack.selection.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 CHUNK_BYTES = 2**24
 ENCRYPTED = 0x1
@@ -48,6 +50,14 @@ class NpzArchive:
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """One array. An InputError says what is wrong with it."""
+        return self._opened(name, lambda stream, size_bytes: self._array(name, stream, size_bytes))
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of one array, by its header alone; an InputError as for the array."""
+        return self._opened(name, lambda stream, _size_bytes: self._header(name, stream)[0])
+
+    def _opened(self, name: str, read: Callable[[IO[bytes], int], T]) -> T:
+        """What `read` makes of an array's stream and its bytes."""
         info = self._members.get(name)
         if info is None:
             raise self._error(f"{self.path}: expected the array {name}; got {_listed(self.names)}.")
@@ -55,7 +65,7 @@ class NpzArchive:
             raise self._refused(name, "one that is encrypted")
         try:
             with self._file.open(info) as stream:
-                return self._array(name, stream, info.file_size)
+                return read(stream, info.file_size)
         except (zipfile.BadZipFile, zlib.error, EOFError) as damage:
             raise self._refused(name, f"damaged bytes ({damage})") from damage
         except NotImplementedError as unknown:

@@ -52,8 +52,8 @@ class Recipe(BaseModel):
         l2: Weight of the L2 term.
         weight_decay: AdamW's: every matrix shrinks by this times the learning rate each step, apart from the gradient.
         label_smoothing: e in [0, 1): labels become y (1 - e) + e / 2.
-        ema_decay: Evaluate an exponential moving average of the weights, of this decay a step; None evaluates the
-            weights themselves.
+        ema_decay: Evaluate an exponential moving average of all weights, batch norm's moving statistics included, of
+            this decay a step, which starts at the first weights; None evaluates the weights themselves.
         accumulate: Parts that a batch is cut into, one after the other, to save memory. Batch norm then sees the parts.
         pruning: Gradual magnitude pruning of the large tensors; None prunes nothing.
         teacher: The share that a teacher's predictions have in the loss; None for labels alone. With one, every batch

@@ -128,7 +128,8 @@ class Trainer:
     def load_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
         """Replace the weights, averaged ones too; InputError as `load_reference_weights`.
 
-        Adam's moments stay, so this is for evaluating; `load_state` goes back to training.
+        Adam's moments and all counters stay: this is for evaluating, and for a new trainer, which begins with them;
+        `load_state` goes back to training.
         """
         load_reference_weights(self.model, weights)
         for name, variable in self._prediction.weights.items():

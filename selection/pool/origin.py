@@ -30,6 +30,22 @@ class FreeOrigin(_AnyOrigin):
     """Whatever whoever made the pool wanted to note; no graph can be built of it."""
 
 
+class StartedFrom(_AnyOrigin):
+    """The published weights that a training began with (`training.start_from`), by what is in them and by name.
+
+    Attributes:
+        sha256: Of the file of weights.
+        run: The run whose trial they are of; None for a file from elsewhere.
+        trial: That trial.
+        file: The name of such a file, without its folder; None for a trial's.
+    """
+
+    sha256: str
+    run: str | None = None
+    trial: str | None = None
+    file: str | None = None
+
+
 class WeightsOrigin(_AnyOrigin):
     """Weights of a model family.
 
@@ -55,6 +71,8 @@ class TrialOrigin(WeightsOrigin):
 
     kind: Literal["trial"] = "trial"
     run: str
+    started_from: StartedFrom | None = None
+    """None for a trial that began with random weights, or that an earlier version trained."""
 
 
 class CheckpointOrigin(WeightsOrigin):

@@ -15,11 +15,12 @@ from gapsack.sweep.data.files import Split
 from gapsack.sweep.data.storage.files import file_bytes
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.read import load_config
-from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.schema import EVERY_TRIAL, Grid, StartFrom
 from gapsack.sweep.runs.damage import set_aside_damaged
 from gapsack.sweep.runs.data_check import DataCheck
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.runs.starting_weights import with_sources
 from gapsack.sweep.teaching.tutor import with_digest
 from gapsack.sweep.tracking.backlog import Losses
 from gapsack.sweep.tracking.store import RunOutcome
@@ -28,6 +29,9 @@ from gapsack.sweep.trial.run import run_trial
 
 FREE = ("data.folder", "data.holdout.allow_damaged", "training.teacher.predictions")
 """Keys that may be another when a run goes on."""
+
+START = "training.start_from"
+"""Key of what trials begin with, which is compared by what is in it."""
 
 FAMILIES = "model.families."
 """What keys of families begin with, before the family's name."""
@@ -66,14 +70,15 @@ def launch(
         events: is told of all that happens.
 
     Raises:
-        InputError: data files are missing, the run was made with another grid, another process drives it, MLflow does
-            not answer, or a trial needs more than there is.
+        InputError: data files or weights to begin with are missing, the run was made with another grid, another process
+            drives it, MLflow does not answer, or a trial needs more than there is.
         ClusterError: Ray died with trials left to train.
         EndedBySignalError: ended at once; a KeyboardInterrupt.
     """
     split = find_files(grid)
     grid = with_digest(grid, [(path, file_bytes(path)) for path in split.train] if grid.training.teacher else [])
     run = RunFolder(folder / grid.storage / grid.name)
+    grid = with_sources(grid, run)
     events = events or SweepEvents()
     with ended_by_signals(), run.held():
         prepare(run, grid, grid_text, split)
@@ -151,9 +156,26 @@ def changes(old: Grid, new: Grid) -> list[str]:
         # Where files lie says nothing about them; their names, and a teacher's digest, are compared too. What may be
         # damaged does not change what is in them.
         keys = [key for key in {**before, **after} if key not in FREE and before.get(key) != after.get(key)]
+        keys = [key for key in keys if not key.startswith(START)]
         # Of several families some may come and others go.
         keys = [key for key in keys if not key.startswith(FAMILIES) or key.removeprefix(FAMILIES).split(".")[0] in both]
         found += [f"{key} was {before.get(key)} and is {after.get(key)}" for key in keys]
+    return found + _start_changes(old.training.start_from, new.training.start_from)
+
+
+def _start_changes(old: StartFrom | None, new: StartFrom | None) -> list[str]:
+    """What trials begin with, where that is something else; whose it is, and where it lies, does not matter."""
+    if old is None or new is None:
+        got = [f"{START} was {'not there' if old is None else 'there'} and is {'there' if old is None else 'not'}"]
+        return [] if old is new else got
+    found = []
+    for trial in {**old.sources, **new.sources}:
+        before, after = old.source(trial), new.source(trial)
+        if before is not None and after is not None and before.sha256 != after.sha256:
+            whose = "every trial" if trial == EVERY_TRIAL else f"trial {trial}"
+            found.append(
+                f"{START} for {whose} had weights of the SHA-256 {before.sha256[:12]}… and has {after.sha256[:12]}…"
+            )
     return found
 
 

@@ -50,17 +50,23 @@ def load_grid(
     content, problems = described_data(content, path, data_folder)
     grid = check_grid(content, document, keep_variables=keep_variables, problems=problems)
     data = grid.data.model_copy(update={"folder": resolve_folder(grid.data, path, data_folder)})
-    return grid.model_copy(update={"data": data, "training": _with_located_teacher(grid.training, path)})
+    return grid.model_copy(update={"data": data, "training": _located(grid.training, path)})
 
 
-def _with_located_teacher(training: Training, grid_file: Path) -> Training:
-    """The section with the place of a teacher's predictions made absolute, from the grid file's folder."""
-    teacher = training.teacher
-    if teacher is None:
-        return training
-    place = (Path(grid_file).parent / Path(teacher.predictions).expanduser()).absolute()
-    located = teacher.model_copy(update={"predictions": str(place)})
-    return training.model_copy(update={"teacher": located})
+def _located(training: Training, grid_file: Path) -> Training:
+    """The section with the places of a teacher's predictions, and of weights to begin with, made absolute, from the
+    grid file's folder.
+    """
+
+    def place(path: str) -> str:
+        return str((Path(grid_file).parent / Path(path).expanduser()).absolute())
+
+    teacher, start = training.teacher, training.start_from
+    if teacher is not None:
+        teacher = teacher.model_copy(update={"predictions": place(teacher.predictions)})
+    if start is not None:
+        start = start.located(place)
+    return training.model_copy(update={"teacher": teacher, "start_from": start})
 
 
 def _replaced(content: Any, location: Location, value: object) -> Any:

@@ -6,7 +6,7 @@ files the data patterns match is known only when a run starts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -29,6 +29,7 @@ from gapsack.models.tasks import Task, View
 from gapsack.models.tasks.youtube8m import Level, YouTube8M
 from gapsack.models.training import Recipe
 from gapsack.models.training.teaching import Teaching
+from gapsack.selection.pool.origin import StartedFrom
 from gapsack.selection.units import MIB
 from gapsack.sweep.data.dataset import Dataset, dataset_of
 from gapsack.sweep.data.files import Split, expand, split_holdout
@@ -280,12 +281,74 @@ class Teacher(Teaching, Section):
     """Of the predictions, which a run notes when it begins."""
 
 
+EVERY_TRIAL = "*"
+"""Among `StartFrom.sources`: what all trials begin with. No trial has that name."""
+
+
+class StartFrom(Section):
+    """Whose published weights trials begin with: a trial of another run, in each case the one of the same name there,
+    or a file (or a trial's folder).
+
+    In a file, also `run/trial` or a path as one string: two names are a run and its trial, anything else is a path.
+
+    Attributes:
+        run: Name of a run in the storage folder; with a slash in it, the path of its folder.
+        trial: In that run; None is the trial of the same name as the one that is to be trained.
+        weights: Path of a file of weights, or of a trial's folder, in place of a run.
+        sources: What a run notes when it begins, by name of the trial, or for `EVERY_TRIAL`.
+    """
+
+    run: DataPath | None = None
+    trial: Annotated[str, Field(min_length=1)] | None = None
+    weights: DataPath | None = None
+    sources: dict[str, StartedFrom] = Field(default={})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_text(cls, given: object) -> object:
+        if isinstance(given, str):
+            run, slash, trial = given.partition("/")
+            names = slash and run not in ("", ".", "..", "~") and trial and "/" not in trial
+            return {"run": run, "trial": trial} if names and not given.endswith(".npz") else {"weights": given}
+        if isinstance(given, StartFrom | Mapping):
+            return given
+        raise ValueError("expected run/trial, the path of weights, or {run: …} with or without a trial")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.run is None) == (self.weights is None):
+            raise ValueError(f"expected either a run or weights, got {'neither' if self.run is None else 'both'}")
+        if self.weights is not None and self.trial is not None:
+            raise ValueError(f"expected a run with a trial, got weights and the trial {self.trial}")
+        return self
+
+    @property
+    def is_one(self) -> bool:
+        """Whether all trials begin with the same weights."""
+        return self.run is None or self.trial is not None
+
+    def source(self, trial: str) -> StartedFrom | None:
+        """What the trial of that name begins with; None before the run has noted it."""
+        return self.sources.get(trial) or self.sources.get(EVERY_TRIAL)
+
+    def located(self, place: Callable[[str], str]) -> StartFrom:
+        """The section with its paths as `place` has them."""
+        is_path = self.run is not None and "/" in self.run
+        return self.model_copy(
+            update={
+                "run": place(self.run) if self.run is not None and is_path else self.run,
+                "weights": None if self.weights is None else place(self.weights),
+            }
+        )
+
+
 class Training(Recipe, Section):
     """One trial's training: what a step computes (the keys of `Recipe`, whose defaults are the paper's), and here how a
     trial goes about it.
     """
 
     teacher: Teacher | None = None
+    start_from: StartFrom | None = None
     sample_frames: PositiveInt = 300
     seed: NonNegativeInt = 0
     checkpoint_steps: PositiveInt = 2_000
@@ -358,6 +421,13 @@ class Grid(Section):
     storage: Annotated[str, Field(min_length=1)] = "runs"
 
     @model_validator(mode="after")
+    def _starts_are_known(self) -> Self:
+        start = self.training.start_from
+        if start is not None and not start.is_one and self.search.sampler is not None:
+            raise ValueError("expected training.start_from with one trial beside a sampler, got a run alone")
+        return self
+
+    @model_validator(mode="after")
     def _points_say_their_family(self) -> Self:
         if not self.model.families:
             return self
@@ -375,6 +445,18 @@ class Grid(Section):
         name = self.model.family_of(axes)
         own = {key: value for key, value in axes.items() if self.model.family is not None or key != FAMILY}
         return {**self.model.options_of(name), **own, **registry.family(name).from_data(self.data.task.dimensions)}
+
+    def of_trial(self, name: str) -> Grid:
+        """The grid as the trial of that name has it: without what others begin with."""
+        start = self.training.start_from
+        if start is None:
+            return self
+        own = {key: source for key, source in start.sources.items() if key in (name, EVERY_TRIAL)}
+        return self.with_start(start.model_copy(update={"sources": own}))
+
+    def with_start(self, start: StartFrom) -> Grid:
+        """The grid with that `training.start_from`."""
+        return self.model_copy(update={"training": self.training.model_copy(update={"start_from": start})})
 
     def shared(self, family: str) -> dict[str, Any]:
         """The hyperparameters that all trials of a family share: its options, and the data's shape."""

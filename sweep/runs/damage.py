@@ -40,7 +40,7 @@ _AGAIN = "the next sweep run does this trial again"
 
 def digests(run: Path, files: Iterable[Path]) -> dict[str, FileDigest]:
     """Sizes and SHA-256 of files below a run's folder, by their paths from there."""
-    return {path.relative_to(run).as_posix(): _digest(path) for path in files}
+    return {path.relative_to(run).as_posix(): digest_of_file(path) for path in files}
 
 
 def checked_result(trial: TrialFolder, *, contents: bool = False) -> tuple[TrialResult | None, str | None]:
@@ -172,7 +172,7 @@ def _difference(path: Path, kept: FileDigest, *, contents: bool) -> str | None:
     if not contents:
         return _archive_damage(path, contents=False)  # what a power cut leaves often has the size, and zeros
     try:
-        return None if _digest(path) == kept else "other contents of the same size"
+        return None if digest_of_file(path) == kept else "other contents of the same size"
     except OSError as error:
         return f"one that cannot be read ({error.strerror})"
 
@@ -191,7 +191,8 @@ def _archive_damage(path: Path, *, contents: bool) -> str | None:
     return None if broken is None else f"an archive whose {broken} is damaged"
 
 
-def _digest(path: Path) -> FileDigest:
+def digest_of_file(path: Path) -> FileDigest:
+    """Size and SHA-256 of a file; OSError when it cannot be read."""
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return FileDigest(size_bytes=file.tell(), sha256=sha256)

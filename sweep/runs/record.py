@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from gapsack.selection.errors import InputError
+from gapsack.selection.pool.origin import StartedFrom
 from gapsack.selection.typed import damaged, read_value, validated
 
 FORMAT: Literal["gapsack.trial/1"] = "gapsack.trial/1"
@@ -38,6 +39,7 @@ class TrialResult(BaseModel):
         axes: What the search varied, by name.
         hyperparameters: All of the model, by name.
         training: The grid's section, as the trial was trained.
+        started_from: Whose published weights it began with; None for random ones, and in a record that does not say.
         parameters: Number of weights.
         size_bytes: Exact size by precision.
         gap: GAP@20 on the hold-out of the weights that were kept: the score that counts.
@@ -73,6 +75,7 @@ class TrialResult(BaseModel):
     axes: dict[str, Any]
     hyperparameters: dict[str, Any]
     training: dict[str, Any] = {}
+    started_from: StartedFrom | None = None
     parameters: int | None = None
     size_bytes: dict[str, int]
     gap: float

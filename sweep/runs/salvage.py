@@ -51,6 +51,7 @@ def salvaged(trial: TrialFolder) -> TrialResult | None:
         axes=spec.point.axes,
         hyperparameters=spec.point.hyperparameters,
         training=spec.grid.training.model_dump(mode="json"),
+        started_from=spec.started_from,
         parameters=sizes.parameter_count(spec.point.family, spec.point.hyperparameters),
         size_bytes=size_bytes,
         gap=metrics.gap,

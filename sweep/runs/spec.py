@@ -11,6 +11,7 @@ from typing import Any
 
 from gapsack.models import registry
 from gapsack.models.tasks import View
+from gapsack.selection.pool.origin import StartedFrom
 from gapsack.sweep.grid.points import TrialPoint, trial_point
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
@@ -19,7 +20,7 @@ WITHOUT_EFFECT = ("name", "search", "budget", "resources", "tracking", "storage"
 """Sections of a grid that change which trials run, where and how recorded, but no trial's result."""
 
 
-CAME_LATER = {"kernels": "auto", "teacher": None}
+CAME_LATER = {"kernels": "auto", "teacher": None, "start_from": None}
 """Keys of the training section that earlier versions did not have, with the value that leaves things as they were: a
 trial that one of them began goes on."""
 
@@ -44,7 +45,7 @@ class SweepSpec:
     def trial(self, axes: Mapping[str, Any]) -> TrialSpec:
         """The trial at a point of the search."""
         point = trial_point(self.grid, axes)
-        return TrialSpec(self.run_folder, point, self.grid, self.train_files, self.holdout_files)
+        return TrialSpec(self.run_folder, point, self.grid.of_trial(point.name), self.train_files, self.holdout_files)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,12 @@ class TrialSpec:
         family = registry.family(self.point.family)
         complete = family.validate(self.point.hyperparameters)
         return self.grid.data.view(family, complete, self.grid.training.sample_frames)
+
+    @property
+    def started_from(self) -> StartedFrom | None:
+        """Whose weights the trial begins with; None where it begins with random ones."""
+        start = self.grid.training.start_from
+        return None if start is None else start.source(self.name)
 
     @property
     def run(self) -> RunFolder:
@@ -113,6 +120,9 @@ class TrialSpec:
             relevant["grid"]["model"] = self.grid.model.options_of(self.point.family)
         if "teacher" in relevant["grid"]["training"]:  # the digest says what it is, wherever it lies
             del relevant["grid"]["training"]["teacher"]["predictions"]
+        if "start_from" in relevant["grid"]["training"]:  # so does that of the weights to begin with
+            source = self.started_from
+            relevant["grid"]["training"]["start_from"] = None if source is None else source.sha256
         for key, default in DATA_CAME_LATER.items():
             if relevant["grid"]["data"].get(key) == default:
                 del relevant["grid"]["data"][key]

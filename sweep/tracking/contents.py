@@ -147,7 +147,10 @@ def trial_params(grid: Grid, hyperparameters: Mapping[str, Any], family: str | N
 
 def training_params(grid: Grid) -> dict[str, Any]:
     """The training section as parameters `training.steps`, `training.averaging.last`, …"""
-    return flat(grid.to_dict()["training"], "training")
+    section = grid.to_dict()["training"]
+    if section["start_from"] is not None:  # what each trial begins with, its record tells
+        del section["start_from"]["sources"]
+    return flat(section, "training")
 
 
 def record_metrics(record: TrialResult) -> dict[str, float]:

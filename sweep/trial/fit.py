@@ -7,8 +7,11 @@ same weights, bit by bit on the same machine, because the state holds everything
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from gapsack.models.tasks import View
 from gapsack.sweep.data.dataset import Dataset
@@ -36,6 +39,7 @@ class Fit:
         faults: counts the faulty records of those files.
         holdout: what GAP is measured on.
         tutor: adds a teacher's predictions to batches; None without a teacher.
+        first_weights: gives the weights that training begins with; None leaves the trainer's.
     """
 
     trainer: Trainer
@@ -49,6 +53,7 @@ class Fit:
     curve: CurveFile
     control: Control
     tutor: Tutor | None = None
+    first_weights: Callable[[], Mapping[str, NDArray[Any]]] | None = None
 
     def __post_init__(self) -> None:
         self.progress = TrialProgress()
@@ -61,6 +66,7 @@ class Fit:
         Raises:
             TrainingError: the loss is not finite.
             DataError: too many records are faulty.
+            InputError: the weights to begin with are not there, are others than expected, or do not fit the model.
             TrialInterruptedError: stopped on request, with a state written.
         """
         self._restore()
@@ -79,6 +85,9 @@ class Fit:
             self.trainer.load_state(arrays)
             if self.progress.faults is not None:
                 self.faults.restore(self.progress.faults)
+        elif self.first_weights is not None:
+            # The trainer is new: Adam's moments are zero, and moving averages of the weights begin with these as well.
+            self.trainer.load_weights(self.first_weights())
         settled = self.progress.curve if self.progress.settled else self.progress.curve[:-1]
         self.curve.rewrite(settled)
 

@@ -163,6 +163,7 @@ def _write_to_pool(spec: TrialSpec, plain: Measured, own: dict[str, Predictions]
         calibration=os.path.relpath(calibration, pool) if calibration.exists() else None,
         sample_frames=spec.grid.training.sample_frames,
         task=spec.grid.data.task.to_dict(),
+        started_from=spec.started_from,
     )
     candidate = Candidate(
         name=spec.name,

@@ -38,6 +38,7 @@ def trial_record(
         axes=point.axes,
         hyperparameters=point.hyperparameters,
         training=grid.training.model_dump(mode="json"),
+        started_from=spec.started_from,
         parameters=sizes.parameter_count(point.family, point.hyperparameters),
         gap_single=averaging.gap_single,
         step_single=averaging.step_single,

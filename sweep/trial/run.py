@@ -13,6 +13,7 @@ from gapsack.sweep.measure.holdout import HoldoutSet
 from gapsack.sweep.runs.curve import CurveFile
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
+from gapsack.sweep.runs.starting_weights import starting_weights
 from gapsack.sweep.teaching.tutor import Tutor
 from gapsack.sweep.trial.averaging import AveragingResult, Range, RangeSearch, Weights, average
 from gapsack.sweep.trial.control import Control
@@ -35,6 +36,7 @@ def run_trial(spec: TrialSpec, control: Control) -> TrialResult:
     Raises:
         TrainingError: the loss, or a score, is not finite.
         DataError: too many records are faulty, or the data files have changed.
+        InputError: the weights to begin with are not there, are others than expected, or do not fit the model.
         TrialInterruptedError: stopped on request; it can be continued.
     """
     remove_temporary_files(spec.folder.path)  # an earlier worker may have been killed while it wrote
@@ -93,9 +95,11 @@ class _Trial:
         return record_again(self._spec, earlier, published)
 
     def _fit(self) -> TrialProgress:
+        training = self._spec.grid.training
+        start = training.start_from
         return Fit(
             trainer=self._trainer,
-            training=self._spec.grid.training,
+            training=training,
             files=self._spec.train_files,
             dataset=self._spec.grid.data.dataset,
             view=self._spec.view,
@@ -105,6 +109,7 @@ class _Trial:
             curve=CurveFile(self._spec.folder.curve),
             control=self._control,
             tutor=self._tutor,
+            first_weights=None if start is None else lambda: starting_weights(self._spec),
         ).run()
 
     def _search(self, progress: TrialProgress) -> AveragingResult:

@@ -36,6 +36,7 @@ def test_arrays_are_those_that_numpy_reads(tmp_path_factory, values):
 def test_arrays_are_read_one_at_a_time_and_a_missing_one_is_named(tmp_path):
     np.savez(tmp_path / "x.npz", a=np.arange(3), b=np.ones(2))
     with open_npz(tmp_path / "x.npz") as archive:
+        assert (archive.shape("a"), archive.shape("b")) == ((3,), (2,))
         assert archive.names == ("a", "b")
         np.testing.assert_array_equal(archive["b"], [1, 1])
         with pytest.raises(InputError, match=r"x\.npz: expected the array c; got a, b"):

@@ -29,6 +29,8 @@ SECTIONS = [
     ("training", "averaging"),
     ("training", "pruning"),
     ("training", "teacher"),
+    ("training", "start_from"),
+    ("training", "start_from", "sources"),
     ("training", "sensitivity"),
     ("budget",),
     ("resources",),

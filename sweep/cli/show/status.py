@@ -62,7 +62,7 @@ def status_values(state: RunState) -> dict[str, Any]:
         "wanted": state.wanted,
         "done": state.count("done"),
         "notices": list(state.notices),
-        "trials": [trial_values(trial) for trial in state.trials],
+        "trials": [{**trial_values(trial), "started_from": _started_from(state, trial)} for trial in state.trials],
         "data_faults": [each.to_dict() for each in data_faults(state.trials)],
     }
 
@@ -81,6 +81,14 @@ def trial_values(trial: TrialState) -> dict[str, Any]:
         "videos_per_second": trial.latest("videos_per_second"),
         "hyperparameters": trial.plan.hyperparameters,
     }
+
+
+def _started_from(state: RunState, trial: TrialState) -> dict[str, Any] | None:
+    """Whose weights a trial began with, by its record, or is to begin with; None for random ones."""
+    start = state.grid.training.start_from
+    planned = None if start is None else start.source(trial.plan.name)
+    found = planned if trial.record is None else trial.record.started_from
+    return None if found is None else found.to_dict()
 
 
 def print_runs(states: Sequence[RunState]) -> None:

@@ -161,6 +161,35 @@ def test_the_moving_average_of_the_weights_is_what_is_evaluated():
     )
 
 
+@pytest.mark.parametrize("options", [{}, {"accumulate": 2}, {"xla": True}, {"kernels": "plain"}], ids=str)
+def test_the_moving_average_of_loaded_weights_begins_at_them_and_has_their_statistics(options):
+    """The winners' phase: averages start at a checkpoint, and every step moves them, batch norm's statistics too."""
+    trainer, batches = make_trainer(replace(RECIPE, ema_decay=0.75, **options)), make_batches(3)
+    rng = np.random.default_rng(3)
+    loaded = {
+        name: rng.uniform(0.1, 0.3, values.shape).astype(np.float32) for name, values in trainer.weights().items()
+    }
+    trainer.load_weights(loaded)
+    state = trainer.state()
+    for name, values in loaded.items():
+        assert_array_equal(state[f"average/{name}"], values)
+        assert_array_equal(state[f"weights/{name}"], values)
+    assert not any(np.any(values) for name, values in state.items() if name.startswith("adam"))
+    assert state["step"] == state["updates"] == 0
+    expected = {name: values.astype(np.float64) for name, values in loaded.items()}
+    for batch in batches:
+        losses(trainer, [batch])
+        for name, values in checkpoints.reference_weights(trainer.model).items():
+            expected[name] = 0.75 * expected[name] + 0.25 * values
+    statistics = [name for name in loaded if "moving" in name]
+    assert statistics
+    for name, values in trainer.weights().items():
+        assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    for name in statistics:
+        assert np.abs(expected[name] - loaded[name]).max() > 1e-4, name
+        assert np.abs(expected[name] - checkpoints.reference_weights(trainer.model)[name]).max() > 1e-4, name
+
+
 def test_accumulated_parts_have_the_mean_gradient():
     # Two equal halves have the statistics of one of them, so the gradient must be that of one half.
     [(frames, labels)] = make_batches(1, rows=3)

@@ -20,6 +20,7 @@ from gapsack.sweep.data.tfrecord.framing import frame_record
 from gapsack.sweep.errors import ConfigError, DataError
 from gapsack.sweep.grid.read import load_grid
 from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.runs import checksums
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.tracking import tracker
 
@@ -161,7 +162,7 @@ def test_a_sweep_that_is_ended_at_once_says_how_to_resume_too(run_command, folde
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_before_anything_is_trained_the_first_signal_ends_it(run_command, monkeypatch, number):
-    monkeypatch.setattr(launching.checksums, "take", lambda _files: os.kill(os.getpid(), number))
+    monkeypatch.setattr(checksums, "take", lambda _files: os.kill(os.getpid(), number))
     result = run_command()
     assert (result.exit_code, result.stderr) == (128 + number, "Interrupted.\n")
 
@@ -179,6 +180,16 @@ def test_missing_data_is_an_error_before_anything_is_made(run_command, folder):
     result = run_command("--data", "nowhere")
     assert result.exit_code == 2
     assert "nowhere/v*.tfrecord" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (folder / "runs").exists()
+
+
+def test_weights_to_begin_with_that_are_missing_are_told_before_anything_is_made(run_command, folder):
+    (folder / "grid.yaml").write_text(TEXT + "training: {start_from: {run: first}}")
+    result = run_command()
+    assert result.exit_code == 2
+    assert "training.start_from: expected the folder of a run" in result.stderr
+    assert str(folder / "runs" / "first") in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (folder / "runs").exists()
 
