@@ -31,7 +31,7 @@ test-fast: $(STAMP)  ## the tests that take seconds
 	$(PYTEST) -m "not slow and not long"
 
 test-long: $(STAMP)  ## the tests that take minutes: faults, scale, clusters
-	$(BIN)/python -m pytest -m long --timeout 1800
+	$(PYTEST) -m long --timeout 1800
 
 lint: $(STAMP)  ## ruff, formatting and the import rules
 	$(BIN)/ruff check .

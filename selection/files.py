@@ -100,8 +100,6 @@ def read_json(path: str | PathLike[str], *, error: type[InputError] = InputError
         raise error(f"{path}: expected this JSON file; it is not there.") from missing
     except OSError as unreadable:
         raise error(f"{path}: expected a JSON file that can be read; got {unreadable.strerror}.") from unreadable
-    except RecursionError as deep:
-        raise error(f"{path}: expected JSON; got values nested too deep to be read.") from deep
     except ValueError as broken:
         raise error(f"{path}: expected JSON; got {broken}.") from broken
 
@@ -117,7 +115,7 @@ def load_json(path: str | PathLike[str]) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_each_key_once)
     except RecursionError as deep:
-        raise ValueError("lists or objects in one another, deeper than any file of ours has them") from deep
+        raise ValueError("values nested too deep to be read") from deep
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -84,3 +84,8 @@ def activations(tensors: tuple[Tensor, ...], hyperparameters: Mapping[str, Any],
 
 def _kernel(name: str, rows: int, columns: int) -> Tensor:
     return Tensor(name, (rows, columns), deviation=math.sqrt(2 / (rows + columns)), group="kernels")
+
+
+def graph_bytes(loops: int) -> int:
+    """Upper bound of what a network with so many loops over time takes in the graph beside its weights."""
+    return (20 + 18 * loops) * 1024

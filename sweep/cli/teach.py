@@ -25,9 +25,9 @@ def teach(
 
     Stopped and given again, it goes on with the files that are missing.
     """
-    from gapsack.sweep.graphs.quiet import load_tensorflow
 
     from gapsack.models.graph.formats import load_graph
+    from gapsack.models.quiet_start import load_tensorflow
     from gapsack.sweep.data.dataset import dataset_of
     from gapsack.sweep.data.files import expand
     from gapsack.sweep.graphs.packing import graph_task

@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -177,7 +178,7 @@ def test_tracking_files_of_earlier_versions_are_read(project: Path) -> None:
 def test_a_damaged_tracking_file_is_named(project: Path, content: str) -> None:
     run = RunFolder(project / "runs" / "sweep")
     run.tracking_file.write_text(content)
-    with pytest.raises(GapsackError, match=r"tracking\.json: expected where this run is recorded"):
+    with pytest.raises(GapsackError, match=r"expected where a run is recorded in .*tracking\.json, got"):
         record(run, the_grid(run), project)
 
 
@@ -324,7 +325,7 @@ def test_the_report_is_kept_and_a_store_that_is_away_does_not_undo_it(
         return path
 
     monkeypatch.setattr("gapsack.dashboards.report.write_report", write_report)
-    monkeypatch.setattr("gapsack.sweep.runs.report.sweep_records", lambda _run: None)
+    monkeypatch.setattr("gapsack.sweep.runs.report.sweep_records", lambda _run: SimpleNamespace(notices=()))
     run, grid = make_run(tmp_path, uri="jsonl:records")
     record(run, grid, tmp_path)
     recorded = TrackingRecord.read(run)

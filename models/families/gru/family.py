@@ -66,6 +66,7 @@ FAMILY = Family(
     short_names={"cells": "N", "layers": "L"},
     scope=common.SCOPE,
     whole_frames=lambda _: True,
+    graph_bytes=lambda hyperparameters: recurrent.graph_bytes(int(hyperparameters["layers"])),
     activations=_activations,
     recognise=_recognise,
 )

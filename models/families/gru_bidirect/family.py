@@ -71,6 +71,7 @@ FAMILY = Family(
     short_names={"cells": "N"},
     scope=common.SCOPE,
     whole_frames=lambda _: True,
+    graph_bytes=lambda _: recurrent.graph_bytes(3),
     activations=_activations,
     recognise=_recognise,
 )

@@ -9,23 +9,28 @@ from gapsack.models.tasks.task import Received, View
 from gapsack.models.tasks.youtube8m.quantization import features_of
 
 
-def frame_records(rgb: int, audio: int) -> Received:
-    """Records with frames are parsed into these and their counts; who has those feeds them in the place of records."""
-    return _records(parse_frame_level, rgb, audio, places=None)
+def frame_records(features: Mapping[str, int]) -> Received:
+    """Records with frames are parsed into these and their counts; who has those feeds them in the place of records.
+
+    `features` make a frame, one after the other: names and numbers of values.
+    """
+    return _records(parse_frame_level, features, places=None)
 
 
-def video_records(rgb: int, audio: int) -> Received:
+def video_records(features: Mapping[str, int]) -> Received:
     """`frame_records` for records with one vector a video, which is its only frame."""
-    return _records(parse_video_level, rgb, audio, places=1)
+    return _records(parse_video_level, features, places=1)
 
 
-def _records(parse: Callable[[Any, int, int], tuple[Any, Any]], rgb: int, audio: int, places: int | None) -> Received:
+def _records(
+    parse: Callable[[Any, Mapping[str, int]], tuple[Any, Any]], features: Mapping[str, int], places: int | None
+) -> Received:
     import tensorflow as tf
 
     serialized = tf.compat.v1.placeholder(tf.string, [None], name="serialized")
     with tf.name_scope("parse"):
-        frames, num_frames = parse(serialized, rgb, audio)
-    frames = tf.identity(tf.ensure_shape(frames, [None, places, rgb + audio]), name="frames")
+        frames, num_frames = parse(serialized, features)
+    frames = tf.identity(tf.ensure_shape(frames, [None, places, sum(features.values())]), name="frames")
     return Received(serialized, {"frames": frames, "num_frames": tf.identity(num_frames, name="num_frames")})
 
 
@@ -38,25 +43,23 @@ def challenge_features(width: int) -> Received:
     return Received(None, {"frames": frames, "num_frames": v1.placeholder(tf.int32, [None], name="num_frames")})
 
 
-def parse_frame_level(serialized: Any, rgb: int, audio: int) -> tuple[Any, Any]:
+def parse_frame_level(serialized: Any, widths: Mapping[str, int]) -> tuple[Any, Any]:
     """Serialized `SequenceExample`s [batch] -> frames uint8 [batch, longest, width], num_frames int32 [batch].
 
     Frames beyond a video's end are zero bytes, which sampling never picks.
     """
     import tensorflow as tf
 
-    widths = {name: width for name, width in (("rgb", rgb), ("audio", audio)) if width}
     wanted = {name: tf.io.FixedLenSequenceFeature([], tf.string) for name in widths}
     _, features, lengths = tf.io.parse_sequence_example(serialized, sequence_features=wanted)
     parts = [tf.io.decode_raw(features[name], tf.uint8, fixed_length=width) for name, width in widths.items()]
     return tf.concat(parts, axis=-1), tf.cast(lengths[next(iter(widths))], tf.int32)
 
 
-def parse_video_level(serialized: Any, rgb: int, audio: int) -> tuple[Any, Any]:
+def parse_video_level(serialized: Any, widths: Mapping[str, int]) -> tuple[Any, Any]:
     """Serialized `Example`s [batch] -> frames float32 [batch, 1, width], num_frames int32 [batch] of ones."""
     import tensorflow as tf
 
-    widths = {name: width for name, width in (("mean_rgb", rgb), ("mean_audio", audio)) if width}
     wanted = {name: tf.io.FixedLenFeature([1, width], tf.float32) for name, width in widths.items()}
     features = tf.io.parse_example(serialized, wanted)
     return tf.concat([features[name] for name in wanted], axis=-1), tf.ones_like(serialized, tf.int32)

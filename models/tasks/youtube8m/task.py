@@ -126,7 +126,7 @@ class YouTube8M(Task):
         if as_features:
             return graph.challenge_features(self.width)
         records = graph.frame_records if self.level == "frame" else graph.video_records
-        return records(self.rgb, self.audio)
+        return records(self.frame_features)
 
     def seen(self, inputs: Mapping[str, Any], view: View) -> dict[str, Any]:
         """Sampled frames, or the first ones; at video level the one there is."""

@@ -94,7 +94,7 @@ def test_records_are_read_by_the_names_they_have(
     from gapsack.models.tasks.youtube8m import graph
 
     parse = graph.parse_frame_level if level == "frame" else graph.parse_video_level
-    frames, counts = parse([path.read_bytes()[12:-4]], task)
+    frames, counts = parse([path.read_bytes()[12:-4]], task.frame_features)
     np.testing.assert_array_equal(frames, batch.frames)
     np.testing.assert_array_equal(counts, batch.num_frames)
 
@@ -157,7 +157,7 @@ def test_keys_of_the_grid_reach_the_reader_and_the_fingerprint() -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"keys": {"video": "x"}}, "data.keys"), ({"keys": {"id": ""}}, "keys"), ({"rgb": 0, "audio": 0}, "0 for both")],
+    [({"keys": {"video": "x"}}, "keys.video"), ({"keys": {"id": ""}}, "keys"), ({"rgb": 0, "audio": 0}, "0 for both")],
 )
 def test_keys_and_values_that_make_no_sense_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
