@@ -505,7 +505,7 @@ class Watched:
 
 
 def wait_until(condition: Any) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < end, "that never came"
         time.sleep(0.01)
