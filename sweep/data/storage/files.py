@@ -97,12 +97,7 @@ def _stamp(path: str) -> Stamp:
 def sizes_bytes(paths: Sequence[str]) -> list[int]:
     """Bytes of files; `DataError` when one cannot be opened."""
     with ThreadPoolExecutor(THREADS, thread_name_prefix="sizes") as pool:
-        return list(pool.map(_size_bytes, paths))
-
-
-def _size_bytes(path: str) -> int:
-    with opened(path) as source:
-        return source.size_bytes
+        return list(pool.map(file_bytes, paths))
 
 
 class _Local:
@@ -135,6 +130,8 @@ class _Remote:
         self._file = _gfile().GFile(path, "rb")
 
     def read_into(self, target: NDArray[np.uint8], offset: int) -> int:
+        if offset >= self.size_bytes:  # which TensorFlow takes for an error
+            return 0
         self._file.seek(offset)
         data = np.frombuffer(self._file.read(target.size), np.uint8)
         target[: data.size] = data
