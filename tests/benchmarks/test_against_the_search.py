@@ -37,6 +37,7 @@ def test_ours_is_behind_nothing_at_a_tight_budget(parts: Halves) -> None:
     assert paper_twin.behind(results) == []
 
 
+@pytest.mark.long
 def test_the_frontier_report_compares_budget_by_budget(parts: Halves) -> None:
     whole = frontier(parts.pool, seed=1, tune_share=1.0, max_budget_bytes=400 * MIB)
     point = whole.at(390 * MIB)

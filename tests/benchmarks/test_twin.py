@@ -141,7 +141,7 @@ def test_cached_solution_is_used_and_belongs_to_its_spec(tmp_path: Path) -> None
     assert len(list(tmp_path.iterdir())) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_full_twin_reproduces_both_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     # Solving on few videos is tested above; these are the numbers that it finds on all, which takes as long as the rest
     # of this test. Were they wrong for what the seed draws, the GAPs of single models would be off.

@@ -332,7 +332,7 @@ class FamilyContract:
 
     # Backends
 
-    @pytest.mark.slow
+    @pytest.mark.long
     def test_tensorflow_and_jax_agree(self, case: FamilyCase, tmp_path: Path) -> None:
         pytest.importorskip("jax")
         agree([case], tmp_path)
@@ -441,8 +441,14 @@ CASES = {
 }
 
 
+QUICK = ("gated_netvlad", "nextvlad", "soft_dbof", "gru", "moe", "keras_model", "keras_model-dense")
+"""One of each kind of network; the others are asked by `make test-long`."""
+
+
 class TestEveryFamily(FamilyContract):
-    @pytest.fixture(scope="class", params=CASES)
+    @pytest.fixture(
+        scope="class", params=[pytest.param(name, marks=() if name in QUICK else pytest.mark.long) for name in CASES]
+    )
     @classmethod
     def case(cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FamilyCase:
         case = CASES[request.param]

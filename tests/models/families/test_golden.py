@@ -179,7 +179,7 @@ def test_gradients(reference: Reference, state: Arrays) -> None:
     check_gradients(reference, state)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_gradients_compiled_as_one(reference: Reference) -> None:
     check_gradients(reference, reference.state_after_a_step(xla=True))
 
