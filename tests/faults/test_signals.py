@@ -219,7 +219,7 @@ def trained(places: Make, tmp_path_factory: pytest.TempPathFactory) -> Bits:
     return undisturbed(places, tmp_path_factory.mktemp("trained"), TRAINING)
 
 
-def stop_and_resume(place: Place, number: int, to: str, moment: str) -> None:
+def stop_and_resume(place: Place, number: int, to: str, moment: str, *, slow: bool = True) -> None:
     process = place.start()
     printed = wait_for_line(process, MOMENTS[moment])
 
@@ -229,7 +229,7 @@ def stop_and_resume(place: Place, number: int, to: str, moment: str) -> None:
     rest, _ = process.communicate(timeout=300)
     assert process.returncode == (0 if moment == "all is done" else 128 + number), printed + rest
     place.assert_nothing_is_left()
-    if moment == "it trains" and to == DRIVER:
+    if moment == "it trains" and to == DRIVER and slow:  # a fast trial may be done before it hears of it
         assert "K2-H8 stopped; it goes on from its last checkpoint" in rest
         assert (place.run / "trials" / "K2-H8" / "checkpoints").is_dir()
     place.resume()
@@ -255,7 +255,7 @@ def test_a_signal_stops_in_order_and_the_same_command_goes_on_to_the_same_bits(
 def test_so_does_a_real_training(
     training_place: Place, trained: Bits, number: signal.Signals, to: str, moment: str
 ) -> None:
-    stop_and_resume(training_place, number, to, moment)
+    stop_and_resume(training_place, number, to, moment, slow=False)
     assert training_place.weights() == trained
 
 
