@@ -139,7 +139,7 @@ def ensemble(
     path = _place(found, out, "ensemble_file")
     written = chosen if path is None else write_ensemble(chosen, path, found.path)
     if found.run is not None:
-        offer_to_frontier(chosen, found.run.frontier_file)
+        offer_to_frontier(chosen, found.run.frontier_file, notice or warnings.warn)
     return written
 
 
@@ -170,7 +170,7 @@ def frontier(
     with _search(source, address, notice, control, options) as (found, candidates, settings):
         points = search_frontier(candidates, **settings)
     if found.run is not None:
-        points = with_ensemble_of(points, found.run.ensemble_file)
+        points = with_ensemble_of(points, found.run.ensemble_file, notice or warnings.warn)
     path = _place(found, out, "frontier_file")
     if path is not None:
         replace_json(path, points.to_dict())
