@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapsack.models.hyperparameters import Choice, Flag, Hyperparameter, Number
-from gapsack.models.tensors import Shapes, Tensor, batch_norm
+from gapsack.models.tasks.task import View
+from gapsack.models.tensors import Shapes, Tensor, activations_of, batch_norm
 
 SCOPE = "tower"
 """The variable scope of the YouTube-8M codes."""
@@ -140,3 +141,14 @@ def recognised_width(width: int) -> dict[str, int]:
 def takes_all_frames(hyperparameters: Mapping[str, Any]) -> bool:
     """Whether a model takes each frame once, with a mask: `Family.whole_frames`."""
     return bool(hyperparameters["frames"] == "all")
+
+
+def frame_activations(
+    tensors: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], view: View, framewise: tuple[str, ...]
+) -> int:
+    """Values that one example's layers give in training: frames, what becomes of each, and of the other matrices.
+
+    Matrices whose names end with one of `framewise` multiply every frame.
+    """
+    frames, names = view.sample_frames, [tensor.name for tensor in tensors if tensor.name.endswith(framewise)]
+    return frames * frame_width(hyperparameters) + activations_of(tensors, frames=frames, framewise=names)

@@ -33,6 +33,15 @@ HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
 )
 
 
+FRAMEWISE = ("fully_connected/weights", "fully_connected_1/weights", "cluster_weights")
+"""Matrices of a stream that multiply every frame."""
+
+
+def framewise(stream_names: tuple[str, str]) -> tuple[str, ...]:
+    """How the names of these matrices end; the classifier's are in no stream."""
+    return tuple(f"/{stream}/{name}" for stream in stream_names for name in FRAMEWISE)
+
+
 def check(hyperparameters: Mapping[str, Any]) -> None:
     """Refuse hyperparameters that do not go together.
 

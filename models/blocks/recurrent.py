@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Literal
 
 from gapsack.models.blocks import common
 from gapsack.models.hyperparameters import Hyperparameter, Number
-from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Shapes, Tensor, activations_of
+from gapsack.models.tensors import Shapes, Tensor
 
-CellTensors = Callable[[str, int, int], list[Tensor]]
-"""(scope, width of the inputs, cells) -> tensors of a layer."""
+CellKind = Literal["lstm", "gru"]
 
 HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
     Number("cells", "N, width of a layer's state"),
@@ -40,10 +37,13 @@ def gru(scope: str, width: int, cells: int) -> list[Tensor]:
     ]
 
 
-def stack(cell: CellTensors, root: str, width: int, cells: int, layers: int) -> list[Tensor]:
+def stack(cell: CellKind, root: str, width: int, cells: int, layers: int) -> list[Tensor]:
     """Layers of as many cells one on the other, under `root`."""
+    tensors = lstm if cell == "lstm" else gru
     widths = [width, *[cells] * (layers - 1)]
-    return [tensor for index, inputs in enumerate(widths) for tensor in cell(layer_scope(root, index), inputs, cells)]
+    return [
+        tensor for index, inputs in enumerate(widths) for tensor in tensors(layer_scope(root, index), inputs, cells)
+    ]
 
 
 def layer_scope(root: str, index: int) -> str:
@@ -51,19 +51,23 @@ def layer_scope(root: str, index: int) -> str:
     return f"{root}/multi_rnn_cell/cell_{index}"
 
 
-def recognised_lstm(shapes: Shapes, root: str) -> dict[str, int]:
-    """Cells of the lowest LSTM under `root`, and the features of frames that go into it."""
-    rows, columns = shapes[f"{layer_scope(root, 0)}/basic_lstm_cell/kernel"]
-    return _recognised(rows, columns // 4)
-
-
-def recognised_gru(shapes: Shapes, root: str) -> dict[str, int]:
-    """Cells of the lowest GRU under `root`, and the features of frames that go into it."""
-    return _recognised(*shapes[f"{layer_scope(root, 0)}/gru_cell/candidate/kernel"])
-
-
-def _recognised(rows: int, cells: int) -> dict[str, int]:
+def recognised(cell: CellKind, shapes: Shapes, root: str) -> dict[str, int]:
+    """Cells of the lowest layer under `root`, and the features of frames that go into it."""
+    lowest = layer_scope(root, 0)
+    if cell == "lstm":
+        rows, columns = shapes[f"{lowest}/basic_lstm_cell/kernel"]
+        cells = columns // 4
+    else:
+        rows, cells = shapes[f"{lowest}/gru_cell/candidate/kernel"]
     return {"cells": cells, **common.recognised_width(rows - cells)}
+
+
+def recognised_cells(cell: CellKind, shapes: Shapes, root: str) -> int:
+    """Cells of the lowest layer under `root`, by its biases alone."""
+    lowest = layer_scope(root, 0)
+    if cell == "lstm":
+        return shapes[f"{lowest}/basic_lstm_cell/bias"][0] // 4
+    return shapes[f"{lowest}/gru_cell/candidate/bias"][0]
 
 
 def recognised_layers(shapes: Shapes, root: str) -> dict[str, int]:
@@ -72,14 +76,6 @@ def recognised_layers(shapes: Shapes, root: str) -> dict[str, int]:
     while common.present(shapes, f"{layer_scope(root, layers)}/"):
         layers += 1
     return {"layers": layers}
-
-
-def activations(tensors: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], view: View) -> int:
-    """Values that one example's layers give in training: of every frame, what each kernel takes in and gives."""
-    framewise = [tensor.name for tensor in tensors if tensor.name.endswith("/kernel")]
-    frames = view.sample_frames
-    matrices = activations_of(tensors, frames=frames, framewise=framewise)
-    return frames * common.frame_width(hyperparameters) + matrices
 
 
 def _kernel(name: str, rows: int, columns: int) -> Tensor:

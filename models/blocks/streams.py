@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from gapsack.models.blocks import common
-from gapsack.models.hyperparameters import Flag
+from gapsack.models.hyperparameters import Flag, Number
 from gapsack.models.tensors import Shapes, Tensor, batch_norm
 
+HALF_FOR_AUDIO = Number("clusters", "K, clusters of the video stream; audio has K // 2", minimum=2)
+EIGHTH_FOR_AUDIO = Number("clusters", "C, clusters of the video stream; audio has C // 8", minimum=8)
 RELU = Flag("relu", "batch norm and ReLU6 on the hidden layer in place of biases", default=False)
 
 
@@ -18,24 +20,42 @@ def gating(default: bool) -> Flag:
     return Flag("gating", "context gating of the hidden layer", default=default)
 
 
-def of(hyperparameters: Mapping[str, Any], scopes: tuple[str, str], *, audio_share: int) -> list[tuple[str, int, int]]:
-    """Scope, features and clusters of the video stream, and of audio where there is any.
+class PooledStream(NamedTuple):
+    """A stream of frames and the clusters of its pooling.
+
+    Attributes:
+        scope: Of its tensors.
+        features: Of a frame.
+        clusters: Of its own.
+        is_audio: Or video.
+    """
+
+    scope: str
+    features: int
+    clusters: int
+    is_audio: bool
+
+
+def of(hyperparameters: Mapping[str, Any], scopes: tuple[str, str], *, audio_share: int) -> list[PooledStream]:
+    """The video stream, and that of audio where there is any.
 
     Audio has as many clusters as video divided by `audio_share`, rounded down.
     """
     clusters, audio = int(hyperparameters["clusters"]), int(hyperparameters["audio"])
-    found = [(scopes[0], int(hyperparameters["rgb"]), clusters)]
-    return [*found, (scopes[1], audio, clusters // audio_share)] if audio else found
+    found = [PooledStream(scopes[0], int(hyperparameters["rgb"]), clusters, is_audio=False)]
+    return [*found, PooledStream(scopes[1], audio, clusters // audio_share, is_audio=True)] if audio else found
 
 
-def assignment(scope: str, features: int, clusters: int) -> list[Tensor]:
+def assignment(stream: PooledStream) -> list[Tensor]:
     """What assigns frames of a stream to clusters, and the norm of the scores."""
+    scope, features, clusters, _ = stream
     weights = common.matrix(f"{scope}/cluster_weights", features, clusters, fan=features, group="clusters")
     return [weights, *batch_norm(f"{scope}/cluster_bn", clusters)]
 
 
-def centres(scope: str, features: int, clusters: int) -> Tensor:
+def centres(stream: PooledStream) -> Tensor:
     """Centres of clusters, [1, features, clusters]."""
+    scope, features, clusters, _ = stream
     deviation = 1 / math.sqrt(features)
     return Tensor(f"{scope}/cluster_weights2", (1, features, clusters), deviation=deviation, group="centres")
 

@@ -8,6 +8,7 @@ casts are off, since they would also round norms, softmaxes and probabilities.
 from __future__ import annotations
 
 import zlib
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -163,3 +164,15 @@ class Network(keras.Model):
         self.kernels = kernels
         for layer in self.tensor_layers():
             layer.kernels = kernels
+
+
+class AnsweringNetwork(Network):
+    """A network that defines `answer`; `call` gives the answer's probabilities [batch, classes]."""
+
+    def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
+        """See the class; batch statistics and dropout are used when `training`."""
+        return self.answer(inputs, training).probabilities
+
+    @abstractmethod
+    def answer(self, inputs: Mapping[str, Any], training: bool = False) -> Answer:
+        """See the base."""

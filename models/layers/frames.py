@@ -69,9 +69,9 @@ def unit_frames(frames: Any, num_frames: Any = None) -> Any:
     return unit_vectors(dequantized(frames, num_frames))
 
 
-def unit_vectors(vectors: Any) -> Any:
-    """[..., features] scaled to norm 1 each; zeros stay zeros."""
-    return vectors * _inverse_norm(ops.sum(ops.square(vectors), -1, keepdims=True))
+def unit_vectors(vectors: Any, axis: int = -1) -> Any:
+    """Vectors along `axis` scaled to norm 1 each; zeros stay zeros."""
+    return vectors * _inverse_norm(ops.sum(ops.square(vectors), axis, keepdims=True))
 
 
 def _inverse_norm(square: Any) -> Any:

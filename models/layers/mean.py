@@ -8,7 +8,7 @@ from typing import Any
 from keras import ops
 
 from gapsack.models.blocks.common import SCOPE, frame_width
-from gapsack.models.layers.base import Network
+from gapsack.models.layers.base import AnsweringNetwork
 from gapsack.models.layers.classifier import Classifier
 from gapsack.models.layers.frames import check_frames, unit_frames, unit_vectors
 from gapsack.models.tasks.answer import Answer
@@ -16,7 +16,7 @@ from gapsack.models.tasks.youtube8m.float_frames import dequantized
 from gapsack.models.tensors import Tensor
 
 
-class MeanNetwork(Network):
+class MeanNetwork(AnsweringNetwork):
     """{"frames": [batch, frames, rgb + audio], "num_frames": [batch]} -> probabilities [batch, classes].
 
     The mean is taken over a video's own frames, and has norm 1 unless `frames_of_norm_1`, where each frame has. Data
@@ -34,10 +34,6 @@ class MeanNetwork(Network):
         super().__init__(tensors, seed)
         self.width, self.frames_of_norm_1 = frame_width(hyperparameters), frames_of_norm_1
         self.classifier = Classifier(self.table, SCOPE, seed)
-
-    def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
-        """See the class."""
-        return self.answer(inputs, training).probabilities
 
     def answer(self, inputs: Mapping[str, Any], training: bool = False) -> Answer:
         """See the base."""

@@ -9,7 +9,7 @@ from keras import ops
 
 from gapsack.models.layers.base import Table, TensorLayer
 from gapsack.models.layers.batch_norm import BatchNorm
-from gapsack.models.layers.frames import SMALLEST_SQUARE, Frames
+from gapsack.models.layers.frames import Frames, unit_vectors
 from gapsack.models.layers.kernels import Kernels
 from gapsack.models.layers.statistics import Normalisation, moments, normalised
 
@@ -78,10 +78,5 @@ def _assigned(kernels: Kernels, frames: Frames, share: Any, narrow: str) -> Any:
 
 
 def _descriptor(assigned: Any, size: Any, centres: Any) -> Any:
-    residuals = _unit(assigned - size * centres, axis=1)
-    return _unit(ops.reshape(residuals, (-1, residuals.shape[1] * residuals.shape[2])), axis=-1)
-
-
-def _unit(vectors: Any, axis: int) -> Any:
-    square = ops.sum(ops.square(vectors), axis=axis, keepdims=True)
-    return vectors * ops.rsqrt(ops.maximum(square, SMALLEST_SQUARE))
+    residuals = unit_vectors(assigned - size * centres, axis=1)
+    return unit_vectors(ops.reshape(residuals, (-1, residuals.shape[1] * residuals.shape[2])), axis=-1)

@@ -14,7 +14,8 @@ from gapsack.models.layers.base import Table, TensorLayer
 from gapsack.models.layers.batch_norm import BatchNorm
 from gapsack.models.layers.classifier import Logistic
 from gapsack.models.layers.dense import Dense
-from gapsack.models.layers.pooling import flat, unit
+from gapsack.models.layers.frames import unit_vectors
+from gapsack.models.layers.pooling import flat
 from gapsack.models.tasks.answer import Answer, of_logits
 from gapsack.models.tasks.youtube8m.float_frames import dequantized
 
@@ -75,7 +76,7 @@ class GroupedPooling(TensorLayer):
         parts = ops.reshape(expanded, (-1, places, expanded.shape[-1] // self.groups))
         sums = self.product(ops.transpose(parts, (0, 2, 1)), shares)
         residuals = sums - ops.sum(shares, axis=1, keepdims=True) * self.centres.value
-        return self.descriptor_norm(flat(unit(residuals, axis=1)), training=training)
+        return self.descriptor_norm(flat(unit_vectors(residuals, axis=1)), training=training)
 
 
 class Branch(TensorLayer):

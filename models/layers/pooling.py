@@ -13,7 +13,7 @@ from keras import ops
 from gapsack.models.layers.base import Table, TensorLayer
 from gapsack.models.layers.batch_norm import BatchNorm
 from gapsack.models.layers.dense import Dense
-from gapsack.models.layers.frames import SMALLEST_SQUARE
+from gapsack.models.layers.frames import unit_vectors
 
 SMALLEST_COVARIANCE = 1e-6
 
@@ -63,7 +63,7 @@ class ResidualPooling(Pooling):
         sums = self.product(ops.transpose(frames, (0, 2, 1)), shares)
         if self.centres is not None:
             sums = sums - ops.sum(shares, axis=1, keepdims=True) * self.centres.value
-        return unit(flat(unit(sums, axis=1)))
+        return unit_vectors(flat(unit_vectors(sums, axis=1)))
 
 
 class FisherPooling(Pooling):
@@ -86,7 +86,7 @@ class FisherPooling(Pooling):
         sums, squares = self.product(across, shares), self.product(ops.square(across), shares)
         first = (sums - mass * centres) / deviations
         second = (mass * ops.square(centres) + squares - 2 * sums * centres) / ops.square(deviations) - mass
-        return ops.concatenate([unit(flat(unit(first, axis=1))), unit(flat(second))], axis=-1)
+        return ops.concatenate([unit_vectors(flat(unit_vectors(first, axis=1))), unit_vectors(flat(second))], axis=-1)
 
 
 class BagPooling(Pooling):
@@ -102,8 +102,8 @@ class BagPooling(Pooling):
     def pooled(self, frames: Any, shares: Any, training: bool) -> Any:
         """-> [batch, clusters], or twice as many with `maximum`."""
         del frames
-        bag = unit(ops.sum(shares, axis=1))
-        return ops.concatenate([bag, unit(ops.max(shares, axis=1))], axis=-1) if self.maximum else bag
+        bag = unit_vectors(ops.sum(shares, axis=1))
+        return ops.concatenate([bag, unit_vectors(ops.max(shares, axis=1))], axis=-1) if self.maximum else bag
 
 
 class GatedBagPooling(Pooling):
@@ -118,15 +118,9 @@ class GatedBagPooling(Pooling):
     def pooled(self, frames: Any, shares: Any, training: bool) -> Any:
         """-> [batch, clusters] of norm 1."""
         del frames
-        strongest = unit(ops.max(shares, axis=1))
+        strongest = unit_vectors(ops.max(shares, axis=1))
         gates = ops.sigmoid(self.gate_norm(self.gates(self.reduction(strongest)), training=training))
-        return unit(gates * ops.sum(shares, axis=1))
-
-
-def unit(vectors: Any, axis: int = -1) -> Any:
-    """Vectors along `axis` scaled to norm 1; zeros stay zeros."""
-    square = ops.sum(ops.square(vectors), axis=axis, keepdims=True)
-    return vectors * ops.rsqrt(ops.maximum(square, SMALLEST_SQUARE))
+        return unit_vectors(gates * ops.sum(shares, axis=1))
 
 
 def flat(values: Any) -> Any:

@@ -9,7 +9,7 @@ from keras import ops
 
 from gapsack.models.blocks.common import SCOPE, frame_width
 from gapsack.models.blocks.recurrent import layer_scope
-from gapsack.models.layers.base import Network
+from gapsack.models.layers.base import AnsweringNetwork
 from gapsack.models.layers.classifier import Classifier
 from gapsack.models.layers.frames import check_frames, unit_frames
 from gapsack.models.layers.recurrent import GRUCell, LSTMCell, Recurrent
@@ -20,7 +20,7 @@ from gapsack.models.tensors import Tensor
 AnyCell = type[LSTMCell] | type[GRUCell]
 
 
-class RecurrentNetwork(Network):
+class RecurrentNetwork(AnsweringNetwork):
     """{"frames": [batch, frames, rgb + audio], "num_frames": [batch]} -> probabilities [batch, classes].
 
     Args:
@@ -56,10 +56,6 @@ class RecurrentNetwork(Network):
             Recurrent(table, cell(table, layer_scope(root, index), seed), seed) for index in range(count)
         ]
         self.classifier = Classifier(table, SCOPE, seed)
-
-    def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
-        """See the class."""
-        return self.answer(inputs, training).probabilities
 
     def answer(self, inputs: Mapping[str, Any], training: bool = False) -> Answer:
         """See the base."""

@@ -8,7 +8,7 @@ from typing import Any
 from keras import ops
 
 from gapsack.models.blocks.common import SCOPE, frame_width
-from gapsack.models.layers.base import Network, Table
+from gapsack.models.layers.base import AnsweringNetwork, Table
 from gapsack.models.layers.batch_norm import BatchNorm
 from gapsack.models.layers.classifier import Classifier
 from gapsack.models.layers.dense import Dense
@@ -23,7 +23,7 @@ MakePooling = Callable[[Table, str, int], Pooling]
 """(tensors by name, scope, seed) -> the pooling of a stream."""
 
 
-class StreamPooling(Network):
+class StreamPooling(AnsweringNetwork):
     """{"frames": [batch, frames, rgb + audio], "num_frames": [batch]} -> probabilities [batch, classes].
 
     `num_frames` is of use where all frames of a video are taken. The table says what there is: an audio stream, a
@@ -56,10 +56,6 @@ class StreamPooling(Network):
         has_gates = gates in table
         self.gating = ContextGating(table, gates, f"{SCOPE}/gating_bn", seed) if has_gates else None
         self.classifier = Classifier(table, SCOPE, seed)
-
-    def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
-        """See the class; batch statistics are used when `training`."""
-        return self.answer(inputs, training).probabilities
 
     def answer(self, inputs: Mapping[str, Any], training: bool = False) -> Answer:
         """See the base."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapsack.models.blocks import common
-from gapsack.models.families.dbof.tensors import CLUSTERS, SCOPE, frame_width, tensors
+from gapsack.models.families.dbof.tensors import CLUSTERS, tensors
 from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Choice, Number
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Shapes, Tensor, activations_of
+from gapsack.models.tensors import Shapes, Tensor
 
 
 def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:
@@ -20,17 +20,14 @@ def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed
 
 
 def _activations(hyperparameters: Mapping[str, Any], view: View) -> int:
-    """Frames, their assignments, and what goes into and out of the other matrices."""
-    frames = view.sample_frames
-    matrices = activations_of(tensors(hyperparameters), frames=frames, framewise=[CLUSTERS])
-    return frames * frame_width(hyperparameters) + matrices
+    return common.frame_activations(tensors(hyperparameters), hyperparameters, view, (CLUSTERS,))
 
 
 def _recognise(shapes: Shapes) -> dict[str, Any]:
     width, clusters = shapes[CLUSTERS]
     return {
         "clusters": clusters,
-        "hidden": shapes[f"{SCOPE}/hidden1_weights"][1],
+        "hidden": shapes[f"{common.SCOPE}/hidden1_weights"][1],
         **common.recognised_experts(shapes),
         **common.recognised_width(width),
     }
@@ -52,7 +49,7 @@ FAMILY = Family(
     tensors=tensors,
     network=_network,
     short_names={"clusters": "C", "hidden": "H"},
-    scope=SCOPE,
+    scope=common.SCOPE,
     activations=_activations,
     recognise=_recognise,
 )

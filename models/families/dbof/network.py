@@ -7,7 +7,8 @@ from typing import Any
 
 from keras import ops
 
-from gapsack.models.families.dbof.tensors import CLUSTERS, SCOPE
+from gapsack.models.blocks.common import SCOPE
+from gapsack.models.families.dbof.tensors import CLUSTERS
 from gapsack.models.layers.base import Network
 from gapsack.models.layers.batch_norm import BatchNorm
 from gapsack.models.layers.dense import Dense

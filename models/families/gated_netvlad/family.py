@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapsack.models.blocks import common
-from gapsack.models.families.gated_netvlad.tensors import SCOPE, tensors
+from gapsack.models.families.gated_netvlad.tensors import tensors
 from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Number
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Shapes, Tensor, activations_of
+from gapsack.models.tensors import Shapes, Tensor
 
 
 def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:
@@ -20,21 +20,17 @@ def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed
 
 
 def _activations(hyperparameters: Mapping[str, Any], view: View) -> int:
-    """Frames, what every frame is assigned to, and what goes into and out of the other matrices."""
-    framewise = [f"{SCOPE}/{part}_VLAD/conv2/cluster_weights" for part in ("video", "audio")]
-    width = int(hyperparameters["rgb"]) + int(hyperparameters["audio"])
-    frames = view.sample_frames
-    return frames * width + activations_of(tensors(hyperparameters), frames=frames, framewise=framewise)
+    return common.frame_activations(tensors(hyperparameters), hyperparameters, view, ("_VLAD/conv2/cluster_weights",))
 
 
 def _recognise(shapes: Shapes) -> dict[str, Any]:
-    rgb, clusters = shapes[f"{SCOPE}/video_VLAD/conv2/cluster_weights"]
+    rgb, clusters = shapes[f"{common.SCOPE}/video_VLAD/conv2/cluster_weights"]
     return {
         "clusters": clusters,
-        "hidden": shapes[f"{SCOPE}/hidden1_weights/hidden1_weights"][1],
+        "hidden": shapes[f"{common.SCOPE}/hidden1_weights/hidden1_weights"][1],
         **common.recognised_experts(shapes),
         "rgb": rgb,
-        "audio": shapes[f"{SCOPE}/audio_VLAD/conv2/cluster_weights"][0],
+        "audio": shapes[f"{common.SCOPE}/audio_VLAD/conv2/cluster_weights"][0],
     }
 
 
@@ -60,7 +56,7 @@ FAMILY = Family(
     tensors=tensors,
     network=_network,
     short_names={"clusters": "K", "hidden": "H"},  # the paper's letters
-    scope=SCOPE,
+    scope=common.SCOPE,
     activations=_activations,
     recognise=_recognise,
 )

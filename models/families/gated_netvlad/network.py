@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from gapsack.models.families.gated_netvlad.tensors import SCOPE
+from gapsack.models.blocks.common import SCOPE
 from gapsack.models.layers.base import Network
 from gapsack.models.layers.batch_norm import BatchNorm
 from gapsack.models.layers.dense import Dense

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from gapsack.models.blocks.common import SCOPE
 from gapsack.models.tensors import Tensor, batch_norm, netvlad
-
-SCOPE = "tower"
 
 
 def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:

@@ -5,38 +5,6 @@ Of the mean of a video's features, of norm 1: what video-level data hold. Names 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from gapsack.models.kinds.logistic import logistic_family
 
-from gapsack.models.blocks import common
-from gapsack.models.family import Family
-from gapsack.models.tensors import Shapes, Tensor
-
-
-def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
-    """Every tensor of the model with these (complete) hyperparameters."""
-    return common.logistic(common.SCOPE, common.frame_width(hyperparameters), int(hyperparameters["classes"]))
-
-
-def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:
-    from gapsack.models.layers.mean import MeanNetwork
-
-    return MeanNetwork(table, hyperparameters, seed)
-
-
-def _recognise(shapes: Shapes) -> dict[str, Any]:
-    width, classes = shapes[f"{common.SCOPE}/fully_connected/weights"]
-    return {"classes": classes, **common.recognised_width(width)}
-
-
-FAMILY = Family(
-    name="logistic",
-    tasks=("youtube8m",),
-    hyperparameters=(common.CLASSES, common.RGB, common.OPTIONAL_AUDIO),
-    tensors=tensors,
-    network=_network,
-    short_names={},
-    scope=common.SCOPE,
-    whole_frames=lambda _: True,
-    recognise=_recognise,
-)
+FAMILY = logistic_family("logistic", frames_of_norm_1=False)

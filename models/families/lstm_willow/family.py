@@ -6,33 +6,10 @@ output of every layer. Names are those of the authors' graph.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from gapsack.models.blocks import common, recurrent
-from gapsack.models.family import Family
-from gapsack.models.hyperparameters import Hyperparameter
-from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Shapes, Tensor
-
-ROOT = f"{common.SCOPE}/RNN/rnn"
-
-
-def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
-    """Every tensor of the model with these (complete) hyperparameters."""
-    cells, width = int(hyperparameters["cells"]), common.frame_width(hyperparameters)
-    layers = int(hyperparameters["layers"])
-    return (
-        *recurrent.stack(recurrent.lstm, ROOT, width, cells, layers),
-        *common.classifier_tensors(hyperparameters, 2 * cells * layers),
-    )
-
-
-def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:
-    from gapsack.models.layers.recurrent import LSTMCell
-    from gapsack.models.layers.recurrent_network import RecurrentNetwork
-
-    return RecurrentNetwork(table, hyperparameters, seed, cell=LSTMCell, root=ROOT, classified=_classified)
+from gapsack.models.blocks.common import SCOPE
+from gapsack.models.kinds.recurrent import RecurrentKind
 
 
 def _classified(states: Any) -> list[Any]:
@@ -40,33 +17,12 @@ def _classified(states: Any) -> list[Any]:
     return [state for hidden, memory in states for state in (memory, hidden)]
 
 
-def _activations(hyperparameters: Mapping[str, Any], view: View) -> int:
-    return recurrent.activations(tensors(hyperparameters), hyperparameters, view)
-
-
-def _more(hyperparameters: Mapping[str, Any]) -> tuple[Hyperparameter, ...]:
-    return common.classifier_options(hyperparameters.get("classifier", "moe"))
-
-
-def _recognise(shapes: Shapes) -> dict[str, Any]:
-    return {
-        **recurrent.recognised_lstm(shapes, ROOT),
-        **recurrent.recognised_layers(shapes, ROOT),
-        **common.recognised_classifier(shapes),
-    }
-
-
-FAMILY = Family(
+FAMILY = RecurrentKind(
     name="lstm_willow",
-    tasks=("youtube8m",),
-    hyperparameters=(*recurrent.HYPERPARAMETERS, recurrent.LAYERS, common.FRAMES, common.classifier("moe")),
-    more=_more,
-    tensors=tensors,
-    network=_network,
-    short_names={"cells": "N", "layers": "L"},
-    scope=common.SCOPE,
-    whole_frames=common.takes_all_frames,
-    graph_bytes=lambda hyperparameters: recurrent.graph_bytes(int(hyperparameters["layers"])),
-    activations=_activations,
-    recognise=_recognise,
-)
+    cell="lstm",
+    root=f"{SCOPE}/RNN/rnn",
+    classified=_classified,
+    states=2,
+    of_all_layers=True,
+    sampled=True,
+).family

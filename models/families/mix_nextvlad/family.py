@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapsack.models.blocks import common, nextvlad
-from gapsack.models.families.mix_nextvlad.tensors import FRAMEWISE, STREAMS, branch_scope, tensors
+from gapsack.models.families.mix_nextvlad.tensors import STREAMS, branch_scope, tensors
 from gapsack.models.family import Family
 from gapsack.models.hyperparameters import Number
 from gapsack.models.tasks.task import View
-from gapsack.models.tensors import Shapes, Tensor, activations_of
+from gapsack.models.tensors import Shapes, Tensor
 
 
 def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> Any:
@@ -20,12 +20,7 @@ def _network(table: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed
 
 
 def _activations(hyperparameters: Mapping[str, Any], view: View) -> int:
-    """Frames, what every frame becomes, and what goes into and out of the other matrices."""
-    scopes = [f"{branch_scope(index)}/{stream}" for index in range(hyperparameters["branches"]) for stream in STREAMS]
-    framewise = [f"{scope}/{name}" for scope in scopes for name in FRAMEWISE]
-    frames = view.sample_frames
-    matrices = activations_of(tensors(hyperparameters), frames=frames, framewise=framewise)
-    return frames * common.frame_width(hyperparameters) + matrices
+    return common.frame_activations(tensors(hyperparameters), hyperparameters, view, nextvlad.framewise(STREAMS))
 
 
 def _recognise(shapes: Shapes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from keras import ops
 
 from gapsack.models.blocks.common import SCOPE, frame_width
 from gapsack.models.families.mix_nextvlad.tensors import STREAMS, branch_scope
-from gapsack.models.layers.base import Network
+from gapsack.models.layers.base import AnsweringNetwork
 from gapsack.models.layers.batch_norm import BatchNorm
 from gapsack.models.layers.dense import Dense
 from gapsack.models.layers.frames import check_frames
@@ -21,7 +21,7 @@ from gapsack.models.tensors import Tensor
 DIVERGENCE_EPSILON = 1e-8  # inside of the logarithms, as in the authors' code
 
 
-class MixNeXtVLAD(Network):
+class MixNeXtVLAD(AnsweringNetwork):
     """{"frames": [batch, frames, rgb + audio], "num_frames": [batch]} -> probabilities [batch, classes]."""
 
     def __init__(self, tensors: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> None:
@@ -39,10 +39,6 @@ class MixNeXtVLAD(Network):
         self.mix_norm = BatchNorm(table, f"{SCOPE}/mix_weights_bn", seed)
         weights, biases = (f"{SCOPE}/mix_weights/{name}" for name in ("weights", "biases"))
         self.mix_weights = Dense(table, weights, seed, biases=biases)
-
-    def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
-        """See the class; batch statistics and dropout are used when `training`."""
-        return self.answer(inputs, training).probabilities
 
     def answer(self, inputs: Mapping[str, Any], training: bool = False) -> Answer:
         """The mixture's; in training with the branches' own, and the divergence between them."""

@@ -15,7 +15,6 @@ from gapsack.models.blocks import common, nextvlad
 from gapsack.models.tensors import Tensor, batch_norm
 
 STREAMS = ("video_vlad", "audio_vlad")
-FRAMEWISE = ("fully_connected/weights", "fully_connected_1/weights", "cluster_weights")
 
 
 def branch_scope(index: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gapsack.models.blocks.common import SCOPE, frame_width
 from gapsack.models.families.nextvlad.tensors import STREAMS
-from gapsack.models.layers.base import Network
+from gapsack.models.layers.base import AnsweringNetwork
 from gapsack.models.layers.frames import check_frames
 from gapsack.models.layers.nextvlad import Branch, Unwhitened
 from gapsack.models.tasks.answer import Answer
@@ -15,7 +15,7 @@ from gapsack.models.tasks.youtube8m.float_frames import real_frames
 from gapsack.models.tensors import Tensor
 
 
-class NeXtVLAD(Network):
+class NeXtVLAD(AnsweringNetwork):
     """{"frames": [batch, frames, rgb + audio], "num_frames": [batch]} -> probabilities [batch, classes]."""
 
     def __init__(self, tensors: tuple[Tensor, ...], hyperparameters: Mapping[str, Any], seed: int) -> None:
@@ -23,10 +23,6 @@ class NeXtVLAD(Network):
         self.width = frame_width(hyperparameters)
         self.unwhitened = Unwhitened(hyperparameters)
         self.branch = Branch(self.table, SCOPE, STREAMS, hyperparameters, seed)
-
-    def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
-        """See the class; batch statistics and dropout are used when `training`."""
-        return self.answer(inputs, training).probabilities
 
     def answer(self, inputs: Mapping[str, Any], training: bool = False) -> Answer:
         """See the base."""

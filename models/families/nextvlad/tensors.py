@@ -13,7 +13,6 @@ from gapsack.models.blocks import common, nextvlad
 from gapsack.models.tensors import Tensor
 
 STREAMS = ("video_VLAD", "audio_VLAD")
-FRAMEWISE = ("fully_connected/weights", "fully_connected_1/weights", "cluster_weights")
 
 
 def tensors(hyperparameters: Mapping[str, Any]) -> tuple[Tensor, ...]:
