@@ -19,7 +19,6 @@ SCOPE = "tower"
 CLASSES = Number("classes", "V, classes to predict")
 YOUTUBE8M_RGB = 1024
 RGB = Number("rgb", "video features of a frame", default=YOUTUBE8M_RGB)
-AUDIO = Number("audio", "audio features of a frame", default=128)
 OPTIONAL_AUDIO = Number("audio", "audio features of a frame, 0 for none", minimum=0, default=128)
 
 FRAMES = Choice(
@@ -45,9 +44,9 @@ def classifier(default: str) -> Choice:
     return Choice("classifier", "of the representation: mixture of experts or logistic", ("moe", "logistic"), default)
 
 
-def classifier_options(chosen: str, *, default_mixtures: int = 2, gating: bool = False) -> tuple[Hyperparameter, ...]:
+def classifier_options(chosen: str, *, gating: bool = False) -> tuple[Hyperparameter, ...]:
     """Hyperparameters of a classifier by its name: a logistic one has none."""
-    return (mixtures(default_mixtures), probability_gating(gating)) if chosen == "moe" else ()
+    return (mixtures(2), probability_gating(gating)) if chosen == "moe" else ()
 
 
 def frame_width(hyperparameters: Mapping[str, Any]) -> int:
@@ -60,9 +59,9 @@ def matrix(name: str, rows: int, columns: int, *, fan: float, group: str | None 
     return Tensor(name, (rows, columns), deviation=1 / math.sqrt(fan), group=group)
 
 
-def glorot(name: str, rows: int, columns: int, *, group: str, decayed: bool = True) -> Tensor:
-    """A matrix of Glorot's deviation, by default with an L2 term in the training loss."""
-    return Tensor(name, (rows, columns), deviation=math.sqrt(2 / (rows + columns)), group=group, decayed=decayed)
+def glorot(name: str, rows: int, columns: int, *, group: str) -> Tensor:
+    """A matrix of Glorot's deviation, with an L2 term in the training loss."""
+    return Tensor(name, (rows, columns), deviation=math.sqrt(2 / (rows + columns)), group=group, decayed=True)
 
 
 def context_gating(weights: str, norm_scope: str, width: int, *, group: str | None = None) -> tuple[Tensor, ...]:

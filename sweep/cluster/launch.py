@@ -12,7 +12,7 @@ from gapsack.sweep.cluster.drive import SweepResult, driving
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.cluster.signals import ended_by_signals, stop_on_signals
 from gapsack.sweep.data.files import Split
-from gapsack.sweep.data.storage.files import file_bytes
+from gapsack.sweep.data.parts import files_of
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import EVERY_TRIAL, Grid, StartFrom
@@ -76,7 +76,7 @@ def launch(
         EndedBySignalError: ended at once; a KeyboardInterrupt.
     """
     split = find_files(grid)
-    grid = with_digest(grid, [(path, file_bytes(path)) for path in split.train] if grid.training.teacher else [])
+    grid = with_digest(grid, files_of(split.train))
     run = RunFolder(folder / grid.storage / grid.name)
     grid = with_sources(grid, run)
     events = events or SweepEvents()

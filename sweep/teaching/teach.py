@@ -14,7 +14,7 @@ from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_json
 from gapsack.sweep.data.dataset import Dataset
 from gapsack.sweep.data.faults import Faults
-from gapsack.sweep.data.storage.files import file_bytes
+from gapsack.sweep.data.storage.files import sizes_bytes
 from gapsack.sweep.measure.labelled_lists import predicted
 from gapsack.sweep.teaching.taught_lists import TaughtLists, joined, lists_of
 from gapsack.sweep.teaching.teacher_folder import Manifest, TeacherFolder, digest_of
@@ -80,7 +80,7 @@ class Lesson:
         again = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
         if again:
             raise InputError(f"expected data files of different names, got {sorted(again)[0]} twice")
-        return [(name, file_bytes(path)) for name, path in zip(names, self.files, strict=True)]
+        return list(zip(names, sizes_bytes(self.files), strict=True))
 
     def _already_there(self, teacher: str, sizes: Sequence[tuple[str, int]]) -> Manifest | None:
         """The manifest of a complete folder of the same teacher and files; what is asked for decides, not its order."""

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_json, whole_file
+from gapsack.sweep.data.storage.files import sizes_bytes
 from gapsack.sweep.errors import DataError
 from gapsack.sweep.teaching.taught_lists import TaughtLists, joined
 
@@ -107,8 +108,8 @@ class TeacherFolder:
             raise DataError(f"{self.path}: expected {manifest.examples} examples in every array, got others.")
         return TaughtLists(**arrays)
 
-    def check_covers(self, files: Sequence[tuple[str, int]]) -> None:
-        """Refuse training files, of names and sizes, that the teacher has not seen.
+    def check_covers(self, files: Sequence[str]) -> None:
+        """Refuse training files that the teacher has not seen, by their names and sizes.
 
         Raises:
             DataError: naming the first.
@@ -116,7 +117,8 @@ class TeacherFolder:
         seen = {file.name: file.size_bytes for file in self.manifest().files}
         if not seen:  # predictions from elsewhere: what they cover shows in training
             return
-        missing = [name for name, size in files if seen.get(PurePath(name).name) != size]
+        sizes = zip(files, sizes_bytes(files), strict=True)
+        missing = [path for path, size in sizes if seen.get(PurePath(path).name) != size]
         if missing:
             raise DataError(
                 f"expected a teacher that has seen all {len(files)} training files, got {self.path}, which lacks "

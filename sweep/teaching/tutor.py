@@ -54,8 +54,8 @@ class Tutor:
         return inputs, np.where(known, batch.labels, targets).astype(np.float32)
 
 
-def with_digest(grid: Grid, files: Sequence[tuple[str, int]]) -> Grid:
-    """The grid with the digest of its teacher's predictions, which must cover the training files, names and sizes.
+def with_digest(grid: Grid, files: Sequence[str]) -> Grid:
+    """The grid with the digest of its teacher's predictions, which must cover the training files.
 
     Raises:
         DataError: There are no predictions, or they lack a file.
