@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 WORKERS ?= $(shell cores=$$(nproc); echo $$((cores < 8 ? cores : 8)))
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: help setup demo test test-fast test-long lint types format check lock bench clean
+.PHONY: help setup demo test test-fast test-long lint types format check lock docs dist clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,5 +51,11 @@ lock:  ## pin the newest versions that pyproject.toml admits (needs uv); no addr
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --no-header --no-annotate --no-emit-index-url --generate-hashes --upgrade --quiet -o requirements.lock
 
+docs: $(STAMP)  ## the documentation as a site, in site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+dist: $(STAMP)  ## sdist and wheel in dist/, as a package index takes them
+	rm -rf dist && $(BIN)/python -m hatchling build -d dist && $(BIN)/twine check --strict dist/*
+
 clean:  ## remove what the demo and the tools wrote (not .venv)
-	rm -rf demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf demo site dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -157,7 +157,9 @@ def frontier(
     Args:
         source: a run or a pool.
         out: the frontier's file; frontier.json in the run if omitted, and none for a pool of no run.
-        address, notice, control: as for `ensemble`.
+        address: as for `ensemble`.
+        notice: as for `ensemble`.
+        control: as for `ensemble`.
         options: those of `ensemble` that concern all budgets, and `max_budget_bytes`.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 import gapsack
@@ -208,6 +210,50 @@ def test_the_wheel_knows_its_version(built):
         (name,) = [name for name in opened.namelist() if name.endswith("/METADATA")]
         metadata = opened.read(name).decode()
     assert f"\nVersion: {gapsack.__version__}\n" in metadata
+
+
+def test_an_index_takes_them(built):
+    pytest.importorskip("twine")
+    checked = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", *built], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout
+    assert checked.stdout.count("PASSED") == 2
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == gapsack.__version__
+    assert citation["license"] == PROJECT["license"]
+
+
+@pytest.fixture(scope="module")
+def release_notes():
+    """The script that a release's workflow runs."""
+    spec = importlib.util.spec_from_file_location("release_notes", ROOT / ".ci" / "release_notes.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_release_notes_are_the_changelogs_part(release_notes):
+    text = "# Changelog\n\n## Unreleased\nlater\n\n## 1.2.0 - 2026-01-01\n### Added\n- This.\n\n## 1.1.0\n- That.\n"
+    assert release_notes.notes("1.2.0", text) == "### Added\n- This.\n"
+    assert release_notes.notes("1.1.0", text) == "- That.\n"
+    with pytest.raises(ValueError, match=r"begins with '## 1\.2'"):
+        release_notes.notes("1.2", text)
+    assert release_notes.stated((ROOT / "gapsack/__init__.py").read_text(encoding="utf-8")) == gapsack.__version__
+
+
+def test_workflows_run_what_is_there():
+    for path in sorted((ROOT / ".github").rglob("*.yml")):
+        assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict), path
+    ci = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    steps = [step["run"] for job in ci["jobs"].values() for step in job["steps"] if "run" in step]
+    assert "bash .ci/run" in steps
+    tested = set(ci["jobs"]["selection"]["strategy"]["matrix"]["python"])
+    said = {text.rpartition(" ")[2] for text in PROJECT["classifiers"] if "Python :: 3." in text}
+    assert tested == said
 
 
 @pytest.mark.parametrize("own_folders", [(), ("models", "selection", "sweep")])
