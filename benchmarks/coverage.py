@@ -49,11 +49,13 @@ def told(pool: CandidatePool, unseen: BlendScorer, options: dict[str, Any]) -> d
         "told": held_out["score"],
         "interval": held_out["interval"],
         "standard_error": held_out["standard_error"],
+        "choice_error": held_out["choice_error"],
         "folds": [fold["score"] for fold in held_out["folds"]],
         "truth": truth,
         "difference": difference["difference"],
         "difference_interval": difference["interval"],
         "difference_standard_error": difference["standard_error"],
+        "difference_choice_error": difference["choice_error"],
         "difference_truth": truth - single,
         "cpu_seconds": seconds,
     }

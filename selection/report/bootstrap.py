@@ -69,6 +69,14 @@ class Sample:
         """The paired difference."""
         return Sample(self.score - other.score, self.draws - other.draws)
 
+    def less_sure(self, other: Sample) -> Sample:
+        """The same with draws as wide as those of a sum with an independent error, of which ``other`` is a sample."""
+        own, further = self.standard_error, other.standard_error
+        if own == 0.0:
+            return replace(self, draws=self.draws + other.draws - other.draws.mean())
+        middle = self.draws.mean()
+        return replace(self, draws=middle + (self.draws - middle) * (np.hypot(own, further) / own))
+
     @property
     def standard_error(self) -> float:
         """Standard deviation of the draws."""

@@ -11,6 +11,7 @@ from pools import dense_case, pool_of
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.metrics.dense_metrics import binary_log_loss, mean_average_precision
 from gapsack.selection.pool import CandidatePool
+from gapsack.selection.report.bootstrap import Sample
 from gapsack.selection.report.splits import cross_folds, group_numbers, split_videos
 from gapsack.selection.rows.rows import LOGIT_CLIP
 from gapsack.selection.search import search_ensemble
@@ -178,3 +179,32 @@ def test_groups_are_kept_together_and_widen_the_interval_of_what_is_repeated():
     assert "one group of videos has no folds" in one_group.notes[0]
     split = search_ensemble(pool, budget_bytes=60, resamples=10, groups=groups, tune_share=0.5)
     assert split.held_out["videos"] % 4 == 0
+
+
+def test_the_interval_holds_both_errors_and_the_second_vanishes_where_all_folds_choose_alike(case):
+    scores, labels, pool = case
+    found = search_ensemble(pool, budget_bytes=60, resamples=200)
+    for told in (found.held_out, found.difference_to_best_single):
+        assert 0.0 < told["choice_error"] < told["standard_error"]
+    alone = CandidatePool(pool.labels, pool.candidates[:1])
+    certain = search_ensemble(alone, budget_bytes=60, resamples=200)
+    assert certain.held_out["choice_error"] == pytest.approx(0.0, abs=1e-12)
+    # One model is chosen by every fold: the interval is that of a plain bootstrap of it over the same videos.
+    order = np.concatenate([report for _, report in cross_folds(pool.labels, 5, 0)])
+    rng = np.random.default_rng([0, 1])
+    draws = [
+        gap_at_k(scores[0][drawn], labels[drawn]) for drawn in (order[rng.integers(0, 90, 90)] for _ in range(200))
+    ]
+    assert certain.held_out["interval"] == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=1e-9)
+    assert certain.held_out["standard_error"] == pytest.approx(np.std(draws, ddof=1), abs=1e-9)
+
+
+def test_independent_errors_add_as_variances():
+    rng = np.random.default_rng(0)
+    own, other = (Sample(0.5, 0.5 + scale * rng.normal(size=400)) for scale in (0.03, 0.04))
+    both = own.less_sure(other)
+    assert both.standard_error == pytest.approx(np.hypot(own.standard_error, other.standard_error))
+    assert both.draws.mean() == pytest.approx(own.draws.mean())
+    assert both.score == own.score
+    certain = Sample(0.5, np.full(400, 0.5))
+    assert certain.less_sure(other).standard_error == pytest.approx(other.standard_error)
