@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Role = Literal["chosen", "best_single", "runner_up"]
 
 SHOWN_OPEN_VIDEOS = 20
+CHOICE_COUNTS = 2.0
 ROLES: tuple[Role, ...] = ("chosen", "best_single", "runner_up")
 
 
@@ -107,7 +108,9 @@ class Told:
     Where folds report, it is theirs: each chose on its own videos, and none is what is delivered. As far as the videos
     tell them apart, either may be the better one on new videos. So the figure is unsure by two errors: that of
     drawing videos, and that of what the folds' choices have more or less than the delivered one on the same draws.
-    The second vanishes where all choose alike. (``benchmarks.coverage`` has what that is worth.)
+    The second vanishes where all choose alike. Both come of the same videos: what makes a choice look better than it is
+    makes it chosen. They do not add as independent errors do, and the second counts ``CHOICE_COUNTS`` times in the
+    variance, at which intervals held the truth at their rate where it could be known (``benchmarks.coverage``).
 
     Attributes:
         sample: the score.
@@ -123,7 +126,7 @@ class Told:
 
     def errors(self, confidence: float) -> dict[str, Any]:
         """Interval and standard error with both errors, and the second by itself."""
-        whole = self.sample.less_sure(self.against_delivered)
+        whole = self.sample.less_sure(np.sqrt(CHOICE_COUNTS) * self.against_delivered.standard_error)
         return {
             "interval": list(whole.interval(confidence)),
             "standard_error": whole.standard_error,

@@ -200,11 +200,14 @@ def test_the_interval_holds_both_errors_and_the_second_vanishes_where_all_folds_
 
 
 def test_independent_errors_add_as_variances():
-    rng = np.random.default_rng(0)
-    own, other = (Sample(0.5, 0.5 + scale * rng.normal(size=400)) for scale in (0.03, 0.04))
-    both = own.less_sure(other)
-    assert both.standard_error == pytest.approx(np.hypot(own.standard_error, other.standard_error))
-    assert both.draws.mean() == pytest.approx(own.draws.mean())
+    draws = 0.5 + 0.03 * np.random.default_rng(0).normal(size=400)
+    own = Sample(0.5, draws)
+    both = own.less_sure(0.04)
+    assert both.standard_error == pytest.approx(np.hypot(own.standard_error, 0.04))
+    assert both.draws.mean() == pytest.approx(draws.mean())
     assert both.score == own.score
+    assert np.array_equal(own.less_sure(0.0).draws, draws)
     certain = Sample(0.5, np.full(400, 0.5))
-    assert certain.less_sure(other).standard_error == pytest.approx(other.standard_error)
+    assert certain.less_sure(0.04).standard_error == pytest.approx(0.04, rel=0.02)
+    assert certain.less_sure(0.04).interval(0.95) == pytest.approx((0.5 - 0.0784, 0.5 + 0.0784), abs=1e-3)
+    assert certain.less_sure(0.0).interval(0.95) == (0.5, 0.5)
