@@ -18,6 +18,7 @@ import pickle
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from benchmarks.baselines import Problem, greedy_masked
 from benchmarks.report import RESULTS, machine, save, table
+from benchmarks.scorer import BlendScorer
 from benchmarks.twin import Twin, TwinSpec
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.metrics.dense_metrics import categorical_log_loss
@@ -47,18 +49,25 @@ TWIN_MIB = 700
 
 @dataclass
 class Part:
-    """Some items: dense scores of all models [models, items, classes] and labels [items, classes]."""
+    """Some items: dense scores of all models [models, items, classes] and labels [items, classes].
+
+    GAP is that of `benchmarks.scorer`, which is not the product's; other metrics are plain numpy.
+    """
 
     scores: Scores
     labels: NDArray[np.bool_]
-    evaluations: int = 0
     metric: str = "gap@20"
 
     def gap(self, weights: Weights) -> float:
         """The metric of a blend; named as `baselines.Problem` wants it."""
-        self.evaluations += 1
+        if self.metric == "gap@20":
+            return self._scorer.gap(weights)
         mixed = np.tensordot(weights / weights.sum(), self.scores.astype(np.float64), 1)
         return METRICS[self.metric](mixed, self.labels)
+
+    @cached_property
+    def _scorer(self) -> BlendScorer:
+        return BlendScorer(pool_of(self, np.ones(len(self.scores), np.int64)))
 
     def single_gaps(self) -> NDArray[np.float64]:
         return np.array([self.gap(row) for row in np.eye(len(self.scores))])
@@ -75,13 +84,18 @@ class Small:
     names: tuple[str, ...] = field(default=())
 
     def pool(self) -> CandidatePool:
-        ids = [f"i{row:05}" for row in range(len(self.choose.labels))]
-        width = min(100, self.choose.labels.shape[1])
-        candidates = [
-            Candidate(f"m{place}", {"float32": int(size)}, Predictions.from_dense(ids, scores, width))
-            for place, (scores, size) in enumerate(zip(self.choose.scores, self.size_bytes, strict=True))
-        ]
-        return CandidatePool(Labels.from_dense(ids, self.choose.labels), candidates)
+        return pool_of(self.choose, self.size_bytes)
+
+
+def pool_of(part: Part, size_bytes: NDArray[np.int64]) -> CandidatePool:
+    """Models m0, m1, ... of a part."""
+    ids = [f"i{row:05}" for row in range(len(part.labels))]
+    width = min(100, part.labels.shape[1])
+    candidates = [
+        Candidate(f"m{place}", {"float32": int(size)}, Predictions.from_dense(ids, scores, width))
+        for place, (scores, size) in enumerate(zip(part.scores, size_bytes, strict=True))
+    ]
+    return CandidatePool(Labels.from_dense(ids, part.labels), candidates)
 
 
 def data_sets() -> dict[str, tuple[NDArray[np.float64], NDArray[np.int64]]]:
