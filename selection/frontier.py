@@ -63,6 +63,7 @@ class Point:
         blend: probability or logit.
         tuning_score: metric on the tuning videos.
         held_out_score: metric on the others, None without any.
+        shared_bytes: of tensors that its members share, which the sum of their sizes counts more than once.
         gain_per_mib: tuning score gained over the point before, a MiB of budget; None for the first.
     """
 
@@ -72,6 +73,7 @@ class Point:
     tuning_score: float
     held_out_score: float | None = None
     gain_per_mib: float | None = None
+    shared_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,14 @@ class Frontier:
             return self
         assert ensemble.tuning_score is not None
         budget = ensemble.total_bytes + ensemble.reserve_bytes
-        point = Point(budget, ensemble.members, ensemble.blend, ensemble.tuning_score, held_out.get("score"))
+        point = Point(
+            budget,
+            ensemble.members,
+            ensemble.blend,
+            ensemble.tuning_score,
+            held_out.get("score"),
+            shared_bytes=ensemble.shared_bytes,
+        )
         return replace(self, points=_with_gains(_rising([*self.points, point], _budget_and_score)))
 
 
@@ -151,13 +160,15 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
         max_budget_bytes: the largest budget of interest; None for all models together. Where all ensembles can be
             listed it only ends the answer.
         options: see ``selection.subsets.options.Options``; ``prefer``, ``exhaustive``, ``folds``, ``restarts``,
-            ``resamples`` and ``confidence`` concern one budget and are refused.
+            ``resamples``, ``confidence``, ``start`` and ``explain`` concern one budget and are refused.
 
     Raises:
         BudgetError: nothing fits ``max_budget_bytes``.
         InputError: an option outside its range.
     """
-    refused = {"prefer", "exhaustive", "folds", "restarts", "resamples", "confidence"} & set(options)
+    refused = {"prefer", "exhaustive", "folds", "restarts", "resamples", "confidence", "start", "explain"} & set(
+        options
+    )
     if refused:
         raise InputError(
             f"a frontier takes the options of a search over all budgets; got {', '.join(sorted(refused))}."
@@ -301,7 +312,9 @@ def _points(
             rows = voters.rows(pool.labels, report, objective)
             held_out = objective.score(rows, np.arange(rows.column_count), np.array(voters.weights))
         budget = space.room_bytes(entry.subset) + reserve_bytes
-        points.append(Point(budget, members_of(space, entry), entry.scored.blend, entry.score, held_out))
+        shared = space.shared_bytes(entry.subset)
+        members = members_of(space, entry)
+        points.append(Point(budget, members, entry.scored.blend, entry.score, held_out, shared_bytes=shared))
     return _with_gains(points)
 
 

@@ -51,7 +51,8 @@ class Ensemble:
         members: heaviest weight first, each once; weights are positive and sum to one.
         budget_bytes: ``total_bytes + reserve_bytes`` is at most this.
         blend: whether the weighted mean is of probabilities or of their logits.
-        total_bytes: of all members.
+        total_bytes: of all members, tensors that they share counted once.
+        shared_bytes: what the sum of the members' sizes counts more than once.
         reserve_bytes: kept free for what is not a member.
         metric: what was maximised: "gap@20", "map", "binary_log_loss" or a callable's name.
         score: the metric on all videos of the pool, higher being better (log loss is negated).
@@ -80,6 +81,7 @@ class Ensemble:
     total_bytes: int
     reserve_bytes: int = 0
     budget_bytes: int
+    shared_bytes: int = 0
     metric: str = "gap"
     score: float | None = None
     tuning_score: float | None = None
@@ -122,7 +124,8 @@ class Ensemble:
             for member in members
         ]
         sizes = [member.get("size_bytes") for member in complete if isinstance(member, Mapping)]
-        total = sum(size for size in sizes if isinstance(size, int))
+        shared = record.get("shared_bytes", 0)
+        total = sum(size for size in sizes if isinstance(size, int)) - (shared if isinstance(shared, int) else 0)
         try:
             found: Ensemble = _reader().validate_python({"total_bytes": total, **record, "members": complete})
         except ValidationError as error:

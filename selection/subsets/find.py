@@ -193,8 +193,7 @@ class _Search:
     def run(self) -> str:
         """Search; returns why it ended, as a sentence."""
         board = self.board
-        required = tuple(sorted(board.space.of_candidate[candidate][0] for candidate in board.space.required))
-        board.evaluate_first(by_loss(board, required))
+        board.evaluate_first(by_loss(board, board.space.smallest_required))
         try:
             board.evaluate([(number,) for number in range(len(board.space.items))], "cheap")
             subsets, greedy_ones = self._subsets()

@@ -121,7 +121,7 @@ def _leaner(board: Board, entry: Entry, noise: _Noise, allowed_errors: float) ->
         tuple(sorted((*rest, smaller)))
         for number, rest in zip(subset, rests, strict=True)
         for smaller in space.of_candidate[space.items[number].candidate]
-        if space.items[smaller].size_bytes < space.items[number].size_bytes
+        if space.size_bytes((*rest, smaller)) < space.size_bytes(subset)
     ]
     rests = [rest for rest in rests if rest and space.is_allowed(rest)]
     swaps = [swap for swap in swaps if space.is_allowed(swap)]

@@ -21,8 +21,10 @@ def print_ensemble(record: Mapping[str, Any], path: Path) -> None:
     out = output()
     reserve = record["reserve_bytes"]
     kept = f", {mib(reserve):.2f} kept for the graph itself" if reserve else ""
+    shared = record.get("shared_bytes", 0)
+    once = f", {mib(shared):.2f} of tensors that members share not counted again" if shared else ""
     out.print(
-        f"\n{mib(record['total_bytes']):.2f} MiB of {mib(record['budget_bytes']):.2f}{kept}; "
+        f"\n{mib(record['total_bytes']):.2f} MiB of {mib(record['budget_bytes']):.2f}{once}{kept}; "
         f"blend of {'probabilities' if record['blend'] == 'probability' else 'logits'}."
     )
     for line in figures(record):
