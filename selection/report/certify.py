@@ -13,7 +13,7 @@ the models themselves predict on another machine is another matter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gapsack.selection.pool.lists import Labels, Predictions
 
     Floats = NDArray[np.float64]
+    BlendOfLists = tuple[Labels, Sequence[Predictions], Sequence[float], Blend]
 
 UNIT = float(np.finfo(np.float32).eps) / 2.0  # relative rounding of one operation
 LOGARITHM_ERROR = 5e-6  # of a float32 logit up to 14: two logarithms that are each right to two last places, and -
@@ -96,13 +97,40 @@ def certify(
         blend: of probabilities or of logits.
         k: of GAP@k.
     """
-    entries = _entries(labels, members, np.asarray(weights, np.float64), blend, k)
-    count = labels.label_count
+    return certify_parts([(labels, members, weights, blend)], k=k)
+
+
+def certify_parts(parts: Sequence[BlendOfLists], *, k: int = 20) -> Certificate:
+    """Certify the GAP@k of all videos of some parts together, each part blended in its own way.
+
+    Args:
+        parts: of each its labels, members' lists aligned to them, weights, and what is blended.
+        k: of GAP@k.
+    """
+    entries = _joined(
+        [
+            _entries(labels, members, np.asarray(weights, np.float64), blend, k)
+            for labels, members, weights, blend in parts
+        ]
+    )
+    count = sum(labels.label_count for labels, _, _, _ in parts)
     low = entries.gap(np.where(entries.correct, entries.low, entries.high), k, count)
     high = entries.gap(np.where(entries.correct, entries.high, entries.low), k, count)
     open_rows = _open_rows(entries, k) if high > low else np.zeros(0, np.int64)
-    ids = tuple(str(i) for i in labels.video_ids[open_rows])
+    video_ids = np.concatenate([labels.video_ids for labels, _, _, _ in parts])
+    ids = tuple(str(i) for i in video_ids[open_rows])
     return Certificate(entries.gap(entries.point, k, count), low, high, ids)
+
+
+def _joined(parts: Sequence[_Entries]) -> _Entries:
+    """Entries of all videos of some parts, one after the other."""
+    counts = np.concatenate([np.diff(part.indptr) for part in parts])
+    joined = {
+        each.name: np.concatenate([getattr(part, each.name) for part in parts])
+        for each in fields(_Entries)
+        if each.name != "indptr"
+    }
+    return _Entries(indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), **joined)
 
 
 def _entries(labels: Labels, members: Sequence[Predictions], weights: Floats, blend: Blend, k: int) -> _Entries:
