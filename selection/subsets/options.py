@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from gapsack.selection.blend.runner import Executor, SearchProgress
     from gapsack.selection.metrics.objectives import UserMetric
+    from gapsack.selection.report.ensemble import Ensemble
     from gapsack.selection.subsets.space import Constraints
 
 Blending = Literal["probability", "logit", "auto"]
@@ -132,6 +133,17 @@ class Options:
         default=8, metadata=_told("Random starts of the local search, in pools too large to enumerate.", least=0)
     )
     resamples: int = field(default=1000, metadata=_told("Bootstrap draws.", least=2))
+    start: Ensemble | None = field(
+        default=None,
+        metadata=_told("An earlier ensemble.json to begin from; the result is never behind it on the tuning videos."),
+    )
+    """In Python the ensemble itself. Never behind it: where it is in the pool, within the budget and of that blend."""
+    explain: bool = field(
+        default=False,
+        metadata=_told(
+            "Say what each member brings, what others would, what a MiB is worth and what other precisions would cost."
+        ),
+    )
     executor: Executor | None = None
     """Runs evaluations elsewhere (``selection.blend.runner.Executor``); replaces the threads."""
     progress: Callable[[SearchProgress], None] | None = None

@@ -88,6 +88,9 @@ class Space:
         items: the items, by candidate, a candidate's smallest first.
         columns: the distinct predictions that items refer to.
         shares: whether any items have tensors in common, so that sizes do not add up.
+        names: of all candidates of the pool.
+        serving: the item that stands for a candidate at a precision, by both names: itself, or one that predicts the
+            same for fewer bytes.
 
     Raises:
         InputError: a constraint names no candidate, or contradicts another.
@@ -97,6 +100,8 @@ class Space:
     def __init__(self, pool: CandidatePool, precisions: Sequence[str] | None, constraints: Constraints) -> None:
         self.constraints = constraints
         self.items, self.columns = _items(pool, precisions, constraints)
+        self.names = frozenset(candidate.name for candidate in pool.candidates)
+        self.serving = _serving(pool, precisions, self.items, self.columns)
         self.of_candidate: dict[int, list[int]] = {}
         for number, item in enumerate(self.items):
             self.of_candidate.setdefault(item.candidate, []).append(number)
@@ -327,6 +332,23 @@ def _worthwhile(
         kept = [other for other in kept if not (other[1] in alike and size <= other[2])]
         kept.append((size, precision, least, lists))
     return [(precision, lists) for _, precision, _, lists in sorted(kept, key=lambda each: each[:2])]
+
+
+def _serving(
+    pool: CandidatePool, precisions: Sequence[str] | None, items: Sequence[Item], columns: Sequence[Predictions]
+) -> dict[tuple[str, str], int]:
+    found = {(item.name, item.precision): number for number, item in enumerate(items)}
+    own: dict[str, list[int]] = {}
+    for number, item in enumerate(items):
+        own.setdefault(item.name, []).append(number)
+    for candidate in pool.candidates:
+        for precision in candidate.size_bytes:
+            if (candidate.name, precision) in found or (precisions is not None and precision not in precisions):
+                continue
+            lists = candidate.predictions_at(precision)
+            alike = next(number for number in own[candidate.name] if _equal(lists, columns[items[number].column]))
+            found[candidate.name, precision] = alike
+    return found
 
 
 def _group_bytes(items: Sequence[Item]) -> NDArray[np.int64]:
