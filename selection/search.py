@@ -18,6 +18,7 @@ import numpy as np
 from gapsack.selection.blend.runner import Stopped
 from gapsack.selection.errors import BudgetError
 from gapsack.selection.explain.changes import changes_from
+from gapsack.selection.explain.explain import explained
 from gapsack.selection.explain.reporting import Reporting
 from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.report.record import Choice, Contender, Fold, Outcome, Scorer
@@ -67,6 +68,7 @@ class _Search:
 
     def __init__(self, pool: CandidatePool, budget_bytes: int, options: Options) -> None:
         pool, self._notes = alike(pool)
+        self._pool = pool
         self._labels = pool.labels
         self._budget_bytes = budget_bytes
         self._options = options
@@ -117,6 +119,11 @@ class _Search:
             if options.start is not None:
                 changes = changes_from(options.start, chosen, found.board, reporting.samples, options)
                 ensemble = replace(ensemble, changes=changes)
+            if options.explain:
+                boards = [found.board, *(board for board in found.boards if board is not found.board)]
+                with found.board.runner:
+                    explanation = explained(self._pool, boards, chosen, self._budget_bytes, reporting)
+                ensemble = replace(ensemble, explanation=explanation)
         except Stopped:
             note = "Stopped before all was told that had been asked for: the search itself came first."
             ensemble = replace(ensemble, notes=(*ensemble.notes, note))

@@ -23,6 +23,7 @@ class MemberValue:
         freed_bytes: of the budget, without it.
         tuning_loss: score that the ensemble loses without it; None of an only member.
         held_out_loss: the same on videos that did not choose weights, where there are any.
+        weights: of the others then, by name.
     """
 
     name: str
@@ -30,6 +31,7 @@ class MemberValue:
     freed_bytes: int
     tuning_loss: float | None
     held_out_loss: Difference | None
+    weights: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class CandidateValue:
         total_bytes: of the members then; None where nothing with it fits.
         tuning_gain: score that the ensemble gains; mostly below zero, as it was chosen for its score.
         held_out_gain: the same on videos that did not choose weights, where there are any.
-        weight: that it would have.
+        weights: of all members then, by name; none where nothing with it fits.
     """
 
     name: str
@@ -52,7 +54,7 @@ class CandidateValue:
     total_bytes: int | None
     tuning_gain: float | None
     held_out_gain: Difference | None
-    weight: float | None
+    weights: dict[str, float]
 
 
 @dataclass(frozen=True)
