@@ -9,6 +9,7 @@ from typing import Any
 from gapsack.selection.report.ensemble import reported, reported_on
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_table
+from gapsack.sweep.cli.show.explanation import print_changes, print_explanation
 
 
 def print_ensemble(record: Mapping[str, Any], path: Path) -> None:
@@ -30,6 +31,10 @@ def print_ensemble(record: Mapping[str, Any], path: Path) -> None:
     )
     for line in figures(record):
         out.print(line)
+    if "changes" in record:
+        print_changes(record["changes"])
+    if "explanation" in record:
+        print_explanation(record["explanation"])
     out.print(f"\n{searched(record['search'])}")
     out.print(f"{record['preference']}")
     out.print(f"Ensemble: {path}")
