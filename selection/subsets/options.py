@@ -119,6 +119,17 @@ class Options:
     )
     """Group of each id of the pool."""
     confidence: float = field(default=0.95, metadata=_told("Of the bootstrap intervals."))
+    start: Ensemble | None = field(
+        default=None,
+        metadata=_told("An earlier ensemble.json to begin from; the result is never behind it on the tuning videos."),
+    )
+    """In Python the ensemble itself. Never behind it: where it is in the pool, within the budget and of that blend."""
+    explain: bool = field(
+        default=False,
+        metadata=_told(
+            "Say what each member brings, what others would, what a MiB is worth and what other precisions would cost."
+        ),
+    )
     seed: int = field(default=0, metadata=_told("Of the split, the bootstrap and the search.", least=0))
     workers: int = field(
         default=1, metadata=_told("Threads; all cores if omitted. They change the time alone.", least=1)
@@ -133,17 +144,6 @@ class Options:
         default=8, metadata=_told("Random starts of the local search, in pools too large to enumerate.", least=0)
     )
     resamples: int = field(default=1000, metadata=_told("Bootstrap draws.", least=2))
-    start: Ensemble | None = field(
-        default=None,
-        metadata=_told("An earlier ensemble.json to begin from; the result is never behind it on the tuning videos."),
-    )
-    """In Python the ensemble itself. Never behind it: where it is in the pool, within the budget and of that blend."""
-    explain: bool = field(
-        default=False,
-        metadata=_told(
-            "Say what each member brings, what others would, what a MiB is worth and what other precisions would cost."
-        ),
-    )
     executor: Executor | None = None
     """Runs evaluations elsewhere (``selection.blend.runner.Executor``); replaces the threads."""
     progress: Callable[[SearchProgress], None] | None = None

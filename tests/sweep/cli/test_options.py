@@ -15,8 +15,12 @@ from gapsack.sweep.cli.options import ENSEMBLE, FRONTIER, parse_groups, parse_li
 COMMON = ["metric", "blend", "precision", "max-members", "must-have", "never-together", "limit"]
 REST = ["time-limit", "workers", "address"]
 FLAGS = {
-    "ensemble": [*COMMON, "prefer", "exhaustive", "tune-share", "folds", "confidence", "seed", *REST],
-    "frontier": [*COMMON, "tune-share", "seed", *REST],
+    "ensemble": [
+        *COMMON,
+        *("prefer", "exhaustive", "tune-share", "folds", "groups", "confidence", "start", "explain", "seed"),
+        *REST,
+    ],
+    "frontier": [*COMMON, "tune-share", "groups", "seed", *REST],
 }
 TYPED = {"precisions": "precision", "limits": "limit"}
 
