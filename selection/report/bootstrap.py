@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import ndtri
 
 from gapsack.selection.metrics.objectives import Gap
 from gapsack.selection.report.bootstrap_kernel import pooled_with_videos, resampled_precision_sum
@@ -68,6 +69,15 @@ class Sample:
     def minus(self, other: Sample) -> Sample:
         """The paired difference."""
         return Sample(self.score - other.score, self.draws - other.draws)
+
+    def less_sure(self, error: float) -> Sample:
+        """The same with draws as wide as those of a sum with an independent error of such a standard deviation."""
+        own = self.standard_error
+        middle = self.draws.mean()
+        if own > 0.0:
+            return replace(self, draws=middle + (self.draws - middle) * (np.hypot(own, error) / own))
+        places = (np.arange(len(self.draws)) + 0.5) / len(self.draws)
+        return replace(self, draws=middle + error * ndtri(places))
 
     @property
     def standard_error(self) -> float:

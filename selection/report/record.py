@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Role = Literal["chosen", "best_single", "runner_up"]
 
 SHOWN_OPEN_VIDEOS = 20
+CHOICE_COUNTS = 2.0
 ROLES: tuple[Role, ...] = ("chosen", "best_single", "runner_up")
 
 
@@ -98,6 +99,39 @@ class Outcome:
     search: dict[str, Any]
     repeats: tuple[Fold, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """A score on videos that did not choose, and how unsure it is of what is delivered.
+
+    Where folds report, it is theirs: each chose on its own videos, and none is what is delivered. As far as the videos
+    tell them apart, either may be the better one on new videos. So the figure is unsure by two errors: that of
+    drawing videos, and that of what the folds' choices have more or less than the delivered one on the same draws.
+    The second vanishes where all choose alike. Both come of the same videos: what makes a choice look better than it is
+    makes it chosen. They do not add as independent errors do, and the second counts ``CHOICE_COUNTS`` times in the
+    variance, at which intervals held the truth at their rate where it could be known (``benchmarks.coverage``).
+
+    Attributes:
+        sample: the score.
+        against_delivered: the same less the score of what is delivered, on the same videos and draws.
+    """
+
+    sample: Sample
+    against_delivered: Sample
+
+    def minus(self, other: Told) -> Told:
+        """The paired difference."""
+        return Told(self.sample.minus(other.sample), self.against_delivered.minus(other.against_delivered))
+
+    def errors(self, confidence: float) -> dict[str, Any]:
+        """Interval and standard error with both errors, and the second by itself."""
+        whole = self.sample.less_sure(np.sqrt(CHOICE_COUNTS) * self.against_delivered.standard_error)
+        return {
+            "interval": list(whole.interval(confidence)),
+            "standard_error": whole.standard_error,
+            "choice_error": self.against_delivered.standard_error,
+        }
 
 
 @dataclass(frozen=True)
@@ -203,44 +237,50 @@ class Scorer:
             "the pool again with a larger --top-k.",
         )
 
-    def _samples(self, outcome: Outcome) -> dict[Role, Sample]:
+    def _samples(self, outcome: Outcome) -> dict[Role, Told]:
         """Bootstrap samples on the videos that report, on the same draws; without those that a fold has not."""
-        found: dict[Role, Sample] = {}
+        found: dict[Role, Told] = {}
+        videos = np.concatenate([fold.videos for fold in outcome.folds]) if outcome.folds else None
         for role in ROLES:
             parts = _parts(outcome.folds, role)
-            if not parts:
+            delivered: Contender | None = getattr(outcome.choice, role)
+            if not parts or videos is None or delivered is None:
                 continue
-            groups = None if self.groups is None else self.groups[np.concatenate([part.videos for part in parts])]
-            found[role] = sample_on(
-                blended(self.labels, parts, self.objective),
-                (1.0,),
-                self.objective,
-                resamples=self.resamples,
-                seed=self.seed,
-                groups=groups,
-            )
+            sample = self._sample(parts)
+            same = self._sample([Part(videos, delivered.voters)]) if outcome.cross_fitted else sample
+            found[role] = Told(sample, sample.minus(same))
         return found
 
-    def _held_out_record(self, outcome: Outcome, samples: dict[Role, Sample]) -> dict[str, Any] | None:
-        sample = samples.get("chosen")
-        if sample is None:
+    def _sample(self, parts: Sequence[Part]) -> Sample:
+        groups = None if self.groups is None else self.groups[np.concatenate([part.videos for part in parts])]
+        return sample_on(
+            blended(self.labels, parts, self.objective),
+            (1.0,),
+            self.objective,
+            resamples=self.resamples,
+            seed=self.seed,
+            groups=groups,
+        )
+
+    def _held_out_record(self, outcome: Outcome, samples: dict[Role, Told]) -> dict[str, Any] | None:
+        told = samples.get("chosen")
+        if told is None:
             return None
+        sample = told.sample
         parts = _parts(outcome.folds, "chosen")
-        low, high = sample.interval(self.confidence)
         proof = self._proof(parts)
-        told = outcome.folds if outcome.cross_fitted else outcome.repeats
+        folds = outcome.folds if outcome.cross_fitted else outcome.repeats
         return {
             "gap": self._gap_of(parts, sample),
             "score": sample.score,
-            "interval": [low, high],
             "certain_gap_interval": [proof.low, proof.high],
             "confidence": self.confidence,
-            "standard_error": sample.standard_error,
+            **told.errors(self.confidence),
             "resamples": len(sample.draws),
             "videos": sum(len(part.videos) for part in parts),
             "cross_fitted": outcome.cross_fitted,
             "tune_share": self.tune_share,
-            "folds": [self._fold_record(fold) for fold in told],
+            "folds": [self._fold_record(fold) for fold in folds],
         }
 
     def _gap_of(self, parts: Sequence[Part], sample: Sample) -> float:
@@ -259,14 +299,14 @@ class Scorer:
             "videos": len(fold.videos),
         }
 
-    def _described(self, contender: Contender | None, sample: Sample | None) -> dict[str, Any] | None:
+    def _described(self, contender: Contender | None, told: Told | None) -> dict[str, Any] | None:
         if contender is None:
             return None
         record: dict[str, Any] = {
             "size_bytes": contender.size_bytes,
             "gap": self._score(contender, np.arange(self.labels.video_count), self.gap),
             "tuning_score": contender.tuning_score,
-            "held_out_score": None if sample is None else sample.score,
+            "held_out_score": None if told is None else told.sample.score,
         }
         if isinstance(self.objective, Gap):
             record["held_out_gap"] = record["held_out_score"]
@@ -276,18 +316,14 @@ class Scorer:
         members = [vars(member) for member in contender.members if member.weight > 0.0]
         return {"members": members, "blend": contender.voters.blend, **record}
 
-    def _difference(self, samples: dict[Role, Sample], other: Role) -> dict[str, Any] | None:
+    def _difference(self, samples: dict[Role, Told], other: Role) -> dict[str, Any] | None:
         """Score of the chosen one less the other's on the videos that report, on the same bootstrap draws."""
         if "chosen" not in samples or other not in samples:
             return None
-        difference = samples["chosen"].minus(samples[other])
-        low, high = difference.interval(self.confidence)
-        return {
-            "difference": difference.score,
-            "interval": [low, high],
-            "standard_error": difference.standard_error,
-            "within_noise": low <= 0.0 <= high,
-        }
+        told = samples["chosen"].minus(samples[other])
+        errors = told.errors(self.confidence)
+        low, high = errors["interval"]
+        return {"difference": told.sample.score, **errors, "within_noise": low <= 0.0 <= high}
 
 
 def _parts(folds: Sequence[Fold], role: Role) -> list[Part]:
