@@ -64,7 +64,7 @@ def changes_lines(changes: Mapping[str, Any]) -> list[str]:
     if changes["tuning_gain"] is not None:
         held_out = _held_out(changes["held_out_gain"])
         lines.append(
-            f"{changes['tuning_gain']:+.5f} on tuning videos" + (f", {held_out} on new videos" if held_out else "")
+            f"{_signed(changes['tuning_gain'])} on tuning videos" + (f", {held_out} on new videos" if held_out else "")
         )
     return [*lines, *changes["notes"]]
 
@@ -93,7 +93,7 @@ def _print_part(title: str, columns: tuple[Column, ...], values: Any, row: Any) 
 
 
 def _member(value: Mapping[str, Any]) -> list[str]:
-    lost = "only member" if value["tuning_loss"] is None else f"{value['tuning_loss']:+.5f}"
+    lost = "only member" if value["tuning_loss"] is None else _signed(value["tuning_loss"])
     freed = f"{mib(value['freed_bytes']):.2f}"
     return [value["name"], value["precision"], freed, lost, _held_out(value["held_out_loss"])]
 
@@ -101,12 +101,12 @@ def _member(value: Mapping[str, Any]) -> list[str]:
 def _other(value: Mapping[str, Any]) -> list[str]:
     if value["tuning_gain"] is None:
         return [value["name"], "", "", "does not fit", "", ""]
-    gains = [f"{value['tuning_gain']:+.5f}", _held_out(value["held_out_gain"])]
+    gains = [_signed(value["tuning_gain"]), _held_out(value["held_out_gain"])]
     return [value["name"], value["precision"], f"{mib(value['total_bytes']):.2f}", *gains, ", ".join(value["leaves"])]
 
 
 def _precision(value: Mapping[str, Any]) -> list[str]:
-    gains = [f"{value['tuning_gain']:+.5f}", _held_out(value["held_out_gain"])]
+    gains = [_signed(value["tuning_gain"]), _held_out(value["held_out_gain"])]
     notes = ["predicts the same"] if value["predicts_the_same"] else []
     notes += [] if value["fits"] else ["does not fit"]
     added = f"{mib(value['added_bytes']):+.2f}"
@@ -117,7 +117,13 @@ def _held_out(gain: Mapping[str, Any] | None) -> str:
     """A paired difference with its standard error; "" where no video reports."""
     if gain is None:
         return ""
-    return f"{gain['difference']:+.5f} ± {gain['standard_error']:.5f}"
+    return f"{_signed(gain['difference'])} ± {gain['standard_error']:.5f}"
+
+
+def _signed(difference: float) -> str:
+    """Five digits and a sign, which nothing has that is shown as zero."""
+    text = f"{difference:+.5f}"
+    return text[1:] if float(text) == 0.0 else text
 
 
 def _at(at: Mapping[str, Any]) -> str:
