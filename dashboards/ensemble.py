@@ -59,6 +59,7 @@ class EnsembleInfo:
         runner_up: the next best set of members.
         gain: score above the best single model, both measured on the same videos; None for an ensemble of one.
         gain_interval: its confidence interval.
+        shared_bytes: of tensors that members share, which count once.
     """
 
     members: tuple[EnsembleMember, ...]
@@ -74,6 +75,7 @@ class EnsembleInfo:
     runner_up: ScoreInfo | None
     gain: float | None
     gain_interval: tuple[float, float] | None
+    shared_bytes: int = 0
     reported: str = "held-out"
     reported_on: str = "held out"
     notes: tuple[str, ...] = ()
@@ -81,7 +83,7 @@ class EnsembleInfo:
     @property
     def total_bytes(self) -> int:
         """What members and reserve take of the budget."""
-        return sum(member.size_bytes for member in self.members) + self.reserve_bytes
+        return sum(member.size_bytes for member in self.members) - self.shared_bytes + self.reserve_bytes
 
     @property
     def free_bytes(self) -> int:
@@ -115,7 +117,7 @@ def ensemble_info(content: Ensemble) -> EnsembleInfo:
         everywhere=gap if content.score is None and is_gap(metric) else finite(content.score),
         held_out=finite(held_out.get("score", held_out.get("gap") if is_gap(metric) else None)),
         interval=interval(held_out.get("interval")),
-        size_bytes=sum(member.size_bytes for member in content.members),
+        size_bytes=sum(member.size_bytes for member in content.members) - content.shared_bytes,
     )
     best_single = _rival(content.best_single or {}, "Best single", metric)
     # One model is its own best single model: there is no blend to gain anything.
@@ -134,6 +136,7 @@ def ensemble_info(content: Ensemble) -> EnsembleInfo:
         runner_up=_rival(content.runner_up or {}, "Runner-up", metric),
         gain=gain,
         gain_interval=gain_interval,
+        shared_bytes=content.shared_bytes,
         reported=reported(held_out),
         reported_on=reported_on(held_out),
         notes=content.notes,

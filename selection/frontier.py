@@ -74,6 +74,7 @@ class Point:
         tuning_score: metric on the tuning videos.
         held_out_score: metric on videos that did not choose: those that were held out, or all of them, each scored by
             what the frontier of the other fold has for this budget. None without any.
+        shared_bytes: of tensors that its members share, which the sum of their sizes counts more than once.
         gain_per_mib: tuning score gained over the point before, a MiB of budget; None for the first.
     """
 
@@ -83,6 +84,7 @@ class Point:
     tuning_score: float
     held_out_score: float | None = None
     gain_per_mib: float | None = None
+    shared_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,14 @@ class Frontier:
             held_out = next((p.held_out_score for p in reversed(self.points) if p.budget_bytes <= budget), None)
         else:
             held_out = (ensemble.held_out or {}).get("score")
-        point = Point(budget, ensemble.members, ensemble.blend, ensemble.tuning_score, held_out)
+        point = Point(
+            budget,
+            ensemble.members,
+            ensemble.blend,
+            ensemble.tuning_score,
+            held_out,
+            shared_bytes=ensemble.shared_bytes,
+        )
         return replace(self, points=_with_gains(_rising([*self.points, point], _budget_and_score)))
 
     @property
@@ -177,13 +186,15 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
         max_budget_bytes: the largest budget of interest; None for all models together. Where all ensembles can be
             listed it only ends the answer.
         options: see ``selection.subsets.options.Options``; ``prefer``, ``exhaustive``, ``folds``, ``restarts``,
-            ``resamples`` and ``confidence`` concern one budget and are refused.
+            ``resamples``, ``confidence``, ``start`` and ``explain`` concern one budget and are refused.
 
     Raises:
         BudgetError: nothing fits ``max_budget_bytes``.
         InputError: an option outside its range.
     """
-    refused = {"prefer", "exhaustive", "folds", "restarts", "resamples", "confidence"} & set(options)
+    refused = {"prefer", "exhaustive", "folds", "restarts", "resamples", "confidence", "start", "explain"} & set(
+        options
+    )
     if refused:
         raise InputError(
             f"a frontier takes the options of a search over all budgets; got {', '.join(sorted(refused))}."
@@ -369,8 +380,8 @@ def _points(
         if parts:
             rows = blended(pool.labels, parts, objective)
             held_out = objective.score(rows, np.zeros(1, np.int64), np.ones(1))
-        members, blend = members_of(space, entry), entry.scored.blend
-        points.append(Point(room + reserve_bytes, members, blend, entry.score, held_out))
+        members, blend, shared = members_of(space, entry), entry.scored.blend, space.shared_bytes(entry.subset)
+        points.append(Point(room + reserve_bytes, members, blend, entry.score, held_out, shared_bytes=shared))
     return _with_gains(points)
 
 

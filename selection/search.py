@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gapsack.selection.blend.runner import Stopped
 from gapsack.selection.errors import BudgetError
+from gapsack.selection.explain.changes import changes_from
+from gapsack.selection.explain.explain import explained
+from gapsack.selection.explain.reporting import Reporting
 from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.report.record import Choice, Contender, Fold, Outcome, Scorer
 from gapsack.selection.report.splits import cross_folds, folds_for, group_numbers, split_videos
@@ -64,6 +68,7 @@ class _Search:
 
     def __init__(self, pool: CandidatePool, budget_bytes: int, options: Options) -> None:
         pool, self._notes = alike(pool)
+        self._pool = pool
         self._labels = pool.labels
         self._budget_bytes = budget_bytes
         self._options = options
@@ -103,7 +108,26 @@ class _Search:
             groups=self._groups,
         )
         reserve_bytes = options.reserve_bytes + len(chosen.subset) * options.member_reserve_bytes
-        return scorer.ensemble(outcome, budget_bytes=self._budget_bytes, reserve_bytes=reserve_bytes)
+        ensemble = scorer.ensemble(outcome, budget_bytes=self._budget_bytes, reserve_bytes=reserve_bytes)
+        return self._told_of(ensemble, found, chosen)
+
+    def _told_of(self, ensemble: Ensemble, found: Found, chosen: Entry) -> Ensemble:
+        """The ensemble with what was asked of it besides: what changed, and why it is what it is."""
+        options = self._options
+        reporting = Reporting(self._labels, self._space, self._objective, options, self._groups)
+        try:
+            if options.start is not None:
+                changes = changes_from(options.start, chosen, found.board, reporting.samples, options)
+                ensemble = replace(ensemble, changes=changes)
+            if options.explain:
+                boards = [found.board, *(board for board in found.boards if board is not found.board)]
+                with found.board.runner:
+                    explanation = explained(self._pool, boards, chosen, self._budget_bytes, reporting)
+                ensemble = replace(ensemble, explanation=explanation)
+        except Stopped:
+            note = "Stopped before all was told that had been asked for: the search itself came first."
+            ensemble = replace(ensemble, notes=(*ensemble.notes, note))
+        return ensemble
 
     def _split(self, number: int) -> tuple[Videos, Videos]:
         options = self._options
@@ -119,7 +143,8 @@ class _Search:
     def _repeats(self) -> tuple[Fold, ...]:
         """The whole search again on other splits."""
         splits = (self._split(number) for number in range(1, self._options.folds or 1))
-        return tuple(Fold(held_out, self._chosen_on(tune, self._options)) for tune, held_out in splits)
+        options = replace(self._options, start=None)
+        return tuple(Fold(held_out, self._chosen_on(tune, options)) for tune, held_out in splits)
 
     def _cross_fitted(self, delivered: Contender) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
         """The whole search without each fold in turn, and sentences on what did not report.
@@ -146,17 +171,21 @@ class _Search:
         return tuple(done), ()
 
     def _within_fold(self, name: str, delivered: Contender) -> Options:
-        """Options under which progress tells the fold, and what is delivered in place of what is best there."""
-        tell = self._options.progress
+        """Options under which progress tells the fold, and what is delivered in place of what is best there.
+
+        An earlier ensemble takes no part in a fold: it may have been chosen on the videos that the fold scores.
+        """
+        options = replace(self._options, start=None)
+        tell = options.progress
         if tell is None:
-            return self._options
+            return options
         members = tuple(member.name for member in delivered.members)
 
         def tell_best(progress: SearchProgress) -> None:
             score, size_bytes = delivered.tuning_score, delivered.size_bytes
             tell(replace(progress, score=score, members=members, size_bytes=size_bytes))
 
-        return replace(self._options, progress=tell_best).within(name)
+        return replace(options, progress=tell_best).within(name)
 
     def _chosen_on(self, tune: Videos, options: Options) -> Choice:
         """The whole search on some videos: all that chooses what is delivered."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gapsack.selection.frontier import Frontier
     from gapsack.selection.pool import CandidatePool
     from gapsack.selection.report.ensemble import Ensemble
+    from gapsack.selection.report.explanation import Explanation
     from gapsack.sweep.cluster.events import SweepEvents
     from gapsack.sweep.cluster.launch import Launched
     from gapsack.sweep.graphs.build_and_track import Built
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from gapsack.sweep.runs.sources import Source
     from gapsack.sweep.runs.status import RunState
 
-__all__ = ["build", "ensemble", "evaluate", "frontier", "predict", "run", "status"]
+__all__ = ["build", "ensemble", "evaluate", "explain", "frontier", "predict", "run", "status"]
 
 PathLike = Path | str
 Advance = Callable[[int], object]
@@ -141,6 +142,37 @@ def ensemble(
     if found.run is not None:
         offer_to_frontier(chosen, found.run.frontier_file, notice or warnings.warn)
     return written
+
+
+def explain(source: PathLike, *, notice: Notice | None = None, **options: Any) -> Explanation:
+    """Say of an ensemble what each member brings, what others would, and what a MiB and other precisions are worth.
+
+    It joins the ensemble's file as its `explanation`, for the report.
+
+    Args:
+        source: a run, or an ensemble.json.
+        notice: as for `ensemble`.
+        options: see `selection.explain.explain.explain`; metric, split and seed are the ensemble's own where not given.
+
+    Raises:
+        InputError: there is no ensemble, its pool is not where it says or lacks a member, or an option is out of range.
+    """
+    from dataclasses import asdict
+
+    from gapsack.selection.explain.explain import explain as explain_ensemble
+    from gapsack.selection.files import read_json, replace_json
+    from gapsack.selection.pool import CandidatePool
+    from gapsack.selection.report.ensemble import Ensemble
+    from gapsack.sweep.graphs.reserve import Reserve
+    from gapsack.sweep.runs.sources import find_ensemble
+
+    path = find_ensemble(_absolute(source)).path
+    chosen = Ensemble.read(path)
+    pool = CandidatePool.read(path.parent / (chosen.pool or "pool"), left_out=notice or warnings.warn)
+    settings = {"workers": os.cpu_count() or 1, **Reserve.of(pool).options(), **options}
+    told = explain_ensemble(pool, chosen, **settings)
+    replace_json(path, read_json(path) | {"explanation": asdict(told)})
+    return told
 
 
 def frontier(

@@ -55,8 +55,11 @@ def composition_info(records: SweepRecords) -> CompositionInfo | None:
 def _composition(ensemble: EnsembleInfo) -> CompositionInfo:
     # An ensemble that was made for another budget may be larger than this one: then the bar is the ensemble.
     whole = max(ensemble.budget_bytes, ensemble.total_bytes)
+    # Tensors that members share are nobody's alone: each member's bar is shorter by its part of what counts once.
+    summed = sum(member.size_bytes for member in ensemble.members)
+    taken = 1.0 - ensemble.shared_bytes / summed
     size = [
-        Segment("member", member.name, member.size_bytes / whole, mib_text(member.size_bytes), index)
+        Segment("member", member.name, member.size_bytes * taken / whole, mib_text(member.size_bytes), index)
         for index, member in enumerate(ensemble.members)
     ]
     if ensemble.reserve_bytes:

@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble
 from gapsack.dashboards.figures.catalogue import FIGURES, build_figures
 from gapsack.dashboards.figures.theme import DARK, LIGHT, Theme, recolouring
+from gapsack.dashboards.page.explanation import explanation_parts
 from gapsack.dashboards.page.markup import Markup, join, tag
 from gapsack.dashboards.page.sections import (
     data_faults_table,
@@ -96,6 +97,7 @@ def _sections(records: SweepRecords, figures: Mapping[str, go.Figure]) -> list[M
     ensemble = chosen_ensemble(records)
     sections = [
         _section("The ensemble", *_ensemble_parts(records, ensemble, figures)),
+        _section("Why this ensemble", *explanation_parts(records.ensembles[-1] if records.ensembles else None)),
         _section("The models", _figure("plane", figures), _figure("heat_map", figures)),
         _section("Every budget", _figure("frontier", figures)),
         _section("Training", _curves(records, figures)),

@@ -8,6 +8,7 @@ from pathlib import Path
 from gapsack.models.graph.blending import Blend
 from gapsack.models.graph.formats import DEFAULT_FORMAT, Format, graph_format
 from gapsack.models.graph.members import AnyMember
+from gapsack.models.graph.sharing import find_sharing
 from gapsack.models.graph.writing import GraphInfo, WriteOptions, WritingProgress
 from gapsack.models.tasks import Task
 from gapsack.selection.errors import InputError
@@ -44,7 +45,7 @@ def build_graph(
 
     Raises:
         InputError: Members that do not fit together, weights that are missing or out of range, an unknown format or
-            setting.
+            setting, or members whose shared groups are not the same.
         GraphError: The graph is larger than the budget, the format cannot hold it, or it cannot be written.
     """
     chosen = graph_format(format)
@@ -57,6 +58,7 @@ def build_graph(
         extra_files=extra_files or {},
         progress=progress,
         settings=_complete(chosen, settings or {}),
+        sharing=find_sharing(members, saturate=saturate),
     )
     return chosen.write(members, Path(directory), options)
 

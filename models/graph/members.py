@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class Member:
         weights: The .npz of its float32 weights (`checkpoints.write_weights`).
         sample_frames: Frames of each video that it sees; of no effect where there are none to choose.
         calibration: The .npz of `calibration.calibrate`, by which integers are chosen; None rounds to nearest.
+        shared: Bytes of the groups of tensors that it has in common with others at this precision, by group.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Member:
     weights: Path
     sample_frames: int = 1
     calibration: Path | None = None
+    shared: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def complete(self) -> dict[str, Any]:
@@ -112,14 +114,32 @@ def _check_task(member: Member, task: Task) -> None:
 
 def variable_name(index: int, member: Member, tensor: str, part: str) -> str:
     """Name in the graph of a stored part of a tensor of member `index`: its scope in the place of the family's."""
-    own = tensor.removeprefix(f"{registry.family(member.family).scope}/")
-    return part_name(f"{scope(index)}/{own}", part)
+    return part_name(f"{scope(index)}/{own_name(member, tensor)}", part)
+
+
+def own_name(member: Member, tensor: str) -> str:
+    """Name of a tensor without the family's scope."""
+    return tensor.removeprefix(f"{registry.family(member.family).scope}/")
 
 
 def encoded_parts(
-    index: int, member: Member, saturated: Counter[str] | None = None
+    index: int, member: Member, saturated: Counter[str] | None = None, elsewhere: Container[str] = ()
 ) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Stored arrays of a member by their names in the graph; reads and encodes one tensor at a time.
+    """Stored arrays of a member by their names in the graph, but for tensors that are stored `elsewhere`.
+
+    Raises:
+        InputError: As `encoded_tensors`.
+    """
+    for tensor, parts in encoded_tensors(member, saturated, elsewhere):
+        while parts:  # an array is let go before the next one is asked for
+            part, array = parts.popitem()
+            yield variable_name(index, member, tensor.name, part), array
+
+
+def encoded_tensors(
+    member: Member, saturated: Counter[str] | None = None, elsewhere: Container[str] = ()
+) -> Iterator[tuple[Tensor, dict[str, NDArray[Any]]]]:
+    """Tensors of a member with their stored arrays by part; reads and encodes one tensor at a time.
 
     Raises:
         InputError: The weights file is missing or no such archive, lacks a tensor or has one of another shape, or a
@@ -128,10 +148,8 @@ def encoded_parts(
     moments = read_weights(member.calibration) if member.calibration is not None else {}
     with _named(member), open_npz(member.weights) as archive:
         for tensor in member.tensors:
-            parts = _encode(member, tensor, archive, moments.get(tensor.name), saturated)
-            while parts:  # an array is let go before the next one is asked for
-                part, array = parts.popitem()
-                yield variable_name(index, member, tensor.name, part), array
+            if tensor.name not in elsewhere:
+                yield tensor, _encode(member, tensor, archive, moments.get(tensor.name), saturated)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from gapsack.models.graph.foreign import saved_model as foreign
 from gapsack.models.graph.foreign.saved_model import Opened, SavedModelMember
 from gapsack.models.graph.members import AnyMember, Member, check_members, variable_name
 from gapsack.models.graph.names import scope
+from gapsack.models.graph.sharing import NOTHING_SHARED, Sharing
 from gapsack.models.graph.variables import Restore, Variable, add_restore, declare
 from gapsack.models.precisions import Part
 from gapsack.models.precisions.codec import MAIN
@@ -66,8 +67,9 @@ def build_network(
     blend: Blend = "probability",
     top_k: int = 20,
     takes_features: bool = False,
+    sharing: Sharing = NOTHING_SHARED,
 ) -> GraphNetwork:
-    """Lay down the whole ensemble; arguments as for `build_graph`.
+    """Lay down the whole ensemble; arguments as for `build_graph`, `sharing` as in `WriteOptions`.
 
     With `takes_features` the graph takes float32 features in the place of bytes and records.
 
@@ -93,9 +95,9 @@ def build_network(
     graph = tf.Graph()
     with graph.as_default():
         received = task.receive(as_features=takes_features)
-        variables = _variables(members, opened)
+        variables = _variables(members, opened, sharing)
         decoded: list[Any] = []
-        outputs = _member_outputs(members, opened, variables, _Inputs(task, received.inputs), decoded)
+        outputs = _member_outputs(members, opened, variables, _Inputs(task, received.inputs), decoded, sharing=sharing)
         predictions = tf.identity(blended(outputs, [member.weight for member in members], blend), name="predictions")
         scores, indices = tf.math.top_k(predictions, min(top_k, task.classes), name="top")
         restore = add_restore(list(variables.values()))
@@ -121,18 +123,22 @@ class _Inputs:
         return seen
 
 
-def _variables(members: Sequence[AnyMember], opened: dict[int, Opened]) -> dict[str, Variable]:
+def _variables(members: Sequence[AnyMember], opened: dict[int, Opened], sharing: Sharing) -> dict[str, Variable]:
     declared = {}
     for index, member in enumerate(members):
-        layouts = _layouts(index, member) if isinstance(member, Member) else foreign.layouts(opened[index], index)
+        if isinstance(member, Member):
+            layouts = _layouts(index, member, sharing)
+        else:
+            layouts = foreign.layouts(opened[index], index)
         declared.update({name: declare(name, layout) for name, layout in layouts.items()})
     return declared
 
 
-def _layouts(index: int, member: Member) -> dict[str, Part]:
+def _layouts(index: int, member: Member, sharing: Sharing) -> dict[str, Part]:
     return {
         variable_name(index, member, tensor.name, part): layout
         for tensor in member.tensors
+        if sharing.place(index, tensor.name) == index
         for part, layout in member.stored.codec(tensor).layout(tensor.shape).items()
     }
 
@@ -143,6 +149,8 @@ def _member_outputs(
     variables: dict[str, Variable],
     inputs: _Inputs,
     decoded: list[Any],
+    *,
+    sharing: Sharing,
 ) -> list[Any]:
     """Probabilities of each member, one after the other: so that one member's decoded weights are held at a time."""
     import tensorflow as tf
@@ -154,7 +162,7 @@ def _member_outputs(
             if not isinstance(member, Member):
                 outputs.append(_foreign_output(member, opened[index], index, variables, inputs))
                 continue
-            weights = _decoded_weights(index, member, variables, after=outputs[-1:])
+            weights = _decoded_weights(index, member, variables, sharing, after=outputs[-1:])
             decoded.extend(value for value in weights.values() if value.op.name.endswith(DECODED))
             outputs.append(_member_output(member, weights, seen[member.view]))
     return outputs
@@ -171,19 +179,20 @@ def _foreign_output(
 
 
 def _decoded_weights(
-    index: int, member: Member, variables: dict[str, Variable], after: Sequence[Any]
+    index: int, member: Member, variables: dict[str, Variable], sharing: Sharing, after: Sequence[Any]
 ) -> dict[str, Any]:
+    """Weights of a member by tensor. Those that lie in another's variables are read and decoded again, and let go."""
     import tensorflow as tf
 
     weights = {}
     for tensor in member.tensors:
-        codec = member.stored.codec(tensor)
-        names = {part: variable_name(index, member, tensor.name, part) for part in codec.layout(tensor.shape)}
+        codec, place = member.stored.codec(tensor), sharing.place(index, tensor.name)
+        names = {part: variable_name(place, member, tensor.name, part) for part in codec.layout(tensor.shape)}
         parts = {part: variables[name].read(after) for part, name in names.items()}
         value = codec.decode_in_graph(parts, tensor.shape)
         if value is not parts[MAIN]:
             with tf.compat.v1.name_scope(None):
-                value = tf.identity(value, name=names[MAIN] + DECODED)
+                value = tf.identity(value, name=variable_name(index, member, tensor.name, MAIN) + DECODED)
         weights[tensor.name] = value
     return weights
 

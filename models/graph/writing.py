@@ -16,6 +16,7 @@ from gapsack.models.graph.checkpoint import write_checkpoint
 from gapsack.models.graph.files import file_sizes, write_extra_files
 from gapsack.models.graph.foreign import saved_model as foreign
 from gapsack.models.graph.members import AnyMember, Member, encoded_parts
+from gapsack.models.graph.sharing import NOTHING_SHARED, Sharing
 from gapsack.models.tasks import Task
 from gapsack.selection.files import whole_folder
 
@@ -57,6 +58,7 @@ class WriteOptions:
         extra_files: Content by file name, stored beside the graph.
         progress: Called as (members written, members in all, name of the next member or "").
         settings: The format's own, all that it has (`Format.settings`).
+        sharing: The tensors that are not stored again, because an earlier member has the same.
     """
 
     task: Task
@@ -67,6 +69,7 @@ class WriteOptions:
     extra_files: Mapping[str, bytes] = field(default_factory=dict)
     progress: WritingProgress | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    sharing: Sharing = NOTHING_SHARED
 
 
 class Filled(NamedTuple):
@@ -96,7 +99,7 @@ def write_whole(
         write_extra_files(part, options.extra_files)
         info = GraphInfo(directory, file_sizes(part), filled.saturated, filled.largest_difference)
         if options.budget_bytes is not None and info.size_bytes > options.budget_bytes:
-            weights = sum(member.size_bytes for member in members)
+            weights = sum(member.size_bytes for member in members) - options.sharing.saved_bytes
             raise GraphError(
                 f"expected a graph of at most {options.budget_bytes} bytes, got {info.size_bytes} ({weights} of "
                 "weights)"
@@ -112,15 +115,16 @@ def write_weights(prefix: Path, members: Sequence[AnyMember], options: WriteOpti
         GraphError: The checkpoint cannot be written.
     """
     saturated: Counter[str] = Counter()
-    arrays = _stored_arrays(members, saturated if options.saturate else None, options.progress)
+    arrays = _stored_arrays(members, saturated if options.saturate else None, options)
     write_checkpoint(prefix, arrays)
     return Filled(dict(saturated))
 
 
 def _stored_arrays(
-    members: Sequence[AnyMember], saturated: Counter[str] | None, progress: WritingProgress | None
+    members: Sequence[AnyMember], saturated: Counter[str] | None, options: WriteOptions
 ) -> Iterator[tuple[str, NDArray[Any]]]:
     """All members' stored arrays by variable name, one at a time, with progress told in between."""
+    progress = options.progress
     for index, member in enumerate(members):
         if progress is not None:
             progress(index, len(members), member.name)
@@ -128,7 +132,8 @@ def _stored_arrays(
             yield from foreign.stored_arrays(index, member)
             continue
         own: Counter[str] | None = None if saturated is None else Counter()
-        yield from encoded_parts(index, member, own)
+        elsewhere = {tensor for number, tensor in options.sharing.places if number == index}
+        yield from encoded_parts(index, member, own, elsewhere)
         if saturated is not None and own:
             saturated.update({f"{member.name} {tensor}": count for tensor, count in own.items()})
     if progress is not None:

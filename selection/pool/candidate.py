@@ -32,6 +32,9 @@ class Candidate:
         metrics: free-form figures; numbers in it can serve as a second budget.
         hyperparameters: free-form.
         origin: free-form; where the model came from and how to find its weights.
+        shared: bytes of groups of tensors by group and precision, {"body": {"float16": 1000}}: tensors that are the
+            same in every candidate that names the group at that precision, and count once in an ensemble. They are part
+            of ``size_bytes``.
     """
 
     name: str
@@ -41,10 +44,12 @@ class Candidate:
     metrics: dict[str, Any] = field(default_factory=dict)
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
+    shared: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name(self.name)
         check_sizes(self.name, self.size_bytes)
+        check_shared(self.name, self.size_bytes, self.shared)
         unknown = sorted(set(self.by_precision) - set(self.size_bytes))
         if unknown:
             raise PoolError(
@@ -59,6 +64,10 @@ class Candidate:
                 f"candidate {self.name} comes in the precisions {', '.join(self.size_bytes)}; got {precision!r}."
             )
         return self.by_precision.get(precision, self.predictions)
+
+    def shared_at(self, precision: str) -> dict[str, int]:
+        """Bytes of the groups of tensors that are shared at a precision, by group."""
+        return {group: sizes[precision] for group, sizes in self.shared.items() if precision in sizes}
 
 
 def check_name(name: object) -> None:
@@ -92,4 +101,36 @@ def check_sizes(name: str, size_bytes: object) -> None:
             raise PoolError(
                 f"candidate {name}: the size of {precision} must be a positive whole number of bytes, "
                 f"at most {MAX_SIZE_BYTES}; got {size!r}."
+            )
+
+
+def check_shared(name: str, size_bytes: dict[str, int], shared: object) -> None:
+    """Raise a PoolError when these are not the shared groups of a candidate with some sizes by precision."""
+    if not isinstance(shared, dict):
+        raise PoolError(f"candidate {name}: shared must name groups of tensors with their bytes; got {shared!r}.")
+    for group, sizes in shared.items():
+        if not isinstance(group, str) or not NAME_PATTERN.fullmatch(group) or len(group) > MAX_NAME_LENGTH:
+            raise PoolError(
+                f"candidate {name}: a shared group must start with a letter or digit and hold at most "
+                f"{MAX_NAME_LENGTH} letters, digits and ._+=-; got {str(group)[:200]!r}."
+            )
+        if not isinstance(sizes, dict) or not sizes:
+            raise PoolError(f"candidate {name}: the shared group {group} needs bytes by precision; got {sizes!r}.")
+        for precision, size in sizes.items():
+            if precision not in size_bytes:
+                raise PoolError(
+                    f"candidate {name}: the shared group {group} must be of precisions that have a size "
+                    f"({', '.join(size_bytes)}); got {precision!r}."
+                )
+            if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
+                raise PoolError(
+                    f"candidate {name}: the shared group {group} must take a positive whole number of bytes at "
+                    f"{precision}; got {size!r}."
+                )
+    for precision, size in size_bytes.items():
+        total = sum(sizes[precision] for sizes in shared.values() if precision in sizes)
+        if total > size:
+            raise PoolError(
+                f"candidate {name}: shared groups are a part of the {size} bytes at {precision}; got {total} bytes of "
+                "them."
             )

@@ -29,7 +29,8 @@ class CandidatePool:
     Rows of the predictions are put into the order of the labels, by video id.
 
     Raises:
-        PoolError: no candidate, a name twice, or predictions of other videos than the labels'.
+        PoolError: no candidate, a name twice, predictions of other videos than the labels', or a shared group that
+            takes other bytes in one candidate than in another.
     """
 
     labels: Labels
@@ -44,6 +45,7 @@ class CandidatePool:
             if candidate.name in seen:
                 raise PoolError(f"every candidate needs a name of its own; got {candidate.name!r} twice.")
             seen.add(candidate.name)
+        _check_groups(aligned)
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "candidates", aligned)
 
@@ -93,3 +95,17 @@ def _aligned(candidate: Candidate, labels: Labels) -> Candidate:
             for precision, lists in candidate.by_precision.items()
         },
     )
+
+
+def _check_groups(candidates: Iterable[Candidate]) -> None:
+    """Raise a PoolError where the tensors of a shared group cannot be the same, since their bytes are not as many."""
+    first: dict[tuple[str, str], tuple[str, int]] = {}
+    for candidate in candidates:
+        for group, sizes in candidate.shared.items():
+            for precision, size in sizes.items():
+                other, known = first.setdefault((group, precision), (candidate.name, size))
+                if size != known:
+                    raise PoolError(
+                        f"the shared group {group} must take the same bytes in every candidate at {precision}; "
+                        f"got {known} in {other} and {size} in {candidate.name}."
+                    )

@@ -1,8 +1,9 @@
 """A candidate pool as a folder.
 
 ``labels.npz`` holds ``video_ids``, ``indptr``, ``indices``, ``class_count``. A candidate is ``<name>.json`` (``name``,
-``size_bytes``, free-form parts), ``<name>.npz`` (``video_ids``, ``top_indices``, ``top_scores``) and, for a precision
-that predicts otherwise, ``<name>.<precision>.npz``. The JSON is written last: a candidate that has one is complete.
+``size_bytes``, ``shared`` where it has some, free-form parts), ``<name>.npz`` (``video_ids``, ``top_indices``,
+``top_scores``) and, for a precision that predicts otherwise, ``<name>.<precision>.npz``. The JSON is written last: a
+candidate that has one is complete.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from gapsack.selection.errors import DamagedCandidateError, PoolError
 from gapsack.selection.files import read_json, replace_text, whole_file
 from gapsack.selection.npz import read_npz
-from gapsack.selection.pool.candidate import Candidate, check_name, check_sizes
+from gapsack.selection.pool.candidate import Candidate, check_name, check_shared, check_sizes
 from gapsack.selection.pool.kinds import class_count_of
 from gapsack.selection.pool.lists import Labels, Predictions
 
@@ -88,7 +89,9 @@ def write_candidate(path: str | PathLike[str], candidate: Candidate) -> None:
     for precision, lists in candidate.by_precision.items():
         _write_npz(folder / f"{candidate.name}.{precision}.npz", _arrays(lists))
     _write_npz(folder / f"{candidate.name}.npz", _arrays(candidate.predictions))
-    record = {"name": candidate.name, "size_bytes": candidate.size_bytes}
+    record: dict[str, Any] = {"name": candidate.name, "size_bytes": candidate.size_bytes}
+    if candidate.shared:
+        record["shared"] = candidate.shared
     record |= {part: getattr(candidate, part) for part in FREE_FORM}
     replace_text(folder / f"{candidate.name}.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
 
@@ -122,7 +125,7 @@ class _Kept:
 
 
 def read_record(file: Path) -> dict[str, Any]:
-    """A candidate's JSON, checked: its name, its sizes, and its free-form parts, all of them, as objects.
+    """A candidate's JSON, checked: its name, its sizes, its shared groups, and its free-form parts, all of them.
 
     Raises:
         PoolError: it is not there, or no candidate's; names the file.
@@ -137,11 +140,13 @@ def _checked(file: Path, record: dict[str, Any]) -> dict[str, Any]:
     # Checked before either becomes part of another file's name.
     _named(file, lambda: check_name(name))
     _named(file, lambda: check_sizes(str(name), record.get("size_bytes")))
+    shared = record.get("shared", {})
+    _named(file, lambda: check_shared(str(name), record["size_bytes"], shared))
     free_form = {part: record.get(part) or {} for part in FREE_FORM}
     for part, value in free_form.items():
         if not isinstance(value, dict):
             raise PoolError(f"{file}: {part} must be a JSON object; got {value!r}.")
-    return {"name": name, "size_bytes": record["size_bytes"], **free_form}
+    return {"name": name, "size_bytes": record["size_bytes"], "shared": shared, **free_form}
 
 
 def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Candidate:
@@ -160,7 +165,7 @@ def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Cand
         own[precision] = _read_lists(lists_file)
     plain = _read_lists(file.with_name(f"{name}.npz"))
     free_form = {part: checked[part] for part in FREE_FORM}
-    return _named(file, lambda: Candidate(name, sizes, plain, own, **free_form))
+    return _named(file, lambda: Candidate(name, sizes, plain, own, shared=checked["shared"], **free_form))
 
 
 def _read_lists(file: Path) -> Predictions:

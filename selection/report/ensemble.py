@@ -14,6 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_text
 from gapsack.selection.pool.candidate import MAX_SIZE_BYTES, check_name
+from gapsack.selection.report.changes import Changes
+from gapsack.selection.report.explanation import Explanation
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 FORMAT = "gapsack.ensemble/1"
 WEIGHTS_SLACK = 0.005
 """How far from 1 weights may sum to: those that a person rounds to two places."""
+
+_LEFT_OUT = ("pool", "explanation", "changes")
+"""Keys that a file has only where there is something to say."""
 
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "name": str,
@@ -51,7 +56,8 @@ class Ensemble:
         members: heaviest weight first, each once; weights are positive and sum to one.
         budget_bytes: ``total_bytes + reserve_bytes`` is at most this.
         blend: whether the weighted mean is of probabilities or of their logits.
-        total_bytes: of all members.
+        total_bytes: of all members, tensors that they share counted once.
+        shared_bytes: what the sum of the members' sizes counts more than once.
         reserve_bytes: kept free for what is not a member.
         metric: what was maximised: "gap@20", "map", "binary_log_loss" or a callable's name.
         score: the metric on all videos of the pool, higher being better (log loss is negated).
@@ -77,6 +83,8 @@ class Ensemble:
         seeds: of the split, the bootstrap and the search.
         versions: of what computed it.
         pool: the way to the pool of the members, from the folder of the file; None where nobody said.
+        explanation: what each member brings, and what else there was; None unless it was asked for.
+        changes: from the earlier ensemble that the search began from; None where it began from none.
     """
 
     members: tuple[EnsembleMember, ...]
@@ -85,6 +93,7 @@ class Ensemble:
     total_bytes: int
     reserve_bytes: int = 0
     budget_bytes: int
+    shared_bytes: int = 0
     metric: str = "gap"
     score: float | None = None
     tuning_score: float | None = None
@@ -104,11 +113,13 @@ class Ensemble:
     seeds: dict[str, int] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     pool: str | None = None
+    explanation: Explanation | None = None
+    changes: Changes | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in ``ensemble.json``."""
         values = {"format": FORMAT, **json.loads(json.dumps(asdict(self), allow_nan=False))}
-        return values if self.pool is not None else {key: value for key, value in values.items() if key != "pool"}
+        return {key: value for key, value in values.items() if value is not None or key not in _LEFT_OUT}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Ensemble:
@@ -128,7 +139,8 @@ class Ensemble:
             for member in members
         ]
         sizes = [member.get("size_bytes") for member in complete if isinstance(member, Mapping)]
-        total = sum(size for size in sizes if isinstance(size, int))
+        shared = record.get("shared_bytes", 0)
+        total = sum(size for size in sizes if isinstance(size, int)) - (shared if isinstance(shared, int) else 0)
         try:
             found: Ensemble = _reader().validate_python({"total_bytes": total, **record, "members": complete})
         except ValidationError as error:

@@ -42,7 +42,7 @@ class Contender:
         subset: which one it is: numbers of its members in the search.
         members: heaviest weight first.
         voters: the same, ready to score.
-        size_bytes: of all members.
+        size_bytes: of all members, tensors that they share counted once.
         tuning_score: the metric on the tuning videos.
     """
 
@@ -178,6 +178,7 @@ class Scorer:
             members=chosen.members,
             blend=chosen.voters.blend,
             total_bytes=chosen.size_bytes,
+            shared_bytes=sum(member.size_bytes for member in chosen.members) - chosen.size_bytes,
             reserve_bytes=reserve_bytes,
             budget_bytes=budget_bytes,
             metric=self.objective.name,

@@ -68,7 +68,8 @@ def allowed_subsets(space: Space, most: int, check: Callable[[], None] = lambda:
             continue
         for further in range(place, len(candidates)):
             for number in space.of_candidate[candidates[further]]:
-                used = used_bytes + space.items[number].room_bytes
+                item = space.items[number]
+                used = used_bytes + (space.added_room_bytes(chosen, number) if item.shared else item.room_bytes)
                 if used <= room:
                     waiting.append((further + 1, (*chosen, number), used))
         if len(waiting) > MAX_STEPS:
@@ -88,7 +89,7 @@ class _Walk:
         self.fillings = 0  # subsets that the current tail would fill, when those are too many to list
         self.order = sorted(space.of_candidate, key=lambda c: -space.items[space.of_candidate[c][0]].size_bytes)
         most = [max(space.items[number].room_bytes for number in space.of_candidate[c]) for c in self.order]
-        least = [min(space.items[number].room_bytes for number in space.of_candidate[c]) for c in self.order]
+        least = [min(space.items[number].least_room_bytes for number in space.of_candidate[c]) for c in self.order]
         self.rest_bytes = [*np.cumsum(most[::-1])[::-1].tolist(), 0]  # that all further candidates take at most
         self.least_bytes = [*np.minimum.accumulate(least[::-1])[::-1].tolist(), 0]  # of the smallest further one
         self.last_required = max(
@@ -120,7 +121,8 @@ class _Walk:
             if any(candidate in group and group & taken for group in space.exclusive):
                 continue
             for number in reversed(space.of_candidate[candidate]):
-                size = space.items[number].room_bytes
+                item = space.items[number]
+                size = space.added_room_bytes(chosen, number) if item.shared else item.room_bytes
                 if used_bytes + size <= room and space.fits((*chosen, number)):
                     waiting.append((place + 1, (*chosen, number), used_bytes + size))
 

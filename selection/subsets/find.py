@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapsack.selection.blend.bound import upper_bound
-from gapsack.selection.blend.evaluate import Evaluator
+from gapsack.selection.blend.evaluate import BlendTask, Evaluator
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.rows.rows import build_rows
 from gapsack.selection.subsets.board import Board, Entry
@@ -16,6 +16,7 @@ from gapsack.selection.subsets.enumeration import enumerate_subsets
 from gapsack.selection.subsets.greedy import by_loss, greedy
 from gapsack.selection.subsets.local import neighbours, restarts
 from gapsack.selection.subsets.race import Tally, race
+from gapsack.selection.subsets.start import Start, start_of
 
 if TYPE_CHECKING:
     from typing import Any
@@ -45,12 +46,15 @@ class Found:
         best: the best ensemble.
         summary: plain data for ``Ensemble.search``.
         subsets: all maximal ones, where they were listed.
+        start: the earlier ensemble that the search began from, where it could be the outcome: nothing that is behind it
+            is chosen.
     """
 
     boards: tuple[Board, ...]
     best: Entry
     summary: dict[str, Any]
     subsets: list[Subset]
+    start: Entry | None = None
 
     @property
     def board(self) -> Board:
@@ -111,10 +115,11 @@ def find_with(runner: Runner, space: Space, options: Options, losses: dict[Subse
     """
     known = {} if losses is None else losses
     before = runner.evaluations
+    start = None if options.start is None else start_of(space, options.start)
     searches: list[_Search] = []
     reason = ""
     for blend in blends_of(options):
-        searches.append(_Search(Board(space, runner, blend, options.progress, losses=known), options))
+        searches.append(_Search(Board(space, runner, blend, options.progress, losses=known), options, start))
         reason = searches[-1].run()
         if searches[-1].stopped:
             break
@@ -137,7 +142,8 @@ def find_with(runner: Runner, space: Space, options: Options, losses: dict[Subse
         "ended_by_itself": not any(search.stopped for search in searches),
         "stop_reason": reason,
     }
-    return Found(boards, best, summary, first.subsets)
+    started = next((search.started for search in searches if search.started is not None), None)
+    return Found(boards, best, summary, first.subsets, started)
 
 
 def _proved(found: Found, evaluator: Evaluator, options: Options) -> dict[str, Any]:
@@ -171,8 +177,10 @@ def _proved(found: Found, evaluator: Evaluator, options: Options) -> dict[str, A
 class _Search:
     """The stages of a search, in order; each leaves what it found on the board."""
 
-    def __init__(self, board: Board, options: Options) -> None:
+    def __init__(self, board: Board, options: Options, start: Start | None) -> None:
         self.board = board
+        self.start = start
+        self.started: Entry | None = None
         self.options = options
         self.tally = Tally()
         self.rng = np.random.default_rng([options.seed, 2])
@@ -193,8 +201,8 @@ class _Search:
     def run(self) -> str:
         """Search; returns why it ended, as a sentence."""
         board = self.board
-        required = tuple(sorted(board.space.of_candidate[candidate][0] for candidate in board.space.required))
-        board.evaluate_first(by_loss(board, required))
+        board.evaluate_first(by_loss(board, board.space.smallest_required))
+        self._begin()
         try:
             board.evaluate([(number,) for number in range(len(board.space.items))], "cheap")
             subsets, greedy_ones = self._subsets()
@@ -226,11 +234,30 @@ class _Search:
             "have had to gain more from weight search than any that was tried."
         )
 
+    def _begin(self) -> None:
+        """Score the earlier ensemble as it is, even when asked to stop, so that nothing behind it is the best."""
+        start, board = self.start, self.board
+        if start is None or (start.blend != board.blend and len(start.subset) > 1):
+            return
+        if start.is_allowed:
+            columns = board.space.columns_of(start.subset)
+            task = BlendTask(columns, "fixed", board.blend, (start.weights,))
+            self.started = Entry(start.subset, board.runner.evaluator(task))
+            board.consider(self.started)
+        if start.begins == start.subset:
+            board.add_start(start.subset, start.weights)
+
+    @property
+    def _floor(self) -> float:
+        return -np.inf if self.started is None else self.started.score
+
     def _subsets(self) -> tuple[list[Subset], list[Subset]]:
-        """Who takes part in the race, and the greedy solutions among them."""
+        """Who takes part in the race, and the greedy solutions among them, the earlier ensemble with them."""
         board = self.board
         board.tell("greedy starts", 0, 2)
         greedy_ones = [greedy(board, "score"), greedy(board, "rate")]
+        if self.start is not None and self.start.begins:
+            greedy_ones += dict.fromkeys([self.start.begins, by_loss(board, self.start.begins)])
         board.tell("listing subsets", 1, 2)
         listed = enumerate_subsets(board.space, check=board.runner.check)
         if listed is not None:
@@ -288,7 +315,7 @@ class _Search:
             without = board.ranked([board.evaluate(tried, "final")[0], without])[0]
             if board.best.score > highest:
                 leader, highest, self._leaner = board.best, board.best.score, None
-            elif without.score >= highest - NEGLIGIBLE_SCORE:
+            elif without.score >= max(highest - NEGLIGIBLE_SCORE, self._floor):
                 leader = self._leaner = without
             else:
                 return

@@ -32,7 +32,7 @@ def greedy(board: Board, rule: GreedyRule) -> Subset:
         rule: "score": the highest score joins. "rate": the highest gain a byte joins, members again being free.
     """
     space = board.space
-    votes: dict[int, int] = {space.of_candidate[candidate][0]: 1 for candidate in space.required}
+    votes: dict[int, int] = dict.fromkeys(space.smallest_required, 1)
     best, best_votes = -np.inf, votes
     for round_index in range(MAX_ROUNDS):
         members = tuple(sorted(votes))
@@ -45,7 +45,7 @@ def greedy(board: Board, rule: GreedyRule) -> Subset:
         values = scores
         if rule == "rate" and round_index > 0:
             values = [
-                (score - best) / (1 if number in votes else space.items[number].size_bytes)
+                (score - best) / (1 if number in votes else max(space.added_bytes(members, number), 1))
                 for score, number in zip(scores, choices, strict=True)
             ]
         place = int(np.argmax(values))
@@ -83,7 +83,7 @@ def _filled(board: Board, subset: Subset, order: Sequence[int]) -> Subset:
 def at_random(board: Board, rng: np.random.Generator) -> Subset:
     """A random maximal subset that holds what must be there."""
     space = board.space
-    subset = tuple(sorted(space.of_candidate[candidate][0] for candidate in space.required))
+    subset = space.smallest_required
     while True:
         joiners = space.additions(subset)
         if not joiners:

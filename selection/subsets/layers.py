@@ -113,7 +113,7 @@ class Layers:
 def smallest(space: Space) -> Subset:
     """The smallest allowed subset."""
     if space.required:
-        return tuple(sorted(space.of_candidate[candidate][0] for candidate in space.required))
+        return space.smallest_required
     fitting = [number for number in range(len(space.items)) if space.fits((number,))]
     return (min(fitting, key=lambda number: space.items[number].room_bytes),)
 

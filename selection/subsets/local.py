@@ -33,8 +33,7 @@ def restarts(board: Board, starts: list[Subset], count: int, rng: np.random.Gene
     Returns:
         How many distinct subsets were scored; they are on the board, with cheap weights.
     """
-    required = tuple(sorted(board.space.of_candidate[candidate][0] for candidate in board.space.required))
-    origins = [*(by_loss(board, start) for start in starts), by_loss(board, required)]
+    origins = [*(by_loss(board, start) for start in starts), by_loss(board, board.space.smallest_required)]
     origins += [at_random(board, rng) for _ in range(count)]
     for place, origin in enumerate(origins):
         board.tell("local search", place, len(origins))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from gapsack.selection.blend.runner import Executor, SearchProgress
     from gapsack.selection.metrics.objectives import UserMetric
+    from gapsack.selection.report.ensemble import Ensemble
     from gapsack.selection.subsets.space import Constraints
 
 Blending = Literal["probability", "logit", "auto"]
@@ -118,6 +119,17 @@ class Options:
     )
     """Group of each id of the pool."""
     confidence: float = field(default=0.95, metadata=_told("Of the bootstrap intervals."))
+    start: Ensemble | None = field(
+        default=None,
+        metadata=_told("An earlier ensemble.json to begin from; the result is never behind it on the tuning videos."),
+    )
+    """In Python the ensemble itself. Never behind it: where it is in the pool, within the budget and of that blend."""
+    explain: bool = field(
+        default=False,
+        metadata=_told(
+            "Say what each member brings, what others would, what a MiB is worth and what other precisions would cost."
+        ),
+    )
     seed: int = field(default=0, metadata=_told("Of the split, the bootstrap and the search.", least=0))
     workers: int = field(
         default=1, metadata=_told("Threads; all cores if omitted. They change the time alone.", least=1)

@@ -70,17 +70,26 @@ def preferred(found: Found, options: Options, groups: NDArray[np.int64] | None =
         weights, objective = entry.scored.weights, evaluator.objective
         return sample_on(rows, weights, objective, resamples=resamples, seed=options.seed, groups=groups)
 
-    noise = _Noise(best, sample)
+    noise = _Noise(best, sample, -np.inf if found.start is None else found.start.score)
     if options.prefer == "small":
-        return _smallest(found.board, best, noise)
-    return _measured(found.board, best, noise, allowed_errors=0.0 if options.prefer == "score" else MEASURABLE_ERRORS)
+        chosen, told = _smallest(found.board, best, noise)
+    else:
+        errors = 0.0 if options.prefer == "score" else MEASURABLE_ERRORS
+        chosen, told = _measured(found.board, best, noise, allowed_errors=errors)
+    if found.start is not None and chosen.score < found.start.score:
+        return found.start, "The earlier ensemble: nothing that was found scores as much on the tuning videos."
+    return chosen, told
 
 
 class _Noise:
-    """What entries lose to the best on the tuning videos, and how sure that is: one bootstrap for the best."""
+    """What entries lose to the best on the tuning videos, and how sure that is: one bootstrap for the best.
 
-    def __init__(self, best: Entry, sample: Callable[[Entry], Sample]) -> None:
+    ``floor`` is the score that none may be behind: that of the ensemble which the search began from.
+    """
+
+    def __init__(self, best: Entry, sample: Callable[[Entry], Sample], floor: float) -> None:
         self.best = best
+        self.floor = floor
         self._sample_of = sample
         self._sample: Sample | None = None
 
@@ -125,7 +134,7 @@ def _leaner(board: Board, entry: Entry, noise: _Noise, allowed_errors: float) ->
         tuple(sorted((*rest, smaller)))
         for number, rest in zip(subset, rests, strict=True)
         for smaller in space.of_candidate[space.items[number].candidate]
-        if space.items[smaller].size_bytes < space.items[number].size_bytes
+        if space.size_bytes((*rest, smaller)) < space.size_bytes(subset)
     ]
     rests = [rest for rest in rests if rest and space.is_allowed(rest)]
     swaps = [swap for swap in swaps if space.is_allowed(swap)]
@@ -150,7 +159,8 @@ def _within(board: Board, leaner: Entry, noise: _Noise, allowed_errors: float) -
             return None
         board.add_start(leaner.subset, leaner.scored.weights)
         leaner = board.ranked([leaner, *board.evaluate([leaner.subset], "final")])[0]
-    return without_idle(board, leaner)
+    leaner = without_idle(board, leaner)
+    return leaner if leaner.score >= noise.floor else None
 
 
 def _swapped(space: Space, entry: Entry, swap: Subset) -> tuple[float, ...]:
@@ -180,7 +190,7 @@ def _smallest(board: Board, best: Entry, noise: _Noise) -> tuple[Entry, str]:
     smaller.sort(key=lambda entry: (_size(board, entry), len(entry.subset), board.rank(entry)))
     for entry in smaller:
         lost = noise.lost(entry)
-        if lost.score <= lost.standard_error:
+        if lost.score <= lost.standard_error and entry.score >= noise.floor:
             return entry, (
                 f"The smallest ensemble within one standard error ({lost.standard_error:.6f}) of the best score on the "
                 f"tuning videos: it gives up {lost.score:.6f} and "

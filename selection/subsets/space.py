@@ -2,12 +2,17 @@
 
 An item is a candidate at one precision. A subset holds at most one item of a candidate (a multiple-choice knapsack),
 fits every budget and keeps the user's constraints. Subsets are ascending tuples of item numbers.
+
+Groups of tensors that items share count once in a subset: its bytes are then fewer than its items' together. They never
+fall when an item joins, and an item takes at least its own bytes and at most all of its bytes, which bounds need.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,17 +22,22 @@ from gapsack.selection.errors import BudgetError, InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from gapsack.selection.pool import Candidate, CandidatePool
     from gapsack.selection.pool.lists import Predictions
 
 Subset = tuple[int, ...]
+
+MOST_CHOICES = 100_000  # precisions of members that must be there, which are tried for the least bytes together
 
 
 @dataclass(frozen=True)
 class Item:
     """A candidate at one precision: its place in the pool, what it weighs on each budget, which column it predicts.
 
-    ``room_bytes`` is what it takes of the size budget: its size, and what is kept free for each member.
+    ``room_bytes`` is what it takes of the size budget: its size, and what is kept free for each member. ``shared`` are
+    the groups of tensors that other items have too, as (number of the group, bytes).
     """
 
     candidate: int
@@ -37,6 +47,17 @@ class Item:
     room_bytes: int
     costs: tuple[float, ...]
     column: int
+    shared: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def own_bytes(self) -> int:
+        """Of its size, what it shares with no other item."""
+        return self.size_bytes - sum(size for _, size in self.shared)
+
+    @property
+    def least_room_bytes(self) -> int:
+        """What it takes of the size budget where all that it can share is there already."""
+        return self.room_bytes - (self.size_bytes - self.own_bytes)
 
 
 @dataclass(frozen=True)
@@ -66,6 +87,10 @@ class Space:
     Attributes:
         items: the items, by candidate, a candidate's smallest first.
         columns: the distinct predictions that items refer to.
+        shares: whether any items have tensors in common, so that sizes do not add up.
+        names: of all candidates of the pool.
+        serving: the item that stands for a candidate at a precision, by both names: itself, or one that predicts the
+            same for fewer bytes.
 
     Raises:
         InputError: a constraint names no candidate, or contradicts another.
@@ -75,6 +100,8 @@ class Space:
     def __init__(self, pool: CandidatePool, precisions: Sequence[str] | None, constraints: Constraints) -> None:
         self.constraints = constraints
         self.items, self.columns = _items(pool, precisions, constraints)
+        self.names = frozenset(candidate.name for candidate in pool.candidates)
+        self.serving = _serving(pool, precisions, self.items, self.columns)
         self.of_candidate: dict[int, list[int]] = {}
         for number, item in enumerate(self.items):
             self.of_candidate.setdefault(item.candidate, []).append(number)
@@ -87,6 +114,8 @@ class Space:
         self._rivals = self._rivalries()
         self._rooms = np.array([item.room_bytes for item in self.items], np.int64)
         self._costs = np.array([item.costs for item in self.items], np.float64)
+        self._group_bytes = _group_bytes(self.items)
+        self.shares = len(self._group_bytes) > 0
         self._check()
 
     def within(self, room_bytes: int) -> Space:
@@ -115,7 +144,7 @@ class Space:
             if both:
                 names = [self.items[self.of_candidate[c][0]].name for c in (candidate, *sorted(both))]
                 raise InputError(f"must_have and never_together contradict each other; got {' and '.join(names)}.")
-        smallest = tuple(self.of_candidate[c][0] for c in sorted(self.required))
+        smallest = self.smallest_required
         if self.required and not self.fits(smallest):
             raise BudgetError(
                 f"the members that must be there take at least {self.room_bytes(smallest)} bytes; "
@@ -131,13 +160,65 @@ class Space:
     def _limits_text(self) -> str:
         return "".join(f", {key} up to {value:g}" for key, value in self.constraints.limits.items())
 
+    @cached_property
+    def smallest_required(self) -> Subset:
+        """The candidates that must be there, at the precisions that take least together; ascending."""
+        first = tuple(sorted(self.of_candidate[candidate][0] for candidate in self.required))
+        return self._least_together(first) if self.shares and len(first) > 1 else first
+
+    def _least_together(self, first: Subset) -> Subset:
+        """Depth first with a bound, from a first choice: the smallest of each is not the smallest together."""
+        choices = [self.of_candidate[self.items[number].candidate] for number in first]
+        least = [min(self.items[number].least_room_bytes for number in each) for each in choices]
+        best, best_bytes = first, self.room_bytes(first)
+        waiting: list[Subset] = [()]
+        for _ in range(MOST_CHOICES):
+            if not waiting:
+                break
+            chosen = waiting.pop()
+            taken = self.room_bytes(chosen)
+            if taken + sum(least[len(chosen) :]) >= best_bytes:
+                continue
+            if len(chosen) == len(choices):
+                best, best_bytes = chosen, taken
+                continue
+            further = [(*chosen, number) for number in choices[len(chosen)]]
+            waiting += sorted(further, key=self.room_bytes, reverse=True)
+        return tuple(sorted(best))
+
     def size_bytes(self, subset: Iterable[int]) -> int:
-        """Bytes of all members."""
-        return sum(self.items[number].size_bytes for number in subset)
+        """Bytes of all members, shared groups counted once."""
+        members = tuple(subset)
+        return sum(self.items[number].size_bytes for number in members) - self.shared_bytes(members)
 
     def room_bytes(self, subset: Iterable[int]) -> int:
         """Bytes that the members take of the budget: their own, and what is kept free for each."""
-        return sum(self.items[number].room_bytes for number in subset)
+        members = tuple(subset)
+        return sum(self.items[number].room_bytes for number in members) - self.shared_bytes(members)
+
+    def shared_bytes(self, subset: Sequence[int]) -> int:
+        """Bytes that the members' sizes count more often than once."""
+        if not self.shares:
+            return 0
+        seen: set[int] = set()
+        again = 0
+        for number in subset:
+            for group, size in self.items[number].shared:
+                again += size if group in seen else 0
+                seen.add(group)
+        return again
+
+    def added_bytes(self, subset: Sequence[int], number: int) -> int:
+        """Bytes that an item adds to members that it is not among: its size, less what they share with it."""
+        item = self.items[number]
+        if not (self.shares and item.shared):
+            return item.size_bytes
+        held = {group for member in subset for group, _ in self.items[member].shared}
+        return item.size_bytes - sum(size for group, size in item.shared if group in held)
+
+    def added_room_bytes(self, subset: Sequence[int], number: int) -> int:
+        """The same of the budget, with what is kept free for each member."""
+        return self.added_bytes(subset, number) + self.constraints.member_reserve_bytes
 
     def columns_of(self, subset: Subset) -> tuple[int, ...]:
         """The column of each member."""
@@ -160,7 +241,7 @@ class Space:
         limits = self.constraints
         if limits.max_members is not None and len(subset) >= limits.max_members:
             return []
-        open_to = self._rooms <= limits.room_bytes - self.room_bytes(subset)
+        open_to = self._added_rooms(subset) <= limits.room_bytes - self.room_bytes(subset)
         for place, limit in enumerate(limits.limits.values()):
             open_to &= sum(self.items[number].costs[place] for number in subset) + self._costs[:, place] <= limit
         for number in subset:
@@ -169,6 +250,14 @@ class Space:
                 open_to[self.of_candidate.get(closed, [])] = False
         found: list[int] = np.flatnonzero(open_to).tolist()
         return found
+
+    def _added_rooms(self, subset: Subset) -> NDArray[np.int64]:
+        """What each item would take of the budget beside some members."""
+        if not self.shares:
+            return self._rooms
+        held = sorted({group for number in subset for group, _ in self.items[number].shared})
+        rooms: NDArray[np.int64] = self._rooms - self._group_bytes[held].sum(axis=0)
+        return rooms
 
     def is_allowed(self, subset: Subset) -> bool:
         """Whether a subset has one item of a candidate at most, fits, and keeps every constraint."""
@@ -190,22 +279,18 @@ def _items(
 ) -> tuple[list[Item], list[Predictions]]:
     items: list[Item] = []
     columns: list[Predictions] = []
+    groups = _groups(pool)
     for place, candidate in enumerate(pool.candidates):
         costs = tuple(_cost(candidate, key) for key in constraints.limits)
-        own: list[tuple[int, str, Predictions]] = []
-        for precision, size in candidate.size_bytes.items():
-            if precisions is not None and precision not in precisions:
-                continue
-            # Of precisions that predict the same, the smallest serves; the others are the same model for more bytes.
-            lists = candidate.predictions_at(precision)
-            same = next((at for at, (_, _, other) in enumerate(own) if _equal(lists, other)), None)
-            if same is None:
-                own.append((size, precision, lists))
-            elif size < own[same][0]:
-                own[same] = (size, precision, lists)
-        for size, precision, lists in sorted(own, key=lambda each: each[:2]):
+        for precision, lists in _worthwhile(candidate, precisions, groups):
+            size = candidate.size_bytes[precision]
+            shared = tuple(
+                (groups[group, precision], taken)
+                for group, taken in candidate.shared_at(precision).items()
+                if (group, precision) in groups
+            )
             room = size + constraints.member_reserve_bytes
-            items.append(Item(place, candidate.name, precision, size, room, costs, len(columns)))
+            items.append(Item(place, candidate.name, precision, size, room, costs, len(columns), shared))
             columns.append(lists)
     if not items:
         known = sorted({precision for candidate in pool.candidates for precision in candidate.size_bytes})
@@ -213,6 +298,67 @@ def _items(
             f"precisions must be among the pool's ({', '.join(known)}); got {', '.join(precisions or ()) or 'none'}."
         )
     return items, columns
+
+
+def _groups(pool: CandidatePool) -> dict[tuple[str, str], int]:
+    """A number for every group and precision that several candidates have; what only one has is its own."""
+    named = Counter(
+        (group, precision)
+        for candidate in pool.candidates
+        for group, sizes in candidate.shared.items()
+        for precision in sizes
+    )
+    return {key: number for number, key in enumerate(key for key, count in named.items() if count > 1)}
+
+
+def _worthwhile(
+    candidate: Candidate, precisions: Sequence[str] | None, groups: Mapping[tuple[str, str], int]
+) -> list[tuple[str, Predictions]]:
+    """The precisions that may be of use, the smallest first, with what they predict.
+
+    Of precisions that predict the same, the smallest serves; the others are the same model for more bytes. One of which
+    more is shared may still take fewer bytes beside others: it goes only where what it takes at least is no less.
+    """
+    kept: list[tuple[int, str, int, Predictions]] = []
+    for precision, size in candidate.size_bytes.items():
+        if precisions is not None and precision not in precisions:
+            continue
+        lists = candidate.predictions_at(precision)
+        taken = candidate.shared_at(precision).items()
+        least = size - sum(each for group, each in taken if (group, precision) in groups)
+        alike = {other[1] for other in kept if _equal(lists, other[3])}
+        if any(other[1] in alike and other[0] <= least for other in kept):
+            continue
+        kept = [other for other in kept if not (other[1] in alike and size <= other[2])]
+        kept.append((size, precision, least, lists))
+    return [(precision, lists) for _, precision, _, lists in sorted(kept, key=lambda each: each[:2])]
+
+
+def _serving(
+    pool: CandidatePool, precisions: Sequence[str] | None, items: Sequence[Item], columns: Sequence[Predictions]
+) -> dict[tuple[str, str], int]:
+    found = {(item.name, item.precision): number for number, item in enumerate(items)}
+    own: dict[str, list[int]] = {}
+    for number, item in enumerate(items):
+        own.setdefault(item.name, []).append(number)
+    for candidate in pool.candidates:
+        for precision in candidate.size_bytes:
+            if (candidate.name, precision) in found or (precisions is not None and precision not in precisions):
+                continue
+            lists = candidate.predictions_at(precision)
+            alike = next(number for number in own[candidate.name] if _equal(lists, columns[items[number].column]))
+            found[candidate.name, precision] = alike
+    return found
+
+
+def _group_bytes(items: Sequence[Item]) -> NDArray[np.int64]:
+    """Bytes of each group in each item, [groups, items]; no rows where nothing is shared."""
+    count = max((group + 1 for item in items for group, _ in item.shared), default=0)
+    found = np.zeros((count, len(items)), np.int64)
+    for number, item in enumerate(items):
+        for group, size in item.shared:
+            found[group, number] = size
+    return found
 
 
 def _equal(one: Predictions, other: Predictions) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from gapsack.sweep.cli import graphs as graph_cli
 from gapsack.sweep.cli import pools as pool_cli
-from gapsack.sweep.cli.app import JsonOption, make_app, messages, print_json
+from gapsack.sweep.cli.app import JsonOption, make_app, messages, output, print_json, progress_bar
 from gapsack.sweep.cli.options import ENSEMBLE, FRONTIER, Asked, search_options
 from gapsack.sweep.cli.outputs import FileOption
 
@@ -88,6 +89,46 @@ def ensemble(
         print_json(record)
     else:
         print_ensemble(record, path)
+
+
+@app.command(epilog="Example: `sweep select explain runs/paper_grid`")
+def explain(
+    ensemble: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[ENSEMBLE]", help="An ensemble.json or a run; the newest run if omitted.", show_default=False
+        ),
+    ] = None,
+    *,
+    metric: Annotated[
+        str | None, typer.Option(help="As of select ensemble; the ensemble's own if omitted.", show_default=False)
+    ] = None,
+    groups: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="As of select ensemble, if it had some.", show_default=False)
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; all cores if omitted.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say of an ensemble what each member brings, what others would, and what a MiB and other precisions are worth."""
+    from gapsack.sweep import api
+    from gapsack.sweep.cli.options import all_cores, load_groups, load_metric
+    from gapsack.sweep.cli.show.explanation import print_explanation
+    from gapsack.sweep.runs.sources import find_ensemble
+
+    source = find_ensemble(ensemble)
+    options = {"groups": load_groups(groups), "workers": all_cores(workers)}
+    with progress_bar("Searching near the ensemble", None) as advance:
+        told = api.explain(
+            source.path,
+            notice=messages().print,
+            progress=lambda _progress: advance(1),
+            **(options if metric is None else {"metric": load_metric(metric), **options}),
+        )
+    if json:
+        print_json(asdict(told))
+    else:
+        print_explanation(asdict(told))
+        output().print(f"\nEnsemble: {source.path}")
 
 
 @app.command(epilog="Example: `sweep select frontier runs/paper_grid --plot frontier.html`")

@@ -15,12 +15,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.subsets.options import Options, Rule, rule_of
+
+if TYPE_CHECKING:
+    from gapsack.selection.report.ensemble import Ensemble
 
 FRONTIER = (
     "metric",
@@ -37,7 +40,7 @@ FRONTIER = (
 )
 """The options of `select frontier`."""
 
-ENSEMBLE = (*FRONTIER, "prefer", "exhaustive", "folds", "confidence")
+ENSEMBLE = (*FRONTIER, "prefer", "exhaustive", "folds", "confidence", "start", "explain")
 """Those of `select ensemble`."""
 
 
@@ -137,6 +140,13 @@ def load_groups(path: Path | None) -> dict[str, str] | None:
     return found
 
 
+def load_ensemble(path: Path | None) -> Ensemble | None:
+    """An earlier ensemble; None without a file. Raises an InputError that names the file."""
+    from gapsack.selection.report.ensemble import Ensemble
+
+    return None if path is None else Ensemble.read(path)
+
+
 def all_cores(count: int | None) -> int:
     """A number of threads; one a core where none is given."""
     return count or os.cpu_count() or 1
@@ -170,6 +180,7 @@ _FORMS = {
     "tune_share": _Form(float | None),
     "folds": _Form(int | None),
     "groups": _Form(Path | None, metavar="FILE", parse=load_groups),
+    "start": _Form(Path | None, metavar="FILE", parse=load_ensemble),
     "workers": _Form(int | None, parse=all_cores),
 }
 """Options that are not typed as the plain values that they are."""

@@ -46,6 +46,13 @@ def add(
             metavar="NAME=SIZE", help="Its size: 120MiB, bytes, or the model's path; NAME@PRECISION=SIZE for one."
         ),
     ] = None,
+    shared: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=GROUP:SIZE",
+            help="Bytes of tensors that all models naming the group have, counted once (repeatable); NAME@PRECISION=…",
+        ),
+    ] = None,
     classes: ClassesOption = None,
     top_k: TopKOption = 100,
     precision: PrecisionOption = "float32",
@@ -59,6 +66,7 @@ def add(
         labels_file=labels,
         predictions=predictions or [],
         sizes=size or [],
+        shared=shared or [],
         class_count=classes,
         top_k=top_k,
         default_precision=precision,
@@ -191,10 +199,10 @@ def join(
 def import_pool(**given: Any) -> None:
     """Make a pool of models or predictions from elsewhere, or add some to one."""
     models = bool(given["checkpoint"] or given["savedmodel"])
-    if models and (given["predictions"] or given["labels"] or given["size"]):
+    if models and (given["predictions"] or given["labels"] or given["size"] or given["shared"]):
         raise PoolError(
             "expected either models (--checkpoint, --savedmodel with --data) or predictions (--predictions, --size, "
-            "--labels), got both: import one after the other"
+            "--shared, --labels), got both: import one after the other"
         )
     command = add_models if models else add
     command(**{name: given[name] for name in inspect.signature(command).parameters})

@@ -42,6 +42,11 @@ class _Record:
     precisions: tuple[str, ...]
     origin: Buildable
     hyperparameters: dict[str, Any]
+    shared: dict[str, dict[str, int]]
+
+    def shared_at(self, precision: str) -> dict[str, int]:
+        """Bytes of the groups that it shares at a precision."""
+        return {group: sizes[precision] for group, sizes in self.shared.items() if precision in sizes}
 
 
 def read_packing(ensemble_file: Path) -> Packing:
@@ -85,7 +90,7 @@ def _member(pool: Path, chosen: Chosen, record: _Record) -> AnyMember:
     origin = record.origin
     _check_precision(chosen, record.precisions)
     if isinstance(origin, SavedModelOrigin):
-        return _saved_model(pool, chosen, origin)
+        return _saved_model(pool, chosen, origin, record.shared_at(chosen.precision))
     return Member(
         name=chosen.name,
         family=origin.family,
@@ -95,10 +100,11 @@ def _member(pool: Path, chosen: Chosen, record: _Record) -> AnyMember:
         weights=pool / origin.weights,
         sample_frames=origin.sample_frames,
         calibration=None if origin.calibration is None else pool / origin.calibration,
+        shared=record.shared_at(chosen.precision),
     )
 
 
-def _saved_model(pool: Path, chosen: Chosen, origin: SavedModelOrigin) -> SavedModelMember:
+def _saved_model(pool: Path, chosen: Chosen, origin: SavedModelOrigin, shared: dict[str, int]) -> SavedModelMember:
     _check_precision(chosen, tuple(origin.saved_models))
     return SavedModelMember(
         name=chosen.name,
@@ -106,6 +112,7 @@ def _saved_model(pool: Path, chosen: Chosen, origin: SavedModelOrigin) -> SavedM
         precision=chosen.precision,
         weight=chosen.weight,
         sample_frames=origin.sample_frames,
+        shared=shared,
     )
 
 
@@ -135,7 +142,7 @@ def _read_candidates(pool: Path, names: Iterable[str]) -> dict[str, _Record]:
         hyperparameters = record["hyperparameters"]
         origin = read_origin(record["origin"], hyperparameters, path)
         if isinstance(origin, Buildable):
-            found[name] = _Record(tuple(record["size_bytes"]), origin, hyperparameters)
+            found[name] = _Record(tuple(record["size_bytes"]), origin, hyperparameters, record["shared"])
         else:
             without.append(name)
     if without:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gapsack.selection.errors import PoolError
@@ -25,6 +26,7 @@ def import_candidates(
     class_count: int | None,
     top_k: int,
     default_precision: str,
+    shared: Sequence[str] = (),
 ) -> CandidatePool:
     """Read models' predictions and write them into a pool folder, which is made if it is missing: all, or nothing.
 
@@ -38,6 +40,7 @@ def import_candidates(
         class_count: classes of the vocabulary, where the labels do not tell.
         top_k: best classes kept of each video.
         default_precision: the precision of sizes that name none.
+        shared: groups of tensors that models have in common, `name=group:size` or `name@precision=group:size`.
 
     Returns:
         The whole pool, as written.
@@ -55,8 +58,11 @@ def import_candidates(
             staged.check_labels(read_labels(labels_file, class_count=class_count), labels_file)
         labels = staged.labels
         assert labels is not None
+        groups = read_shared(shared, default_precision)
         for candidate in _candidates(labels, predictions, sizes, top_k, default_precision):
-            staged.add(candidate)
+            staged.add(replace(candidate, shared=groups.pop(candidate.name, {})))
+        if groups:
+            raise PoolError(f"expected predictions for every model that shares, got none for {', '.join(groups)}")
         return staged.write()
 
 
@@ -119,3 +125,19 @@ def read_sizes(texts: Sequence[str], default_precision: str) -> dict[str, dict[s
             raise PoolError(f"expected one size for {name} in {precision or default_precision}, got two")
         by_precision[precision or default_precision] = parse_size_bytes(value)
     return sizes
+
+
+def read_shared(texts: Sequence[str], default_precision: str) -> dict[str, dict[str, dict[str, int]]]:
+    """Shared groups by name, group and precision, of options such as `a=body:90MiB` and `a@int8=body:23MiB`."""
+    expected = "shared tensors as name=group:90MiB or name@int8=group:23MiB"
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for text in texts:
+        name, precision, value = split_named(text, expected)
+        group, colon, size = value.partition(":")
+        if not (group and colon):
+            raise PoolError(f"expected {expected}, got {text[:200]!r}")
+        sizes = found.setdefault(name, {}).setdefault(group, {})
+        if (precision or default_precision) in sizes:
+            raise PoolError(f"expected one size for {group} of {name} in {precision or default_precision}, got two")
+        sizes[precision or default_precision] = parse_size_bytes(size)
+    return found

@@ -219,6 +219,7 @@ def _same(one: Candidate, other: Candidate) -> bool:
     """Whether two aligned candidates are the same to a search."""
     return (
         one.size_bytes == other.size_bytes
+        and one.shared == other.shared
         and set(one.by_precision) == set(other.by_precision)
         and all(_equal(one.predictions_at(each), other.predictions_at(each)) for each in one.size_bytes)
     )

@@ -90,6 +90,7 @@ class _FrontierPoint(_Part):
     members: tuple[_FrontierMember, ...]
     tuning_score: float
     held_out_score: float | None
+    shared_bytes: int = 0  # which files of earlier versions have not
 
 
 class _FrontierFile(_Part):
@@ -121,7 +122,7 @@ def frontier_points(frontier: Mapping[str, Any], key: str = "points") -> tuple[F
     return tuple(
         FrontierPoint(
             budget_bytes=point["budget_bytes"],
-            total_bytes=sum(member["size_bytes"] for member in point["members"]),
+            total_bytes=sum(member["size_bytes"] for member in point["members"]) - point.get("shared_bytes", 0),
             gap=point["tuning_score"] if point["held_out_score"] is None else point["held_out_score"],
             members=tuple(member["name"] for member in point["members"]),
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class SavedModelMember:
         precision: What its precision is called; its variables are stored as they are.
         weight: Its share in the blend.
         sample_frames: Frames that it sees of each video when it takes frames alone, any number of them.
+        shared: As of `Member`; a graph cannot be built of a SavedModel that shares a group with another member.
     """
 
     name: str
@@ -51,6 +52,7 @@ class SavedModelMember:
     precision: str
     weight: float
     sample_frames: int
+    shared: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def size_bytes(self) -> int:

@@ -49,7 +49,9 @@ class MetaGraphFormat:
 
     def write(self, members: Sequence[AnyMember], directory: Path, options: WriteOptions) -> GraphInfo:
         """See `Format.write`."""
-        network = build_network(members, task=options.task, blend=options.blend, takes_features=True)
+        network = build_network(
+            members, task=options.task, blend=options.blend, takes_features=True, sharing=options.sharing
+        )
         collections = options.task.collections
 
         def fill(part: Path) -> Filled:

@@ -32,7 +32,9 @@ class SavedModelFormat:
 
     def write(self, members: Sequence[AnyMember], directory: Path, options: WriteOptions) -> GraphInfo:
         """See `Format.write`."""
-        network = build_network(members, task=options.task, blend=options.blend, top_k=options.top_k)
+        network = build_network(
+            members, task=options.task, blend=options.blend, top_k=options.top_k, sharing=options.sharing
+        )
 
         def fill(part: Path) -> Filled:
             filled = write_weights(part / VARIABLES_PREFIX, members, options)

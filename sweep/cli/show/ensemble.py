@@ -9,6 +9,7 @@ from typing import Any
 from gapsack.selection.report.ensemble import reported, reported_on
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_table
+from gapsack.sweep.cli.show.explanation import print_changes, print_explanation
 
 
 def print_ensemble(record: Mapping[str, Any], path: Path) -> None:
@@ -22,12 +23,18 @@ def print_ensemble(record: Mapping[str, Any], path: Path) -> None:
     out = output()
     reserve = record["reserve_bytes"]
     kept = f", {mib(reserve):.2f} kept for the graph itself" if reserve else ""
+    shared = record.get("shared_bytes", 0)
+    once = f", {mib(shared):.2f} of tensors that members share not counted again" if shared else ""
     out.print(
-        f"\n{mib(record['total_bytes']):.2f} MiB of {mib(record['budget_bytes']):.2f}{kept}; "
+        f"\n{mib(record['total_bytes']):.2f} MiB of {mib(record['budget_bytes']):.2f}{once}{kept}; "
         f"blend of {'probabilities' if record['blend'] == 'probability' else 'logits'}."
     )
     for line in figures(record):
         out.print(line)
+    if "changes" in record:
+        print_changes(record["changes"])
+    if "explanation" in record:
+        print_explanation(record["explanation"])
     out.print(f"\n{searched(record['search'])}")
     out.print(f"{record['preference']}")
     out.print(f"Ensemble: {path}")

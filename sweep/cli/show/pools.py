@@ -27,6 +27,7 @@ def pool_values(pool: CandidatePool, folder: Path) -> dict[str, Any]:
         "classes": pool.labels.class_count,
         "candidates": [
             {"name": c.name, "size_bytes": c.size_bytes, "gap": scored_gap(c, pool), "top_k": c.predictions.k}
+            | ({"shared": c.shared} if c.shared else {})
             for c in pool.candidates
         ],
     }
@@ -46,6 +47,23 @@ def print_pool(pool: CandidatePool, folder: Path) -> None:
         f"\n{folder}: {len(rows)} candidates, {values['videos']:,} videos, {values['labels']:,} labels of "
         f"{values['classes']:,} classes."
     )
+    for line in _groups(pool):
+        output().print(line)
+
+
+def _groups(pool: CandidatePool) -> list[str]:
+    """A line for each group of tensors that candidates share."""
+    found: dict[str, tuple[dict[str, int], list[str]]] = {}
+    for candidate in pool.candidates:
+        for group, sizes in candidate.shared.items():
+            known, names = found.setdefault(group, ({}, []))
+            known.update(sizes)
+            names.append(candidate.name)
+    return [
+        f"Shared, once in an ensemble: {group} ({', '.join(f'{mib(s):.2f} MiB at {p}' for p, s in sizes.items())}), "
+        f"of {', '.join(names)}."
+        for group, (sizes, names) in found.items()
+    ]
 
 
 def scored_gap(candidate: Candidate, pool: CandidatePool) -> float:
@@ -68,6 +86,7 @@ def pareto_values(pool: CandidatePool, precision: str | None) -> list[dict[str, 
             "gap": candidate.metrics["gap"],
             "inferior_to": dropped.get(candidate.name),
         }
+        | ({"shared": candidate.shared} if candidate.shared else {})
         for candidate in scored
     ]
     return sorted(values, key=lambda value: (value["size_bytes"], -value["gap"], value["name"]))
@@ -90,6 +109,11 @@ def print_pareto(values: list[dict[str, Any]]) -> None:
     output().print(
         f"\n{len(values) - dropped} on the frontier, {dropped} inferior (larger, with the same or a worse GAP)."
     )
+    if any("shared" in v for v in values):
+        output().print(
+            "Sizes are of each model alone: beside others of its shared groups one takes less, so an inferior one may "
+            "still be worth its bytes in an ensemble."
+        )
 
 
 def print_graph(built: Built) -> None:

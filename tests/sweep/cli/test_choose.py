@@ -161,3 +161,52 @@ def test_the_program_says_the_same(folder: Path, arguments: tuple[str, ...]) -> 
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     here = select(folder, *arguments)
     assert (done.returncode, done.stdout, done.stderr) == (here.exit_code, here.stdout, here.stderr)
+
+
+def test_an_ensemble_explains_itself_when_asked_and_later(folder: Path) -> None:
+    typed = ("ensemble", "pool", "--budget-mb", "70", "--workers", "1", "--out", "why.json")
+    assert "explanation" not in values(folder, *typed)
+    record = values(folder, *typed, "--explain")
+    told = record["explanation"]
+    assert record == json.loads((folder / "why.json").read_text())
+    members = {member["name"] for member in record["members"]}
+    assert {each["name"] for each in told["members"]} == members
+    assert {each["name"] for each in told["candidates"]} == {"a", "b", "c", "worse"} - members
+    shown = select(folder, *typed, "--explain").stdout
+    assert "Without a member, weights of the others searched again, it loses:" in shown
+    assert "A MiB less costs" in shown
+    plain = {key: value for key, value in record.items() if key != "explanation"}
+    (folder / "later.json").write_text(json.dumps(plain))
+    later = values(folder, "explain", "later.json", "--workers", "1")
+    assert json.loads((folder / "later.json").read_text()) == plain | {"explanation": later}
+    assert {each["name"] for each in later["members"]} == members
+    assert later["tuning_score"] == pytest.approx(record["tuning_score"], abs=1e-12)
+    assert api.explain(folder / "later.json", workers=1).members[0].name == later["members"][0]["name"]
+    shown = select(folder, "explain", "later.json", "--workers", "1").stdout
+    for each in later["members"]:
+        assert f"{each['tuning_loss']:+.5f}" in shown
+
+
+def test_a_search_from_an_earlier_ensemble_says_what_changed(folder: Path) -> None:
+    typed = ("ensemble", "pool", "--workers", "1", "--folds", "2")
+    earlier = values(folder, *typed, "--budget-mb", "70", "--out", "earlier.json")
+    found = values(folder, *typed, "--budget-mb", "100", "--start", "earlier.json", "--out", "next.json")
+    changes = found["changes"]
+    assert found["tuning_score"] >= earlier["tuning_score"] == pytest.approx(changes["tuning_score_before"], abs=1e-12)
+    before, after = ({member["name"] for member in each["members"]} for each in (earlier, found))
+    assert {each["name"] for each in changes["joined"]} == after - before
+    assert {each["name"] for each in changes["left"]} == before - after
+    assert {each["name"] for each in changes["stayed"]} == after & before
+    shown = select(folder, *typed, "--budget-mb", "100", "--start", "earlier.json", "--out", "next.json").stdout
+    assert "Since the earlier ensemble:" in shown
+    assert f"{changes['tuning_gain']:+.5f} on tuning videos, {changes['held_out_gain']['difference']:+.5f} ±" in shown
+    for name in after - before:
+        assert f"in: {name} " in shown
+    (folder / "other.json").write_text(
+        json.dumps(earlier | {"members": [earlier["members"][0] | {"name": "x", "weight": 1}]})
+    )
+    done = select(folder, *typed, "--budget-mb", "70", "--start", "other.json")
+    assert done.exit_code == 2 or isinstance(done.exception, Exception)
+    assert "none of its members x" in str(done.exception) + done.output
+    refused = select(folder, "frontier", "pool", "--start", "earlier.json")
+    assert refused.exit_code == 2

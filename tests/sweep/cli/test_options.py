@@ -16,7 +16,11 @@ from gapsack.sweep.cli.options import ENSEMBLE, FRONTIER, load_groups, parse_gro
 COMMON = ["metric", "blend", "precision", "max-members", "must-have", "never-together", "limit"]
 REST = ["time-limit", "workers", "address"]
 FLAGS = {
-    "ensemble": [*COMMON, "prefer", "exhaustive", "tune-share", "folds", "groups", "confidence", "seed", *REST],
+    "ensemble": [
+        *COMMON,
+        *("prefer", "exhaustive", "tune-share", "folds", "groups", "confidence", "start", "explain", "seed"),
+        *REST,
+    ],
     "frontier": [*COMMON, "tune-share", "groups", "seed", *REST],
 }
 TYPED = {"precisions": "precision", "limits": "limit"}

@@ -10,7 +10,7 @@ import pytest
 from gapsack.models.graph import Member, SavedModelMember
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
-from gapsack.selection.files import replace_json
+from gapsack.selection.files import read_json, replace_json
 from gapsack.selection.pool.origin import SavedModelOrigin, TrialOrigin
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.report.ensemble import EnsembleMember as Chosen
@@ -70,6 +70,16 @@ def test_a_trial_is_packed_by_its_origin(origin: dict[str, Any], tmp_path: Path)
         ),
         SavedModelMember("b", pool / "../b", "float32", 0.5, 4),
     )
+
+
+def test_members_know_what_they_share_at_their_precision(tmp_path: Path) -> None:
+    pack(tmp_path, a=TRIAL, b=SAVED)
+    for name in "ab":
+        record = read_json(tmp_path / "pool" / f"{name}.json")
+        sizes = {"float32": 5, "int8": 4}
+        shared = {"body": {"float32": 3, "int8": 2}, "small": {"int8": 1}}
+        replace_json(tmp_path / "pool" / f"{name}.json", record | {"size_bytes": sizes, "shared": shared})
+    assert [member.shared for member in read_packing(tmp_path / "ensemble.json").members] == [{"body": 3}] * 2
 
 
 def test_members_of_other_data_are_refused_by_name(tmp_path: Path) -> None:

@@ -86,3 +86,38 @@ def test_sizes_as_people_write_them(tmp_path: Path) -> None:
     assert split_named("a@int8=x=y", "") == ("a", "int8", "x=y")
     with pytest.raises(PoolError, match="expected a thing"):
         split_named("nothing", "a thing")
+
+
+def test_shared_groups_are_typed_by_name_and_precision(tmp_path: Path) -> None:
+    pool, labels = tmp_path / "pool", truth(tmp_path)
+    files = [f"{name}={dense(tmp_path, name, seed)}" for seed, name in enumerate("ab")]
+    sizes = ["a=3MiB", "a@int8=1MiB", "b=4MiB"]
+
+    def add(*shared: str) -> CandidatePool:
+        return import_candidates(
+            pool,
+            labels_file=labels,
+            predictions=files,
+            sizes=sizes,
+            class_count=None,
+            top_k=100,
+            default_precision="float32",
+            shared=shared,
+        )
+
+    for shared, message in (
+        (("a=body",), r"name=group:90MiB .* got 'a=body'"),
+        (("a=body:1MiB", "a=body:2MiB"), "one size for body of a in float32, got two"),
+        (("c=body:1MiB",), "every model that shares, got none for c"),
+        (("a=body:1MiB", "b=body:2MiB"), "same bytes in every candidate"),
+        (("a=body:4MiB",), "part of the 3145728 bytes"),
+    ):
+        with pytest.raises(PoolError, match=message):
+            add(*shared)
+        assert not pool.exists()
+    whole = add("a=body:1MiB", "a@int8=body:512KiB", "b=body:1MiB")
+    assert whole["a"].shared == {"body": {"float32": 2**20, "int8": 2**19}}
+    assert CandidatePool.read(pool)["b"].shared == {"body": {"float32": 2**20}}
+    assert [each.shared for each in add("a=body:1MiB", "a@int8=body:512KiB", "b=body:1MiB").candidates]
+    with pytest.raises(PoolError, match="b, which is there already"):
+        add("a=body:1MiB", "a@int8=body:512KiB")
