@@ -56,6 +56,7 @@ def allowed_subsets(space: Space, most: int, check: Callable[[], None] = lambda:
     waiting: list[tuple[int, Subset, int]] = [(0, (), 0)]
     candidates = list(space.of_candidate)
     room, most_members = space.constraints.room_bytes, space.constraints.max_members
+    rooms = [item.room_bytes for item in space.items]
     while waiting:
         place, chosen, used_bytes = waiting.pop()
         if chosen and space.is_allowed(chosen):
@@ -68,8 +69,7 @@ def allowed_subsets(space: Space, most: int, check: Callable[[], None] = lambda:
             continue
         for further in range(place, len(candidates)):
             for number in space.of_candidate[candidates[further]]:
-                item = space.items[number]
-                used = used_bytes + (space.added_room_bytes(chosen, number) if item.shared else item.room_bytes)
+                used = used_bytes + (space.added_room_bytes(chosen, number) if space.shares else rooms[number])
                 if used <= room:
                     waiting.append((further + 1, (*chosen, number), used))
         if len(waiting) > MAX_STEPS:
@@ -103,6 +103,7 @@ class _Walk:
         """Visit everything; yields after each step."""
         space = self.space
         room = space.constraints.room_bytes
+        rooms = [item.room_bytes for item in space.items]
         waiting: list[tuple[int, Subset, int]] = [(0, (), 0)]
         while waiting:
             place, chosen, used_bytes = waiting.pop()
@@ -121,8 +122,7 @@ class _Walk:
             if any(candidate in group and group & taken for group in space.exclusive):
                 continue
             for number in reversed(space.of_candidate[candidate]):
-                item = space.items[number]
-                size = space.added_room_bytes(chosen, number) if item.shared else item.room_bytes
+                size = space.added_room_bytes(chosen, number) if space.shares else rooms[number]
                 if used_bytes + size <= room and space.fits((*chosen, number)):
                     waiting.append((place + 1, (*chosen, number), used_bytes + size))
 

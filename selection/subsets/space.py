@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import Counter
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,6 +87,7 @@ class Space:
         items: the items, by candidate, a candidate's smallest first.
         columns: the distinct predictions that items refer to.
         shares: whether any items have tensors in common, so that sizes do not add up.
+        smallest_required: the candidates that must be there, at the precisions that take least together.
         names: of all candidates of the pool.
         serving: the item that stands for a candidate at a precision, by both names: itself, or one that predicts the
             same for fewer bytes.
@@ -116,6 +116,7 @@ class Space:
         self._costs = np.array([item.costs for item in self.items], np.float64)
         self._group_bytes = _group_bytes(self.items)
         self.shares = len(self._group_bytes) > 0
+        self.smallest_required = self._required_items()
         self._check()
 
     def within(self, room_bytes: int) -> Space:
@@ -160,8 +161,7 @@ class Space:
     def _limits_text(self) -> str:
         return "".join(f", {key} up to {value:g}" for key, value in self.constraints.limits.items())
 
-    @cached_property
-    def smallest_required(self) -> Subset:
+    def _required_items(self) -> Subset:
         """The candidates that must be there, at the precisions that take least together; ascending."""
         first = tuple(sorted(self.of_candidate[candidate][0] for candidate in self.required))
         return self._least_together(first) if self.shares and len(first) > 1 else first
@@ -188,11 +188,15 @@ class Space:
 
     def size_bytes(self, subset: Iterable[int]) -> int:
         """Bytes of all members, shared groups counted once."""
+        if not self.shares:
+            return sum(self.items[number].size_bytes for number in subset)
         members = tuple(subset)
         return sum(self.items[number].size_bytes for number in members) - self.shared_bytes(members)
 
     def room_bytes(self, subset: Iterable[int]) -> int:
         """Bytes that the members take of the budget: their own, and what is kept free for each."""
+        if not self.shares:
+            return sum(self.items[number].room_bytes for number in subset)
         members = tuple(subset)
         return sum(self.items[number].room_bytes for number in members) - self.shared_bytes(members)
 
@@ -241,7 +245,8 @@ class Space:
         limits = self.constraints
         if limits.max_members is not None and len(subset) >= limits.max_members:
             return []
-        open_to = self._added_rooms(subset) <= limits.room_bytes - self.room_bytes(subset)
+        rooms = self._added_rooms(subset) if self.shares else self._rooms
+        open_to = rooms <= limits.room_bytes - self.room_bytes(subset)
         for place, limit in enumerate(limits.limits.values()):
             open_to &= sum(self.items[number].costs[place] for number in subset) + self._costs[:, place] <= limit
         for number in subset:
@@ -253,8 +258,6 @@ class Space:
 
     def _added_rooms(self, subset: Subset) -> NDArray[np.int64]:
         """What each item would take of the budget beside some members."""
-        if not self.shares:
-            return self._rooms
         held = sorted({group for number in subset for group, _ in self.items[number].shared})
         rooms: NDArray[np.int64] = self._rooms - self._group_bytes[held].sum(axis=0)
         return rooms
