@@ -198,7 +198,7 @@ def _items(
                 continue
             # Of precisions that predict the same, the smallest serves; the others are the same model for more bytes.
             lists = candidate.predictions_at(precision)
-            same = next((at for at, (_, _, other) in enumerate(own) if _equal(lists, other)), None)
+            same = next((at for at, (_, _, other) in enumerate(own) if lists.same_lists(other)), None)
             if same is None:
                 own.append((size, precision, lists))
             elif size < own[same][0]:
@@ -213,13 +213,6 @@ def _items(
             f"precisions must be among the pool's ({', '.join(known)}); got {', '.join(precisions or ()) or 'none'}."
         )
     return items, columns
-
-
-def _equal(one: Predictions, other: Predictions) -> bool:
-    """Whether two sets of predictions are the same, in one array or in two."""
-    return one is other or (
-        np.array_equal(one.top_scores, other.top_scores) and np.array_equal(one.top_indices, other.top_indices)
-    )
 
 
 def _cost(candidate: Candidate, key: str) -> float:
