@@ -151,13 +151,13 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
         max_budget_bytes: the largest budget of interest; None for all models together. Where all ensembles can be
             listed it only ends the answer.
         options: see ``selection.subsets.options.Options``; ``prefer``, ``exhaustive``, ``folds``, ``restarts``,
-            ``resamples`` and ``confidence`` concern one budget and are refused.
+            ``resamples``, ``confidence`` and ``search_videos`` concern one budget and are refused.
 
     Raises:
         BudgetError: nothing fits ``max_budget_bytes``.
         InputError: an option outside its range.
     """
-    refused = {"prefer", "exhaustive", "folds", "restarts", "resamples", "confidence"} & set(options)
+    refused = {"prefer", "exhaustive", "folds", "restarts", "resamples", "confidence", "search_videos"} & set(options)
     if refused:
         raise InputError(
             f"a frontier takes the options of a search over all budgets; got {', '.join(sorted(refused))}."
@@ -298,8 +298,8 @@ def _points(
         held_out = None
         if len(report):
             voters = voters_of(space, entry)
-            rows = voters.rows(pool.labels, report, objective)
-            held_out = objective.score(rows, np.arange(rows.column_count), np.array(voters.weights))
+            rows, weights = voters.scored_rows(pool.labels, report, objective)
+            held_out = objective.score(rows, np.arange(rows.column_count), weights)
         budget = space.room_bytes(entry.subset) + reserve_bytes
         points.append(Point(budget, members_of(space, entry), entry.scored.blend, entry.score, held_out))
     return _with_gains(points)

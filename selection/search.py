@@ -15,9 +15,10 @@ from gapsack.selection.errors import BudgetError
 from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.report.record import Contender, Outcome, Scorer
 from gapsack.selection.rows.alike import alike
-from gapsack.selection.subsets.find import Found, find
+from gapsack.selection.subsets.find import Found
 from gapsack.selection.subsets.options import Options
 from gapsack.selection.subsets.preference import preferred, stripped
+from gapsack.selection.subsets.rounds import find
 from gapsack.selection.subsets.space import Space
 from gapsack.selection.subsets.subset_members import members_of, voters_of
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gapsack.selection.metrics.objectives import Gap
 from gapsack.selection.report.bootstrap_kernel import pooled_with_videos, resampled_precision_sum
+from gapsack.selection.rows import streamed
 from gapsack.selection.rows.rows import build_rows
 
 if TYPE_CHECKING:
@@ -36,14 +37,21 @@ class Voters:
 
     def rows(self, labels: Labels, videos: NDArray[np.int64], objective: Objective) -> Rows:
         """Rows of some videos with one column a member."""
-        lists = [member.take(videos) for member in self.members]
-        rows = build_rows(labels.take(videos), lists, objective.top_k)
-        columns = np.arange(len(lists))
+        rows = build_rows(labels.take(videos), self.members, objective.top_k, videos)
+        columns = np.arange(len(self.members))
         if self.blend == "probability":
             return rows
         if objective.top_k is None:
             return rows.only(columns, logits=True)
         return rows.compact(columns, objective.top_k, logits=True)  # whose peaks are logits too, as GAP wants them
+
+    def scored_rows(self, labels: Labels, videos: NDArray[np.int64], objective: Objective) -> tuple[Rows, Floats]:
+        """Rows of some videos and a weight for each of their columns; of very many videos one column, the blend."""
+        if len(videos) <= streamed.STREAMED_FROM:
+            return self.rows(labels, videos, objective), np.array(self.weights)
+        vote = streamed.Vote(tuple(range(len(self.members))), self.weights, self.blend == "logit")
+        (rows,) = streamed.blended_rows(labels, self.members, [vote], objective.top_k, videos)
+        return rows, np.ones(1)
 
 
 @dataclass(frozen=True)
@@ -88,12 +96,14 @@ def bootstrap(
         seed: of the draws.
     """
     return [
-        sample_on(each.rows(labels, videos, objective), each.weights, objective, resamples=resamples, seed=seed)
+        sample_on(*each.scored_rows(labels, videos, objective), objective, resamples=resamples, seed=seed)
         for each in voters
     ]
 
 
-def sample_on(rows: Rows, voting: Sequence[float], objective: Objective, *, resamples: int, seed: int) -> Sample:
+def sample_on(
+    rows: Rows, voting: Sequence[float] | Floats, objective: Objective, *, resamples: int, seed: int
+) -> Sample:
     """The score of one ensemble on rows with a column for each member, and on resamples, as in ``bootstrap``."""
     columns, weights = np.arange(rows.column_count), np.array(voting)
     score = objective.score(rows, columns, weights)

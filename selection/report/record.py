@@ -153,14 +153,13 @@ class Scorer:
         return np.arange(self.labels.video_count)
 
     def _score(self, contender: Contender, videos: Videos, objective: Objective) -> float:
-        rows = contender.voters.rows(self.labels, videos, objective)
-        return objective.score(rows, np.arange(rows.column_count), np.array(contender.voters.weights))
+        rows, weights = contender.voters.scored_rows(self.labels, videos, objective)
+        return objective.score(rows, np.arange(rows.column_count), weights)
 
     def _proof(self, contender: Contender, videos: Videos) -> Certificate:
         """What the lists of some videos prove of a contender's GAP."""
         voters = contender.voters
-        lists = [member.take(videos) for member in voters.members]
-        return certify(self.labels.take(videos), lists, voters.weights, blend=voters.blend, k=self.gap.k)
+        return certify(self.labels, voters.members, voters.weights, videos, blend=voters.blend, k=self.gap.k)
 
     def _cut_note(self, held_out: dict[str, Any] | None) -> tuple[str, ...]:
         """A sentence where what cut lists leave open is more than what chance does."""

@@ -57,8 +57,13 @@ def preferred(found: Found, options: Options) -> tuple[Entry, str]:
         found: outcome of a search; the held-out videos take no part in the choice, as they took none in it.
         options: ``prefer``, ``seed``.
     """
-    best = stripped(found)
+    # On its board, as what it is compared with; where that is of a sample, all videos have the last word.
+    best = without_idle(found.board, found.leader or found.best)
+    entry, told = _chosen(found, best, options)
+    return (entry, told) if found.settle is None else found.settle(entry, told)
 
+
+def _chosen(found: Found, best: Entry, options: Options) -> tuple[Entry, str]:
     evaluator = found.board.runner.evaluator
     resamples = RESAMPLES if isinstance(evaluator.objective, Gap) else SLOW_RESAMPLES
 
