@@ -36,7 +36,7 @@ CANDIDATES, LISTED, SLOTS = 20, 100, 160
 SOLVED_VIDEOS = 6_000
 BLOCK = 20_000  # videos drawn at a time
 BUDGET_MIB = 1024
-RUNS = {10_000: (1_000, 5_000), 100_000: (10_000, 50_000), 1_000_000: (50_000,)}
+RUNS = {10_000: (1_000, 5_000), 100_000: (10_000, 20_000, 50_000), 1_000_000: (20_000,)}
 """Videos of a pool, and tuning videos to search on: a sample, or all, which are half of the pool."""
 GIB = 2**30
 NAME = "many_videos"
@@ -223,7 +223,7 @@ def main() -> None:
                 started = time.perf_counter()
                 write_pool(pool, videos, seed, arguments.folder)
                 print(f"{videos} videos written in {time.perf_counter() - started:.0f} s", flush=True)
-                for search_videos in arguments.search_videos or RUNS.get(videos, (50_000,)):
+                for search_videos in arguments.search_videos or RUNS.get(videos, (20_000,)):
                     runs.append(searched_apart(pool, search_videos, seed))
                     print("  ".join(rows(runs)[-1]), flush=True)
             finally:

@@ -12,8 +12,10 @@ are replaced, as gapsack writes all of its own, stay whole for who has them mapp
 
 from __future__ import annotations
 
+import lzma
 import math
 import mmap
+import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -34,12 +36,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CHUNK_BYTES = 2**24
+ENDING = ".npy"
 MAPPED_BYTES = 2**24
 """Arrays from this size on are mapped where they can be; a smaller one costs less than the descriptor of its file."""
 
 _LOCAL_HEADER_BYTES = 30  # of a zip member, before its name; the lengths of name and extra field are its last words
 ENCRYPTED = 0x1
 """The bit of a zip member's flags that says so."""
+
+_DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError)
+"""What zipfile and its decompressors raise for bytes of a member, or its header, that are not what they should be."""
 
 _OTHER_KINDS = ((b"\x93NUMPY", "a single array (.npy)"), (b"\x80", "a pickle, which is never loaded"))
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -53,9 +59,12 @@ class NpzArchive:
         names: of its arrays.
     """
 
-    def __init__(self, path: Path, file: zipfile.ZipFile, error: type[InputError]) -> None:
+    def __init__(self, path: Path | str, file: zipfile.ZipFile, error: type[InputError]) -> None:
+        """An archive that is open already, which need not be a file of this machine; ``path`` is what errors name."""
         self.path, self._file, self._error = path, file, error
-        self._members = {info.filename.removesuffix(".npy"): info for info in file.infolist()}
+        self._members = {
+            info.filename.removesuffix(ENDING): info for info in file.infolist() if info.filename.endswith(ENDING)
+        }
         self.names = tuple(self._members)
         self._mapping: mmap.mmap | None = None
 
@@ -65,7 +74,12 @@ class NpzArchive:
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of one array, by its header alone; an InputError as for the array."""
-        return self._opened(name, lambda stream, _size_bytes: self._header(name, stream)[0])
+        return self.header(name)[0]
+
+    def header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Shape and type of one array, by its header alone; an InputError as for the array."""
+        shape, _, dtype = self._opened(name, lambda stream, _size_bytes: self._header(name, stream))
+        return shape, dtype
 
     def mapped(self, name: str) -> NDArray[Any]:
         """One array, read-only memory of the file if it is large and stored as it is, else read; errors as for that."""
@@ -118,7 +132,7 @@ class NpzArchive:
         try:
             with self._file.open(info) as stream:
                 return read(stream, info.file_size)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as damage:
+        except _DAMAGES as damage:
             raise self._refused(name, f"damaged bytes ({damage})") from damage
         except NotImplementedError as unknown:
             raise self._refused(name, f"one packed in a way that is not known here ({unknown})") from unknown

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Videos = NDArray[np.integer]
 
-STREAMED_FROM = 50_000  # videos from which on blends are scored in chunks
+STREAMED_FROM = 20_000  # videos from which on blends are scored in chunks
 CHUNK_VIDEOS = 8192
 MOST_ENTRIES = 1 << 28  # of one blend, 13 bytes each
 ALONE = (np.zeros(1, np.int64), np.ones(1))
@@ -110,16 +110,18 @@ def check_room(entries: int, videos: int, all_videos: int) -> None:
 
 def _piece(rows: Rows, vote: Vote, k: int | None) -> _Piece:
     """The entries of each row that are among its best k, and those that tie with the last, by descending score."""
+    blended, term = np.zeros(len(rows.classes)), np.empty(len(rows.classes))
     columns = np.array(vote.columns, np.int64)
-    values = rows.only(columns, logits=True).values if vote.logits else rows.values[columns]
-    blended = np.zeros(len(rows.classes))
-    for weight, column in zip(vote.weights, values, strict=True):
-        blended += weight * column.astype(np.float64)
+    logits = rows.only(columns, logits=True).values if vote.logits else None
+    for place, (weight, column) in enumerate(zip(vote.weights, columns, strict=True)):
+        # As the compiled loops add: in float64, in this order.
+        values = rows.values[column] if logits is None else logits[place]
+        blended += np.multiply(values, weight, out=term, dtype=np.float64)
     counts = np.diff(rows.indptr)
     if k is None:
         return _Piece(counts, rows.classes, rows.correct, blended)
     owners = np.repeat(np.arange(len(counts)), counts)
-    kept = np.flatnonzero(blended >= kth_largest_of_rows(blended, rows.indptr, k)[owners])
+    kept = np.flatnonzero(blended >= np.repeat(kth_largest_of_rows(blended, rows.indptr, k), counts))
     kept = kept[np.lexsort((-blended[kept], owners[kept]))]
     return _Piece(
         np.bincount(owners[kept], minlength=len(counts)), rows.classes[kept], rows.correct[kept], blended[kept]

@@ -2,7 +2,7 @@
 
 1. The search runs on ``search_videos`` of the tuning videos, drawn at random.
 2. The ``FINALISTS`` ensembles that score best there are scored again, with the weights that they have, on a sample
-   at most ``GROWTH`` times as large that contains the first; and so on, at last on all tuning videos.
+   ``GROWTH`` times as large that contains the first, and so on up to half of the tuning videos, at last on all.
 3. After each round those stay whose score is within ``WITHIN_ERRORS`` standard errors of the leader's, the error being
    that of the paired difference over ``PARTS`` disjoint parts of the videos: of these the better half of who took
    part, and never fewer than ``LEAST_KEPT``. The best model alone and the best other set of candidates stay as well,
@@ -49,7 +49,7 @@ FINALISTS = 32
 LEAST_KEPT = 4
 WITHIN_ERRORS = 2.0
 PARTS = 16
-MOST_PAIRS = 1 << 26  # of all ensembles that one pass scores, 13 bytes each
+MOST_PAIRS = 1 << 25  # of all ensembles that one pass scores, 13 bytes each
 LISTED = 128  # entries of a video, where a metric counts all of them: a guess, which bounds memory
 UNPROVED = {"upper_bound": None, "gap_to_bound": None, "could_still_win": None, "complete": False}
 
@@ -109,6 +109,17 @@ class Scales:
     def sample(self, count: int) -> Videos:
         """The first ``count`` videos of a random order, by rising row: lists are read from one end to the other."""
         return np.sort(self.videos[self._order[:count]])
+
+    def between(self, first: int) -> list[int]:
+        """Sizes of the samples between the first and all videos, each ``GROWTH`` times the one before.
+
+        One of more than half of all videos would cost nearly as much as all do, for nothing.
+        """
+        sizes = []
+        while 2 * GROWTH * first <= len(self.videos):
+            first *= GROWTH
+            sizes.append(first)
+        return sizes
 
     def check_room(self) -> None:
         """Raise an InputError when what is reported of all videos will not fit into memory."""
@@ -216,9 +227,7 @@ class _Rounds:
     def _on_more_videos(self, entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
         """The entries of the last round with their scores on all videos, and whether no round was stopped."""
         check = self._board.runner.check
-        counts = [self._all]
-        while counts[0] > self._options.search_videos * GROWTH:
-            counts.insert(0, -(-counts[0] // GROWTH))
+        counts = [*self._scales.between(self._options.search_videos), self._all]
         try:
             for number, count in enumerate(counts):
                 self._board.tell("rounds of more videos", number, len(counts))
