@@ -121,8 +121,8 @@ class Labels:
         """Whether each class is a label of its video.
 
         Args:
-            classes: [n, k] classes, row i for video i; or [m] classes of the videos ``rows`` [m].
-            rows: see ``classes``.
+            classes: [n, k] classes, row i for video i; or classes of the videos ``rows``, of any shape.
+            rows: of the shape of ``classes``, or one that numpy stretches to it, such as [m, 1] for [m, k].
         """
         if len(self._keys) == 0:
             return np.zeros(classes.shape, bool)
