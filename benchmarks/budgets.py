@@ -62,7 +62,8 @@ def searched(pool: CandidatePool, budget_bytes: int, precisions: list[str] | Non
     """The best ensemble of one split; None where nothing fits."""
     try:
         reserve = Reserve.of(pool).options()
-        return search_ensemble(pool, budget_bytes=budget_bytes, precisions=precisions, seed=seed, **reserve)
+        halves = {"tune_share": 0.5, "precisions": precisions, "seed": seed}
+        return search_ensemble(pool, budget_bytes=budget_bytes, **halves, **reserve)
     except BudgetError:
         return None
 

@@ -9,7 +9,7 @@ from typing import Any
 from gapsack.dashboards.records import SweepRecords
 from gapsack.dashboards.units import finite
 from gapsack.selection.errors import InputError
-from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
+from gapsack.selection.report.ensemble import Ensemble, EnsembleMember, reported, reported_on
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ScoreInfo:
         label: what it is: the ensemble, its runner-up, the best single model.
         names: the models in it.
         everywhere: on all videos of the pool, those that it was chosen on included.
-        held_out: on videos that took no part in choosing.
+        held_out: on videos by what was not chosen on them: held out, or cross-fitted.
         interval: confidence interval of `held_out`.
         size_bytes: what its members take of the budget.
     """
@@ -52,6 +52,9 @@ class EnsembleInfo:
         score: of the ensemble.
         confidence: of the intervals, in (0, 1).
         held_out_videos: videos behind the held-out scores.
+        reported: how those came about: held-out or cross-fitted.
+        reported_on: the same at more length, with how many videos and folds there are.
+        notes: sentences on what limits the figures.
         best_single: the best model that fits the budget alone.
         runner_up: the next best set of members.
         gain: score above the best single model, both measured on the same videos; None for an ensemble of one.
@@ -71,6 +74,9 @@ class EnsembleInfo:
     runner_up: ScoreInfo | None
     gain: float | None
     gain_interval: tuple[float, float] | None
+    reported: str = "held-out"
+    reported_on: str = "held out"
+    notes: tuple[str, ...] = ()
 
     @property
     def total_bytes(self) -> int:
@@ -128,6 +134,9 @@ def ensemble_info(content: Ensemble) -> EnsembleInfo:
         runner_up=_rival(content.runner_up or {}, "Runner-up", metric),
         gain=gain,
         gain_interval=gain_interval,
+        reported=reported(held_out),
+        reported_on=reported_on(held_out),
+        notes=content.notes,
     )
 
 

@@ -5,11 +5,15 @@ does not depend on others. Where they are few, every budget at which another ens
 ``selection.search`` does, with one memory of what was evaluated: the frontier is then never behind a search for one
 budget. Else the best layers of the trade-off between size and score are searched (``selection.subsets.layers``), and
 what a search for one budget finds beyond them is offered to the frontier (``Frontier.with_ensemble``).
+
+As in ``selection.search`` all videos tune, and what a point is worth on new ones is told by cross-fitting: the frontier
+of each half of the videos says what it has for the point's budget, which scores the other half. Two folds, however few
+videos there are: a frontier costs as much as many searches.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
 from itertools import pairwise
@@ -22,9 +26,10 @@ from gapsack.selection.blend.evaluate import Blend
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import objective_of
+from gapsack.selection.report.bootstrap import Part, blended
 from gapsack.selection.report.ensemble import EnsembleMember
+from gapsack.selection.report.splits import cross_folds, group_numbers, split_videos
 from gapsack.selection.rows.alike import alike
-from gapsack.selection.search import split_videos
 from gapsack.selection.subsets.board import Board, Entry
 from gapsack.selection.subsets.enumeration import allowed_subsets
 from gapsack.selection.subsets.find import blends_of, find_with, runner_on
@@ -42,13 +47,18 @@ if TYPE_CHECKING:
 
     from gapsack.selection.metrics.objectives import Objective
     from gapsack.selection.pool import CandidatePool
+    from gapsack.selection.report.bootstrap import Voters
     from gapsack.selection.report.ensemble import Ensemble
     from gapsack.selection.subsets.space import Subset
+
+    Reporting = tuple[NDArray[np.int64], tuple[Space, list[Entry]] | None]
 
 MOST_LISTED = 300_000  # ensembles whose squared errors are all computed
 MOST_REFINED = 20_000  # ensembles up to which the largest budget between two points is searched by itself
 MOST_SEARCHED = 300  # ensembles up to which every budget is searched by itself
 FORMAT = "gapsack.frontier/1"
+FOLDS = 2
+_ALL = (None, 1.0)  # shares of the videos to tune on that are all of them
 CONSTRAINTS = ("precisions", "max_members", "must_have", "never_together", "limits")
 T = TypeVar("T")
 
@@ -62,7 +72,8 @@ class Point:
         members: heaviest weight first.
         blend: probability or logit.
         tuning_score: metric on the tuning videos.
-        held_out_score: metric on the others, None without any.
+        held_out_score: metric on videos that did not choose: those that were held out, or all of them, each scored by
+            what the frontier of the other fold has for this budget. None without any.
         gain_per_mib: tuning score gained over the point before, a MiB of budget; None for the first.
     """
 
@@ -83,8 +94,8 @@ class Frontier:
         metric: what was maximised.
         search: counts, and why it stopped.
         singles: the best models to have alone by rising budget, scored on the same videos as the points.
-        videos: how many videos tuned, and how many were held out.
-        split: seed and tuning share that chose those videos.
+        videos: how many videos tuned, and how many report.
+        split: seed, tuning share (None for all videos, folds reporting) and number of groups that chose those videos.
         notes: sentences on what limits the figures.
         constrained: whether ensembles had to keep more than their budget.
     """
@@ -94,7 +105,7 @@ class Frontier:
     search: dict[str, Any]
     singles: tuple[Point, ...] = ()
     videos: dict[str, int] = field(default_factory=dict)
-    split: dict[str, float] = field(default_factory=dict)
+    split: dict[str, float | None] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     constrained: bool = False
 
@@ -124,23 +135,38 @@ class Frontier:
         """The frontier with what a search for one budget found, where that is ahead.
 
         An ensemble whose score is of other videos or another metric is not comparable, and changes nothing; nor does
-        any where the frontier's keep constraints of their own.
+        any where the frontier's keep constraints of their own. Where folds report, the point has the figure that the
+        frontier has for its budget: that of the ensemble is of other folds.
         """
-        held_out = ensemble.held_out or {}
-        same = (
-            not self.constrained
-            and ensemble.metric == self.metric
-            and ensemble.tuning_score is not None
-            and held_out.get("videos", 0) == self.videos.get("held_out")
-            and ensemble.seeds.get("seed") == self.split.get("seed")
-            and held_out.get("tune_share", 1.0) == self.split.get("tune_share")
-        )
-        if not same:
+        if self.constrained or ensemble.tuning_score is None or ensemble.metric != self.metric:
             return self
-        assert ensemble.tuning_score is not None
+        if not _of_the_same_videos(self, ensemble):
+            return self
         budget = ensemble.total_bytes + ensemble.reserve_bytes
-        point = Point(budget, ensemble.members, ensemble.blend, ensemble.tuning_score, held_out.get("score"))
+        if self._cross_fitted:
+            held_out = next((p.held_out_score for p in reversed(self.points) if p.budget_bytes <= budget), None)
+        else:
+            held_out = (ensemble.held_out or {}).get("score")
+        point = Point(budget, ensemble.members, ensemble.blend, ensemble.tuning_score, held_out)
         return replace(self, points=_with_gains(_rising([*self.points, point], _budget_and_score)))
+
+    @property
+    def _cross_fitted(self) -> bool:
+        return "tune_share" in self.split and self.split["tune_share"] is None
+
+
+def _of_the_same_videos(frontier: Frontier, ensemble: Ensemble) -> bool:
+    """Whether an ensemble was chosen on the videos that a frontier was chosen on."""
+    held_out = ensemble.held_out or {}
+    share = ensemble.tuning.get("share", held_out.get("tune_share", 1.0))  # earlier files have it there alone
+    if share in _ALL and frontier.split.get("tune_share") in _ALL:
+        return ensemble.tuning.get("videos", frontier.videos.get("tuning")) == frontier.videos.get("tuning")
+    return (
+        share == frontier.split.get("tune_share")
+        and held_out.get("videos", 0) == frontier.videos.get("held_out")
+        and ensemble.seeds.get("seed") == frontier.split.get("seed")
+        and ensemble.tuning.get("groups") == frontier.split.get("groups")
+    )
 
 
 def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **options: Any) -> Frontier:
@@ -168,24 +194,64 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
     )
     asked = everything if max_budget_bytes is None else max_budget_bytes
     pool, notes = alike(pool)
-    whole = Space(pool, checked.precisions, checked.constraints(everything))
-    limited = whole.within(asked - checked.reserve_bytes)
-    objective = objective_of(checked.metric)
-    tune, report = split_videos(pool.labels.video_count, checked.tune_share, checked.seed)
-    with runner_on(pool.labels, tune, whole, objective, checked) as runner:
-        space, entries, summary = _search(runner, checked, whole, limited)
-    within = [entry for entry in entries if space.room_bytes(entry.subset) + checked.reserve_bytes <= asked]
-    points = partial(_points, pool, space, report, objective=objective, reserve_bytes=checked.reserve_bytes)
+    groups = group_numbers(pool.labels, checked.groups)
+    share = 1.0 if checked.tune_share is None else checked.tune_share
+    tune, held_out = split_videos(pool.labels.video_count, share, checked.seed, groups=groups)
+    search = _FrontierSearch(pool, checked, asked)
+    space, entries, summary = search.on(tune, checked)
+    if checked.tune_share is None:
+        folds, said = search.folds(groups)
+        notes = (*notes, *said)
+    else:
+        folds = [(held_out, None)] if len(held_out) else []
+    points = partial(_points, pool, space, folds, objective=search.objective, reserve_bytes=checked.reserve_bytes)
     return Frontier(
-        points=points(within),
-        metric=objective.name,
+        points=points(entries),
+        metric=search.objective.name,
         search=summary,
-        singles=points([entry for entry in within if len(entry.subset) == 1]),
-        videos={"tuning": len(tune), "held_out": len(report)},
-        split={"seed": checked.seed, "tune_share": checked.tune_share},
+        singles=points([entry for entry in entries if len(entry.subset) == 1], alone=True),
+        videos={"tuning": len(tune), "held_out": sum(len(report) for report, _ in folds)},
+        split={
+            "seed": checked.seed,
+            "tune_share": checked.tune_share,
+            "groups": None if groups is None else int(groups.max()) + 1,
+        },
         notes=notes,
         constrained=any(getattr(checked, name) for name in CONSTRAINTS),
     )
+
+
+class _FrontierSearch:
+    """The search of all budgets up to one, on any videos of a pool."""
+
+    def __init__(self, pool: CandidatePool, options: Options, asked: int) -> None:
+        self.objective = objective_of(options.metric)
+        self._pool = pool
+        self._options = options
+        self._most = asked - options.reserve_bytes
+        everything = sum(max(c.size_bytes.values()) + options.member_reserve_bytes for c in pool.candidates)
+        self._whole = Space(pool, options.precisions, options.constraints(everything + options.reserve_bytes))
+        self._limited = self._whole.within(self._most)
+
+    def on(self, videos: NDArray[np.int64], options: Options) -> tuple[Space, list[Entry], dict[str, Any]]:
+        """The space of all budgets, everything in it that was scored and is within the budget, and what was done."""
+        with runner_on(self._pool.labels, videos, self._whole, self.objective, options) as runner:
+            space, entries, summary = _search(runner, options, self._whole, self._limited)
+        return space, [entry for entry in entries if space.room_bytes(entry.subset) <= self._most], summary
+
+    def folds(self, groups: NDArray[np.int64] | None) -> tuple[list[Reporting], tuple[str, ...]]:
+        """Videos of each fold, with what was found without them; none, and a sentence, when it was asked to stop."""
+        options = self._options
+        done: list[Reporting] = []
+        splits = cross_folds(self._pool.labels, FOLDS, options.seed, groups)
+        if not splits:
+            return [], ("No figure is of videos that did not choose: there are no two folds to cross-fit.",)
+        for number, (tune, report) in enumerate(splits, 1):
+            space, entries, _ = self.on(tune, options.within(f"fold {number} of {len(splits)}"))
+            if options.should_stop is not None and options.should_stop():
+                return [], ("Stopped before both folds were cross-fitted: no figure is of videos that did not choose.",)
+            done.append((report, (space, entries)))
+        return done, ()
 
 
 def _search(
@@ -286,23 +352,40 @@ def _search_between(
 def _points(
     pool: CandidatePool,
     space: Space,
-    report: NDArray[np.int64],
+    folds: Sequence[Reporting],
     entries: Iterable[Entry],
     *,
     objective: Objective,
     reserve_bytes: int,
+    alone: bool = False,
 ) -> tuple[Point, ...]:
-    """The best of some entries by rising budget."""
+    """The best of some entries by rising budget; with ``alone`` folds, too, answer with single models."""
+    fitted = [(report, None if found is None else _Steps(*found, alone)) for report, found in folds]
     points = []
     for entry in _rising(entries, lambda entry: (space.room_bytes(entry.subset), entry.score)):
+        room = space.room_bytes(entry.subset)
+        parts = [Part(report, voters_of(space, entry) if steps is None else steps.at(room)) for report, steps in fitted]
         held_out = None
-        if len(report):
-            voters = voters_of(space, entry)
-            rows, weights = voters.scored_rows(pool.labels, report, objective)
-            held_out = objective.score(rows, np.arange(rows.column_count), weights)
-        budget = space.room_bytes(entry.subset) + reserve_bytes
-        points.append(Point(budget, members_of(space, entry), entry.scored.blend, entry.score, held_out))
+        if parts:
+            rows = blended(pool.labels, parts, objective)
+            held_out = objective.score(rows, np.zeros(1, np.int64), np.ones(1))
+        members, blend = members_of(space, entry), entry.scored.blend
+        points.append(Point(room + reserve_bytes, members, blend, entry.score, held_out))
     return _with_gains(points)
+
+
+class _Steps:
+    """What one frontier has for every budget, ready to score."""
+
+    def __init__(self, space: Space, entries: Iterable[Entry], alone: bool) -> None:
+        chosen = [entry for entry in entries if not alone or len(entry.subset) == 1]
+        self._space = space
+        self._best = _rising(chosen, lambda entry: (space.room_bytes(entry.subset), entry.score))
+        self._rooms = [space.room_bytes(entry.subset) for entry in self._best]
+
+    def at(self, room_bytes: int) -> Voters:
+        """The best that takes no more; the smallest, where none does (a fold may begin later than the whole)."""
+        return voters_of(self._space, self._best[max(bisect_right(self._rooms, room_bytes) - 1, 0)])
 
 
 def _rising(items: Iterable[T], measure: Callable[[T], tuple[int, float]]) -> list[T]:

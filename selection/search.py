@@ -1,23 +1,28 @@
 """The search for the best ensemble under a size budget, with an honest report of how good it is.
 
-Members and weights are chosen on one part of the videos and scored on the rest. ``selection.subsets.race`` says how the
-choice is made, ``selection.report.certify`` what cut lists prove, ``selection.report.bootstrap`` how sure the
-held-out figures are.
+Members, precisions and weights are chosen on all videos. How good that is on new ones is told by cross-fitting: the
+whole search, the choice between equals included, is done again without one fold of the videos after the other, and each
+scores the fold that it has not seen. So every video reports, and none on what it chose. (With a share to tune on,
+members and weights are chosen on that part of the videos and scored on the rest.) ``selection.subsets.race`` says how
+the choice is made, ``selection.report.certify`` what cut lists prove, ``selection.report.bootstrap`` how sure the
+figures are.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gapsack.selection.errors import BudgetError
 from gapsack.selection.metrics.objectives import objective_of
-from gapsack.selection.report.record import Contender, Outcome, Scorer
+from gapsack.selection.report.record import Choice, Contender, Fold, Outcome, Scorer
+from gapsack.selection.report.splits import cross_folds, folds_for, group_numbers, split_videos
 from gapsack.selection.rows.alike import alike
 from gapsack.selection.subsets.find import Found
 from gapsack.selection.subsets.options import Options
-from gapsack.selection.subsets.preference import preferred, stripped
+from gapsack.selection.subsets.preference import preferred
 from gapsack.selection.subsets.rounds import find
 from gapsack.selection.subsets.space import Space
 from gapsack.selection.subsets.subset_members import members_of, voters_of
@@ -25,6 +30,7 @@ from gapsack.selection.subsets.subset_members import members_of, voters_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gapsack.selection.blend.runner import SearchProgress
     from gapsack.selection.pool import CandidatePool
     from gapsack.selection.report.ensemble import Ensemble
     from gapsack.selection.subsets.board import Entry
@@ -41,7 +47,8 @@ def search_ensemble(pool: CandidatePool, *, budget_bytes: int, **options: Any) -
         options: see ``selection.subsets.options.Options``.
 
     Returns:
-        The best ensemble found; ``search["stop_reason"]`` says what that is worth.
+        The best ensemble found; ``search["stop_reason"]`` says what that is worth, ``held_out`` what to expect of it on
+        new videos.
 
     Raises:
         BudgetError: nothing fits.
@@ -51,13 +58,6 @@ def search_ensemble(pool: CandidatePool, *, budget_bytes: int, **options: Any) -
     if not isinstance(budget_bytes, int | np.integer) or budget_bytes <= 0:
         raise BudgetError(f"the budget must be a positive whole number of bytes; got {budget_bytes!r}.")
     return _Search(pool, int(budget_bytes), checked).ensemble()
-
-
-def split_videos(count: int, tune_share: float, seed: int, fold: int = 0) -> tuple[Videos, Videos]:
-    """Rows to tune on and rows to report on, both in random order. Fold 0 is the split of the seed itself."""
-    order = np.random.default_rng([seed, 0, fold]).permutation(count)
-    tuned = count if tune_share == 1.0 else min(max(round(count * tune_share), 1), max(count - 1, 1))
-    return order[:tuned], order[tuned:]
 
 
 class _Search:
@@ -70,46 +70,107 @@ class _Search:
         self._options = options
         self._objective = objective_of(options.metric)
         self._space = Space(pool, options.precisions, options.constraints(budget_bytes))
+        self._groups = group_numbers(pool.labels, options.groups)
 
     def ensemble(self) -> Ensemble:
         """Search and report."""
-        options, scorer = self._options, self._scorer(fold=0)
-        found = self._find(scorer)
-        chosen, preference = preferred(found, options)
-        single, runner_up = self._best_single(found), self._runner_up(found, chosen)
+        options = self._options
+        tune, held_out = self._split(0)
+        found = self._find(tune, options)
+        chosen, preference = preferred(found, options, self._groups_of(tune))
+        choice = self._choice(found, chosen)
+        cross_fitted = options.tune_share is None
+        if cross_fitted:
+            folds, notes = self._cross_fitted(choice.chosen)
+        else:
+            folds, notes = ((Fold(held_out, choice),) if len(held_out) else ()), ()
         outcome = Outcome(
-            chosen=self._contender(chosen),
-            best_single=None if single is None else self._contender(single),
-            runner_up=None if runner_up is None else self._contender(runner_up),
+            choice=choice,
+            tune=tune,
+            folds=folds,
+            cross_fitted=cross_fitted,
             preference=preference,
             search=found.summary_of(chosen),
-            folds=[self._fold(fold) for fold in range(1, options.folds)] if len(scorer.held_out) else [],
-            notes=self._notes,
+            repeats=() if cross_fitted or not folds else self._repeats(),
+            notes=(*self._notes, *notes),
         )
-        reserve_bytes = options.reserve_bytes + len(chosen.subset) * options.member_reserve_bytes
-        return scorer.ensemble(outcome, budget_bytes=self._budget_bytes, reserve_bytes=reserve_bytes)
-
-    def _scorer(self, fold: int) -> Scorer:
-        options = self._options
-        tune, held_out = split_videos(self._labels.video_count, options.tune_share, options.seed, fold)
-        return Scorer(
+        scorer = Scorer(
             self._labels,
-            tune,
-            held_out,
             self._objective,
             tune_share=options.tune_share,
             resamples=options.resamples,
             confidence=options.confidence,
             seed=options.seed,
+            groups=self._groups,
         )
+        reserve_bytes = options.reserve_bytes + len(chosen.subset) * options.member_reserve_bytes
+        return scorer.ensemble(outcome, budget_bytes=self._budget_bytes, reserve_bytes=reserve_bytes)
 
-    def _find(self, scorer: Scorer) -> Found:
-        return find(self._labels, scorer.tune, self._space, self._objective, self._options)
+    def _split(self, number: int) -> tuple[Videos, Videos]:
+        options = self._options
+        share = 1.0 if options.tune_share is None else options.tune_share
+        return split_videos(self._labels.video_count, share, options.seed, number, self._groups)
 
-    def _fold(self, fold: int) -> dict[str, Any]:
-        """The whole search again on another split, and its score on that split's held-out videos."""
-        scorer = self._scorer(fold)
-        return scorer.fold(self._contender(stripped(self._find(scorer))))
+    def _groups_of(self, videos: Videos) -> Videos | None:
+        return None if self._groups is None else self._groups[videos]
+
+    def _find(self, tune: Videos, options: Options) -> Found:
+        return find(self._labels, tune, self._space, self._objective, options)
+
+    def _repeats(self) -> tuple[Fold, ...]:
+        """The whole search again on other splits."""
+        splits = (self._split(number) for number in range(1, self._options.folds or 1))
+        return tuple(Fold(held_out, self._chosen_on(tune, self._options)) for tune, held_out in splits)
+
+    def _cross_fitted(self, delivered: Contender) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
+        """The whole search without each fold in turn, and sentences on what did not report.
+
+        A fold whose search was asked to stop would tell of a shorter search than the one that is delivered: it does not
+        report.
+        """
+        options, labels = self._options, self._labels
+        wanted = options.folds or folds_for(labels.video_count)
+        if wanted == 1:
+            return (), ()
+        splits = cross_folds(labels, wanted, options.seed, self._groups)
+        if not splits:
+            what = "video" if self._groups is None else "group of videos"
+            return (), (
+                f"Nothing is cross-fitted, and no figure is of videos that did not choose: one {what} has no folds.",
+            )
+        done: list[Fold] = []
+        for number, (tune, report) in enumerate(splits, 1):
+            choice = self._chosen_on(tune, self._within_fold(f"fold {number} of {len(splits)}", delivered))
+            if options.should_stop is not None and options.should_stop():
+                return tuple(done), (_stopped(done, len(splits), labels.video_count),)
+            done.append(Fold(report, choice))
+        return tuple(done), ()
+
+    def _within_fold(self, name: str, delivered: Contender) -> Options:
+        """Options under which progress tells the fold, and what is delivered in place of what is best there."""
+        tell = self._options.progress
+        if tell is None:
+            return self._options
+        members = tuple(member.name for member in delivered.members)
+
+        def tell_best(progress: SearchProgress) -> None:
+            score, size_bytes = delivered.tuning_score, delivered.size_bytes
+            tell(replace(progress, score=score, members=members, size_bytes=size_bytes))
+
+        return replace(self._options, progress=tell_best).within(name)
+
+    def _chosen_on(self, tune: Videos, options: Options) -> Choice:
+        """The whole search on some videos: all that chooses what is delivered."""
+        found = self._find(tune, options)
+        return self._choice(found, preferred(found, options, self._groups_of(tune))[0])
+
+    def _choice(self, found: Found, chosen: Entry) -> Choice:
+        single, runner_up = self._best_single(found), self._runner_up(found, chosen)
+        return Choice(
+            chosen=self._contender(chosen),
+            best_single=None if single is None else self._contender(single),
+            runner_up=None if runner_up is None else self._contender(runner_up),
+        )
 
     def _contender(self, entry: Entry) -> Contender:
         return Contender(
@@ -132,3 +193,11 @@ class _Search:
     def _weighty(self, entry: Entry) -> frozenset[int]:
         pairs = zip(entry.subset, entry.scored.weights, strict=True)
         return frozenset(self._space.items[number].candidate for number, weight in pairs if weight > 0.0)
+
+
+def _stopped(done: list[Fold], folds: int, videos: int) -> str:
+    """What of the cross-fitting was there when the search was asked to stop, as a sentence."""
+    if not done:
+        return "Stopped before any fold was cross-fitted: no figure is of videos that did not choose."
+    reported = sum(len(fold.videos) for fold in done)
+    return f"Stopped while folds were cross-fitted: {len(done)} of {folds} reported, {reported:,} of {videos:,} videos."

@@ -23,11 +23,13 @@ class ComparisonInfo:
         metric: what the contenders were scored by.
         scores: theirs, the ensemble's first.
         confidence: of the intervals, in (0, 1).
+        reported: how the scores on new videos came about: held-out or cross-fitted.
     """
 
     metric: str
     scores: tuple[ScoreInfo, ...]
     confidence: float | None
+    reported: str = "held-out"
 
 
 def comparison_info(records: SweepRecords) -> ComparisonInfo | None:
@@ -37,7 +39,9 @@ def comparison_info(records: SweepRecords) -> ComparisonInfo | None:
         return None
     rivals = (ensemble.score, ensemble.runner_up, ensemble.best_single)
     scores = tuple(score for score in rivals if score is not None and score.best_known is not None)
-    return ComparisonInfo(ensemble.metric, scores, ensemble.confidence) if len(scores) > 1 else None
+    if len(scores) < 2:
+        return None
+    return ComparisonInfo(ensemble.metric, scores, ensemble.confidence, ensemble.reported)
 
 
 def comparison_figure(info: ComparisonInfo, theme: Theme = LIGHT) -> go.Figure:
@@ -46,7 +50,7 @@ def comparison_figure(info: ComparisonInfo, theme: Theme = LIGHT) -> go.Figure:
     held_out = [(row, score) for row, score in enumerate(info.scores) if score.held_out is not None]
     level = "" if info.confidence is None else f", {info.confidence:.0%} interval"
     if held_out:
-        _draw_held_out(figure, held_out, f"held-out videos{level}", theme)
+        _draw_held_out(figure, held_out, f"{info.reported} videos{level}", info.reported, theme)
     everywhere = [(row, score) for row, score in enumerate(info.scores) if score.everywhere is not None]
     figure.add_scatter(
         x=[score.everywhere for _, score in everywhere],
@@ -54,7 +58,7 @@ def comparison_figure(info: ComparisonInfo, theme: Theme = LIGHT) -> go.Figure:
         mode="markers",
         name="all videos, those that it was chosen on included",
         marker={"size": 10, "color": theme.paper, "line": {"color": theme.muted, "width": 2}},
-        hovertext=[_hover(score) for _, score in everywhere],
+        hovertext=[_hover(score, info.reported) for _, score in everywhere],
         hoverinfo="text",
     )
     values = [value for score in info.scores for value in (score.everywhere, score.held_out, *(score.interval or ()))]
@@ -69,7 +73,9 @@ def comparison_figure(info: ComparisonInfo, theme: Theme = LIGHT) -> go.Figure:
     return figure
 
 
-def _draw_held_out(figure: go.Figure, rows: list[tuple[int, ScoreInfo]], name: str, theme: Theme) -> None:
+def _draw_held_out(
+    figure: go.Figure, rows: list[tuple[int, ScoreInfo]], name: str, reported: str, theme: Theme
+) -> None:
     values = [score.held_out or 0.0 for _, score in rows]
     intervals = [score.interval or (value, value) for (_, score), value in zip(rows, values, strict=True)]
     figure.add_scatter(
@@ -90,7 +96,7 @@ def _draw_held_out(figure: go.Figure, rows: list[tuple[int, ScoreInfo]], name: s
             "thickness": 2,
             "width": 5,
         },
-        hovertext=[_hover(score) for _, score in rows],
+        hovertext=[_hover(score, reported) for _, score in rows],
         hoverinfo="text",
     )
 
@@ -101,10 +107,10 @@ def _row(score: ScoreInfo) -> str:
     return f"<b>{plain(score.label)}</b><br>{who}"
 
 
-def _hover(score: ScoreInfo) -> str:
+def _hover(score: ScoreInfo, reported: str) -> str:
     lines = [f"<b>{plain(score.label)}</b>", *(plain(name) for name in score.names)]
     if score.held_out is not None:
-        lines.append(f"held-out score {gap_text(score.held_out)}")
+        lines.append(f"{reported} score {gap_text(score.held_out)}")
     if score.interval is not None:
         lines.append(f"interval {interval_text(*score.interval)}")
     if score.everywhere is not None:

@@ -67,6 +67,7 @@ def _header(records: SweepRecords, summary: SummaryInfo, ensemble: EnsembleInfo 
         tag("h1", summary.sentence),
         _chips(ensemble) if ensemble is not None else None,
         tag("p", summary.caution, class_="caution") if summary.caution else None,
+        *(tag("p", note, class_="caution") for note in (ensemble.notes if ensemble is not None else ())),
         *(tag("p", notice, class_="caution") for notice in records.notices),
         tag("ul", *(_tile(tile) for tile in summary.tiles), class_="tiles") if summary.tiles else None,
     )

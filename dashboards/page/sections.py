@@ -65,7 +65,7 @@ def earlier_table(records: SweepRecords) -> Markup | None:
         TableColumn("budget MiB", numeric=True),
         TableColumn("MiB", numeric=True),
         TableColumn("GAP", numeric=True),
-        TableColumn("held out", numeric=True),
+        TableColumn("new videos", numeric=True, hint="by what was not chosen on them: held out, or cross-fitted"),
     )
     rows = [
         (

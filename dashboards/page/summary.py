@@ -65,7 +65,7 @@ def best_trial(records: SweepRecords) -> TrialRecord | None:
 def _answer(ensemble: EnsembleInfo) -> str:
     count = len(ensemble.members)
     score = ensemble.score.best_known
-    held_out = "held-out " if ensemble.score.held_out is not None else ""
+    held_out = f"{ensemble.reported} " if ensemble.score.held_out is not None else ""
     reach = "reaches" if count == 1 else "reach"
     scores = "" if score is None else f" {reach} a {held_out}{ensemble.metric} of {gap_text(score)}"
     if ensemble.gain is not None and score is not None:
@@ -94,9 +94,8 @@ def _ensemble_tiles(records: SweepRecords, ensemble: EnsembleInfo) -> tuple[Tile
     if score.best_known is not None:
         held_out = score.held_out is not None
         detail = "on all videos of the pool" if not held_out else _held_out_detail(ensemble)
-        tiles.append(
-            Tile(f"Held-out {ensemble.metric}" if held_out else ensemble.metric, gap_text(score.best_known), detail)
-        )
+        label = f"{ensemble.reported.capitalize()} {ensemble.metric}" if held_out else ensemble.metric
+        tiles.append(Tile(label, gap_text(score.best_known), detail))
     if ensemble.gain is not None:
         detail = "over the best single model"
         if ensemble.best_single is not None:
@@ -115,7 +114,9 @@ def _held_out_detail(ensemble: EnsembleInfo) -> str:
     if ensemble.score.interval is not None:
         level = "" if ensemble.confidence is None else f" ({ensemble.confidence:.0%})"
         parts.append(interval_text(*ensemble.score.interval) + level)
-    if ensemble.held_out_videos is not None:
+    if ensemble.reported != "held-out":
+        parts.append(ensemble.reported_on)
+    elif ensemble.held_out_videos is not None:
         parts.append(plural(ensemble.held_out_videos, "video"))
     return ", ".join(parts) or "on videos that took no part in choosing"
 

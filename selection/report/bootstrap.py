@@ -1,19 +1,27 @@
-"""How sure a score is: bootstrap over videos, the same draws for all ensembles, so that differences are paired."""
+"""How sure a score is: bootstrap over videos, the same draws for all ensembles, so that differences are paired.
+
+Where folds were cross-fitted, an ensemble is one to each fold of the videos. All of them make one set of blended
+scores, of every video by what was not chosen on it, and that is scored and resampled as if one ensemble had said it.
+GAP ranks the pairs of all videos together, so a mean over folds would be another metric: that of small sets.
+Related videos (a group) are drawn together.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import ndtri
 
 from gapsack.selection.metrics.objectives import Gap
 from gapsack.selection.report.bootstrap_kernel import pooled_with_videos, resampled_precision_sum
+from gapsack.selection.report.splits import by_appearance, rows_of_groups
 from gapsack.selection.rows import streamed
 from gapsack.selection.rows.rows import build_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,9 +57,13 @@ class Voters:
         """Rows of some videos and a weight for each of their columns; of very many videos one column, the blend."""
         if len(videos) <= streamed.STREAMED_FROM:
             return self.rows(labels, videos, objective), np.array(self.weights)
-        vote = streamed.Vote(tuple(range(len(self.members))), self.weights, self.blend == "logit")
-        (rows,) = streamed.blended_rows(labels, self.members, [vote], objective.top_k, videos)
+        (rows,) = streamed.blended_rows(labels, self.members, [self.vote], objective.top_k, videos)
         return rows, np.ones(1)
+
+    @property
+    def vote(self) -> streamed.Vote:
+        """The same by places of the members."""
+        return streamed.Vote(tuple(range(len(self.members))), self.weights, self.blend == "logit")
 
 
 @dataclass(frozen=True)
@@ -70,64 +82,124 @@ class Sample:
         """The paired difference."""
         return Sample(self.score - other.score, self.draws - other.draws)
 
+    def less_sure(self, error: float) -> Sample:
+        """The same with draws as wide as those of a sum with an independent error of such a standard deviation."""
+        own = self.standard_error
+        middle = self.draws.mean()
+        if own > 0.0:
+            return replace(self, draws=middle + (self.draws - middle) * (np.hypot(own, error) / own))
+        places = (np.arange(len(self.draws)) + 0.5) / len(self.draws)
+        return replace(self, draws=middle + error * ndtri(places))
+
     @property
     def standard_error(self) -> float:
         """Standard deviation of the draws."""
         return float(self.draws.std(ddof=1)) if len(self.draws) > 1 else 0.0
 
 
-def bootstrap(
-    voters: Sequence[Voters],
-    labels: Labels,
-    videos: NDArray[np.int64],
+@dataclass(frozen=True)
+class Part:
+    """Some videos, and the ensemble that scores them: one that was not chosen on any of them.
+
+    Attributes:
+        videos: rows of the pool.
+        voters: the ensemble.
+    """
+
+    videos: NDArray[np.int64]
+    voters: Voters
+
+
+def blended(labels: Labels, parts: Sequence[Part], objective: Objective) -> Rows:
+    """Rows of the videos of all parts, part by part, with one column: what each part's ensemble says of its videos.
+
+    Args:
+        labels: ground truth of the pool.
+        parts: at least one, each video in one of them.
+        objective: decides which entries of a row count.
+    """
+    if sum(len(part.videos) for part in parts) > streamed.STREAMED_FROM:
+        return _streamed(labels, parts, objective)
+    videos = np.concatenate([part.videos for part in parts])
+    places: dict[int, int] = {}
+    lists: list[Predictions] = []
+    for member in (member for part in parts for member in part.voters.members):
+        if id(member) not in places:
+            places[id(member)] = len(lists)
+            lists.append(member)
+    rows = build_rows(labels.take(videos), [member.take(videos) for member in lists], objective.top_k)
+    values = np.zeros((1, len(rows.classes)))
+    start = 0
+    for part in parts:
+        stop = start + len(part.videos)
+        columns = np.array([places[id(member)] for member in part.voters.members], np.int64)
+        own = rows.take(np.arange(start, stop))
+        listed = (own.values[columns] > 0).any(axis=0) | (not rows.skip_zero)
+        own = own.only(columns, logits=part.voters.blend == "logit")
+        mixed = own.blend(np.arange(len(columns)), np.array(part.voters.weights))
+        # What none of this part's members lists has a row for other parts' sake alone.
+        values[0, rows.indptr[start] : rows.indptr[stop]] = np.where(listed, mixed, 0.0)
+        start = stop
+    unsorted = np.full(len(rows.classes), np.inf)
+    return replace(rows, values=values, peaks=unsorted, tails=np.zeros((1, len(videos)), np.float32))
+
+
+def _streamed(labels: Labels, parts: Sequence[Part], objective: Objective) -> Rows:
+    """``blended`` without the rows of all videos: of each those entries alone that can be among its best."""
+    most_labels = max(int(labels.counts[part.videos].max(initial=0)) for part in parts)
+    found = []
+    for part in parts:
+        members, top_k = part.voters.members, objective.top_k
+        votes = [part.voters.vote]
+        found += streamed.blended_rows(labels, members, votes, top_k, part.videos, most_labels=most_labels)
+    return streamed.one_after_another([streamed.as_probabilities(rows) for rows in found])
+
+
+def sample_on(
+    rows: Rows,
+    voting: Sequence[float],
     objective: Objective,
     *,
     resamples: int,
     seed: int,
-) -> list[Sample]:
-    """Score ensembles on some videos and on resamples of them; draw i is of the same videos for all of them.
+    groups: NDArray[np.int64] | None = None,
+) -> Sample:
+    """The score of one ensemble on rows with a column for each member, and on resamples; draw i is of the same videos
+    for every ensemble on rows of the same videos in the same order.
 
     Args:
-        voters: the ensembles.
-        labels: ground truth of the whole pool.
-        videos: rows of the pool to score on.
+        rows: to score on.
+        voting: weights of the columns.
         objective: what to score.
         resamples: draws; metrics other than GAP get ``SLOW_RESAMPLES`` at most.
         seed: of the draws.
+        groups: [videos] numbers of groups, which are drawn whole; None draws videos.
     """
-    return [
-        sample_on(*each.scored_rows(labels, videos, objective), objective, resamples=resamples, seed=seed)
-        for each in voters
-    ]
-
-
-def sample_on(
-    rows: Rows, voting: Sequence[float] | Floats, objective: Objective, *, resamples: int, seed: int
-) -> Sample:
-    """The score of one ensemble on rows with a column for each member, and on resamples, as in ``bootstrap``."""
     columns, weights = np.arange(rows.column_count), np.array(voting)
     score = objective.score(rows, columns, weights)
     rng = np.random.default_rng([seed, 1])
     n = rows.video_count
+    numbers = np.arange(n) if groups is None else by_appearance(groups)
+    count = int(numbers.max(initial=-1)) + 1
     if isinstance(objective, Gap):
-        return Sample(score, _gap_draws(rows, weights, objective.k, resamples, rng))
-    drawn = (rng.integers(0, n, n) for _ in range(min(resamples, SLOW_RESAMPLES)))
-    return Sample(score, np.array([objective.score(rows.take(videos), columns, weights) for videos in drawn]))
+        drawn = (np.bincount(rng.integers(0, count, count), minlength=count)[numbers] for _ in range(resamples))
+        return Sample(score, _gap_draws(rows, weights, objective.k, resamples, drawn))
+    videos = (rows_of_groups(numbers, rng.integers(0, count, count)) for _ in range(min(resamples, SLOW_RESAMPLES)))
+    return Sample(score, np.array([objective.score(rows.take(each), columns, weights) for each in videos]))
 
 
-def _gap_draws(rows: Rows, weights: Floats, k: int, resamples: int, rng: np.random.Generator) -> Floats:
-    """GAP of resamples: the pool is sorted once, and a draw only changes how often each video's pairs count."""
+def _gap_draws(rows: Rows, weights: Floats, k: int, resamples: int, drawn: Iterable[NDArray[np.integer]]) -> Floats:
+    """GAP of resamples: the pool is sorted once, and a draw only says how often each video's pairs count."""
     columns = np.arange(rows.column_count)
     scores, correct, owners = pooled_with_videos(
         rows.values, rows.peaks, rows.correct, rows.indptr, columns, weights, k, rows.skip_zero
     )
     order = np.lexsort((correct, -scores))
     correct, owners = correct[order], owners[order]
-    n = rows.video_count
     label_counts = np.diff(rows.truth.indptr)
     draws = np.zeros(resamples)
-    for place in range(resamples):
-        times = np.bincount(rng.integers(0, n, n), minlength=n).astype(np.int32)
+    for place, counted in enumerate(drawn):
+        times = counted.astype(np.int32)
         labels = int(times @ label_counts)
         draws[place] = resampled_precision_sum(correct, owners, times) / labels if labels else 0.0
     return draws

@@ -25,7 +25,7 @@ from gapsack.selection.rows.rows import LOGIT_CLIP, LOGIT_SHIFT, build_rows, log
 from gapsack.selection.rows.streamed import chunks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Pairs = tuple[Floats, Floats]
+    BlendOfLists = tuple[Labels, Sequence[Predictions], Sequence[float], Blend]
 
 UNIT = float(np.finfo(np.float32).eps) / 2.0  # relative rounding of one operation
 LOGARITHM_ERROR = 5e-6  # of a float32 logit up to 14: two logarithms that are each right to two last places, and -
@@ -95,36 +96,43 @@ def certify(
     labels: Labels,
     members: Sequence[Predictions],
     weights: Sequence[float],
-    videos: NDArray[np.integer] | None = None,
     *,
     blend: Blend = "probability",
     k: int = 20,
 ) -> Certificate:
-    """Certify the GAP@k of a weighted blend. Videos go by in chunks.
+    """Certify the GAP@k of a weighted blend.
 
     Args:
         labels: ground truth.
         members: lists aligned to the labels.
         weights: one a member, not negative, of sum one.
-        videos: rows of the labels to certify on; None for all.
         blend: of probabilities or of logits.
         k: of GAP@k.
     """
-    chosen = np.arange(labels.video_count) if videos is None else videos
-    most_labels = int(labels.counts[chosen].max(initial=0))
-    count = int(labels.counts[chosen].sum())
+    return certify_parts([(labels, members, weights, blend)], k=k)
+
+
+def certify_parts(parts: Sequence[BlendOfLists], *, k: int = 20) -> Certificate:
+    """Certify the GAP@k of all videos of some parts together, each part blended in its own way.
+
+    The videos go by in chunks: memory holds the pairs that they give to the pool, and what can be among their best k.
+
+    Args:
+        parts: of each its labels, members' lists aligned to them, weights, and what is blended.
+        k: of GAP@k.
+    """
     low, high, point = _Pool(), _Pool(), _Pool()
     reached: list[_Entries] = []
-    for part in chunks_of(chosen):
-        rows = build_rows(labels.take(part), members, None, part, most_labels=most_labels)
-        entries = _entries(labels.counts[part], rows, np.asarray(weights, np.float64), blend, k)
+    for entries in (entries for part in parts for entries in _entries_of(part, k)):
         low.add(entries.pairs(np.where(entries.correct, entries.low, entries.high), k))
         high.add(entries.pairs(np.where(entries.correct, entries.high, entries.low), k))
         point.add(entries.pairs(entries.point, k))
         reached.append(entries.in_reach(k))
+    count = sum(labels.label_count for labels, _, _, _ in parts)
     least, most = low.gap(count), high.gap(count)
     open_rows = _open_rows(_joined(reached)) if most > least else np.zeros(0, np.int64)
-    ids = tuple(str(i) for i in labels.video_ids[chosen[open_rows]])
+    video_ids = np.concatenate([labels.video_ids for labels, _, _, _ in parts])
+    ids = tuple(str(i) for i in video_ids[open_rows])
     return Certificate(point.gap(count), least, most, ids)
 
 
@@ -146,6 +154,15 @@ class _Pool:
         if label_count == 0:
             return 0.0
         return float(precision_sum(np.concatenate(self._correct), np.concatenate(self._incorrect))) / label_count
+
+
+def _entries_of(part: BlendOfLists, k: int) -> Iterator[_Entries]:
+    """Entries of the videos of a part, some videos at a time."""
+    labels, members, weights, blend = part
+    most_labels = int(labels.counts.max(initial=0))
+    for videos in chunks_of(np.arange(labels.video_count)):
+        rows = build_rows(labels.take(videos), members, None, videos, most_labels=most_labels)
+        yield _entries(labels.counts[videos], rows, np.asarray(weights, np.float64), blend, k)
 
 
 def _entries(label_counts: NDArray[np.int64], rows: Rows, weights: Floats, blend: Blend, k: int) -> _Entries:

@@ -60,11 +60,16 @@ class Ensemble:
         tuning_gap: GAP@k on the tuning videos.
         gap_interval: contains the GAP@k of the dense predictions for certain; no width when the lists prove it.
         open_videos: how many videos keep that interval open, and the first of their ids.
-        held_out: score on the videos that were not used to choose, with a bootstrap interval; None without such videos.
-            ``folds`` holds one entry for each repetition of the whole search on another split.
+        tuning: how many videos chose; their share of all, None where all chose and folds report; how many groups the
+            videos of the pool are in, None without groups.
+        held_out: score on videos by what was not chosen on them, with a bootstrap interval; None without such videos.
+            With ``cross_fitted``, of all ``videos`` of the ``folds``, each by what the whole search chose on the
+            other folds, pooled; else of the videos that were held out, and ``folds`` holds one entry for each
+            repetition of the whole search on another split. ``reported`` says which in words.
         best_single: the best member to have alone within the budget.
         runner_up: the best other set of members, None when there is none.
-        difference_to_best_single: on the held-out videos: difference, interval, standard_error, within_noise.
+        difference_to_best_single: on the same videos: difference, interval, standard_error, within_noise. Where folds
+            report, the best single model of each is that of the videos that chose.
         difference_to_runner_up: the same.
         preference: how the choice between equals was made, in a sentence.
         notes: sentences on what limits the figures, such as lists that are cut.
@@ -87,6 +92,7 @@ class Ensemble:
     tuning_gap: float | None = None
     gap_interval: tuple[float, float] | None = None
     open_videos: dict[str, Any] = field(default_factory=dict)
+    tuning: dict[str, Any] = field(default_factory=dict)
     held_out: dict[str, Any] | None = None
     best_single: dict[str, Any] | None = None
     runner_up: dict[str, Any] | None = None
@@ -145,6 +151,23 @@ class Ensemble:
             return cls.from_dict(record)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
+
+
+def reported(held_out: Mapping[str, Any]) -> str:
+    """How the figure of an ensemble's ``held_out`` came about: "held-out" or "cross-fitted". Older files say nothing,
+    and held out.
+    """
+    return "cross-fitted" if held_out.get("cross_fitted") else "held-out"
+
+
+def reported_on(held_out: Mapping[str, Any]) -> str:
+    """The same at more length, such as "cross-fitted on 1,500 videos in 5 folds" or "held out, 750 videos"."""
+    videos = held_out.get("videos")
+    counted = "" if not isinstance(videos, int) else f"{videos:,} video{'' if videos == 1 else 's'}"
+    if not held_out.get("cross_fitted"):
+        return f"held out, {counted}" if counted else "held out"
+    folds = len(held_out.get("folds") or ())
+    return f"cross-fitted on {counted or 'all videos'} in {folds} folds"
 
 
 def _check(found: Ensemble, given: Sequence[Mapping[str, Any]]) -> None:

@@ -1,21 +1,22 @@
 """The record of a search: its ensemble, scored in every way that is reported, beside the best single and the runner-up.
 
-Scores on the tuning videos are those on which members and weights were chosen. The others, of the held-out videos, are
-told with bootstrap intervals, and differences by the same draws for both.
+Scores on the tuning videos are those on which members and weights were chosen. The others are of videos that report and
+took no part in the choice: those that were held out, or all of them in folds, each scored by what the whole search
+chose on the other folds. They are told with bootstrap intervals, and differences by the same draws for both.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from gapsack.selection.metrics.objectives import DEFAULT_K, Gap
-from gapsack.selection.report.bootstrap import Sample, Voters, bootstrap
-from gapsack.selection.report.certify import Certificate, certify
-from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
+from gapsack.selection.report.bootstrap import Part, Sample, Voters, blended, sample_on
+from gapsack.selection.report.certify import Certificate, certify_parts
+from gapsack.selection.report.ensemble import Ensemble, EnsembleMember, reported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from gapsack.selection.pool.lists import Labels
 
     Videos = NDArray[np.int64]
-    Samples = dict[tuple[int, ...], Sample]
+    Role = Literal["chosen", "best_single", "runner_up"]
 
 SHOWN_OPEN_VIDEOS = 20
+CHOICE_COUNTS = 2.0
+ROLES: tuple[Role, ...] = ("chosen", "best_single", "runner_up")
 
 
 @dataclass(frozen=True)
@@ -51,26 +54,84 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a search found.
+class Choice:
+    """What a search chose on some videos.
 
     Attributes:
         chosen: the ensemble.
         best_single: the best to have alone.
         runner_up: the best other set of candidates.
-        preference: how the choice between equals was made, in a sentence.
-        search: what was searched, and why it stopped.
-        folds: the same search on other splits.
-        notes: sentences on what limits the figures.
     """
 
     chosen: Contender
     best_single: Contender | None
     runner_up: Contender | None
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Videos that report, and what was chosen without them."""
+
+    videos: Videos
+    choice: Choice
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search found, and what reports of it.
+
+    Attributes:
+        choice: what is delivered, its rivals beside it.
+        tune: videos that it was chosen on.
+        folds: what reports: the held-out videos with the choice itself, or cross-fitted folds. There may be none.
+        cross_fitted: whether those are folds.
+        preference: how the choice between equals was made, in a sentence.
+        search: what was searched, and why it stopped.
+        repeats: the same search on other splits.
+        notes: sentences on what limits the figures.
+    """
+
+    choice: Choice
+    tune: Videos
+    folds: tuple[Fold, ...]
+    cross_fitted: bool
     preference: str
     search: dict[str, Any]
-    folds: list[dict[str, Any]]
+    repeats: tuple[Fold, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """A score on videos that did not choose, and how unsure it is of what is delivered.
+
+    Where folds report, it is theirs: each chose on its own videos, and none is what is delivered. As far as the videos
+    tell them apart, either may be the better one on new videos. So the figure is unsure by two errors: that of
+    drawing videos, and that of what the folds' choices have more or less than the delivered one on the same draws.
+    The second vanishes where all choose alike. Both come of the same videos: what makes a choice look better than it is
+    makes it chosen. They do not add as independent errors do, and the second counts ``CHOICE_COUNTS`` times in the
+    variance, at which intervals held the truth at their rate where it could be known (``benchmarks.coverage``).
+
+    Attributes:
+        sample: the score.
+        against_delivered: the same less the score of what is delivered, on the same videos and draws.
+    """
+
+    sample: Sample
+    against_delivered: Sample
+
+    def minus(self, other: Told) -> Told:
+        """The paired difference."""
+        return Told(self.sample.minus(other.sample), self.against_delivered.minus(other.against_delivered))
+
+    def errors(self, confidence: float) -> dict[str, Any]:
+        """Interval and standard error with both errors, and the second by itself."""
+        whole = self.sample.less_sure(np.sqrt(CHOICE_COUNTS) * self.against_delivered.standard_error)
+        return {
+            "interval": list(whole.interval(confidence)),
+            "standard_error": whole.standard_error,
+            "choice_error": self.against_delivered.standard_error,
+        }
 
 
 @dataclass(frozen=True)
@@ -79,23 +140,21 @@ class Scorer:
 
     Attributes:
         labels: ground truth of the pool.
-        tune: videos to choose on.
-        held_out: videos to report on; there may be none.
         objective: what was maximised.
-        tune_share: share of the videos to choose on.
+        tune_share: share of the videos to choose on; None for all of them, folds reporting.
         resamples: bootstrap draws.
         confidence: of the bootstrap intervals.
         seed: of the bootstrap.
+        groups: [videos] of the pool, drawn whole in the bootstrap; None draws videos.
     """
 
     labels: Labels
-    tune: Videos
-    held_out: Videos
     objective: Objective
-    tune_share: float
+    tune_share: float | None
     resamples: int
     confidence: float
     seed: int
+    groups: Videos | None = None
 
     @property
     def gap(self) -> Gap:
@@ -110,10 +169,11 @@ class Scorer:
             budget_bytes: what the members and the reserve may take.
             reserve_bytes: what is kept free for what is no member.
         """
-        chosen, single, runner_up = outcome.chosen, outcome.best_single, outcome.runner_up
-        samples = self._samples([chosen, single, runner_up])
-        proof = self._proof(chosen, self._everything)
-        held_out = self._held_out_record(chosen, samples, outcome.folds)
+        choice, chosen = outcome.choice, outcome.choice.chosen
+        samples = self._samples(outcome)
+        everything = np.arange(self.labels.video_count)
+        proof = self._proof([Part(everything, chosen.voters)])
+        held_out = self._held_out_record(outcome, samples)
         return Ensemble(
             members=chosen.members,
             blend=chosen.voters.blend,
@@ -121,45 +181,47 @@ class Scorer:
             reserve_bytes=reserve_bytes,
             budget_bytes=budget_bytes,
             metric=self.objective.name,
-            score=self._score(chosen, self._everything, self.objective),
+            score=self._score(chosen, everything, self.objective),
             tuning_score=chosen.tuning_score,
             gap=proof.gap,
-            tuning_gap=self._score(chosen, self.tune, self.gap),
+            tuning_gap=self._score(chosen, outcome.tune, self.gap),
             gap_interval=(proof.low, proof.high),
             open_videos={"count": len(proof.open_videos), "ids": list(proof.open_videos[:SHOWN_OPEN_VIDEOS])},
+            tuning={
+                "videos": len(outcome.tune),
+                "share": self.tune_share,
+                "groups": None if self.groups is None else int(self.groups.max()) + 1,
+            },
             held_out=held_out,
             notes=(*outcome.notes, *self._cut_note(held_out)),
-            best_single=self._described(single, samples),
-            runner_up=self._described(runner_up, samples),
-            difference_to_best_single=self._difference(chosen, single, samples),
-            difference_to_runner_up=self._difference(chosen, runner_up, samples),
+            best_single=self._described(choice.best_single, samples.get("best_single")),
+            runner_up=self._described(choice.runner_up, samples.get("runner_up")),
+            difference_to_best_single=self._difference(samples, "best_single"),
+            difference_to_runner_up=self._difference(samples, "runner_up"),
             preference=outcome.preference,
             search=outcome.search,
             seeds={"seed": self.seed},
             versions=_versions(),
         )
 
-    def fold(self, contender: Contender) -> dict[str, Any]:
-        """The record of a whole search on this split."""
-        return {
-            "members": [member.name for member in contender.members],
-            "tuning_score": contender.tuning_score,
-            "score": self._score(contender, self.held_out, self.objective),
-            "videos": len(self.held_out),
-        }
-
-    @property
-    def _everything(self) -> Videos:
-        return np.arange(self.labels.video_count)
-
     def _score(self, contender: Contender, videos: Videos, objective: Objective) -> float:
         rows, weights = contender.voters.scored_rows(self.labels, videos, objective)
         return objective.score(rows, np.arange(rows.column_count), weights)
 
-    def _proof(self, contender: Contender, videos: Videos) -> Certificate:
-        """What the lists of some videos prove of a contender's GAP."""
-        voters = contender.voters
-        return certify(self.labels, voters.members, voters.weights, videos, blend=voters.blend, k=self.gap.k)
+    def _proof(self, parts: Sequence[Part]) -> Certificate:
+        """What the lists prove of the GAP of some parts' videos together."""
+        return certify_parts(
+            [
+                (
+                    self.labels.take(part.videos),
+                    [member.take(part.videos) for member in part.voters.members],
+                    part.voters.weights,
+                    part.voters.blend,
+                )
+                for part in parts
+            ],
+            k=self.gap.k,
+        )
 
     def _cut_note(self, held_out: dict[str, Any] | None) -> tuple[str, ...]:
         """A sentence where what cut lists leave open is more than what chance does."""
@@ -169,56 +231,81 @@ class Scorer:
         if most - least <= high - low:
             return ()
         return (
-            f"The lists are cut so short that the held-out figure is uncertain by more than its interval says: the GAP "
-            f"of the full predictions is certain only to lie between {least:.5f} and {most:.5f}. Make the pool again "
-            "with a larger --top-k.",
+            f"The lists are cut so short that the {reported(held_out)} figure is uncertain by more than its interval "
+            f"says: the GAP of the full predictions is certain only to lie between {least:.5f} and {most:.5f}. Make "
+            "the pool again with a larger --top-k.",
         )
 
-    def _samples(self, contenders: Sequence[Contender | None]) -> Samples:
-        """Bootstrap samples on the held-out videos, by subset; empty without such videos."""
-        present = list({each.subset: each for each in contenders if each is not None}.values())
-        if len(self.held_out) == 0:
-            return {}
-        samples = bootstrap(
-            [each.voters for each in present],
-            self.labels,
-            self.held_out,
+    def _samples(self, outcome: Outcome) -> dict[Role, Told]:
+        """Bootstrap samples on the videos that report, on the same draws; without those that a fold has not."""
+        found: dict[Role, Told] = {}
+        videos = np.concatenate([fold.videos for fold in outcome.folds]) if outcome.folds else None
+        for role in ROLES:
+            parts = _parts(outcome.folds, role)
+            delivered: Contender | None = getattr(outcome.choice, role)
+            if not parts or videos is None or delivered is None:
+                continue
+            sample = self._sample(parts)
+            same = self._sample([Part(videos, delivered.voters)]) if outcome.cross_fitted else sample
+            found[role] = Told(sample, sample.minus(same))
+        return found
+
+    def _sample(self, parts: Sequence[Part]) -> Sample:
+        groups = None if self.groups is None else self.groups[np.concatenate([part.videos for part in parts])]
+        return sample_on(
+            blended(self.labels, parts, self.objective),
+            (1.0,),
             self.objective,
             resamples=self.resamples,
             seed=self.seed,
+            groups=groups,
         )
-        return {each.subset: sample for each, sample in zip(present, samples, strict=True)}
 
-    def _held_out_record(
-        self, chosen: Contender, samples: Samples, folds: list[dict[str, Any]]
-    ) -> dict[str, Any] | None:
-        sample = samples.get(chosen.subset)
-        if sample is None:
+    def _held_out_record(self, outcome: Outcome, samples: dict[Role, Told]) -> dict[str, Any] | None:
+        told = samples.get("chosen")
+        if told is None:
             return None
-        low, high = sample.interval(self.confidence)
-        proof = self._proof(chosen, self.held_out)
+        sample = told.sample
+        parts = _parts(outcome.folds, "chosen")
+        proof = self._proof(parts)
+        folds = outcome.folds if outcome.cross_fitted else outcome.repeats
         return {
-            "gap": self._score(chosen, self.held_out, self.gap),
+            "gap": self._gap_of(parts, sample),
             "score": sample.score,
-            "interval": [low, high],
             "certain_gap_interval": [proof.low, proof.high],
             "confidence": self.confidence,
-            "standard_error": sample.standard_error,
+            **told.errors(self.confidence),
             "resamples": len(sample.draws),
-            "videos": len(self.held_out),
+            "videos": sum(len(part.videos) for part in parts),
+            "cross_fitted": outcome.cross_fitted,
             "tune_share": self.tune_share,
-            "folds": folds,
+            "folds": [self._fold_record(fold) for fold in folds],
         }
 
-    def _described(self, contender: Contender | None, samples: Samples) -> dict[str, Any] | None:
+    def _gap_of(self, parts: Sequence[Part], sample: Sample) -> float:
+        if isinstance(self.objective, Gap):
+            return sample.score
+        rows = blended(self.labels, parts, self.gap)
+        return self.gap.score(rows, np.zeros(1, np.int64), np.ones(1))
+
+    def _fold_record(self, fold: Fold) -> dict[str, Any]:
+        """The record of a whole search on other videos than those of a fold."""
+        chosen = fold.choice.chosen
+        return {
+            "members": [member.name for member in chosen.members],
+            "tuning_score": chosen.tuning_score,
+            "score": self._score(chosen, fold.videos, self.objective),
+            "videos": len(fold.videos),
+        }
+
+    def _described(self, contender: Contender | None, told: Told | None) -> dict[str, Any] | None:
         if contender is None:
             return None
-        sample = samples.get(contender.subset)
         record: dict[str, Any] = {
             "size_bytes": contender.size_bytes,
-            "gap": self._score(contender, self._everything, self.gap),
+            "gap": self._score(contender, np.arange(self.labels.video_count), self.gap),
             "tuning_score": contender.tuning_score,
-            "held_out_score": None if sample is None else sample.score,
+            "held_out_score": None if told is None else told.sample.score,
         }
         if isinstance(self.objective, Gap):
             record["held_out_gap"] = record["held_out_score"]
@@ -228,18 +315,21 @@ class Scorer:
         members = [vars(member) for member in contender.members if member.weight > 0.0]
         return {"members": members, "blend": contender.voters.blend, **record}
 
-    def _difference(self, chosen: Contender, other: Contender | None, samples: Samples) -> dict[str, Any] | None:
-        """Held-out score of the chosen one less the other's, on the same bootstrap draws."""
-        if other is None or chosen.subset not in samples:
+    def _difference(self, samples: dict[Role, Told], other: Role) -> dict[str, Any] | None:
+        """Score of the chosen one less the other's on the videos that report, on the same bootstrap draws."""
+        if "chosen" not in samples or other not in samples:
             return None
-        difference = samples[chosen.subset].minus(samples[other.subset])
-        low, high = difference.interval(self.confidence)
-        return {
-            "difference": difference.score,
-            "interval": [low, high],
-            "standard_error": difference.standard_error,
-            "within_noise": low <= 0.0 <= high,
-        }
+        told = samples["chosen"].minus(samples[other])
+        errors = told.errors(self.confidence)
+        low, high = errors["interval"]
+        return {"difference": told.sample.score, **errors, "within_noise": low <= 0.0 <= high}
+
+
+def _parts(folds: Sequence[Fold], role: Role) -> list[Part]:
+    """The videos of folds with what scores them in a role; empty where a fold has none for it."""
+    contenders: list[Contender | None] = [getattr(fold.choice, role) for fold in folds]
+    parts = [Part(f.videos, each.voters) for f, each in zip(folds, contenders, strict=True) if each is not None]
+    return parts if len(parts) == len(folds) else []
 
 
 def _versions() -> dict[str, str]:

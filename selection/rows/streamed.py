@@ -7,11 +7,11 @@ computed of them (a score, a bootstrap) comes out as of the full rows, since not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.rows.row_kernels import kth_largest_of_rows
@@ -59,6 +59,7 @@ def blended_rows(
     k: int | None,
     videos: Videos,
     *,
+    most_labels: int | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> list[Rows]:
     """Rows of one column for each of some blends, to be scored with the columns and weights ``ALONE``.
@@ -69,12 +70,14 @@ def blended_rows(
         votes: the blends.
         k: entries of a video that count; None for all of them.
         videos: rows of the pool, in the order of the rows that are returned.
+        most_labels: of any video that is scored with these; None for the most of these.
         check: called before each chunk, and may raise.
 
     Raises:
         InputError: all entries are wanted of more videos than memory is likely to have room for.
     """
-    most_labels = int(labels.counts[videos].max(initial=0))
+    if most_labels is None:
+        most_labels = int(labels.counts[videos].max(initial=0))
     pieces: list[list[_Piece]] = [[] for _ in votes]
     for start in range(0, len(videos), CHUNK_VIDEOS):
         check()
@@ -90,6 +93,30 @@ def blended_rows(
     while pieces:
         joined.append(_joined(pieces.pop(0), truth, logits=votes[len(joined)].logits, skip_zero=skip_zero))
     return joined
+
+
+def as_probabilities(rows: Rows) -> Rows:
+    """Rows of one blend of logits with the probabilities that these are; others as they are."""
+    if not rows.logits:
+        return rows
+    values = rows.blend(*ALONE)
+    return replace(rows, values=values[None, :], peaks=values, logits=False)
+
+
+def one_after_another(parts: Sequence[Rows]) -> Rows:
+    """Rows of one column of the videos of some parts, of which no video is in two."""
+    counts = np.concatenate([np.diff(rows.indptr) for rows in parts])
+    values = np.concatenate([rows.values[0] for rows in parts])
+    return replace(
+        parts[0],
+        indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        classes=np.concatenate([rows.classes for rows in parts]),
+        correct=np.concatenate([rows.correct for rows in parts]),
+        peaks=values,
+        values=values[None, :],
+        tails=np.concatenate([rows.tails for rows in parts], axis=1),
+        truth=csr_array(vstack([rows.truth for rows in parts])),
+    )
 
 
 def chunks_of(videos: Videos) -> Iterator[Videos]:

@@ -46,6 +46,7 @@ class Found:
         best: the best ensemble.
         summary: plain data for ``Ensemble.search``.
         subsets: all maximal ones, where they were listed.
+        places: which of the videos that were given the boards are of, in their order; None for all as they came.
         leader: the best ensemble as it is on its board, where that is of a sample of the videos and the best was scored
             on all (``selection.subsets.rounds``); None where the board is of all.
         finalists: those that were scored on all videos beside it; empty where the boards are of all.
@@ -56,6 +57,7 @@ class Found:
     best: Entry
     summary: dict[str, Any]
     subsets: list[Subset]
+    places: NDArray[np.int64] | None = None
     leader: Entry | None = None
     finalists: tuple[Entry, ...] = ()
     settle: Callable[[Entry, str], tuple[Entry, str]] | None = None

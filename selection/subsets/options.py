@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from gapsack.selection.errors import InputError
@@ -93,12 +93,30 @@ class Options:
     )
     """Noise is one bootstrap standard error of the difference in score on the tuning videos."""
     exhaustive: bool = field(default=False, metadata=_told("Search every maximal subset in full; slow."))
-    tune_share: float = field(default=0.5, metadata=_told("Share of the videos to tune on; the others report."))
-    """1 tunes on all and reports nothing."""
-    folds: int = field(
-        default=1, metadata=_told("Repeat the whole search on other splits of the videos.", least=1, most=100)
+    tune_share: float | None = field(
+        default=None,
+        metadata=_told(
+            "Share of the videos to tune on, the others report; if omitted all tune, and all report by cross-fitting."
+        ),
     )
-    """Splits of the same seed; 1 does not repeat."""
+    """1 tunes on all and reports nothing."""
+    folds: int | None = field(
+        default=None,
+        metadata=_told(
+            "Folds of the cross-fitting: 5, from 5,000 videos on 2; 1 leaves it out. With --tune-share: repeat the "
+            "whole search on so many splits, 1 if omitted.",
+            least=1,
+            most=100,
+        ),
+    )
+    """Of the same seed. None: ``selection.report.splits.folds_for``, or 1 where ``tune_share`` is given."""
+    groups: Mapping[str, str] | None = field(
+        default=None,
+        metadata=_told(
+            "A CSV file id,group of all videos: related ones stay on one side of every split, and are drawn together."
+        ),
+    )
+    """Group of each id of the pool."""
     confidence: float = field(default=0.95, metadata=_told("Of the bootstrap intervals."))
     seed: int = field(default=0, metadata=_told("Of the split, the bootstrap and the search.", least=0))
     workers: int = field(
@@ -136,10 +154,17 @@ class Options:
             problem = rule_of(each).problem(each.name, value)
             if problem is not None:
                 raise InputError(problem)
-        if not 0.0 < self.tune_share <= 1.0:
+        if self.tune_share is not None and not 0.0 < self.tune_share <= 1.0:
             raise InputError(f"tune_share must be above 0 and at most 1; got {self.tune_share!r}.")
         if not 0.0 < self.confidence < 1.0:
             raise InputError(f"confidence must be between 0 and 1; got {self.confidence!r}.")
+
+    def within(self, part: str) -> Options:
+        """The same options for a part of a search, whose name its progress tells before each stage."""
+        tell = self.progress
+        if tell is None:
+            return self
+        return replace(self, progress=lambda progress: tell(replace(progress, stage=f"{part}: {progress.stage}")))
 
     def constraints(self, budget_bytes: int) -> Constraints:
         """The constraints of an ensemble under a budget."""

@@ -17,6 +17,8 @@ from gapsack.selection.subsets.board import Board, Entry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from gapsack.selection.subsets.find import Found
     from gapsack.selection.subsets.options import Options
     from gapsack.selection.subsets.space import Space, Subset
@@ -50,26 +52,30 @@ def without_idle(board: Board, entry: Entry) -> Entry:
     return Entry(subset, board.runner.evaluator(task))
 
 
-def preferred(found: Found, options: Options) -> tuple[Entry, str]:
+def preferred(found: Found, options: Options, groups: NDArray[np.int64] | None = None) -> tuple[Entry, str]:
     """The entry to report, and how it was chosen, as a sentence.
 
     Args:
-        found: outcome of a search; the held-out videos take no part in the choice, as they took none in it.
+        found: outcome of a search; videos that report take no part in the choice, as they took none in it.
         options: ``prefer``, ``seed``.
+        groups: [tuning videos, in the order of the search] numbers of groups that are drawn whole; None draws videos.
     """
     # On its board, as what it is compared with; where that is of a sample, all videos have the last word.
     best = without_idle(found.board, found.leader or found.best)
-    entry, told = _chosen(found, best, options)
+    if groups is not None and found.places is not None:
+        groups = groups[found.places]
+    entry, told = _chosen(found, best, options, groups)
     return (entry, told) if found.settle is None else found.settle(entry, told)
 
 
-def _chosen(found: Found, best: Entry, options: Options) -> tuple[Entry, str]:
+def _chosen(found: Found, best: Entry, options: Options, groups: NDArray[np.int64] | None) -> tuple[Entry, str]:
     evaluator = found.board.runner.evaluator
     resamples = RESAMPLES if isinstance(evaluator.objective, Gap) else SLOW_RESAMPLES
 
     def sample(entry: Entry) -> Sample:
         rows = evaluator.rows_of(entry.scored.columns, entry.scored.blend)
-        return sample_on(rows, entry.scored.weights, evaluator.objective, resamples=resamples, seed=options.seed)
+        weights, objective = entry.scored.weights, evaluator.objective
+        return sample_on(rows, weights, objective, resamples=resamples, seed=options.seed, groups=groups)
 
     noise = _Noise(best, sample)
     if options.prefer == "small":

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapsack.selection.blend.runner import Stopped
+from gapsack.selection.report.splits import group_numbers
 from gapsack.selection.rows import streamed
 from gapsack.selection.rows.rows import build_rows
 from gapsack.selection.subsets import find as searching
@@ -65,7 +66,7 @@ def find(labels: Labels, videos: Videos, space: Space, objective: Objective, opt
     """
     if len(videos) <= options.search_videos:
         return searching.find(labels, videos, space, objective, options)
-    scales = Scales(labels, videos, space, objective, options.seed)
+    scales = Scales(labels, videos, space, objective, options.seed, group_numbers(labels, options.groups))
     scales.check_room()
     with runner_on(labels, scales.sample(options.search_videos), space, objective, options) as runner:
         return _Rounds(scales, find_with(runner, space, options), options).found()
@@ -73,7 +74,7 @@ def find(labels: Labels, videos: Videos, space: Space, objective: Objective, opt
 
 @dataclass(frozen=True)
 class Rescored:
-    """An ensemble with its score on a sample, and on each of ``PARTS`` disjoint parts of that."""
+    """An ensemble with its score on a sample, and on each of up to ``PARTS`` disjoint parts of that."""
 
     entry: Entry
     parts: Floats
@@ -81,7 +82,10 @@ class Rescored:
     def behind(self, other: Rescored) -> tuple[float, float]:
         """By how much it is behind another, and the standard error of that."""
         differences = other.parts - self.parts
-        return other.entry.score - self.entry.score, float(differences.std(ddof=1) / np.sqrt(len(differences)))
+        behind = other.entry.score - self.entry.score
+        if len(differences) < 2:  # all videos are one group, and nothing tells how sure a difference is
+            return behind, np.inf
+        return behind, float(differences.std(ddof=1) / np.sqrt(len(differences)))
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class Scales:
         space: the allowed subsets.
         objective: what to score.
         seed: of the samples.
+        groups: [videos] of the pool, numbers of groups that are in one part whole; None parts videos.
     """
 
     labels: Labels
@@ -101,14 +106,27 @@ class Scales:
     space: Space
     objective: Objective
     seed: int
+    groups: NDArray[np.int64] | None = None
     _order: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_order", np.random.default_rng([self.seed, 3]).permutation(len(self.videos)))
+        object.__setattr__(self, "_order", np.random.default_rng([self.seed, 6]).permutation(len(self.videos)))
+
+    def places(self, count: int) -> NDArray[np.int64]:
+        """Places of the first ``count`` videos of a random order, by rising row: lists are read from end to end."""
+        drawn = self._order[:count]
+        return np.asarray(drawn[np.argsort(self.videos[drawn], kind="stable")])
 
     def sample(self, count: int) -> Videos:
-        """The first ``count`` videos of a random order, by rising row: lists are read from one end to the other."""
-        return np.sort(self.videos[self._order[:count]])
+        """The videos at ``places``."""
+        return self.videos[self.places(count)]
+
+    def parts(self, count: int) -> NDArray[np.int64]:
+        """[count] number of each video's part, below ``PARTS``: at random, so of all regions of the files."""
+        if self.groups is None:
+            return np.argsort(self.videos[self._order[:count]], kind="stable") % PARTS
+        order = np.random.default_rng([self.seed, 7]).permutation(int(self.groups.max()) + 1)
+        return np.asarray(order[self.groups[self.sample(count)]] % PARTS)
 
     def between(self, first: int) -> list[int]:
         """Sizes of the samples between the first and all videos, each ``GROWTH`` times the one before.
@@ -132,8 +150,7 @@ class Scales:
     def scored(self, entries: Sequence[Entry], count: int, check: Callable[[], None] = lambda: None) -> list[Rescored]:
         """Entries with their weights on the first ``count`` videos; ``check`` is called now and then, and may raise."""
         videos = self.sample(count)
-        # Parts are of every PARTS-th video of the random order, so of all regions of the files.
-        part = np.argsort(self.videos[self._order[:count]], kind="stable") % PARTS
+        part = self.parts(count)
         together = max(MOST_PAIRS // (count * (self.objective.top_k or LISTED)), 1)
         found: list[Rescored] = []
         for start in range(0, len(entries), together):
@@ -163,7 +180,7 @@ class Scales:
         return found
 
     def _of_parts(self, rows: Rows, part: NDArray[np.int64]) -> Floats:
-        parts = (rows.take(np.flatnonzero(part == number)) for number in range(PARTS))
+        parts = (rows.take(np.flatnonzero(part == number)) for number in np.unique(part))
         return np.array([self.objective.score(each, *streamed.ALONE) for each in parts])
 
 
@@ -219,6 +236,7 @@ class _Rounds:
             found,
             best=self._best,
             summary=summary,
+            places=self._scales.places(self._options.search_videos),
             leader=self._leader,
             finalists=tuple(finalists),
             settle=self._settled,

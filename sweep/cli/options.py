@@ -30,6 +30,7 @@ FRONTIER = (
     "never_together",
     "limits",
     "tune_share",
+    "groups",
     "seed",
     "workers",
 )
@@ -110,6 +111,28 @@ def parse_groups(texts: Sequence[str]) -> list[list[str]]:
     return [[name.strip() for name in text.split(",")] for text in texts]
 
 
+def load_groups(path: Path | None) -> dict[str, str] | None:
+    """The group of each id, of a CSV file with the columns `id` and `group`; None without a file.
+
+    Raises:
+        InputError: it is no such file, or an id comes twice.
+    """
+    from gapsack.sweep.pools.tables import read_table
+
+    if path is None:
+        return None
+    try:
+        ids, groups = read_table(path, ("id", "group"))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    names = ids.tolist()
+    found = dict(zip(names, groups, strict=True))
+    if len(found) < len(names):
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise InputError(f"{path}: expected one group of each id, got {twice!r} twice")
+    return found
+
+
 def all_cores(count: int | None) -> int:
     """A number of threads; one a core where none is given."""
     return count or os.cpu_count() or 1
@@ -140,6 +163,9 @@ _FORMS = {
     "never_together": _Form(_TEXTS, metavar="NAME,NAME", parse=lambda texts: parse_groups(texts or [])),
     "limits": _Form(_TEXTS, flag="limit", metavar="FIGURE=MOST", parse=lambda texts: parse_limits(texts or [])),
     "max_members": _Form(int | None),
+    "tune_share": _Form(float | None),
+    "folds": _Form(int | None),
+    "groups": _Form(Path | None, metavar="FILE", parse=load_groups),
     "workers": _Form(int | None, parse=all_cores),
 }
 """Options that are not typed as the plain values that they are."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gapsack.selection.errors import GapsackError
-from gapsack.selection.report.ensemble import Ensemble
+from gapsack.selection.report.ensemble import Ensemble, reported_on
 from gapsack.selection.units import mib
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import run_environment
@@ -146,17 +146,19 @@ def _origin(run: RunFolder | None, parent: str | None) -> dict[str, str]:
 
 
 def _params(ensemble: Ensemble) -> dict[str, Any]:
-    """Members with precision and weight, and the budget."""
+    """Members with precision and weight, the budget, and how the figure on new videos came about."""
     members = {
         f"member.{place}": f"{member.name} {member.precision} x {member.weight:.6g}"
         for place, member in enumerate(ensemble.members, 1)
     }
     settings = {"blend": ensemble.blend, "metric": ensemble.metric, "budget_bytes": ensemble.budget_bytes}
+    if ensemble.held_out is not None:
+        settings["held_out"] = reported_on(ensemble.held_out)
     return {**settings, **members}
 
 
 def _metrics(ensemble: Ensemble) -> dict[str, float]:
-    """The ensemble's figures: size in MiB, GAP, and GAP on the videos that did not tune it."""
+    """The ensemble's figures: size in MiB, GAP, and GAP of videos by what was not chosen on them."""
     found = {"size_mib": mib(ensemble.total_bytes), "members": float(len(ensemble.members))}
     held_out, best = ensemble.held_out or {}, ensemble.best_single or {}
     figures = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gapsack.selection.errors import GapsackError
-from gapsack.selection.report.ensemble import Ensemble
+from gapsack.selection.report.ensemble import Ensemble, reported
 from gapsack.selection.units import mib
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import Grid
@@ -106,7 +106,10 @@ def sweep_figures(gaps: Mapping[str, float]) -> dict[str, float]:
 
 
 def ensemble_figures(ensemble: Ensemble) -> dict[str, float]:
-    """The ensemble's GAP, held out with the interval of its score, and its bytes."""
+    """The ensemble's GAP, that of videos by what was not chosen on them with the interval of its score, and its bytes.
+
+    The names are those of held-out figures, cross-fitted ones as well, so that runs compare; the note says which.
+    """
     held_out: Mapping[str, Any] = ensemble.held_out or {}
     low, high = held_out.get("interval") or (None, None)
     found = {
@@ -128,8 +131,9 @@ def note(run: RunFolder, grid: Grid, gaps: Mapping[str, float], ensemble: Ensemb
         lines.append(f"Best trial: **{best}**, GAP {gaps[best]:.4f}.")
     if ensemble is not None:
         members = " + ".join(f"{member.name} ({member.precision})" for member in ensemble.members)
-        told = (ensemble.held_out or {}).get("gap")
-        score = "" if told is None else f", held-out GAP {told:.4f}"
+        held_out = ensemble.held_out or {}
+        told = held_out.get("gap")
+        score = "" if told is None else f", {reported(held_out)} GAP {told:.4f}"
         size = f"{mib(ensemble.total_bytes):.2f} of {mib(ensemble.budget_bytes):.2f} MiB"
         lines.append(f"Ensemble: {members}; {size}{score}.")
     lines.append(f"Run folder: `{run.path}`.")

@@ -64,6 +64,15 @@ def test_a_full_report_has_every_figure_in_one_file(records: SweepRecords, tmp_p
     assert path.read_text(encoding="utf-8").count(get_plotlyjs()) == 1
 
 
+def test_what_limits_the_figures_of_the_ensemble_is_said(
+    records: SweepRecords, ensemble: dict[str, Any], tmp_path: Path
+) -> None:
+    notes = ["Lists are cut at different lengths.", "2 of 5 folds <reported>."]
+    told = replace(records, ensembles=(Ensemble.from_dict({**ensemble, "notes": notes}),))
+    page = Page(write_report(tmp_path / "report.html", told))
+    assert [text for text in page.texts if text in notes] == notes
+
+
 def test_nothing_is_loaded_from_anywhere(records: SweepRecords, tmp_path: Path) -> None:
     page = Page(write_report(tmp_path / "report.html", records))
     loading = {"src", "href", "srcset", "data", "poster", "action", "background", "xlink:href"}

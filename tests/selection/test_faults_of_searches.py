@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,7 @@ from gapsack.selection.frontier import frontier
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.metrics.dense_metrics import binary_log_loss, categorical_log_loss, mean_average_precision
 from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
+from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.rows.rows import LOGIT_CLIP
 from gapsack.selection.search import search_ensemble, split_videos
 
@@ -104,7 +106,8 @@ def test_a_member_that_costs_more_than_nothing_and_almost_nothing_ends_the_searc
 )
 def test_reported_weights_score_what_is_reported(seed, metric, blend, prefer):
     scores, labels, pool = random_case(seed, models=4, one_label=metric == "categorical_log_loss")
-    found = search_ensemble(pool, budget_bytes=110, metric=metric, blend=blend, prefer=prefer, resamples=5)
+    options = {"metric": metric, "blend": blend, "prefer": prefer, "resamples": 5, "tune_share": 0.5}
+    found = search_ensemble(pool, budget_bytes=110, **options)
     tune, held_out = split_videos(36, 0.5, 0)
     weights = [member.weight for member in found.members]
     assert min(weights) > 0.0, "a member without weight is listed"
@@ -123,7 +126,7 @@ def test_reported_weights_score_what_is_reported(seed, metric, blend, prefer):
 def test_both_blends_are_never_behind_either(seed, metric):
     _, _, pool = random_case(seed, models=4)
     found = {
-        blend: search_ensemble(pool, budget_bytes=110, metric=metric, blend=blend, prefer="score", resamples=5)
+        blend: search_ensemble(pool, budget_bytes=110, metric=metric, blend=blend, prefer="score", folds=1)
         for blend in ("probability", "logit", "auto")
     }
     assert found["logit"].blend == "logit"
@@ -138,8 +141,8 @@ def test_the_frontier_is_never_behind_a_search_whatever_the_largest_budget(seed,
     options = {"blend": blend, "reserve_bytes": 3, "member_reserve_bytes": 2}
     whole = frontier(pool, **options)
     smallest = whole.points[0].budget_bytes
-    for budget in sorted({*np.linspace(smallest, whole.points[-1].budget_bytes + 5, 4).astype(int).tolist()}):
-        one = search_ensemble(pool, budget_bytes=budget, prefer="score", resamples=5, **options)
+    for budget in sorted({*np.linspace(smallest, whole.points[-1].budget_bytes + 5, 3).astype(int).tolist()}):
+        one = search_ensemble(pool, budget_bytes=budget, prefer="score", folds=1, **options)
         assert whole.at(budget).tuning_score >= one.tuning_score - 1e-9
         assert frontier(pool, max_budget_bytes=budget, **options).at(budget) == whole.at(budget)
     assert "searched by itself" in whole.search["stop_reason"]
@@ -152,27 +155,47 @@ def test_where_ensembles_are_more_the_frontier_is_not_behind_at_the_ends_of_its_
     whole = frontier(pool)
     for _, following in pairwise(whole.points):
         budget = following.budget_bytes - 1
-        one = search_ensemble(pool, budget_bytes=budget, prefer="score", resamples=5)
+        one = search_ensemble(pool, budget_bytes=budget, prefer="score", folds=1)
         assert whole.at(budget).tuning_score >= one.tuning_score - 1e-9
     assert "between each point and the next" in whole.search["stop_reason"]
 
 
-def test_what_one_search_finds_is_offered_to_the_frontier_where_it_is_comparable():
+@pytest.mark.parametrize("share", [{}, {"tune_share": 0.5}])
+def test_what_one_search_finds_is_offered_to_the_frontier_where_it_is_comparable(share):
     _, _, pool = random_case(1, models=4)
-    whole = frontier(pool, metric="gap@20")
-    found = search_ensemble(pool, budget_bytes=200, resamples=5)
+    whole = frontier(pool, metric="gap@20", **share)
+    found = search_ensemble(pool, budget_bytes=200, resamples=5, **share)
     assert whole.with_ensemble(found) == whole, "nothing is ahead of a frontier that was searched at every budget"
-    behind = frontier(pool, should_stop=lambda: True)
+    behind = frontier(pool, should_stop=lambda: True, **share)
     ahead = behind.with_ensemble(found)
     assert ahead.at(200).tuning_score == found.tuning_score
     assert ahead.at(200).gain_per_mib > 0
-    for other in (
-        search_ensemble(pool, budget_bytes=200, resamples=5, seed=1),
-        search_ensemble(pool, budget_bytes=200, resamples=5, tune_share=0.6),
-        search_ensemble(pool, budget_bytes=200, resamples=5, metric="map"),
-    ):
-        assert behind.with_ensemble(other) == behind
+    others = [{"tune_share": 0.6}, {"metric": "map"}]
+    others += [{"seed": 1, **share}, {"tune_share": 1.0}] if share else [{"tune_share": 0.5}]
+    for other in others:
+        assert (
+            behind.with_ensemble(search_ensemble(pool, budget_bytes=200, resamples=5, **{**share, **other})) == behind
+        )
     assert type(whole).from_dict(whole.to_dict()).points == whole.points
+
+
+def test_what_all_videos_chose_is_comparable_whatever_reports_and_has_the_frontiers_figure():
+    """The ensemble's own figure is of other folds than the frontier's, and is not mixed with those."""
+    _, _, pool = random_case(1, models=4)
+    chosen = frontier(pool)
+    behind = replace(chosen, points=chosen.points[:1])
+    for other in ({}, {"seed": 1}, {"tune_share": 1.0}, {"folds": 1}):
+        found = search_ensemble(pool, budget_bytes=200, resamples=5, **other)
+        point = behind.with_ensemble(found).at(200)
+        assert point.tuning_score == found.tuning_score
+        assert point.held_out_score == chosen.points[0].held_out_score
+    earlier = Ensemble.from_dict({**found.to_dict(), "tuning": {}})  # an earlier file that tuned on all
+    assert behind.with_ensemble(earlier).at(200).tuning_score == found.tuning_score
+    halved = {**search_ensemble(pool, budget_bytes=200, resamples=5, tune_share=0.5).to_dict(), "tuning": {}}
+    assert behind.with_ensemble(Ensemble.from_dict(halved)) == behind
+    assert frontier(pool, tune_share=0.5, should_stop=lambda: True).with_ensemble(Ensemble.from_dict(halved)).at(
+        200
+    ).held_out_score == pytest.approx(halved["held_out"]["score"])
 
 
 def test_members_that_gain_less_than_noise_do_not_cost_bytes_unless_asked_for():
@@ -180,8 +203,8 @@ def test_members_that_gain_less_than_noise_do_not_cost_bytes_unless_asked_for():
     noise = np.random.default_rng(0).normal(size=scores[0].shape)
     echo = np.clip(scores[0] + 0.01 * noise, 0, 1).astype(np.float32)
     pool = pool_of(np.stack([*scores, echo]), labels, [10, 10, 50], k=22)
-    kept = search_ensemble(pool, budget_bytes=70, resamples=30, prefer="score")
-    left = search_ensemble(pool, budget_bytes=70, resamples=30)
+    kept = search_ensemble(pool, budget_bytes=70, resamples=30, prefer="score", tune_share=0.5)
+    left = search_ensemble(pool, budget_bytes=70, resamples=30, tune_share=0.5)
     assert kept.total_bytes == 70
     assert left.total_bytes < 70
     assert left.tuning_score > left.best_single["tuning_score"]

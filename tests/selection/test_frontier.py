@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pools import case_of_seven
+from pools import case_of_seven, dense_case, pool_of
 
 from gapsack.selection.errors import BudgetError, InputError
 from gapsack.selection.frontier import frontier
 from gapsack.selection.gap import gap_at_k
+from gapsack.selection.pool import CandidatePool
+from gapsack.selection.report.splits import cross_folds
 from gapsack.selection.search import search_ensemble, split_videos
 from gapsack.selection.subsets.archive import Archive
 
@@ -20,7 +24,7 @@ def case():
 
 @pytest.fixture(scope="module")
 def curve(case):
-    return frontier(case[2], reserve_bytes=5)
+    return frontier(case[2], reserve_bytes=5, tune_share=0.5)
 
 
 def test_budgets_and_scores_rise_together(curve):
@@ -45,8 +49,32 @@ def test_it_starts_at_the_smallest_model_and_every_point_is_what_it_says(case, c
 
 @pytest.mark.parametrize("budget", [50, 80, 110, 160])
 def test_no_search_for_one_budget_does_visibly_better(case, curve, budget):
-    single = search_ensemble(case[2], budget_bytes=budget, reserve_bytes=5, resamples=5)
+    single = search_ensemble(case[2], budget_bytes=budget, reserve_bytes=5, resamples=5, tune_share=0.5)
     assert curve.at(budget).tuning_score >= single.tuning_score - 3e-4
+
+
+def test_every_point_is_cross_fitted_by_what_the_other_halfs_frontier_has_for_its_budget():
+    """Frontiers of the two folds, made by themselves of pools with those videos alone, and dense scores."""
+    scores, labels = dense_case(3, videos=61, classes=30, models=4)
+    pool = pool_of(scores, labels, (20, 25, 33, 40), k=30)
+    whole = frontier(pool)
+    assert whole.videos == {"tuning": 61, "held_out": 61}
+    folds = cross_folds(pool.labels, 2, 0)
+    others = [frontier(_part(pool, tune), tune_share=1.0) for tune, _ in folds]
+    for points, of in ((whole.points, "points"), (whole.singles, "singles")):
+        for point in points:
+            mixed = np.zeros(labels.shape)
+            for (_, report), other in zip(folds, others, strict=True):
+                there = [each for each in getattr(other, of) if each.budget_bytes <= point.budget_bytes][-1]
+                for member in there.members:
+                    mixed[report] += member.weight * scores[int(member.name[1])][report].astype(np.float64)
+            assert point.held_out_score == pytest.approx(gap_at_k(mixed, labels), abs=1e-9)
+
+
+def _part(pool, videos):
+    """The pool of some videos, in the order in which the search of a fold takes them."""
+    labels = pool.labels.take(videos)
+    return CandidatePool(labels, [replace(c, predictions=c.predictions.take(videos)) for c in pool.candidates])
 
 
 def test_limits_of_use(case, curve):
@@ -56,10 +84,12 @@ def test_limits_of_use(case, curve):
         frontier(case[2], folds=2)
     with pytest.raises(BudgetError):
         frontier(case[2], max_budget_bytes=10)
-    short = frontier(case[2], max_budget_bytes=60)
+    short = frontier(case[2], max_budget_bytes=60, tune_share=0.5)
     assert short.points[-1].budget_bytes <= 60
     stopped = frontier(case[2], should_stop=lambda: True)
     assert "Stopped on request" in stopped.search["stop_reason"]
+    assert any("no figure is of videos that did not choose" in note for note in stopped.notes)
+    assert all(point.held_out_score is None for point in stopped.points)
     assert stopped.to_dict()["points"][0]["members"][0]["name"] == "m6"
 
 

@@ -24,9 +24,13 @@ def case():
     return case_of_seven()
 
 
+HALF = {"budget_bytes": 110, "resamples": 60, "tune_share": 0.5}
+
+
 @pytest.fixture(scope="module")
 def ensemble(case):
-    return search_ensemble(case[2], budget_bytes=110, resamples=60)
+    """Chosen on half of the videos; the other half reports."""
+    return search_ensemble(case[2], **HALF)
 
 
 def blended(scores, ensemble):
@@ -86,13 +90,13 @@ def test_workers_executors_and_repetition_change_nothing(case, ensemble):
     def elsewhere(evaluator, tasks):
         return map(evaluator, tasks)
 
-    assert search_ensemble(case[2], budget_bytes=110, resamples=60) == ensemble
-    assert search_ensemble(case[2], budget_bytes=110, resamples=60, workers=3) == ensemble
-    assert search_ensemble(case[2], budget_bytes=110, resamples=60, executor=elsewhere) == ensemble
+    assert search_ensemble(case[2], **HALF) == ensemble
+    assert search_ensemble(case[2], **HALF, workers=3) == ensemble
+    assert search_ensemble(case[2], **HALF, executor=elsewhere) == ensemble
 
 
 def test_exhaustive_is_never_worse_and_says_so(case, ensemble):
-    exhaustive = search_ensemble(case[2], budget_bytes=110, resamples=60, exhaustive=True)
+    exhaustive = search_ensemble(case[2], **HALF, exhaustive=True)
     assert exhaustive.tuning_score >= ensemble.tuning_score
     assert exhaustive.tuning_score <= ensemble.tuning_score + 1e-6, "the race lost the winner"
     assert "every maximal subset had the full weight search" in exhaustive.search["stop_reason"]
@@ -198,7 +202,8 @@ def test_prefer_small_gives_up_noise_for_bytes():
 
 
 def test_folds_repeat_the_search_on_other_splits(case):
-    found = search_ensemble(case[2], budget_bytes=110, resamples=10, folds=3)
+    found = search_ensemble(case[2], budget_bytes=110, resamples=10, folds=3, tune_share=0.5)
+    assert not found.held_out["cross_fitted"]
     folds = found.held_out["folds"]
     assert len(folds) == 2
     assert len({fold["score"] for fold in folds} | {found.held_out["score"]}) == 3

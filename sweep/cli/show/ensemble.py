@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gapsack.selection.report.ensemble import reported, reported_on
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_table
 
@@ -38,15 +39,15 @@ def _weight(weight: float) -> str:
 
 
 def figures(record: Mapping[str, Any]) -> list[str]:
-    """The scores, held-out ones first: those are what to expect of new videos."""
+    """The scores; first those of videos by what was not chosen on them: they are what to expect of new videos."""
     metric = "GAP" if record["metric"].startswith("gap@") else record["metric"]
     lines = []
     held_out = record["held_out"]
     if held_out is not None:
         low, high = held_out["interval"]
         lines.append(
-            f"{metric} on held-out videos  {held_out['score']:.5f}  ({held_out['confidence']:.0%} interval "
-            f"{low:.5f} to {high:.5f}, {held_out['videos']:,} videos)"
+            f"{metric} on new videos       {held_out['score']:.5f}  ({held_out['confidence']:.0%} interval "
+            f"{low:.5f} to {high:.5f}; {reported_on(held_out)})"
         )
     lines += record.get("notes", ())
     lines.append(f"{metric} on tuning videos    {record['tuning_score']:.5f}  (where members and weights were chosen)")
@@ -61,8 +62,9 @@ def figures(record: Mapping[str, Any]) -> list[str]:
         for what, key in (("best single model", "best_single"), ("runner-up", "runner_up"))
         if (line := _difference(record, what, key)) is not None
     ]
+    what = "Fold" if held_out and held_out.get("cross_fitted") else "Split"
     for place, fold in enumerate(held_out["folds"] if held_out else [], 1):
-        lines.append(f"Split {place}: {fold['score']:.5f} held out, with {' + '.join(fold['members'])}")
+        lines.append(f"{what} {place}: {fold['score']:.5f} held out, with {' + '.join(fold['members'])}")
     return lines
 
 
@@ -73,7 +75,8 @@ def _difference(record: Mapping[str, Any], what: str, key: str) -> str | None:
     name = other["name"] if "name" in other else " + ".join(member["name"] for member in other["members"])
     noise = ", within noise" if difference["within_noise"] else ""
     amount = f"{difference['difference']:+.5f} ± {difference['standard_error']:.5f}"
-    return f"{amount} held out against the {what}, {name}{noise}"
+    how = reported(record["held_out"] or {})
+    return f"{amount} {'cross-fitted' if how == 'cross-fitted' else 'held out'} against the {what}, {name}{noise}"
 
 
 def searched(search: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ def print_frontier(record: Mapping[str, Any], path: Path) -> None:
     columns = [
         Column("from MiB", True),
         Column(f"{metric} tuned", True),
-        Column("held out", True),
+        Column("cross-fitted" if record["split"].get("tune_share", 1.0) is None else "held out", True),
         Column("a MiB buys", True),
         Column("members"),
     ]

@@ -43,3 +43,12 @@ def test_without_held_out_scores_only_rings_are_drawn(records: SweepRecords, ens
     figure = comparison_figure(info)
     assert len(figure.data) == 1
     assert list(figure.data[0].x) == [0.88, 0.8796, 0.87]
+
+
+def test_cross_fitted_scores_are_called_so(records: SweepRecords, ensemble: dict[str, Any]) -> None:
+    ensemble["held_out"] |= {"cross_fitted": True}
+    info = comparison_info(replace(records, ensembles=(Ensemble.from_dict(ensemble),)))
+    assert info is not None
+    told, _ = comparison_figure(info).data
+    assert told.name == "cross-fitted videos, 95% interval"
+    assert "cross-fitted score 0.8790" in told.hovertext[0]

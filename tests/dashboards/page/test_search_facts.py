@@ -29,3 +29,12 @@ def test_the_search_tells_how_it_ended_and_how_the_choice_was_made() -> None:
 def test_a_difference_says_whether_it_is_noise() -> None:
     difference = {"difference": 0.002, "interval": [0.001, 0.003], "within_noise": False}
     assert facts(difference_to_runner_up=difference) == [("against the runner-up", "+0.0020, +0.0010 to +0.0030")]
+
+
+def test_folds_are_told_apart_from_other_splits() -> None:
+    folds = [{"score": 0.81}, {"score": 0.82}]
+    assert facts(held_out={"folds": folds}) == [("held-out score of other splits", "0.8100, 0.8200")]
+    assert facts(held_out={"folds": folds, "cross_fitted": True, "videos": 1500}) == [
+        ("score on new videos", "cross-fitted on 1,500 videos in 2 folds"),
+        ("of each fold", "0.8100, 0.8200"),
+    ]

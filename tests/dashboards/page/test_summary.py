@@ -75,3 +75,11 @@ def test_states_without_a_finished_trial(records: SweepRecords) -> None:
         "No trial has finished: 1 of 2 failed."
     )
     assert summary_info(SweepRecords("s", trials=(failed, running))).sentence == "No trial has finished yet."
+
+
+def test_a_cross_fitted_figure_is_called_so(records: SweepRecords, ensemble: dict[str, Any]) -> None:
+    ensemble["held_out"] |= {"cross_fitted": True, "videos": 8750, "folds": [{"score": 0.87}, {"score": 0.89}]}
+    info = summary_info(replace(records, ensembles=(Ensemble.from_dict(ensemble),)))
+    assert "reach a cross-fitted GAP@20 of 0.8790" in info.sentence
+    told = "0.8760 to 0.8820 (95%), cross-fitted on 8,750 videos in 2 folds"
+    assert tile(info, "Cross-fitted GAP@20") == ("0.8790", told)

@@ -10,8 +10,7 @@ from pools import dense_case, pool_of
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import objective_of
-from gapsack.selection.report import certify as certifying
-from gapsack.selection.report.bootstrap import Voters, bootstrap
+from gapsack.selection.report.bootstrap import Part, Voters, blended, sample_on
 from gapsack.selection.report.certify import certify
 from gapsack.selection.rows import streamed
 
@@ -37,32 +36,53 @@ def cases(draw):
 
 @settings(max_examples=80, deadline=None)
 @given(cases(), st.sampled_from([1, 3, 7, 64]))
-def test_a_streamed_score_and_its_bootstrap_are_those_of_all_rows(case, chunk):
+def test_a_streamed_score_is_that_of_all_rows(case, chunk):
     pool, videos, voters, objective = case
     rows, weights = voters.rows(pool.labels, videos, objective), np.array(voters.weights)
     expected = objective.score(rows, np.arange(len(weights)), weights)
-    (at_once,) = bootstrap([voters], pool.labels, videos, objective, resamples=5, seed=3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streamed, "STREAMED_FROM", 0)
         patch.setattr(streamed, "CHUNK_VIDEOS", chunk)
         small, one = voters.scored_rows(pool.labels, videos, objective)
-        (sample,) = bootstrap([voters], pool.labels, videos, objective, resamples=5, seed=3)
     assert small.column_count == len(one) == 1
     assert objective.score(small, *streamed.ALONE) == pytest.approx(expected, abs=1e-12)
-    assert sample.score == pytest.approx(at_once.score, abs=1e-12)
-    np.testing.assert_allclose(sample.draws, at_once.draws, rtol=0, atol=1e-12)
+
+
+@settings(max_examples=80, deadline=None)
+@given(cases(), st.sampled_from([1, 3, 7, 64]), st.integers(0, 1000))
+def test_streamed_folds_have_the_score_and_bootstrap_of_all_rows(case, chunk, seed):
+    """Two parts, each by an ensemble of its own."""
+    pool, videos, voters, objective = case
+    rng = np.random.default_rng(seed)
+    others = tuple(pool.candidates[number].predictions for number in rng.permutation(4)[:2])
+    other = Voters(others, (0.5, 0.5), str(rng.choice(["probability", "logit"])))
+    cut = int(rng.integers(0, len(videos)))
+    parts = [Part(each, by) for each, by in ((videos[:cut], other), (videos[cut:], voters)) if len(each)]
+
+    def sample():
+        rows = blended(pool.labels, parts, objective)
+        return rows, sample_on(rows, (1.0,), objective, resamples=5, seed=3)
+
+    rows, at_once = sample()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streamed, "STREAMED_FROM", 0)
+        patch.setattr(streamed, "CHUNK_VIDEOS", chunk)
+        small, found = sample()
+    assert len(small.classes) <= len(rows.classes)
+    assert found.score == pytest.approx(at_once.score, abs=1e-12)
+    np.testing.assert_allclose(found.draws, at_once.draws, rtol=0, atol=1e-12)
 
 
 @settings(max_examples=40, deadline=None)
 @given(cases(), st.sampled_from([1, 7]), st.sampled_from([2, 20]))
-def test_a_streamed_certificate_is_that_of_the_videos_alone(case, chunk, k):
+def test_a_streamed_certificate_is_that_of_all_videos_at_once(case, chunk, k):
     pool, videos, voters, _ = case
-    alone = pool.take(videos)
-    lists = [member.take(videos) for member in voters.members]
-    expected = certify(alone.labels, lists, voters.weights, blend=voters.blend, k=k)
+    members = [member.take(videos) for member in voters.members]
+    args = (pool.labels.take(videos), members, voters.weights)
+    expected = certify(*args, blend=voters.blend, k=k)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streamed, "CHUNK_VIDEOS", chunk)
-        found = certifying.certify(pool.labels, voters.members, voters.weights, videos, blend=voters.blend, k=k)
+        found = certify(*args, blend=voters.blend, k=k)
     assert (found.gap, found.low, found.high) == pytest.approx((expected.gap, expected.low, expected.high), abs=1e-12)
     assert found.open_videos == expected.open_videos
 

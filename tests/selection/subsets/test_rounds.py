@@ -14,8 +14,9 @@ from gapsack.selection.blend.evaluate import Scored
 from gapsack.selection.errors import InputError
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.metrics.objectives import objective_of
+from gapsack.selection.report.splits import split_videos
 from gapsack.selection.rows import streamed
-from gapsack.selection.search import search_ensemble, split_videos
+from gapsack.selection.search import search_ensemble
 from gapsack.selection.subsets import rounds
 from gapsack.selection.subsets.board import Board, Entry
 from gapsack.selection.subsets.find import runner_on
@@ -24,7 +25,7 @@ from gapsack.selection.subsets.rounds import Rescored, Scales, survivors
 from gapsack.selection.subsets.space import Space
 
 VIDEOS = 1200
-OPTIONS = {"budget_bytes": 110, "resamples": 20, "search_videos": 100}
+OPTIONS = {"budget_bytes": 110, "resamples": 20, "search_videos": 100, "tune_share": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_a_search_on_a_sixth_is_nearly_as_good(case, ensemble):
 def test_with_few_videos_nothing_changes(case):
     assert (
         search_ensemble(case[2], **OPTIONS | {"search_videos": 600}).to_dict()
-        == search_ensemble(case[2], budget_bytes=110, resamples=20).to_dict()
+        == search_ensemble(case[2], budget_bytes=110, resamples=20, tune_share=0.5).to_dict()
     )
 
 
@@ -112,7 +113,7 @@ def test_a_stopped_search_has_the_scores_of_all_videos_all_the_same(case, calls)
 
 def test_rounds_grow_by_four_up_to_half_of_the_videos_and_end_with_all(case):
     _, _, pool = case
-    search = search_ensemble(pool, **OPTIONS, tune_share=1.0).search
+    search = search_ensemble(pool, **OPTIONS | {"tune_share": 1.0}).search
     assert [each["videos"] for each in search["rounds"]] == [100, 400, 1200]
     one, two, three = search["rounds"]
     assert (two["subsets"], three["subsets"]) == (one["kept"], two["kept"])
@@ -124,6 +125,33 @@ def test_rounds_grow_by_four_up_to_half_of_the_videos_and_end_with_all(case):
 def test_folds_are_searched_in_rounds_too(case):
     folds = search_ensemble(case[2], **OPTIONS, folds=2).held_out["folds"]
     assert [fold["videos"] for fold in folds] == [600]
+
+
+def test_cross_fitted_folds_are_searched_in_rounds_and_report_on_all_videos(case):
+    scores, labels, pool = case
+    ensemble = search_ensemble(pool, **OPTIONS | {"tune_share": None, "folds": 2})
+    assert [each["videos"] for each in ensemble.search["rounds"]] == [100, 400, 1200]
+    expected = gap_at_k(mixed(scores, ensemble.members), labels)
+    assert ensemble.tuning_score == pytest.approx(expected, abs=1e-12)
+    assert ensemble.held_out["cross_fitted"]
+    assert ensemble.held_out["videos"] == VIDEOS
+    assert 0 < ensemble.held_out["score"] < ensemble.tuning_score + 0.01
+
+
+def test_parts_keep_groups_together_and_the_bootstrap_has_those_of_the_sample(case):
+    pool = case[2]
+    groups = {video: f"g{place // 3}" for place, video in enumerate(pool.labels.video_ids)}
+    numbers = np.arange(VIDEOS) // 3
+    videos = np.random.default_rng(0).permutation(VIDEOS)[:900]
+    scales = Scales(pool.labels, videos, space_of(pool), objective_of("gap@20"), 0, numbers)
+    part, sample = scales.parts(500), scales.sample(500)
+    assert len(np.unique(part)) == rounds.PARTS
+    for number in np.unique(numbers[sample]):
+        assert len(np.unique(part[numbers[sample] == number])) == 1
+    ensemble = search_ensemble(pool, **OPTIONS | {"tune_share": None, "folds": 2}, groups=groups)
+    assert ensemble.tuning["groups"] == VIDEOS // 3
+    one = search_ensemble(pool, **OPTIONS | {"tune_share": 1.0}, groups=dict.fromkeys(groups, "all"))
+    assert one.search["rounds"][-1]["videos"] == VIDEOS
 
 
 def space_of(pool):
@@ -143,7 +171,7 @@ def test_samples_are_nested_and_parts_are_scored_by_themselves(case, seed, count
     (found,) = scales.scored([entry], count)
     numbers = [scales.space.items[number].candidate for number in entry.subset]
     dense = np.tensordot(weights, scores[numbers].astype(np.float64), 1)
-    taken = videos[np.random.default_rng([seed, 3]).permutation(500)[:count]]
+    taken = videos[np.random.default_rng([seed, 6]).permutation(500)[:count]]
     assert found.entry.score == pytest.approx(gap_at_k(dense[taken], labels[taken]), abs=1e-12)
     parts = [taken[number :: rounds.PARTS] for number in range(rounds.PARTS)]
     assert found.parts == pytest.approx([gap_at_k(dense[part], labels[part]) for part in parts], abs=1e-12)

@@ -80,7 +80,7 @@ def test_a_notebook_gets_what_the_command_gets(folder: Path) -> None:
 
 
 def test_options_reach_the_search(folder: Path) -> None:
-    common = ("ensemble", "pool", "--budget-mb", "100", "--workers", "1", "--out", "other.json")
+    common = ("ensemble", "pool", "--budget-mb", "100", "--workers", "1", "--folds", "1", "--out", "other.json")
     names = {member["name"] for member in values(folder, *common, "--must-have", "worse")["members"]}
     assert "worse" in names
     names = {member["name"] for member in values(folder, *common, "--never-together", "a,b")["members"]}
@@ -90,6 +90,33 @@ def test_options_reach_the_search(folder: Path) -> None:
     assert values(folder, *common, "--metric", "metric.py:recall_at_one")["metric"] == "recall_at_one"
     stopped = values(folder, *common, "--time-limit", "0")
     assert "Stopped" in stopped["search"]["stop_reason"]
+
+
+def test_what_is_printed_says_how_the_figure_came_about(folder: Path) -> None:
+    common = ("ensemble", "pool", "--budget-mb", "70", "--workers", "1", "--out", "told.json")
+    by_default = select(folder, *common).stdout
+    assert "cross-fitted on 120 videos in 5 folds)" in by_default
+    assert "Fold 5: " in by_default
+    assert "cross-fitted against the best single model" in by_default
+    halved = select(folder, *common, "--tune-share", "0.5", "--folds", "2").stdout
+    assert "held out, 60 videos)" in halved
+    assert "Split 1: " in halved
+    assert "held out against the best single model" in halved
+    assert "cross-fitted" in select(folder, "frontier", "pool", "--workers", "1", "--out", "told.json").stdout
+
+
+def test_groups_of_a_file_stay_together(folder: Path) -> None:
+    lines = ["id,group", *(f"v{i:03d},g{i // 30}" for i in range(VIDEOS))]
+    (folder / "groups.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    common = ("--workers", "1", "--out", "grouped.json", "--groups", "groups.csv")
+    record = values(folder, "ensemble", "pool", "--budget-mb", "70", *common)
+    assert record["tuning"]["groups"] == 4
+    assert [fold["videos"] for fold in record["held_out"]["folds"]] == [30] * 4
+    assert values(folder, "frontier", "pool", *common)["split"]["groups"] == 4
+    (folder / "groups.csv").write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")
+    done = select(folder, "ensemble", "pool", "--budget-mb", "70", *common)
+    assert done.exit_code == 2
+    assert "groups must have every video of the pool; got none for video 'v119'" in done.stderr
 
 
 def test_frontier_rises_with_the_budget(folder: Path) -> None:

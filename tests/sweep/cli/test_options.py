@@ -1,6 +1,7 @@
 """The options of both searches are those of `Options`: flags, defaults, ranges and help, and what a person types."""
 
 import os
+import re
 from dataclasses import fields
 
 import pytest
@@ -10,13 +11,13 @@ from typer.testing import CliRunner
 from gapsack.selection.errors import InputError
 from gapsack.selection.subsets.options import Options, rule_of
 from gapsack.sweep.cli.choose import app
-from gapsack.sweep.cli.options import ENSEMBLE, FRONTIER, parse_groups, parse_limits, search_options
+from gapsack.sweep.cli.options import ENSEMBLE, FRONTIER, load_groups, parse_groups, parse_limits, search_options
 
 COMMON = ["metric", "blend", "precision", "max-members", "must-have", "never-together", "limit"]
 REST = ["time-limit", "workers", "address"]
 FLAGS = {
-    "ensemble": [*COMMON, "prefer", "exhaustive", "tune-share", "folds", "confidence", "seed", *REST],
-    "frontier": [*COMMON, "tune-share", "seed", *REST],
+    "ensemble": [*COMMON, "prefer", "exhaustive", "tune-share", "folds", "groups", "confidence", "seed", *REST],
+    "frontier": [*COMMON, "tune-share", "groups", "seed", *REST],
 }
 TYPED = {"precisions": "precision", "limits": "limit"}
 
@@ -82,6 +83,23 @@ def test_what_is_typed_reaches_the_command_as_the_search_takes_it():
 def test_a_name_that_is_no_option_is_refused_when_the_command_is_made():
     with pytest.raises(TypeError, match="colour"):
         search_options((*FRONTIER, "colour"))
+
+
+def test_groups_of_videos_are_read(tmp_path):
+    path = tmp_path / "groups.csv"
+    path.write_text("id,group\nv1,01\nv2,a b\nv3,01\n", encoding="utf-8")
+    assert load_groups(path) == {"v1": "01", "v2": "a b", "v3": "01"}
+    assert load_groups(None) is None
+    for content, told in (
+        ("id,group\nv1,a\nv1,b\n", "expected one group of each id, got 'v1' twice"),
+        ("id,set\nv1,a\n", "expected the columns id,group, got id,set"),
+        ("id,group\n", "expected at least one row"),
+    ):
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(InputError, match=re.escape(f"{path}: {told}")):
+            load_groups(path)
+    with pytest.raises(InputError, match=r"none\.csv: expected a CSV file that can be read"):
+        load_groups(tmp_path / "none.csv")
 
 
 def test_limits_and_groups_are_read():

@@ -65,6 +65,7 @@ def test_an_ensemble_is_a_run_of_its_own(store, tmp_path):
     found = client.get_run(logged.run_id)
     assert found.info.status == "FINISHED"
     assert found.data.params["member.2"] == "K4-H8 int8 x 0.6"
+    assert found.data.params["held_out"] == "held out"
     assert found.data.metrics == {
         "size_mib": 2.0,
         "members": 2.0,
