@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def notes(version: str, changelog: str) -> str:
     """The text below a version's heading. Raises a ValueError where there is none, or nothing in it."""
-    found = re.search(rf"^## \[?{re.escape(version)}\]?(?: [^\n]*)?\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
+    found = re.search(
+        rf"^## \[?{re.escape(version)}\]?(?: [^\n]*)?\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL
+    )
     if found is None or not found[1].strip():
         raise ValueError(f"CHANGELOG.md: expected a part that begins with '## {version}' and says something.")
     return found[1].strip() + "\n"

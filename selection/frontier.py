@@ -186,15 +186,23 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
         max_budget_bytes: the largest budget of interest; None for all models together. Where all ensembles can be
             listed it only ends the answer.
         options: see ``selection.subsets.options.Options``; ``prefer``, ``exhaustive``, ``folds``, ``restarts``,
-            ``resamples``, ``confidence``, ``start`` and ``explain`` concern one budget and are refused.
+            ``resamples``, ``confidence``, ``search_videos``, ``start`` and ``explain`` concern one budget and are refused.
 
     Raises:
         BudgetError: nothing fits ``max_budget_bytes``.
         InputError: an option outside its range.
     """
-    refused = {"prefer", "exhaustive", "folds", "restarts", "resamples", "confidence", "start", "explain"} & set(
-        options
-    )
+    refused = {
+        "prefer",
+        "exhaustive",
+        "folds",
+        "restarts",
+        "resamples",
+        "confidence",
+        "search_videos",
+        "start",
+        "explain",
+    } & set(options)
     if refused:
         raise InputError(
             f"a frontier takes the options of a search over all budgets; got {', '.join(sorted(refused))}."

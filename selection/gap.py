@@ -19,6 +19,8 @@ import numpy as np
 
 from gapsack.selection.errors import InputError
 
+CHUNK_VIDEOS = 8192  # whose lists are looked at together; bounds memory
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -64,21 +66,36 @@ def gap_of_lists(top_indices: NDArray[np.int32], top_scores: ArrayLike, labels: 
     Returns:
         A value in [0, 1]. With k' of at least k it is the dense value, up to ties at the end of the lists.
     """
-    scores = np.array(top_scores, dtype=np.float64)
-    if scores.shape != np.shape(top_indices) or scores.shape[0] != labels.video_count:
+    given = np.asarray(top_scores)
+    if given.shape != np.shape(top_indices) or given.shape[0] != labels.video_count:
         raise InputError(
             f"lists must have one row for each of the {labels.video_count} videos and equal shapes; "
-            f"got indices {np.shape(top_indices)} and scores {scores.shape}."
+            f"got indices {np.shape(top_indices)} and scores {given.shape}."
         )
-    correct = labels.correct(top_indices)
+    pooled = [
+        _pairs(top_indices[part], given[part], labels, np.arange(part.start, part.stop), k)
+        for part in (
+            slice(start, min(start + CHUNK_VIDEOS, len(given))) for start in range(0, len(given), CHUNK_VIDEOS)
+        )
+    ]
+    scores, correct = (np.concatenate(parts) for parts in zip(*pooled, strict=True))
+    return average_precision(scores, correct, labels.label_count)
+
+
+def _pairs(
+    classes: NDArray[np.int32], listed: NDArray[np.floating], labels: Labels, videos: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+    """The pairs that the lists of some videos give to the pool."""
+    scores = listed.astype(np.float64)
+    correct = labels.correct(classes, videos[:, None])
     # A correct class of score zero ties with every class that is not listed; those incorrect ones come first, so it
     # is in no dense top k as long as there are k of them.
-    enough_incorrect = labels.class_count - labels.counts >= k
+    enough_incorrect = labels.class_count - labels.counts[videos] >= k
     out = correct & (scores == 0) & enough_incorrect[:, None]
     scores[out] = -1.0
     pooled_scores, pooled_correct = pool_rows(scores, correct, k)
     inside = pooled_scores >= 0
-    return average_precision(pooled_scores[inside], pooled_correct[inside], labels.label_count)
+    return pooled_scores[inside], pooled_correct[inside]
 
 
 def pool_rows(

@@ -24,9 +24,10 @@ from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.report.record import Choice, Contender, Fold, Outcome, Scorer
 from gapsack.selection.report.splits import cross_folds, folds_for, group_numbers, split_videos
 from gapsack.selection.rows.alike import alike
-from gapsack.selection.subsets.find import Found, find
+from gapsack.selection.subsets.find import Found
 from gapsack.selection.subsets.options import Options
 from gapsack.selection.subsets.preference import preferred
+from gapsack.selection.subsets.rounds import find
 from gapsack.selection.subsets.space import Space
 from gapsack.selection.subsets.subset_members import members_of, voters_of
 

@@ -3,7 +3,7 @@
 ``labels.npz`` holds ``video_ids``, ``indptr``, ``indices``, ``class_count``. A candidate is ``<name>.json`` (``name``,
 ``size_bytes``, ``shared`` where it has some, free-form parts), ``<name>.npz`` (``video_ids``, ``top_indices``,
 ``top_scores``) and, for a precision that predicts otherwise, ``<name>.<precision>.npz``. The JSON is written last: a
-candidate that has one is complete.
+candidate that has one is complete. Large lists are not read but mapped into memory (``selection.npz``).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def read_pool(
         file: record for file, record in records.items() if not str(record.get("format", "")).startswith("gapsack.")
     }
     names = {str(record.get("name")) for record in records.values()}
-    found = kept.of({file: partial(_read_candidate, file, record, names) for file, record in records.items()})
+    found = kept.of({file: partial(_read_candidate, file, record, names, labels) for file, record in records.items()})
     kept.tell(any_left=bool(found))
     return labels, list(found.values())
 
@@ -149,7 +149,7 @@ def _checked(file: Path, record: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "size_bytes": record["size_bytes"], "shared": shared, **free_form}
 
 
-def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Candidate:
+def _read_candidate(file: Path, record: dict[str, Any], names: set[str], labels: Labels) -> Candidate:
     checked = _checked(file, record)
     name, sizes = checked["name"], checked["size_bytes"]
     own = {}
@@ -162,15 +162,16 @@ def _read_candidate(file: Path, record: dict[str, Any], names: set[str]) -> Cand
                 f"{lists_file} could be the {precision} predictions of {name} or those of the candidate "
                 f"{name}.{precision}; expected names that do not end in another's precision."
             )
-        own[precision] = _read_lists(lists_file)
-    plain = _read_lists(file.with_name(f"{name}.npz"))
+        own[precision] = _read_lists(lists_file, labels)
+    plain = _read_lists(file.with_name(f"{name}.npz"), labels)
     free_form = {part: checked[part] for part in FREE_FORM}
     return _named(file, lambda: Candidate(name, sizes, plain, own, shared=checked["shared"], **free_form))
 
 
-def _read_lists(file: Path) -> Predictions:
-    arrays = read_npz(file, ("video_ids", "top_indices", "top_scores"), error=DamagedCandidateError)
-    return _named(file, lambda: Predictions(arrays["video_ids"], arrays["top_indices"], arrays["top_scores"]))
+def _read_lists(file: Path, labels: Labels) -> Predictions:
+    arrays = read_npz(file, ("video_ids", "top_indices", "top_scores"), error=DamagedCandidateError, mapped=True)
+    ids, classes, scores = arrays["video_ids"], arrays["top_indices"], arrays["top_scores"]
+    return _named(file, lambda: Predictions(ids, classes, scores, known_ids=labels.video_ids))
 
 
 def _arrays(lists: Predictions) -> dict[str, NDArray[Any]]:

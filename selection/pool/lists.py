@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -12,13 +13,14 @@ from gapsack.selection.errors import PoolError
 from gapsack.selection.pool.kinds import SCORE_SLACK, class_count_of, numbers, texts, whole_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     VideoIds = NDArray[np.str_]
 
 NAMED_IDS = 3  # ids that an error message names before it says how many more there are
+CHECKED_ROWS = 1 << 13  # videos whose lists are looked at together; bounds the memory of the checks
 MIN_TOP_K = 20  # shortest list that a pool accepts, unless there are fewer classes
 
 
@@ -119,8 +121,8 @@ class Labels:
         """Whether each class is a label of its video.
 
         Args:
-            classes: [n, k] classes, row i for video i; or [m] classes of the videos ``rows`` [m].
-            rows: see ``classes``.
+            classes: [n, k] classes, row i for video i; or classes of the videos ``rows``, of any shape.
+            rows: of the shape of ``classes``, or one that numpy stretches to it, such as [m, 1] for [m, k].
         """
         if len(self._keys) == 0:
             return np.zeros(classes.shape, bool)
@@ -153,45 +155,45 @@ class Labels:
         return Labels(self.video_ids[videos], indptr, indices, self.class_count)
 
 
-@dataclass(frozen=True)
 class Predictions:
     """Each video's best classes by one model.
 
+    The lists may lie in a file that is mapped into memory (``selection.npz``): nothing here copies them as a whole.
+    They are checked in chunks, and other videos, another order or shorter lists are views that copy what is asked for.
+
     Attributes:
         video_ids: [n], all different.
-        top_indices: [n, k] int32 classes, different within a row.
-        top_scores: [n, k] float32 probabilities, descending within a row. A class that is not listed has a score no
-            higher than the last one listed.
 
     Raises:
         PoolError: shapes that differ, a score that is no probability, a row that is not descending, a class twice.
     """
 
-    video_ids: VideoIds
-    top_indices: NDArray[np.int32]
-    top_scores: NDArray[np.float32]
+    def __init__(
+        self, video_ids: ArrayLike, top_indices: ArrayLike, top_scores: ArrayLike, *, known_ids: VideoIds | None = None
+    ) -> None:
+        """Check lists.
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "video_ids", checked_ids(self.video_ids, "predictions"))
-        object.__setattr__(self, "top_indices", whole_numbers(self.top_indices, "predictions: classes", np.int32))
-        object.__setattr__(self, "top_scores", np.ascontiguousarray(numbers(self.top_scores, "scores"), np.float32))
-        shape = self.top_indices.shape
-        if len(shape) != 2 or shape != self.top_scores.shape or shape[0] != len(self.video_ids) or shape[1] == 0:
+        Args:
+            video_ids: [n].
+            top_indices: [n, k] classes, different within a row.
+            top_scores: [n, k] probabilities, descending within a row. A class that is not listed has a score no higher
+                than the last one listed.
+            known_ids: ids that are all different, such as those of the labels; equal ones are not looked at again, nor
+                kept twice.
+        """
+        same = known_ids is not None and np.array_equal(np.asarray(video_ids), known_ids)
+        self.video_ids: VideoIds = known_ids if same else checked_ids(video_ids, "predictions")  # type: ignore[assignment]
+        self._classes = whole_numbers(top_indices, "predictions: classes", np.int32)
+        self._scores = np.ascontiguousarray(numbers(top_scores, "scores"), np.float32)
+        self._order: NDArray[np.int64] | None = None  # row i of the lists is this row of the arrays; None: row i
+        shape = self._classes.shape
+        if len(shape) != 2 or shape != self._scores.shape or shape[0] != len(self.video_ids) or shape[1] == 0:
             raise PoolError(
                 "predictions need top_indices and top_scores of the shape [videos, k]; "
-                f"got {shape} and {self.top_scores.shape} for {len(self.video_ids)} videos."
+                f"got {shape} and {self._scores.shape} for {len(self.video_ids)} videos."
             )
-        check_probabilities(self.top_scores, self.video_ids)
-        if self.top_scores.size and not 0.0 <= self.top_scores.min() <= self.top_scores.max() <= 1.0:
-            object.__setattr__(self, "top_scores", np.clip(self.top_scores, 0.0, 1.0))
-        self._refuse(np.diff(self.top_scores, axis=1) > 0, "scores must descend within a video")
-        self._refuse(self.top_indices < 0, "classes must not be negative")
-        ordered = np.sort(self.top_indices, axis=1)
-        self._refuse(np.diff(ordered, axis=1) == 0, "a video must list a class once")
-
-    def _refuse(self, bad: NDArray[np.bool_], expectation: str) -> None:
-        if bad.any():
-            raise PoolError(f"{expectation}; got otherwise in {named_ids(self.video_ids[np.any(bad, axis=1)])}.")
+        self._k = int(shape[1])
+        self._most, self._clipped = _checked_lists(self._classes, self._scores, self.video_ids)
 
     @classmethod
     def from_dense(cls, video_ids: ArrayLike, scores: ArrayLike, k: int = 100) -> Predictions:
@@ -213,11 +215,50 @@ class Predictions:
     @property
     def k(self) -> int:
         """Length of the lists."""
-        return int(self.top_indices.shape[1])
+        return self._k
+
+    @property
+    def top_indices(self) -> NDArray[np.int32]:
+        """[n, k] int32 classes, of all videos at once: a copy where this is a view."""
+        return self.of(slice(None))[0]
+
+    @property
+    def top_scores(self) -> NDArray[np.float32]:
+        """[n, k] float32 probabilities, of all videos at once: a copy where this is a view."""
+        return self.of(slice(None))[1]
+
+    def of(self, videos: slice | NDArray[np.integer]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """(classes int32, probabilities float32), both [videos, k], of some videos by their rows."""
+        rows = videos if self._order is None else self._order[videos]
+        return self._classes[rows, : self._k], self._within(self._scores[rows, : self._k])
+
+    def last_scores(self, videos: slice | NDArray[np.integer]) -> NDArray[np.float32]:
+        """[videos] the last listed probability of some videos by their rows."""
+        rows = videos if self._order is None else self._order[videos]
+        return self._within(np.ascontiguousarray(self._scores[rows, self._k - 1]))
 
     def take(self, videos: NDArray[np.integer]) -> Predictions:
-        """The lists of some videos, in the order given."""
-        return Predictions(self.video_ids[videos], self.top_indices[videos], self.top_scores[videos])
+        """A view of the lists of some videos, each once, in the order given."""
+        rows = np.arange(len(self.video_ids))[videos]  # whatever numpy takes for an index
+        if len(np.unique(rows)) != len(rows) or len(rows) == 0:
+            checked_ids(self.video_ids[rows], "predictions")
+        return self._view(self.video_ids[rows], rows if self._order is None else self._order[rows], self._k)
+
+    def shortened(self, k: int) -> Predictions:
+        """A view of the first ``k`` classes of every list, or of all where there are fewer."""
+        return self if k >= self._k else self._view(self.video_ids, self._order, k)
+
+    def same_lists(self, other: Predictions) -> bool:
+        """Whether the classes and scores are the same, video by video."""
+        if self is other:
+            return True
+        if self.k != other.k or len(self.video_ids) != len(other.video_ids):
+            return False
+        return all(
+            np.array_equal(mine, theirs)
+            for part in _parts(len(self.video_ids))
+            for mine, theirs in zip(self.of(part), other.of(part), strict=True)
+        )
 
     def aligned_to(self, labels: Labels, name: str) -> Predictions:
         """The same lists in the order of the labels.
@@ -229,19 +270,35 @@ class Predictions:
         Raises:
             PoolError: a video on one side only, classes outside the vocabulary, or lists that are too short.
         """
-        if int(self.top_indices.max()) >= labels.class_count:
-            bad = (self.top_indices >= labels.class_count).any(axis=1)
-            raise PoolError(
-                f"{name}: classes must be below the labels' {labels.class_count}; "
-                f"got {int(self.top_indices.max())}, in {named_ids(self.video_ids[bad])}."
-            )
+        if self._most >= labels.class_count:
+            self._refuse_beyond(labels.class_count, name)
         if self.k < min(MIN_TOP_K, labels.class_count):
             raise PoolError(
                 f"{name}: lists must hold at least {min(MIN_TOP_K, labels.class_count)} classes a video; got {self.k}."
             )
-        if np.array_equal(self.video_ids, labels.video_ids):
+        if self.video_ids is labels.video_ids:
             return self
+        if np.array_equal(self.video_ids, labels.video_ids):
+            return self._view(labels.video_ids, self._order, self._k)
         return self.take(rows_of(labels.video_ids, self.video_ids, name))
+
+    def _refuse_beyond(self, class_count: int, name: str) -> None:
+        """Raise a PoolError when a class that these lists have is outside the vocabulary."""
+        tops = np.concatenate([self.of(part)[0].max(axis=1) for part in _parts(len(self.video_ids))])
+        bad = tops >= class_count
+        if bad.any():
+            raise PoolError(
+                f"{name}: classes must be below the labels' {class_count}; "
+                f"got {int(tops.max())}, in {named_ids(self.video_ids[bad])}."
+            )
+
+    def _within(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.clip(scores, 0.0, 1.0) if self._clipped else scores
+
+    def _view(self, video_ids: VideoIds, order: NDArray[np.int64] | None, k: int) -> Predictions:
+        view = copy(self)
+        view.video_ids, view._order, view._k = video_ids, order, k
+        return view
 
 
 def top_of_rows(scores: NDArray[np.floating], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -264,18 +321,83 @@ def top_of_rows(scores: NDArray[np.floating], k: int) -> tuple[NDArray[np.int32]
 
 def check_probabilities(scores: NDArray[np.floating], video_ids: NDArray[np.generic]) -> None:
     """Raise a PoolError when a score is NaN, negative or above 1, by more than ``SCORE_SLACK``."""
-    for wrong, what in (
-        (np.isnan(scores), "NaN"),
-        (scores < -SCORE_SLACK, "a negative score"),
-        (scores > 1 + SCORE_SLACK, "a score above 1"),
-    ):
+    faults = _Faults(video_ids)
+    faults.note_scores(scores, 0)
+    faults.refuse()
+
+
+def _checked_lists(classes: NDArray[np.int32], scores: NDArray[np.float32], video_ids: VideoIds) -> tuple[int, bool]:
+    """Check lists [n, k], some videos at a time: the greatest class, and whether a score is outside [0, 1] by rounding.
+
+    Raises:
+        PoolError: what ``Predictions`` refuses; of several faults the first of ``_Faults.ORDER``, whichever comes first
+            in the lists, with every video that has it.
+    """
+    faults, most, clipped = _Faults(video_ids), -1, False
+    for part in _parts(len(classes)):
+        # Copies, which lie where numbers of their size should, as those in an archive do not.
+        listed, said = np.array(classes[part]), np.array(scores[part])
+        if not 0.0 <= said.min() <= said.max() <= 1.0:  # nor with a NaN
+            faults.note_scores(said, part.start)
+            clipped = True
+        faults.note(_Faults.ASCENDING, np.diff(said, axis=1) > 0, part.start)
+        faults.note(_Faults.NEGATIVE_CLASS, listed < 0, part.start)
+        most = max(most, int(listed.max()))
+        listed.sort(axis=1)
+        faults.note(_Faults.REPEATED, listed[:, 1:] == listed[:, :-1], part.start)
+    faults.refuse()
+    return most, clipped
+
+
+class _Faults:
+    """What is wrong with lists that are looked at part by part."""
+
+    ASCENDING = "scores must descend within a video"
+    NEGATIVE_CLASS = "classes must not be negative"
+    REPEATED = "a video must list a class once"
+    SCORES: ClassVar[dict[str, Callable[[NDArray[np.floating]], NDArray[np.bool_]]]] = {
+        "NaN": np.isnan,
+        "a negative score": lambda scores: scores < -SCORE_SLACK,
+        "a score above 1": lambda scores: scores > 1 + SCORE_SLACK,
+    }
+    ORDER = (*SCORES, ASCENDING, NEGATIVE_CLASS, REPEATED)
+
+    def __init__(self, video_ids: NDArray[np.generic]) -> None:
+        self._video_ids = np.asarray(video_ids)
+        self._rows: dict[str, list[NDArray[np.int64]]] = {}
+        self._first: dict[str, str] = {}
+
+    def note(self, fault: str, wrong: NDArray[np.bool_], start: int) -> None:
+        """Note where [videos, ...] something is wrong, the first of the videos being number ``start``."""
         if wrong.any():
-            value = str(scores[wrong].flat[0])  # as many digits as tell it from its neighbours: 1.0000012, not 1
-            bad_ids = np.asarray(video_ids)[wrong.any(axis=1)]
-            raise PoolError(
-                f"scores must be probabilities from 0 to 1; got {what} ({value}) in {named_ids(bad_ids)}; "
-                "pass logits through a sigmoid first."
-            )
+            self._rows.setdefault(fault, []).append(start + np.flatnonzero(wrong.any(axis=1)))
+
+    def note_scores(self, scores: NDArray[np.floating], start: int) -> None:
+        """Note scores [videos, ...] that are no probabilities."""
+        for fault, is_wrong in self.SCORES.items():
+            wrong = is_wrong(scores)
+            self.note(fault, wrong, start)
+            if wrong.any() and fault not in self._first:
+                # As many digits as tell it from its neighbours: 1.0000012, not 1.
+                self._first[fault] = str(scores[wrong].flat[0])
+
+    def refuse(self) -> None:
+        """Raise a PoolError when something was noted."""
+        fault = next((each for each in self.ORDER if each in self._rows), None)
+        if fault is None:
+            return
+        where = named_ids(self._video_ids[np.concatenate(self._rows[fault])])
+        if fault not in self.SCORES:
+            raise PoolError(f"{fault}; got otherwise in {where}.")
+        raise PoolError(
+            f"scores must be probabilities from 0 to 1; got {fault} ({self._first[fault]}) in {where}; "
+            "pass logits through a sigmoid first."
+        )
+
+
+def _parts(count: int) -> Iterator[slice]:
+    """Rows, some at a time."""
+    return (slice(start, min(start + CHECKED_ROWS, count)) for start in range(0, count, CHECKED_ROWS))
 
 
 def checked_ids(video_ids: ArrayLike, owner: str) -> VideoIds:

@@ -17,6 +17,7 @@ from scipy.special import ndtri
 from gapsack.selection.metrics.objectives import Gap
 from gapsack.selection.report.bootstrap_kernel import pooled_with_videos, resampled_precision_sum
 from gapsack.selection.report.splits import by_appearance, rows_of_groups
+from gapsack.selection.rows import streamed
 from gapsack.selection.rows.rows import build_rows
 
 if TYPE_CHECKING:
@@ -44,14 +45,25 @@ class Voters:
 
     def rows(self, labels: Labels, videos: NDArray[np.int64], objective: Objective) -> Rows:
         """Rows of some videos with one column a member."""
-        lists = [member.take(videos) for member in self.members]
-        rows = build_rows(labels.take(videos), lists, objective.top_k)
-        columns = np.arange(len(lists))
+        rows = build_rows(labels.take(videos), self.members, objective.top_k, videos)
+        columns = np.arange(len(self.members))
         if self.blend == "probability":
             return rows
         if objective.top_k is None:
             return rows.only(columns, logits=True)
         return rows.compact(columns, objective.top_k, logits=True)  # whose peaks are logits too, as GAP wants them
+
+    def scored_rows(self, labels: Labels, videos: NDArray[np.int64], objective: Objective) -> tuple[Rows, Floats]:
+        """Rows of some videos and a weight for each of their columns; of very many videos one column, the blend."""
+        if len(videos) <= streamed.STREAMED_FROM:
+            return self.rows(labels, videos, objective), np.array(self.weights)
+        (rows,) = streamed.blended_rows(labels, self.members, [self.vote], objective.top_k, videos)
+        return rows, np.ones(1)
+
+    @property
+    def vote(self) -> streamed.Vote:
+        """The same by places of the members."""
+        return streamed.Vote(tuple(range(len(self.members))), self.weights, self.blend == "logit")
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,8 @@ def blended(labels: Labels, parts: Sequence[Part], objective: Objective) -> Rows
         parts: at least one, each video in one of them.
         objective: decides which entries of a row count.
     """
+    if sum(len(part.videos) for part in parts) > streamed.STREAMED_FROM:
+        return _streamed(labels, parts, objective)
     videos = np.concatenate([part.videos for part in parts])
     places: dict[int, int] = {}
     lists: list[Predictions] = []
@@ -128,6 +142,17 @@ def blended(labels: Labels, parts: Sequence[Part], objective: Objective) -> Rows
         start = stop
     unsorted = np.full(len(rows.classes), np.inf)
     return replace(rows, values=values, peaks=unsorted, tails=np.zeros((1, len(videos)), np.float32))
+
+
+def _streamed(labels: Labels, parts: Sequence[Part], objective: Objective) -> Rows:
+    """``blended`` without the rows of all videos: of each those entries alone that can be among its best."""
+    most_labels = max(int(labels.counts[part.videos].max(initial=0)) for part in parts)
+    found = []
+    for part in parts:
+        members, top_k = part.voters.members, objective.top_k
+        votes = [part.voters.vote]
+        found += streamed.blended_rows(labels, members, votes, top_k, part.videos, most_labels=most_labels)
+    return streamed.one_after_another([streamed.as_probabilities(rows) for rows in found])
 
 
 def sample_on(

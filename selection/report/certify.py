@@ -13,25 +13,28 @@ the models themselves predict on another machine is another matter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit
 
-from gapsack.selection.rows.pooled import blended_precision_sum
+from gapsack.selection.rows.pooled import pooled_pairs, precision_sum
 from gapsack.selection.rows.row_kernels import kth_largest_of_rows
 from gapsack.selection.rows.rows import LOGIT_CLIP, LOGIT_SHIFT, build_rows, logit
+from gapsack.selection.rows.streamed import chunks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from gapsack.selection.blend.evaluate import Blend
     from gapsack.selection.pool.lists import Labels, Predictions
+    from gapsack.selection.rows.rows import Rows
 
     Floats = NDArray[np.float64]
+    Pairs = tuple[Floats, Floats]
     BlendOfLists = tuple[Labels, Sequence[Predictions], Sequence[float], Blend]
 
 UNIT = float(np.finfo(np.float32).eps) / 2.0  # relative rounding of one operation
@@ -71,13 +74,22 @@ class _Entries:
     point: Floats
     unknown: NDArray[np.bool_]
 
-    def gap(self, scores: Floats, k: int, label_count: int) -> float:
-        if label_count == 0:
-            return 0.0
+    def pairs(self, scores: Floats, k: int) -> Pairs:
+        """The correct and the incorrect scores that the videos give to the pool."""
         column, weight = np.zeros(1, np.int64), np.ones(1)
         unsorted = np.full(len(scores), np.inf)
         args = (scores[None, :], unsorted, self.correct, self.indptr, column, weight, len(self.indptr) - 1, k, False)
-        return float(blended_precision_sum(*args)) / label_count
+        return pooled_pairs(*args)
+
+    def in_reach(self, k: int) -> _Entries:
+        """Those that can be among their video's best k."""
+        counts = np.diff(self.indptr)
+        video = np.repeat(np.arange(len(counts)), counts)
+        kept = self.high >= kth_largest_of_rows(self.low, self.indptr, k)[video]
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(video[kept], minlength=len(counts)))]).astype(np.int64)
+        return _Entries(
+            indptr, self.correct[kept], self.low[kept], self.high[kept], self.point[kept], self.unknown[kept]
+        )
 
 
 def certify(
@@ -103,39 +115,61 @@ def certify(
 def certify_parts(parts: Sequence[BlendOfLists], *, k: int = 20) -> Certificate:
     """Certify the GAP@k of all videos of some parts together, each part blended in its own way.
 
+    The videos go by in chunks: memory holds the pairs that they give to the pool, and what can be among their best k.
+
     Args:
         parts: of each its labels, members' lists aligned to them, weights, and what is blended.
         k: of GAP@k.
     """
-    entries = _joined(
-        [
-            _entries(labels, members, np.asarray(weights, np.float64), blend, k)
-            for labels, members, weights, blend in parts
-        ]
-    )
+    low, high, point = _Pool(), _Pool(), _Pool()
+    reached: list[_Entries] = []
+    for entries in (entries for part in parts for entries in _entries_of(part, k)):
+        low.add(entries.pairs(np.where(entries.correct, entries.low, entries.high), k))
+        high.add(entries.pairs(np.where(entries.correct, entries.high, entries.low), k))
+        point.add(entries.pairs(entries.point, k))
+        reached.append(entries.in_reach(k))
     count = sum(labels.label_count for labels, _, _, _ in parts)
-    low = entries.gap(np.where(entries.correct, entries.low, entries.high), k, count)
-    high = entries.gap(np.where(entries.correct, entries.high, entries.low), k, count)
-    open_rows = _open_rows(entries, k) if high > low else np.zeros(0, np.int64)
+    least, most = low.gap(count), high.gap(count)
+    open_rows = _open_rows(_joined(reached)) if most > least else np.zeros(0, np.int64)
     video_ids = np.concatenate([labels.video_ids for labels, _, _, _ in parts])
     ids = tuple(str(i) for i in video_ids[open_rows])
-    return Certificate(entries.gap(entries.point, k, count), low, high, ids)
+    return Certificate(point.gap(count), least, most, ids)
 
 
-def _joined(parts: Sequence[_Entries]) -> _Entries:
-    """Entries of all videos of some parts, one after the other."""
-    counts = np.concatenate([np.diff(part.indptr) for part in parts])
-    joined = {
-        each.name: np.concatenate([getattr(part, each.name) for part in parts])
-        for each in fields(_Entries)
-        if each.name != "indptr"
-    }
-    return _Entries(indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), **joined)
+class _Pool:
+    """Pairs that chunks of videos give to the pool."""
+
+    def __init__(self) -> None:
+        self._correct: list[Floats] = []
+        self._incorrect: list[Floats] = []
+
+    def add(self, pairs: Pairs) -> None:
+        """Add those of a chunk."""
+        correct, incorrect = pairs
+        self._correct.append(correct.copy())  # which are parts of a larger array
+        self._incorrect.append(incorrect.copy())
+
+    def gap(self, label_count: int) -> float:
+        """GAP of all."""
+        if label_count == 0:
+            return 0.0
+        return float(precision_sum(np.concatenate(self._correct), np.concatenate(self._incorrect))) / label_count
 
 
-def _entries(labels: Labels, members: Sequence[Predictions], weights: Floats, blend: Blend, k: int) -> _Entries:
-    """Listed classes, then for each video its labels that nobody lists and k (or all) of the other unlisted classes."""
-    rows = build_rows(labels, members, None)
+def _entries_of(part: BlendOfLists, k: int) -> Iterator[_Entries]:
+    """Entries of the videos of a part, some videos at a time."""
+    labels, members, weights, blend = part
+    most_labels = int(labels.counts.max(initial=0))
+    for videos in chunks_of(np.arange(labels.video_count)):
+        rows = build_rows(labels.take(videos), members, None, videos, most_labels=most_labels)
+        yield _entries(labels.counts[videos], rows, np.asarray(weights, np.float64), blend, k)
+
+
+def _entries(label_counts: NDArray[np.int64], rows: Rows, weights: Floats, blend: Blend, k: int) -> _Entries:
+    """Listed classes, then for each video its labels that nobody lists and k (or all) of the other unlisted classes.
+
+    ``label_counts`` [videos] are the labels of the videos of the rows, which hold all entries.
+    """
     counts = np.diff(rows.indptr)
     tails = rows.tails.astype(np.float64)
     low, high = np.zeros(len(rows.classes)), np.zeros(len(rows.classes))
@@ -162,8 +196,8 @@ def _entries(labels: Labels, members: Sequence[Predictions], weights: Floats, bl
     low, high = _rounded(low, high, voting, blend)
     floor, ceiling = _rounded(floor, ceiling, voting, blend)
     video = np.repeat(np.arange(len(counts)), counts)
-    missed = labels.counts - np.bincount(video, rows.correct, len(counts)).astype(np.int64)
-    others = np.minimum(labels.class_count - counts - missed, k)
+    missed = label_counts - np.bincount(video, rows.correct, len(counts)).astype(np.int64)
+    others = np.minimum(rows.class_count - counts - missed, k)
     extra = np.concatenate([np.repeat(np.arange(len(counts)), missed), np.repeat(np.arange(len(counts)), others)])
     owner = np.concatenate([video, extra])
     order = np.argsort(owner, kind="stable")
@@ -200,14 +234,26 @@ def _rounded_logits(least: Floats, most: Floats) -> tuple[Floats, Floats]:
     return low, logit(most) + LOGIT_SHIFT + LOGARITHM_ERROR
 
 
-def _open_rows(entries: _Entries, k: int) -> NDArray[np.int64]:
-    """Videos with an uncertain class whose range meets that of a class of the other kind, both fit for a best k."""
+def _joined(chunks: Sequence[_Entries]) -> _Entries:
+    """The entries of all chunks, in the order of their videos."""
+    counts = np.concatenate([np.diff(chunk.indptr) for chunk in chunks])
+    return _Entries(
+        indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        correct=np.concatenate([chunk.correct for chunk in chunks]),
+        low=np.concatenate([chunk.low for chunk in chunks]),
+        high=np.concatenate([chunk.high for chunk in chunks]),
+        point=np.concatenate([chunk.point for chunk in chunks]),
+        unknown=np.concatenate([chunk.unknown for chunk in chunks]),
+    )
+
+
+def _open_rows(entries: _Entries) -> NDArray[np.int64]:
+    """Videos with an uncertain class whose range meets that of a class of the other kind; all are fit for a best k."""
     counts = np.diff(entries.indptr)
     video = np.repeat(np.arange(len(counts)), counts)
-    in_reach = entries.high >= kth_largest_of_rows(entries.low, entries.indptr, k)[video]
     is_open = np.zeros(len(counts), bool)
     for kind in (True, False):
-        mine, theirs = in_reach & (entries.correct == kind), in_reach & (entries.correct != kind)
+        mine, theirs = entries.correct == kind, entries.correct != kind
         # What is only rounded is open where it meets another such: against an unknown one, that one's video is.
         for uncertain, others in ((entries.unknown, theirs), (~entries.unknown, theirs & ~entries.unknown)):
             unsure = mine & uncertain & (entries.high > entries.low)

@@ -206,8 +206,8 @@ class Scorer:
         )
 
     def _score(self, contender: Contender, videos: Videos, objective: Objective) -> float:
-        rows = contender.voters.rows(self.labels, videos, objective)
-        return objective.score(rows, np.arange(rows.column_count), np.array(contender.voters.weights))
+        rows, weights = contender.voters.scored_rows(self.labels, videos, objective)
+        return objective.score(rows, np.arange(rows.column_count), weights)
 
     def _proof(self, parts: Sequence[Part]) -> Certificate:
         """What the lists prove of the GAP of some parts' videos together."""

@@ -40,12 +40,6 @@ def _lists(candidate: Candidate) -> list[Predictions]:
 def _cut(candidate: Candidate, k: int) -> Candidate:
     return replace(
         candidate,
-        predictions=_shortened(candidate.predictions, k),
-        by_precision={name: _shortened(lists, k) for name, lists in candidate.by_precision.items()},
+        predictions=candidate.predictions.shortened(k),
+        by_precision={name: lists.shortened(k) for name, lists in candidate.by_precision.items()},
     )
-
-
-def _shortened(lists: Predictions, k: int) -> Predictions:
-    if lists.k == k:
-        return lists
-    return Predictions(lists.video_ids, lists.top_indices[:, :k], lists.top_scores[:, :k])

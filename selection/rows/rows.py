@@ -171,31 +171,45 @@ def _shifted_logits(
     return logit(listed) + LOGIT_SHIFT
 
 
-def build_rows(labels: Labels, columns: Sequence[Predictions], k: int | None) -> Rows:
+def build_rows(
+    labels: Labels,
+    columns: Sequence[Predictions],
+    k: int | None,
+    videos: NDArray[np.integer] | None = None,
+    *,
+    most_labels: int | None = None,
+) -> Rows:
     """Rows of all videos of the labels.
 
     Args:
         labels: ground truth; the rows come in its order.
-        columns: predictions aligned to the labels.
+        columns: predictions aligned to the labels, or to those that the labels were taken from.
         k: leave out the entries that no blend of any columns can put among a video's best k; None keeps all.
+        videos: [n] rows of the columns that the labels are of; None where they are of all, in order.
+        most_labels: of any video; None for the most of these.
     """
     n = labels.video_count
-    most_labels = int(labels.counts.max(initial=0))
+    if most_labels is None:
+        most_labels = int(labels.counts.max(initial=0))
     # With few classes a correct class of score 0 can be among the best k: then rows list every class.
     complete = labels.class_count < (k or LARGEST_K) + most_labels
     best = k or 0
+
+    def part_of(start: int) -> slice | NDArray[np.integer]:
+        part = slice(start, min(start + chunk, n))
+        return part if videos is None else videos[part]
+
     counts = np.empty(n, np.int64)
     chunk = max(CHUNK_LISTS // len(columns), 1)
     for start in range(0, n, chunk):
-        part = slice(start, start + chunk)
-        counts[part] = union_counts(*_stacked(columns, part), labels.class_count, complete, best)
+        stacked = _stacked(columns, part_of(start))
+        counts[start : start + chunk] = union_counts(*stacked, labels.class_count, complete, best)
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     classes = np.empty(indptr[-1], np.int32)
     peaks = np.empty(indptr[-1], np.float32)
     values = np.zeros((len(columns), indptr[-1]), np.float32)
     for start in range(0, n, chunk):
-        part = slice(start, start + chunk)
-        indices, scores = _stacked(columns, part)
+        indices, scores = _stacked(columns, part_of(start))
         union_fill(indices, scores, labels.class_count, complete, indptr[start:], classes, peaks, values)
     rows = np.repeat(np.arange(n), counts)
     return Rows(
@@ -204,7 +218,7 @@ def build_rows(labels: Labels, columns: Sequence[Predictions], k: int | None) ->
         correct=labels.correct(classes, rows),
         peaks=peaks,
         values=values,
-        tails=np.stack([tail(lists, labels.class_count) for lists in columns]),
+        tails=np.stack([tail(lists, labels.class_count, videos) for lists in columns]),
         truth=csr_array(
             (np.ones(labels.label_count, bool), labels.indices, labels.indptr), shape=(n, labels.class_count)
         ),
@@ -212,11 +226,14 @@ def build_rows(labels: Labels, columns: Sequence[Predictions], k: int | None) ->
     )
 
 
-def tail(lists: Predictions, class_count: int) -> NDArray[np.float32]:
-    """[n] upper bound of the classes that are not listed: the last listed score, 0 when all classes are listed."""
+def tail(lists: Predictions, class_count: int, videos: NDArray[np.integer] | None = None) -> NDArray[np.float32]:
+    """[n] upper bound of the classes that are not listed: the last listed score, 0 when all classes are listed.
+
+    ``videos`` are the rows of the lists that it is of; None for all.
+    """
     if lists.k == class_count:
-        return np.zeros(len(lists.video_ids), np.float32)
-    return lists.top_scores[:, -1]
+        return np.zeros(len(lists.video_ids if videos is None else videos), np.float32)
+    return lists.last_scores(slice(None) if videos is None else videos)
 
 
 def logit(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -225,13 +242,14 @@ def logit(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(np.log(clipped) - np.log1p(-clipped))
 
 
-def _stacked(columns: Sequence[Predictions], part: slice) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def _stacked(
+    columns: Sequence[Predictions], part: slice | NDArray[np.integer]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Lists [columns, videos, longest k] of some videos; shorter lists are padded with the class -1."""
     longest = max(lists.k for lists in columns)
-    videos = len(columns[0].top_indices[part])
+    videos = part.stop - part.start if isinstance(part, slice) else len(part)
     indices = np.full((len(columns), videos, longest), -1, np.int32)
     scores = np.zeros((len(columns), videos, longest), np.float32)
     for column, lists in enumerate(columns):
-        indices[column, :, : lists.k] = lists.top_indices[part]
-        scores[column, :, : lists.k] = lists.top_scores[part]
+        indices[column, :, : lists.k], scores[column, :, : lists.k] = lists.of(part)
     return indices, scores

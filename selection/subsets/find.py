@@ -19,6 +19,7 @@ from gapsack.selection.subsets.race import Tally, race
 from gapsack.selection.subsets.start import Start, start_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from numpy.typing import NDArray
@@ -48,6 +49,11 @@ class Found:
         subsets: all maximal ones, where they were listed.
         start: the earlier ensemble that the search began from, where it could be the outcome: nothing that is behind it
             is chosen.
+        places: which of the videos that were given the boards are of, in their order; None for all as they came.
+        leader: the best ensemble as it is on its board, where that is of a sample of the videos and the best was scored
+            on all (``selection.subsets.rounds``); None where the board is of all.
+        finalists: those that were scored on all videos beside it; empty where the boards are of all.
+        settle: holds the last choice, and what is said of it, against all videos; None where the boards are of all.
     """
 
     boards: tuple[Board, ...]
@@ -55,6 +61,10 @@ class Found:
     summary: dict[str, Any]
     subsets: list[Subset]
     start: Entry | None = None
+    places: NDArray[np.int64] | None = None
+    leader: Entry | None = None
+    finalists: tuple[Entry, ...] = ()
+    settle: Callable[[Entry, str], tuple[Entry, str]] | None = None
 
     @property
     def board(self) -> Board:
@@ -70,7 +80,9 @@ class Found:
         return self.summary | {"gap_to_bound": gap, "complete": gap <= PROVED}
 
     def entries(self) -> list[Entry]:
-        """Everything that was scored and could have been returned, best first."""
+        """Everything that was scored on all videos and could have been returned, best first."""
+        if self.finalists:
+            return self.board.ranked(self.finalists)
         return self.board.ranked(entry for board in self.boards for entry in board.entries())
 
 
@@ -93,7 +105,7 @@ def runner_on(
     labels: Labels, videos: NDArray[np.int64], space: Space, objective: Objective, options: Options
 ) -> Runner:
     """What evaluates subsets of a space on some videos."""
-    rows = build_rows(labels.take(videos), [column.take(videos) for column in space.columns], objective.top_k)
+    rows = build_rows(labels.take(videos), space.columns, objective.top_k, videos)
     return Runner(Evaluator.of(rows, objective), options.workers, options.executor, options.should_stop)
 
 

@@ -143,6 +143,13 @@ class Options:
     restarts: int = field(
         default=8, metadata=_told("Random starts of the local search, in pools too large to enumerate.", least=0)
     )
+    search_videos: int = field(
+        default=50_000,
+        metadata=_told(
+            "Tuning videos to search on; of more, a random sample, whose best are scored on all.", least=100
+        ),
+    )
+    """``selection.subsets.rounds``."""
     resamples: int = field(default=1000, metadata=_told("Bootstrap draws.", least=2))
     executor: Executor | None = None
     """Runs evaluations elsewhere (``selection.blend.runner.Executor``); replaces the threads."""

@@ -60,8 +60,15 @@ def preferred(found: Found, options: Options, groups: NDArray[np.int64] | None =
         options: ``prefer``, ``seed``.
         groups: [tuning videos, in the order of the search] numbers of groups that are drawn whole; None draws videos.
     """
-    best = stripped(found)
+    # On its board, as what it is compared with; where that is of a sample, all videos have the last word.
+    best = without_idle(found.board, found.leader or found.best)
+    if groups is not None and found.places is not None:
+        groups = groups[found.places]
+    entry, told = _chosen(found, best, options, groups)
+    return (entry, told) if found.settle is None else found.settle(entry, told)
 
+
+def _chosen(found: Found, best: Entry, options: Options, groups: NDArray[np.int64] | None) -> tuple[Entry, str]:
     evaluator = found.board.runner.evaluator
     resamples = RESAMPLES if isinstance(evaluator.objective, Gap) else SLOW_RESAMPLES
 

@@ -329,7 +329,7 @@ def _worthwhile(
         lists = candidate.predictions_at(precision)
         taken = candidate.shared_at(precision).items()
         least = size - sum(each for group, each in taken if (group, precision) in groups)
-        alike = {other[1] for other in kept if _equal(lists, other[3])}
+        alike = {other[1] for other in kept if lists.same_lists(other[3])}
         if any(other[1] in alike and other[0] <= least for other in kept):
             continue
         kept = [other for other in kept if not (other[1] in alike and size <= other[2])]
@@ -349,7 +349,7 @@ def _serving(
             if (candidate.name, precision) in found or (precisions is not None and precision not in precisions):
                 continue
             lists = candidate.predictions_at(precision)
-            alike = next(number for number in own[candidate.name] if _equal(lists, columns[items[number].column]))
+            alike = next(number for number in own[candidate.name] if lists.same_lists(columns[items[number].column]))
             found[candidate.name, precision] = alike
     return found
 
@@ -362,13 +362,6 @@ def _group_bytes(items: Sequence[Item]) -> NDArray[np.int64]:
         for group, size in item.shared:
             found[group, number] = size
     return found
-
-
-def _equal(one: Predictions, other: Predictions) -> bool:
-    """Whether two sets of predictions are the same, in one array or in two."""
-    return one is other or (
-        np.array_equal(one.top_scores, other.top_scores) and np.array_equal(one.top_indices, other.top_indices)
-    )
 
 
 def _cost(candidate: Candidate, key: str) -> float:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gapsack.sweep.data.array_files import NpzFile, opened_npz
+from gapsack.sweep.data.array_files import opened_npz
 from gapsack.sweep.data.table import LABELS, RESERVED, Kind, is_input
 from gapsack.sweep.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from gapsack.selection.npz import NpzArchive
 
 
 def described(files: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def item_counts(files: Sequence[str], name: str) -> list[int]:
     return counts
 
 
-def _inputs(archive: NpzFile) -> dict[str, list[int]]:
+def _inputs(archive: NpzArchive) -> dict[str, list[int]]:
     inputs = {}
     for name in archive.names:
         if name in RESERVED:
@@ -69,7 +71,7 @@ def _inputs(archive: NpzFile) -> dict[str, list[int]]:
     return inputs
 
 
-def _kind(archive: NpzFile) -> Kind:
+def _kind(archive: NpzArchive) -> Kind:
     shape, dtype = archive.header(LABELS)
     if len(shape) == 2 and shape[1] > 1 and dtype.kind in "biu":
         return "multi_label"
@@ -81,7 +83,7 @@ def _kind(archive: NpzFile) -> Kind:
     )
 
 
-def _width(archive: NpzFile) -> int:
+def _width(archive: NpzArchive) -> int:
     shape, _ = archive.header(LABELS)
     if len(shape) != 2:
         raise DataError(f"{archive.path}: expected [items, classes] in the array {LABELS}, got {list(shape)}")
@@ -93,5 +95,5 @@ def _highest(file: str) -> int:
         shape, dtype = archive.header(LABELS)
         if dtype.kind not in "iu":
             raise DataError(f"{file}: expected whole numbers in the array {LABELS}, got {dtype} {list(shape)}")
-        labels: NDArray[Any] = archive.array(LABELS)
+        labels: NDArray[Any] = archive[LABELS]
         return int(labels.max()) if labels.size else np.iinfo(np.int8).min

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from gapsack.sweep.data.array_files import NpzFile, opened_npz
+from gapsack.sweep.data.array_files import opened_npz
 from gapsack.sweep.data.faults import Fault
 from gapsack.sweep.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from gapsack.selection.npz import NpzArchive
 
 Kind = Literal["multi_label", "multi_class", "binary"]
 
@@ -119,17 +121,17 @@ def is_input(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "bf" or (dtype.kind in "iu" and dtype.itemsize <= 2)
 
 
-def _input(archive: NpzFile, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _input(archive: NpzArchive, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
     found, dtype = archive.header(name)
     if not found or found[1:] != shape:
         raise _unexpected(archive, name, f"the shape [{', '.join(map(str, ('items', *shape)))}]", list(found))
     if not is_input(dtype):
         raise _unexpected(archive, name, "floats, or integers of at most 16 bits", dtype)
     with np.errstate(over="ignore"):  # what is too large for float32 is told as not finite
-        return np.ascontiguousarray(archive.array(name), np.float32)
+        return np.ascontiguousarray(archive[name], np.float32)
 
 
-def _labels(archive: NpzFile, columns: Columns) -> NDArray[Any]:
+def _labels(archive: NpzArchive, columns: Columns) -> NDArray[Any]:
     """Labels as the file has them: [items] of classes that exclude each other, else [items, classes]."""
     shape, dtype = archive.header(LABELS)
     form = f"{LABEL_FORMS[columns.labels]}, for {columns.labels} labels of {columns.classes}"
@@ -137,7 +139,7 @@ def _labels(archive: NpzFile, columns: Columns) -> NDArray[Any]:
         raise _unexpected(archive, LABELS, form, dtype)
     if not shape or shape[1:] not in ([(columns.classes,)] if columns.labels == "multi_label" else [(), (1,)]):
         raise _unexpected(archive, LABELS, form, list(shape))
-    labels = archive.array(LABELS)
+    labels = archive[LABELS]
     return labels.reshape(len(labels)) if columns.labels == "multi_class" else labels.reshape(-1, columns.classes)
 
 
@@ -147,11 +149,11 @@ def _no_labels(count: int, columns: Columns) -> NDArray[Any]:
     return np.zeros((count, columns.classes), np.bool_)
 
 
-def _ids(archive: NpzFile) -> NDArray[np.str_]:
+def _ids(archive: NpzArchive) -> NDArray[np.str_]:
     shape, dtype = archive.header(IDS)
     if len(shape) != 1 or dtype.kind not in "USiu":
         raise _unexpected(archive, IDS, "texts or whole numbers, [items]", f"{dtype} {list(shape)}")
-    ids = archive.array(IDS)
+    ids = archive[IDS]
     if dtype.kind != "S":
         return ids.astype(np.str_)
     return np.array([each.decode("utf-8", "backslashreplace") for each in ids.tolist()], np.str_)
@@ -179,5 +181,5 @@ def _not_finite(path: str, inputs: Mapping[str, NDArray[np.float32]]) -> Iterato
             yield Fault("not finite", path, row, f"expected finite values in {name}, got NaN or infinity")
 
 
-def _unexpected(archive: NpzFile, name: str, expected: str, got: object) -> DataError:
+def _unexpected(archive: NpzArchive, name: str, expected: str, got: object) -> DataError:
     return DataError(f"{archive.path}: expected {expected} in the array {name}, got {got}")

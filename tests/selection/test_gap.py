@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gapsack.selection import gap
 from gapsack.selection.errors import InputError
 from gapsack.selection.gap import gap_at_k, gap_of_lists
 from gapsack.selection.pool import Labels, Predictions
@@ -79,6 +80,9 @@ def test_full_lists_give_the_dense_value(case):
     lists = Predictions.from_dense(ids, scores, k=scores.shape[1])
     of_lists = gap_of_lists(lists.top_indices, lists.top_scores, Labels.from_dense(ids, labels), k)
     assert of_lists == pytest.approx(gap_at_k(scores, labels, k), abs=1e-12)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gap, "CHUNK_VIDEOS", 2)
+        assert gap_of_lists(lists.top_indices, lists.top_scores, Labels.from_dense(ids, labels), k) == of_lists
 
 
 def test_labels_outside_the_top_k_count_in_the_denominator():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from four_videos import IDS, candidate, dense, labels
 
+from gapsack.selection import npz
 from gapsack.selection.errors import DamagedCandidateError, PoolError
 from gapsack.selection.pool import Candidate, CandidatePool, Predictions, write_candidate
 
@@ -117,3 +118,36 @@ def test_a_pool_of_damaged_candidates_alone_is_an_error(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"")
     with pytest.raises(DamagedCandidateError, match=r"a\.npz"):
         CandidatePool.read(tmp_path, left_out=lambda _: None)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [2, 0, 3, 1]])
+@pytest.mark.parametrize("kinds", [(np.int32, np.float32), (np.int64, np.float64), (">i4", ">f4")])
+def test_lists_that_are_mapped_make_the_pool_that_is_read(tmp_path, monkeypatch, order, kinds):
+    pool = CandidatePool(labels(), [candidate("a"), candidate("b", 1)])
+    pool.write(tmp_path)
+    lists = pool["b"].predictions
+    arrays = {"top_indices": lists.top_indices.astype(kinds[0]), "top_scores": lists.top_scores.astype(kinds[1])}
+    np.savez(tmp_path / "b.npz", video_ids=IDS[order], **{name: each[order] for name, each in arrays.items()})
+    read = CandidatePool.read(tmp_path)
+    monkeypatch.setattr(npz, "MAPPED_BYTES", 0)
+    mapped = CandidatePool.read(tmp_path)
+    assert not mapped["a"].predictions.top_scores.flags.writeable, "it is mapped"
+    assert mapped["a"].predictions.video_ids is mapped.labels.video_ids, "ids are kept once"
+    for each in "ab":
+        np.testing.assert_array_equal(mapped[each].predictions.video_ids, IDS)
+        for part in ("top_indices", "top_scores"):
+            found = getattr(mapped[each].predictions, part)
+            assert found.dtype == getattr(pool[each].predictions, part).dtype
+            np.testing.assert_array_equal(found, getattr(read[each].predictions, part))
+            np.testing.assert_array_equal(found, getattr(pool[each].predictions, part))
+
+
+def test_a_candidate_that_is_mapped_can_be_written_over(tmp_path, monkeypatch):
+    CandidatePool(labels(), [candidate("a")]).write(tmp_path)
+    monkeypatch.setattr(npz, "MAPPED_BYTES", 0)
+    mapped = CandidatePool.read(tmp_path)
+    before = mapped["a"].predictions.top_scores.copy()
+    write_candidate(tmp_path, candidate("a", 3))
+    np.testing.assert_array_equal(mapped["a"].predictions.top_scores, before)
+    mapped.write(tmp_path)
+    np.testing.assert_array_equal(CandidatePool.read(tmp_path)["a"].predictions.top_scores, before)

@@ -241,7 +241,7 @@ def single_array() -> bytes:
         (b"a,b\n1,2\n", "got a file that begins with b'a,b\\n1,'"),
         (single_array(), "expected an npz file of named arrays (numpy.savez), got a single array (.npy)"),
         (npz_bytes()[:200], "expected a whole npz file, got BadZipFile"),
-        (encrypted(), "expected an archive without a password, got an encrypted array x"),
+        (encrypted(), "expected the plain array x; got one that is encrypted"),
         (of_objects(), "expected floats, or integers of at most 16 bits in the array x, got object"),
         (without_arrays(), "got no x, image, labels among none"),
     ],
@@ -370,7 +370,7 @@ def test_whole_numbers_are_yes_or_no_where_there_is_one_class(file: Path) -> Non
     ("changed", "sentence"),
     [
         ({"names": np.array(["a"] * COUNT)}, "got <U1 \\[8\\] in names; data.inputs may name those that count"),
-        ({"labels": None}, "expected an array labels, got x, image, ids"),
+        ({"labels": None}, "expected the array labels; got x, image, ids"),
         ({"labels": np.zeros(COUNT)}, "in the array labels, got float64 \\[8\\]"),
         ({"x": None, "image": None}, "expected arrays beside labels and ids, got none"),
     ],
