@@ -170,7 +170,7 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
     pool, notes = alike(pool)
     whole = Space(pool, checked.precisions, checked.constraints(everything))
     limited = whole.within(asked - checked.reserve_bytes)
-    objective = objective_of(checked.metric)
+    objective = objective_of(checked.metric, pool.labels)
     tune, report = split_videos(pool.labels.video_count, checked.tune_share, checked.seed)
     with runner_on(pool.labels, tune, whole, objective, checked) as runner:
         space, entries, summary = _search(runner, checked, whole, limited)

@@ -67,7 +67,7 @@ class _Search:
         self._labels = pool.labels
         self._budget_bytes = budget_bytes
         self._options = options
-        self._objective = objective_of(options.metric)
+        self._objective = objective_of(options.metric, pool.labels)
         self._space = Space(pool, options.precisions, options.constraints(budget_bytes))
 
     def ensemble(self) -> Ensemble:

@@ -12,6 +12,7 @@ from gapsack.selection.blend.evaluate import Evaluator
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.rows.rows import build_rows
 from gapsack.selection.subsets.board import Board, Entry
+from gapsack.selection.subsets.branches import WORTH_PROVING, Branches, branch_and_bound
 from gapsack.selection.subsets.enumeration import enumerate_subsets
 from gapsack.selection.subsets.greedy import by_loss, greedy
 from gapsack.selection.subsets.local import neighbours, restarts
@@ -45,12 +46,14 @@ class Found:
         best: the best ensemble.
         summary: plain data for ``Ensemble.search``.
         subsets: all maximal ones, where they were listed.
+        bound: a score that no allowed ensemble exceeds, where branch and bound proved one for all blends searched.
     """
 
     boards: tuple[Board, ...]
     best: Entry
     summary: dict[str, Any]
     subsets: list[Subset]
+    bound: float | None = None
 
     @property
     def board(self) -> Board:
@@ -137,7 +140,8 @@ def find_with(runner: Runner, space: Space, options: Options, losses: dict[Subse
         "ended_by_itself": not any(search.stopped for search in searches),
         "stop_reason": reason,
     }
-    return Found(boards, best, summary, first.subsets)
+    branches = first.branches if len(searches) == 1 else None
+    return Found(boards, best, summary, first.subsets, None if branches is None else branches.bound)
 
 
 def _proved(found: Found, evaluator: Evaluator, options: Options) -> dict[str, Any]:
@@ -157,6 +161,8 @@ def _proved(found: Found, evaluator: Evaluator, options: Options) -> dict[str, A
     fitting = tuple(number for number in range(len(space.items)) if space.fits((number,)))
     one_by_one = found.subsets if 0 < len(found.subsets) <= MOST_BOUNDED else [fitting]
     bounds = [each for each in map(bound, one_by_one) if each is not None]
+    if found.bound is not None:
+        bounds = [min(each, found.bound) for each in bounds]
     if not bounds:
         return {"upper_bound": None, "gap_to_bound": None, "could_still_win": None, "complete": False}
     highest, score = max(bounds), found.best.score
@@ -181,6 +187,7 @@ class _Search:
         self.feasible: int | None = None
         self.maximal: int | None = None
         self.stopped = False
+        self.branches: Branches | None = None
         self._leaner: Entry | None = None
 
     @property
@@ -199,12 +206,20 @@ class _Search:
             board.evaluate([(number,) for number in range(len(board.space.items))], "cheap")
             subsets, greedy_ones = self._subsets()
             self._race(subsets, greedy_ones)
+            self.branches = branch_and_bound(board)
+            if self.branches is not None and self.branches.complete:
+                self.tally.open = 0
             self._drop_negligible()
         except Stopped:
             self.stopped = True
             return (
                 "Stopped on request: this is the best found so far, and others may be better; "
                 "give it more time or more workers."
+            )
+        if self.branches is not None and self.branches.complete:
+            return (
+                f"Ended by itself: the metric is convex in the weights, and of {self.branches.looked_at} branches that "
+                f"together hold every subset none is left that could score {WORTH_PROVING:g} more."
             )
         if self.tally.open:
             return (
