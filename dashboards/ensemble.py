@@ -9,6 +9,7 @@ from typing import Any
 from gapsack.dashboards.records import SweepRecords
 from gapsack.dashboards.units import finite
 from gapsack.selection.errors import InputError
+from gapsack.selection.metrics.registry import title_of
 from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
 
 
@@ -138,15 +139,7 @@ def is_gap(metric: str) -> bool:
 
 def metric_text(metric: str) -> str:
     """A metric as people write it; a callable's name stays as it is."""
-    if is_gap(metric):
-        return "GAP@" + (metric.partition("@")[2] or "20")
-    known = {
-        "map": "mean AP",
-        "log_loss": "negative log loss",
-        "binary_log_loss": "negative binary log loss",
-        "categorical_log_loss": "negative categorical log loss",
-    }
-    return known.get(metric, metric)
+    return title_of(metric)
 
 
 def count(value: object) -> int | None:

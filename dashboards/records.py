@@ -136,6 +136,7 @@ class SweepRecords:
         ensembles: as ``ensemble.json`` files have them, oldest first; the last one is the report's answer.
         frontier: the best ensemble by budget, by increasing budget; empty where it was not searched.
         frontier_singles: the best models to have alone by budget, scored on the same videos.
+        frontier_metric: what the frontier's scores are of.
         budget_bytes: the sweep's own budget, shown while there is no ensemble.
         data: what was trained and scored on.
         data_faults: what of it could not be used.
@@ -151,6 +152,7 @@ class SweepRecords:
     ensembles: tuple[Ensemble, ...] = ()
     frontier: tuple[FrontierPoint, ...] = ()
     frontier_singles: tuple[FrontierPoint, ...] = ()
+    frontier_metric: str = "gap@20"
     budget_bytes: int | None = None
     data: DataFacts = field(default_factory=DataFacts)
     data_faults: tuple[DataFault, ...] = ()

@@ -22,6 +22,7 @@ from gapsack.selection.blend.evaluate import Blend
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import objective_of
+from gapsack.selection.pool.weights import weighted, weighting_of
 from gapsack.selection.report.ensemble import EnsembleMember
 from gapsack.selection.rows.alike import alike
 from gapsack.selection.search import split_videos
@@ -87,6 +88,7 @@ class Frontier:
         split: seed and tuning share that chose those videos.
         notes: sentences on what limits the figures.
         constrained: whether ensembles had to keep more than their budget.
+        weighting: of items and classes, as in an ensemble.
     """
 
     points: tuple[Point, ...]
@@ -97,6 +99,7 @@ class Frontier:
     split: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     constrained: bool = False
+    weighting: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -130,6 +133,7 @@ class Frontier:
         same = (
             not self.constrained
             and ensemble.metric == self.metric
+            and ensemble.weighting == self.weighting
             and ensemble.tuning_score is not None
             and held_out.get("videos", 0) == self.videos.get("held_out")
             and ensemble.seeds.get("seed") == self.split.get("seed")
@@ -168,6 +172,7 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
     )
     asked = everything if max_budget_bytes is None else max_budget_bytes
     pool, notes = alike(pool)
+    pool = replace(pool, labels=weighted(pool.labels, checked.item_weights, checked.class_weights))
     whole = Space(pool, checked.precisions, checked.constraints(everything))
     limited = whole.within(asked - checked.reserve_bytes)
     objective = objective_of(checked.metric, pool.labels)
@@ -185,6 +190,7 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
         split={"seed": checked.seed, "tune_share": checked.tune_share},
         notes=notes,
         constrained=any(getattr(checked, name) for name in CONSTRAINTS),
+        weighting=weighting_of(pool.labels),
     )
 
 

@@ -7,12 +7,14 @@ held-out figures are.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gapsack.selection.errors import BudgetError
 from gapsack.selection.metrics.objectives import objective_of
+from gapsack.selection.pool.weights import weighted
 from gapsack.selection.report.record import Contender, Outcome, Scorer
 from gapsack.selection.rows.alike import alike
 from gapsack.selection.subsets.find import Found, find
@@ -64,6 +66,7 @@ class _Search:
 
     def __init__(self, pool: CandidatePool, budget_bytes: int, options: Options) -> None:
         pool, self._notes = alike(pool)
+        pool = replace(pool, labels=weighted(pool.labels, options.item_weights, options.class_weights))
         self._labels = pool.labels
         self._budget_bytes = budget_bytes
         self._options = options

@@ -15,10 +15,10 @@ import numpy as np
 from gapsack.selection.metrics.dense_metrics import LEAST_PROBABILITY, LOG_LOSS_EPSILON, check_one_label
 from gapsack.selection.metrics.weighting import (
     class_weights,
+    is_weighted,
     label_weights,
     pair_weights,
     sums_by,
-    unequal,
     video_weights,
 )
 
@@ -131,9 +131,7 @@ class CategoricalLogLoss:
         mine = sums_by(videos, np.where(rows.correct, blended, 0.0), rows.video_count)
         share = mine / np.where(sums > 0.0, sums, 1.0)
         gained = np.log(np.clip(share, LEAST_PROBABILITY, 1.0))
-        if unequal(rows.item_weights) is None and unequal(rows.class_weights) is None:
-            return float(gained.mean())
-        return float(np.average(gained, weights=label_weights(rows)))
+        return float(np.average(gained, weights=label_weights(rows)) if is_weighted(rows) else gained.mean())
 
     def rises(self, rows: Rows) -> bool:
         """The share of a label rises with it and falls with others."""

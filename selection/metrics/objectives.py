@@ -18,7 +18,7 @@ from gapsack.selection.errors import InputError
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.metrics.registry import DEFAULT_K, gap_k, kind_for, metric_of
 from gapsack.selection.metrics.weighted_gap import WeightedPool
-from gapsack.selection.metrics.weighting import unequal
+from gapsack.selection.metrics.weighting import is_weighted
 from gapsack.selection.rows.pooled import blended_precision_sum
 from gapsack.selection.rows.rows import build_rows
 
@@ -36,7 +36,6 @@ __all__ = [
     "Smooth",
     "UserMetric",
     "UserObjective",
-    "is_weighted",
     "objective_of",
     "score_of_lists",
 ]
@@ -71,11 +70,6 @@ class Smooth(Objective, Protocol):
 
     def mixture(self, rows: Rows, columns: NDArray[np.int64]) -> Mixture | None:
         """What a convex solver wants to know of some columns; None where it is not convex on these rows."""
-
-
-def is_weighted(rows: Rows) -> bool:
-    """Whether videos or classes count differently."""
-    return not (unequal(rows.item_weights) is None and unequal(rows.class_weights) is None)
 
 
 @dataclass(frozen=True)
@@ -169,7 +163,7 @@ def objective_of(metric: str | UserMetric, labels: Labels | None = None) -> Obje
         InputError: no such metric, or one that cannot be computed for these labels.
     """
     if callable(metric):
-        if labels is not None and not (unequal(labels.item_weights) is None and unequal(labels.class_weights) is None):
+        if labels is not None and is_weighted(labels):
             raise InputError(
                 "a metric of one's own gets scores and labels alone, and weighs them itself; got item weights or class "
                 "weights besides."
@@ -185,7 +179,6 @@ def objective_of(metric: str | UserMetric, labels: Labels | None = None) -> Obje
 
 def score_of_lists(lists: Predictions, labels: Labels, objective: Objective) -> float:
     """One model's score by its lists, aligned to the labels: what is shown of it wherever its score is."""
-    plain = unequal(labels.item_weights) is None and unequal(labels.class_weights) is None
-    if isinstance(objective, Gap) and plain:
+    if isinstance(objective, Gap) and not is_weighted(labels):
         return gap_of_lists(lists.top_indices, lists.top_scores, labels, objective.k)
     return objective.score(build_rows(labels, [lists], objective.top_k), np.zeros(1, np.int64), np.ones(1))

@@ -13,6 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gapsack.selection.pool.lists import Labels
     from gapsack.selection.rows.rows import Rows
 
     Floats = NDArray[np.float64]
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 def unequal(weights: Floats | None) -> Floats | None:
     """The weights, or None where all are the same, so that equal weights give the figures of none to the bit."""
     return None if weights is None or weights.size == 0 or bool((weights == weights[0]).all()) else weights
+
+
+def is_weighted(rows: Rows | Labels) -> bool:
+    """Whether videos or classes count differently."""
+    return not (unequal(rows.item_weights) is None and unequal(rows.class_weights) is None)
 
 
 def video_weights(rows: Rows) -> Floats:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gapsack.selection.errors import UndefinedMetricError
 from gapsack.selection.metrics.objectives import Gap
+from gapsack.selection.metrics.weighted_gap import WeightedPool
+from gapsack.selection.metrics.weighting import is_weighted
 from gapsack.selection.report.bootstrap_kernel import pooled_with_videos, resampled_precision_sum
 from gapsack.selection.rows.rows import build_rows
 
@@ -48,14 +51,14 @@ class Voters:
 
 @dataclass(frozen=True)
 class Sample:
-    """A score on all videos, and [resamples] on videos drawn with replacement."""
+    """A score on all videos, and [resamples] on videos drawn with replacement; NaN for draws that have none."""
 
     score: float
     draws: Floats
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Percentile interval."""
-        low, high = np.quantile(self.draws, [(1 - confidence) / 2, (1 + confidence) / 2])
+        low, high = np.nanquantile(self.draws, [(1 - confidence) / 2, (1 + confidence) / 2])
         return float(low), float(high)
 
     def minus(self, other: Sample) -> Sample:
@@ -65,7 +68,7 @@ class Sample:
     @property
     def standard_error(self) -> float:
         """Standard deviation of the draws."""
-        return float(self.draws.std(ddof=1)) if len(self.draws) > 1 else 0.0
+        return float(np.nanstd(self.draws, ddof=1)) if np.isfinite(self.draws).sum() > 1 else 0.0
 
 
 def bootstrap(
@@ -102,12 +105,26 @@ def sample_on(rows: Rows, voting: Sequence[float], objective: Objective, *, resa
     if isinstance(objective, Gap):
         return Sample(score, _gap_draws(rows, weights, objective.k, resamples, rng))
     drawn = (rng.integers(0, n, n) for _ in range(min(resamples, SLOW_RESAMPLES)))
-    return Sample(score, np.array([objective.score(rows.take(videos), columns, weights) for videos in drawn]))
+    draws = [_score_or_nan(objective, rows.take(videos), columns, weights) for videos in drawn]
+    return Sample(score, np.array(draws))
+
+
+def _score_or_nan(objective: Objective, rows: Rows, columns: NDArray[np.int64], weights: Floats) -> float:
+    """NaN where a draw has no score, such as the area under a curve of a class that none of its videos has."""
+    try:
+        return objective.score(rows, columns, weights)
+    except UndefinedMetricError:
+        return np.nan
 
 
 def _gap_draws(rows: Rows, weights: Floats, k: int, resamples: int, rng: np.random.Generator) -> Floats:
     """GAP of resamples: the pool is sorted once, and a draw only changes how often each video's pairs count."""
     columns = np.arange(rows.column_count)
+    if is_weighted(rows):
+        pool = WeightedPool.of(rows, columns, weights, k)
+        n = rows.video_count
+        drawn = (np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(resamples))
+        return np.array([pool.gap(times) for times in drawn])
     scores, correct, owners = pooled_with_videos(
         rows.values, rows.peaks, rows.correct, rows.indptr, columns, weights, k, rows.skip_zero
     )

@@ -53,12 +53,13 @@ class Ensemble:
         blend: whether the weighted mean is of probabilities or of their logits.
         total_bytes: of all members.
         reserve_bytes: kept free for what is not a member.
-        metric: what was maximised: "gap@20", "map", "binary_log_loss" or a callable's name.
+        metric: what was maximised: "gap@20", a name of ``selection.metrics.registry`` or a callable's.
         score: the metric on all videos of the pool, higher being better (log loss is negated).
         tuning_score: the same on the tuning videos, on which members and weights were chosen.
         gap: GAP@k on all videos of the pool; k is that of the metric, else 20.
         tuning_gap: GAP@k on the tuning videos.
-        gap_interval: contains the GAP@k of the dense predictions for certain; no width when the lists prove it.
+        gap_interval: contains the GAP@k of the dense predictions for certain; no width when the lists prove it. None
+            where items or classes have weights: what is proved is proved of GAP without.
         open_videos: how many videos keep that interval open, and the first of their ids.
         held_out: score on the videos that were not used to choose, with a bootstrap interval; None without such videos.
             ``folds`` holds one entry for each repetition of the whole search on another split.
@@ -71,6 +72,7 @@ class Ensemble:
         search: what was searched: strategy, counts, and why it stopped.
         seeds: of the split, the bootstrap and the search.
         versions: of what computed it.
+        weighting: of items and of classes, where these counted differently: how many weights, and their digest.
         pool: the way to the pool of the members, from the folder of the file; None where nobody said.
     """
 
@@ -97,6 +99,7 @@ class Ensemble:
     search: dict[str, Any] = field(default_factory=dict)
     seeds: dict[str, int] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    weighting: dict[str, Any] = field(default_factory=dict)
     pool: str | None = None
 
     def to_dict(self) -> dict[str, Any]:

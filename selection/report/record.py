@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gapsack.selection.metrics.objectives import DEFAULT_K, Gap
+from gapsack.selection.metrics.weighting import is_weighted
+from gapsack.selection.pool.weights import weighting_of
 from gapsack.selection.report.bootstrap import Sample, Voters, bootstrap
 from gapsack.selection.report.certify import Certificate, certify
 from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     Samples = dict[tuple[int, ...], Sample]
 
 SHOWN_OPEN_VIDEOS = 20
+UNPROVED = (
+    "Items or classes have weights: they count so in every figure, and the certain interval, which is proved of GAP "
+    "without weights, is left out."
+)
 
 
 @dataclass(frozen=True)
@@ -123,12 +129,14 @@ class Scorer:
             metric=self.objective.name,
             score=self._score(chosen, self._everything, self.objective),
             tuning_score=chosen.tuning_score,
-            gap=proof.gap,
+            gap=self._score(chosen, self._everything, self.gap) if proof is None else proof.gap,
             tuning_gap=self._score(chosen, self.tune, self.gap),
-            gap_interval=(proof.low, proof.high),
-            open_videos={"count": len(proof.open_videos), "ids": list(proof.open_videos[:SHOWN_OPEN_VIDEOS])},
+            gap_interval=None if proof is None else (proof.low, proof.high),
+            open_videos={}
+            if proof is None
+            else {"count": len(proof.open_videos), "ids": list(proof.open_videos[:SHOWN_OPEN_VIDEOS])},
             held_out=held_out,
-            notes=(*outcome.notes, *self._cut_note(held_out)),
+            notes=(*outcome.notes, *self._cut_note(held_out), *([UNPROVED] if proof is None else [])),
             best_single=self._described(single, samples),
             runner_up=self._described(runner_up, samples),
             difference_to_best_single=self._difference(chosen, single, samples),
@@ -137,6 +145,7 @@ class Scorer:
             search=outcome.search,
             seeds={"seed": self.seed},
             versions=_versions(),
+            weighting=weighting_of(self.labels),
         )
 
     def fold(self, contender: Contender) -> dict[str, Any]:
@@ -156,15 +165,17 @@ class Scorer:
         rows = contender.voters.rows(self.labels, videos, objective)
         return objective.score(rows, np.arange(rows.column_count), np.array(contender.voters.weights))
 
-    def _proof(self, contender: Contender, videos: Videos) -> Certificate:
-        """What the lists of some videos prove of a contender's GAP."""
+    def _proof(self, contender: Contender, videos: Videos) -> Certificate | None:
+        """What the lists of some videos prove of a contender's GAP; None where pairs have weights."""
         voters = contender.voters
+        if is_weighted(self.labels):
+            return None
         lists = [member.take(videos) for member in voters.members]
         return certify(self.labels.take(videos), lists, voters.weights, blend=voters.blend, k=self.gap.k)
 
     def _cut_note(self, held_out: dict[str, Any] | None) -> tuple[str, ...]:
         """A sentence where what cut lists leave open is more than what chance does."""
-        if held_out is None or not isinstance(self.objective, Gap):
+        if held_out is None or not isinstance(self.objective, Gap) or held_out["certain_gap_interval"] is None:
             return ()
         (low, high), (least, most) = held_out["interval"], held_out["certain_gap_interval"]
         if most - least <= high - low:
@@ -202,7 +213,7 @@ class Scorer:
             "gap": self._score(chosen, self.held_out, self.gap),
             "score": sample.score,
             "interval": [low, high],
-            "certain_gap_interval": [proof.low, proof.high],
+            "certain_gap_interval": None if proof is None else [proof.low, proof.high],
             "confidence": self.confidence,
             "standard_error": sample.standard_error,
             "resamples": len(sample.draws),

@@ -65,6 +65,7 @@ def sweep_records(run: RunFolder) -> SweepRecords:
         ensembles=() if ensemble is None else (ensemble,),
         frontier=() if frontier is None else frontier.points,
         frontier_singles=() if frontier is None else frontier.singles,
+        frontier_metric="gap@20" if frontier is None else frontier.metric,
         budget_bytes=grid.budget.size_bytes,
         data=_data_facts(state, files),
         data_faults=tuple(_data_fault(each) for each in data_faults(state.trials)),
@@ -95,6 +96,7 @@ class _FrontierPoint(_Part):
 class _FrontierFile(_Part):
     points: tuple[_FrontierPoint, ...]
     singles: tuple[_FrontierPoint, ...] = ()  # files of earlier versions have none
+    metric: str = "gap@20"
 
 
 class DrawnFrontier(NamedTuple):
@@ -102,13 +104,14 @@ class DrawnFrontier(NamedTuple):
 
     points: tuple[FrontierPoint, ...]
     singles: tuple[FrontierPoint, ...]
+    metric: str = "gap@20"
 
 
 def read_frontier(path: Path) -> DrawnFrontier:
     """The points of a frontier.json; DamagedFileError when it holds anything else."""
     advice = "give sweep select frontier again"
     content = read_typed(path, _FrontierFile, what="a frontier", advice=advice).model_dump()
-    return DrawnFrontier(frontier_points(content), frontier_points(content, "singles"))
+    return DrawnFrontier(frontier_points(content), frontier_points(content, "singles"), content["metric"])
 
 
 def frontier_points(frontier: Mapping[str, Any], key: str = "points") -> tuple[FrontierPoint, ...]:
