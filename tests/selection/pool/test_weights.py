@@ -64,15 +64,13 @@ def case(seed=0, videos=60):
     scores, labels = dense_case(seed, videos=videos, classes=25, models=4)
     pool = pool_of(scores, labels, [20, 15, 12, 10], k=25)
     rng = np.random.default_rng(seed)
-    items = {
-        name: float(weight) for name, weight in zip(pool.labels.video_ids, rng.uniform(0.2, 5, videos), strict=True)
-    }
+    items = dict(zip(pool.labels.video_ids.tolist(), rng.uniform(0.2, 5, videos).tolist(), strict=True))
     return scores, labels, pool, items, {3: 4.0, 7: 0.25}
 
 
 @pytest.mark.parametrize("metric", ["gap@20", "map", "log_loss", "macro_f1"])
 def test_a_search_with_weights_reports_weighted_figures(metric):
-    scores, labels, pool, items, classes = case()
+    _, _, pool, items, classes = case()
     found = search_ensemble(
         pool, budget_bytes=40, metric=metric, item_weights=items, class_weights=classes, resamples=20
     )
@@ -115,13 +113,8 @@ def test_weights_change_what_is_chosen():
 def test_equal_weights_change_no_figure():
     _, _, pool, items, _ = case(1)
     plain = search_ensemble(pool, budget_bytes=40, resamples=20)
-    equal = search_ensemble(
-        pool,
-        budget_bytes=40,
-        resamples=20,
-        item_weights=dict.fromkeys(items, 3.0),
-        class_weights=dict.fromkeys(range(25), 2.0),
-    )
+    same = {"item_weights": dict.fromkeys(items, 3.0), "class_weights": dict.fromkeys(range(25), 2.0)}
+    equal = search_ensemble(pool, budget_bytes=40, resamples=20, **same)
     kept, found = plain.to_dict(), equal.to_dict()
     for record in (kept, found):
         record.pop("weighting")
