@@ -93,7 +93,9 @@ class Labels:
         """Labels from a [videos, classes] array of truth values, or of 0 and 1."""
         given = np.asarray(labels)
         if given.dtype.kind != "b" and not np.isin(numbers(given, "labels"), (0, 1)).all():
-            raise PoolError("a matrix of labels must hold 0 and 1 alone; got other values.")
+            raise PoolError(
+                "a matrix of labels must hold 0 and 1 alone (regression is not supported); got other values."
+            )
         dense = given.astype(bool)
         if dense.ndim != 2:
             raise PoolError(f"labels must have the shape [videos, classes]; got {dense.shape}.")
