@@ -143,6 +143,7 @@ class SweepRecords:
         environment: versions and hardware, by name.
         created: when the records were taken, as text; the report itself reads no clock.
         notices: what a reader should know besides, in sentences: files that are damaged and therefore left out.
+        metric: what `gap` of the trials is, where it is another score than GAP@20; curves are of GAP@20 in any case.
     """
 
     name: str
@@ -159,3 +160,4 @@ class SweepRecords:
     environment: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
     notices: tuple[str, ...] = ()
+    metric: str = "gap@20"

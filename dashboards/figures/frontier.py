@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from gapsack.dashboards.ensemble import chosen_ensemble, metric_text
+from gapsack.dashboards.ensemble import chosen_ensemble, metric_text, short_metric
 from gapsack.dashboards.figures.axes import draw_budget_line, score_axis, size_axis
 from gapsack.dashboards.figures.theme import LIGHT, Theme, new_figure
 from gapsack.dashboards.records import FrontierPoint, SweepRecords
@@ -31,11 +31,6 @@ class FrontierInfo:
     singles: tuple[tuple[int, float], ...]
     budget_bytes: int | None
     metric: str = "GAP@20"
-
-    @property
-    def short(self) -> str:
-        """The metric in a hover text, which need not tell the k of every GAP."""
-        return self.metric.removesuffix("@20")
 
 
 def frontier_info(records: SweepRecords) -> FrontierInfo | None:
@@ -77,7 +72,7 @@ def _draw_singles(figure: go.Figure, info: FrontierInfo, reach: float, theme: Th
         mode="lines",
         name="best single model",
         line={"shape": "hv", "color": theme.faint, "width": 1.5},
-        hovertemplate=f"best single model<br>{plain(info.short)} %{{y:.4f}}<extra></extra>",
+        hovertemplate=f"best single model<br>{plain(short_metric(info.metric))} %{{y:.4f}}<extra></extra>",
     )
 
 
@@ -99,7 +94,7 @@ def _draw_ensembles(figure: go.Figure, info: FrontierInfo, reach: float, theme: 
         legendgroup="ensembles",
         showlegend=False,
         marker={"size": 9, "color": theme.accent, "line": {"color": theme.paper, "width": 1}},
-        hovertext=[_hover(point, info.short) for point in info.ensembles],
+        hovertext=[_hover(point, short_metric(info.metric)) for point in info.ensembles],
         hoverinfo="text",
     )
 
