@@ -2,7 +2,7 @@
 
 ``(1/P) * sum over the correct pairs of weight * (weight of correct pairs so far / weight of pairs so far)``, where a
 pair's own weight is among both and P is the weight of every label. The pool is that of ``selection.gap``: each video's
-k best classes, and of equal scores the incorrect pair first. In numpy, about ten times slower than the compiled loop
+k best classes, and of equal scores the incorrect pair first. In numpy, about twelve times slower than the compiled loop
 that all pairs of one weight take.
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapsack.selection.metrics.weighting import label_weights, pair_weights, sums_by
+from gapsack.selection.rows.row_kernels import kth_largest_of_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,8 +47,12 @@ class WeightedPool:
         for column, weight in zip(columns, weights, strict=True):
             scores += weight * rows.values[column].astype(np.float64)
         videos = np.repeat(np.arange(rows.video_count), np.diff(rows.indptr))
-        order = np.lexsort((rows.correct, -scores, videos))
-        best = order[np.arange(len(order)) - np.repeat(rows.indptr[:-1], np.diff(rows.indptr)) < k]
+        # Few entries reach a video's k-th largest score: those alone are sorted.
+        least = np.repeat(kth_largest_of_rows(scores, rows.indptr, k), np.diff(rows.indptr))
+        fit = np.flatnonzero(scores >= least)
+        order = fit[np.lexsort((rows.correct[fit], -scores[fit], videos[fit]))]
+        first = np.searchsorted(videos[order], np.arange(rows.video_count))
+        best = order[np.arange(len(order)) - first[videos[order]] < k]
         if rows.skip_zero:
             best = best[~rows.correct[best] | (scores[best] != 0.0)]
         best = best[np.lexsort((rows.correct[best], -scores[best]))]
