@@ -22,6 +22,7 @@ from gapsack.selection.blend.evaluate import Blend
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import objective_of
+from gapsack.selection.metrics.registry import recorded_metric
 from gapsack.selection.pool.weights import weighted, weighting_of
 from gapsack.selection.report.ensemble import EnsembleMember
 from gapsack.selection.rows.alike import alike
@@ -114,7 +115,7 @@ class Frontier:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "the record"
             raise InputError(f"expected a frontier, as select frontier writes it; {where}: {first['msg']}.") from error
-        return found
+        return replace(found, metric=recorded_metric(found.metric))
 
     def at(self, budget_bytes: int) -> Point:
         """The best ensemble for a budget. Raises an InputError below the first point's."""

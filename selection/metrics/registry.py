@@ -228,6 +228,11 @@ def kind_for(metric: Metric, labels: Labels | None) -> Kind | None:
     return kind
 
 
+def recorded_metric(name: str) -> str:
+    """What a name in a file means: ``log_loss`` is of an earlier version, to which it was the binary one."""
+    return "binary_log_loss" if name == "log_loss" else name
+
+
 def title_of(metric: str) -> str:
     """A metric's name as people read it; that of a function of one's own stays as it is."""
     if metric == "gap" or metric.startswith("gap@"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_text
+from gapsack.selection.metrics.registry import recorded_metric
 from gapsack.selection.pool.candidate import MAX_SIZE_BYTES, check_name
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Ensemble:
             problems = "; ".join(_problem(details) for details in error.errors(include_url=False))
             raise InputError(f"an ensemble needs members (name, weight) and budget_bytes; {problems}.") from error
         _check(found, complete)
-        return found
+        return replace(found, metric=recorded_metric(found.metric))
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write ``ensemble.json``."""
