@@ -17,7 +17,7 @@ from gapsack.selection.metrics.dense_metrics import (
 from gapsack.selection.metrics.losses import BinaryLogLoss, CategoricalLogLoss
 from gapsack.selection.metrics.objectives import Gap, UserObjective, objective_of
 from gapsack.selection.metrics.rankings import MeanAveragePrecision
-from gapsack.selection.report.bootstrap import Voters, bootstrap
+from gapsack.selection.report.bootstrap import Voters, sample_on
 from gapsack.selection.rows.rows import build_rows
 from gapsack.selection.search import search_ensemble
 
@@ -102,7 +102,9 @@ def test_bootstrap_draws_are_gaps_of_resampled_videos():
     lists = tuple(c.predictions for c in pool.candidates)
     videos = np.random.default_rng(1).permutation(50)[:35]
     pair = [Voters(lists, (0.5, 0.5), "probability"), Voters(lists[:1], (1.0,), "probability")]
-    blend, single = bootstrap(pair, pool.labels, videos, Gap(), resamples=40, seed=9)
+    blend, single = (
+        sample_on(each.rows(pool.labels, videos, Gap()), each.weights, Gap(), resamples=40, seed=9) for each in pair
+    )
     rng = np.random.default_rng([9, 1])
     mixed = (0.5 * scores[0].astype(np.float64) + 0.5 * scores[1])[videos]
     for place in range(40):
