@@ -9,6 +9,7 @@ from typing import Any
 from gapsack.dashboards.records import SweepRecords
 from gapsack.dashboards.units import finite
 from gapsack.selection.errors import InputError
+from gapsack.selection.metrics.registry import title_of
 from gapsack.selection.report.ensemble import Ensemble, EnsembleMember, reported, reported_on
 
 
@@ -143,6 +144,13 @@ def ensemble_info(content: Ensemble) -> EnsembleInfo:
     )
 
 
+def on_all_videos(records: SweepRecords, ensemble: EnsembleInfo) -> float | None:
+    """The ensemble's score on all videos of the pool in the metric of the trials; None where that is not known."""
+    if records.metric == "gap@20":
+        return ensemble.gap
+    return ensemble.score.everywhere if ensemble.metric == metric_text(records.metric) else None
+
+
 def is_gap(metric: str) -> bool:
     """Whether a metric is GAP, at whatever k."""
     return metric == "gap" or metric.startswith("gap@")
@@ -150,15 +158,12 @@ def is_gap(metric: str) -> bool:
 
 def metric_text(metric: str) -> str:
     """A metric as people write it; a callable's name stays as it is."""
-    if is_gap(metric):
-        return "GAP@" + (metric.partition("@")[2] or "20")
-    known = {
-        "map": "mean AP",
-        "log_loss": "negative log loss",
-        "binary_log_loss": "negative binary log loss",
-        "categorical_log_loss": "negative categorical log loss",
-    }
-    return known.get(metric, metric)
+    return title_of(metric)
+
+
+def short_metric(text: str) -> str:
+    """A metric in a table or beside a mark, where GAP need not tell that its k is 20."""
+    return text.removesuffix("@20")
 
 
 def count(value: object) -> int | None:

@@ -136,12 +136,14 @@ class SweepRecords:
         ensembles: as ``ensemble.json`` files have them, oldest first; the last one is the report's answer.
         frontier: the best ensemble by budget, by increasing budget; empty where it was not searched.
         frontier_singles: the best models to have alone by budget, scored on the same videos.
+        frontier_metric: what the frontier's scores are of.
         budget_bytes: the sweep's own budget, shown while there is no ensemble.
         data: what was trained and scored on.
         data_faults: what of it could not be used.
         environment: versions and hardware, by name.
         created: when the records were taken, as text; the report itself reads no clock.
         notices: what a reader should know besides, in sentences: files that are damaged and therefore left out.
+        metric: what `gap` of the trials is, where it is another score than GAP@20; curves are of GAP@20 in any case.
     """
 
     name: str
@@ -151,9 +153,11 @@ class SweepRecords:
     ensembles: tuple[Ensemble, ...] = ()
     frontier: tuple[FrontierPoint, ...] = ()
     frontier_singles: tuple[FrontierPoint, ...] = ()
+    frontier_metric: str = "gap@20"
     budget_bytes: int | None = None
     data: DataFacts = field(default_factory=DataFacts)
     data_faults: tuple[DataFault, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
     notices: tuple[str, ...] = ()
+    metric: str = "gap@20"

@@ -26,6 +26,8 @@ from gapsack.selection.blend.evaluate import Blend
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import objective_of
+from gapsack.selection.metrics.registry import recorded_metric
+from gapsack.selection.pool.weights import weighted, weighting_of
 from gapsack.selection.report.bootstrap import Part, blended
 from gapsack.selection.report.ensemble import EnsembleMember
 from gapsack.selection.report.splits import cross_folds, group_numbers, split_videos
@@ -100,6 +102,7 @@ class Frontier:
         split: seed, tuning share (None for all videos, folds reporting) and number of groups that chose those videos.
         notes: sentences on what limits the figures.
         constrained: whether ensembles had to keep more than their budget.
+        weighting: of items and classes, as in an ensemble.
     """
 
     points: tuple[Point, ...]
@@ -110,6 +113,7 @@ class Frontier:
     split: dict[str, float | None] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     constrained: bool = False
+    weighting: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -124,7 +128,7 @@ class Frontier:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "the record"
             raise InputError(f"expected a frontier, as select frontier writes it; {where}: {first['msg']}.") from error
-        return found
+        return replace(found, metric=recorded_metric(found.metric))
 
     def at(self, budget_bytes: int) -> Point:
         """The best ensemble for a budget. Raises an InputError below the first point's."""
@@ -142,7 +146,7 @@ class Frontier:
         """
         if self.constrained or ensemble.tuning_score is None or ensemble.metric != self.metric:
             return self
-        if not _of_the_same_videos(self, ensemble):
+        if ensemble.weighting != self.weighting or not _of_the_same_videos(self, ensemble):
             return self
         budget = ensemble.total_bytes + ensemble.reserve_bytes
         if self._cross_fitted:
@@ -186,7 +190,8 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
         max_budget_bytes: the largest budget of interest; None for all models together. Where all ensembles can be
             listed it only ends the answer.
         options: see ``selection.subsets.options.Options``; ``prefer``, ``exhaustive``, ``folds``, ``restarts``,
-            ``resamples``, ``confidence``, ``search_videos``, ``start`` and ``explain`` concern one budget and are refused.
+            ``resamples``, ``confidence``, ``search_videos``, ``start`` and ``explain`` concern one budget and are
+            refused.
 
     Raises:
         BudgetError: nothing fits ``max_budget_bytes``.
@@ -213,6 +218,7 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
     )
     asked = everything if max_budget_bytes is None else max_budget_bytes
     pool, notes = alike(pool)
+    pool = replace(pool, labels=weighted(pool.labels, checked.item_weights, checked.class_weights))
     groups = group_numbers(pool.labels, checked.groups)
     share = 1.0 if checked.tune_share is None else checked.tune_share
     tune, held_out = split_videos(pool.labels.video_count, share, checked.seed, groups=groups)
@@ -237,6 +243,7 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
         },
         notes=notes,
         constrained=any(getattr(checked, name) for name in CONSTRAINTS),
+        weighting=weighting_of(pool.labels),
     )
 
 
@@ -244,7 +251,7 @@ class _FrontierSearch:
     """The search of all budgets up to one, on any videos of a pool."""
 
     def __init__(self, pool: CandidatePool, options: Options, asked: int) -> None:
-        self.objective = objective_of(options.metric)
+        self.objective = objective_of(options.metric, pool.labels)
         self._pool = pool
         self._options = options
         self._most = asked - options.reserve_bytes

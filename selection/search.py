@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gapsack.selection.blend.evaluate import BlendTask
 from gapsack.selection.blend.runner import Stopped
 from gapsack.selection.errors import BudgetError
 from gapsack.selection.explain.changes import changes_from
-from gapsack.selection.explain.explain import explained
+from gapsack.selection.explain.explain import explained, of_a_sample
 from gapsack.selection.explain.reporting import Reporting
 from gapsack.selection.metrics.objectives import objective_of
+from gapsack.selection.pool.weights import weighted
 from gapsack.selection.report.record import Choice, Contender, Fold, Outcome, Scorer
 from gapsack.selection.report.splits import cross_folds, folds_for, group_numbers, split_videos
 from gapsack.selection.rows.alike import alike
+from gapsack.selection.subsets.board import Entry
 from gapsack.selection.subsets.find import Found
 from gapsack.selection.subsets.options import Options
 from gapsack.selection.subsets.preference import preferred
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
     from gapsack.selection.blend.runner import SearchProgress
     from gapsack.selection.pool import CandidatePool
     from gapsack.selection.report.ensemble import Ensemble
-    from gapsack.selection.subsets.board import Entry
 
     Videos = NDArray[np.int64]
 
@@ -69,11 +71,12 @@ class _Search:
 
     def __init__(self, pool: CandidatePool, budget_bytes: int, options: Options) -> None:
         pool, self._notes = alike(pool)
+        pool = replace(pool, labels=weighted(pool.labels, options.item_weights, options.class_weights))
         self._pool = pool
         self._labels = pool.labels
         self._budget_bytes = budget_bytes
         self._options = options
-        self._objective = objective_of(options.metric)
+        self._objective = objective_of(options.metric, pool.labels)
         self._space = Space(pool, options.precisions, options.constraints(budget_bytes))
         self._groups = group_numbers(pool.labels, options.groups)
 
@@ -115,20 +118,31 @@ class _Search:
     def _told_of(self, ensemble: Ensemble, found: Found, chosen: Entry) -> Ensemble:
         """The ensemble with what was asked of it besides: what changed, and why it is what it is."""
         options = self._options
+        compared, notes = self._as_searched(found, chosen, ensemble)
         reporting = Reporting(self._labels, self._space, self._objective, options, self._groups)
         try:
             if options.start is not None:
-                changes = changes_from(options.start, chosen, found.board, reporting.samples, options)
-                ensemble = replace(ensemble, changes=changes)
+                changes = changes_from(options.start, compared, found.board, reporting.samples, options)
+                ensemble = replace(ensemble, changes=replace(changes, notes=(*changes.notes, *notes)))
             if options.explain:
                 boards = [found.board, *(board for board in found.boards if board is not found.board)]
                 with found.board.runner:
-                    explanation = explained(self._pool, boards, chosen, self._budget_bytes, reporting)
-                ensemble = replace(ensemble, explanation=explanation)
+                    explanation = explained(self._pool, boards, compared, self._budget_bytes, reporting)
+                notes = (*explanation.notes, *notes)
+                ensemble = replace(ensemble, explanation=replace(explanation, notes=notes))
         except Stopped:
             note = "Stopped before all was told that had been asked for: the search itself came first."
             ensemble = replace(ensemble, notes=(*ensemble.notes, note))
         return ensemble
+
+    @staticmethod
+    def _as_searched(found: Found, chosen: Entry, ensemble: Ensemble) -> tuple[Entry, tuple[str, ...]]:
+        """The ensemble with its score on the videos of the boards, as what it is compared with has, and what to say."""
+        if found.places is None:
+            return chosen, ()
+        task = BlendTask(chosen.scored.columns, "fixed", chosen.scored.blend, (chosen.scored.weights,))
+        notes = of_a_sample(len(found.places), ensemble.tuning["videos"])
+        return Entry(chosen.subset, found.board.runner.evaluator(task)), notes
 
     def _split(self, number: int) -> tuple[Videos, Videos]:
         options = self._options

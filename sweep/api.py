@@ -258,6 +258,7 @@ def evaluate(
     files: Sequence[PathLike] = (),
     *,
     batch_size: int = 64,
+    metric: str | Callable[..., float] | None = None,
     decode_once: bool = False,
     max_bad_share: float = 0.001,
     advance: Advance = lambda _videos: None,
@@ -268,19 +269,21 @@ def evaluate(
         graph: a built graph of any format, or a run.
         files: data files, patterns or URLs; the run's held-out files if there are none.
         batch_size: videos that are predicted at once.
+        metric: another one beside these, by name or as a function; its score is in `named` of the result.
         decode_once: decode all weights when a SavedModel is loaded: faster, for the memory of float32.
         max_bad_share: share of faulty records beyond which it fails.
         advance: gets the videos of each batch.
 
     Raises:
-        InputError: there is no graph or there are no files, or the files are faulty or without labels.
+        InputError: there is no graph or there are no files, the files are faulty or without labels, or the metric
+            cannot be computed for these.
     """
     from gapsack.sweep.graphs.serve import Job
 
     job = Job.prepare(
         *_graph_and_files(graph, files), batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
     )
-    return job.evaluate(advance)
+    return job.evaluate(advance, metric)
 
 
 def predict(

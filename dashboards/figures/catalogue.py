@@ -84,7 +84,7 @@ FIGURES: tuple[FigureKind, ...] = (
     ),
     FigureKind(
         "plane",
-        "Size and GAP",
+        "Size and score",
         "Every finished model. The line is the best score within a size; a ring is a model that another one beats "
         "without being larger.",
         _plane,
@@ -97,7 +97,7 @@ FIGURES: tuple[FigureKind, ...] = (
     ),
     FigureKind(
         "heat_map",
-        "GAP by hyperparameters",
+        "Score by hyperparameters",
         "The best trial of each combination. Members of the ensemble have a frame.",
         _heat_map,
     ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from gapsack.dashboards.ensemble import chosen_ensemble
+from gapsack.dashboards.ensemble import chosen_ensemble, metric_text, short_metric
 from gapsack.dashboards.figures.axes import draw_budget_line, score_axis, size_axis
 from gapsack.dashboards.figures.theme import LIGHT, Theme, new_figure
 from gapsack.dashboards.records import FrontierPoint, SweepRecords
@@ -22,13 +22,15 @@ class FrontierInfo:
 
     Args:
         ensembles: the best one by budget, by increasing size.
-        singles: (size in bytes, GAP) of the best models to have alone, on the same videos, by increasing size.
+        singles: (size in bytes, score) of the best models to have alone, on the same videos, by increasing size.
         budget_bytes: the budget of the chosen ensemble, if there is one.
+        metric: what the scores are of, as people write it.
     """
 
     ensembles: tuple[FrontierPoint, ...]
     singles: tuple[tuple[int, float], ...]
     budget_bytes: int | None
+    metric: str = "GAP@20"
 
 
 def frontier_info(records: SweepRecords) -> FrontierInfo | None:
@@ -41,6 +43,7 @@ def frontier_info(records: SweepRecords) -> FrontierInfo | None:
         # Trials' own GAPs are of other videos, so they are not drawn beside these.
         singles=tuple((point.total_bytes, point.gap) for point in records.frontier_singles),
         budget_bytes=records.budget_bytes if chosen is None else chosen.budget_bytes,
+        metric=metric_text(records.frontier_metric),
     )
 
 
@@ -56,7 +59,7 @@ def frontier_figure(info: FrontierInfo, theme: Theme = LIGHT) -> go.Figure:
     _draw_singles(figure, info, reach, theme)
     _draw_ensembles(figure, info, reach, theme)
     figure.update_xaxes(size_axis(sizes, title="budget (MiB)"))
-    figure.update_yaxes(score_axis(gaps, title="GAP@20"))
+    figure.update_yaxes(score_axis(gaps, title=info.metric))
     return figure
 
 
@@ -69,7 +72,7 @@ def _draw_singles(figure: go.Figure, info: FrontierInfo, reach: float, theme: Th
         mode="lines",
         name="best single model",
         line={"shape": "hv", "color": theme.faint, "width": 1.5},
-        hovertemplate="best single model<br>GAP %{y:.4f}<extra></extra>",
+        hovertemplate=f"best single model<br>{plain(short_metric(info.metric))} %{{y:.4f}}<extra></extra>",
     )
 
 
@@ -91,11 +94,11 @@ def _draw_ensembles(figure: go.Figure, info: FrontierInfo, reach: float, theme: 
         legendgroup="ensembles",
         showlegend=False,
         marker={"size": 9, "color": theme.accent, "line": {"color": theme.paper, "width": 1}},
-        hovertext=[_hover(point) for point in info.ensembles],
+        hovertext=[_hover(point, short_metric(info.metric)) for point in info.ensembles],
         hoverinfo="text",
     )
 
 
-def _hover(point: FrontierPoint) -> str:
+def _hover(point: FrontierPoint, metric: str) -> str:
     members = "<br>".join(plain(name) for name in point.members)
-    return f"<b>GAP {gap_text(point.gap)}</b><br>{mib_text(point.total_bytes)}<br>{members}"
+    return f"<b>{plain(metric)} {gap_text(point.gap)}</b><br>{mib_text(point.total_bytes)}<br>{members}"

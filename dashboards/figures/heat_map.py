@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import plotly.graph_objects as go
 
-from gapsack.dashboards.ensemble import chosen_ensemble
+from gapsack.dashboards.ensemble import chosen_ensemble, metric_text, short_metric
 from gapsack.dashboards.figures.axes import logarithmic_ticks, score_axis
 from gapsack.dashboards.figures.theme import LIGHT, Theme, member_colour, new_figure
 from gapsack.dashboards.hyperparameters import distinct, value_text, varied
@@ -62,6 +62,7 @@ class HeatMapInfo:
         y_values: the same for y.
         cells: pairs of values that have a finished trial.
         folded: further hyperparameters that vary; a cell shows the best trial over them.
+        metric: what the scores are of, as people write it.
     """
 
     kind: Literal["grid", "scatter", "line"]
@@ -71,6 +72,7 @@ class HeatMapInfo:
     y_values: tuple[Any, ...]
     cells: tuple[HeatMapCell, ...]
     folded: tuple[str, ...]
+    metric: str = "GAP@20"
 
 
 def heat_map_info(records: SweepRecords) -> HeatMapInfo | None:
@@ -96,6 +98,7 @@ def heat_map_info(records: SweepRecords) -> HeatMapInfo | None:
         y_values=tuple(y_values),
         cells=_cells(records, trials, x_name, y_name, names),
         folded=tuple(name for name in names if name not in shown),
+        metric=metric_text(records.metric),
     )
 
 
@@ -161,7 +164,7 @@ def _draw_texts(figure: go.Figure, info: HeatMapInfo, theme: Theme) -> None:
         text=[_text(cell, with_size=roomy) for cell in info.cells],
         textfont={"size": 11, "color": [theme.on_high if cell.gap >= bright else theme.on_low for cell in info.cells]},
         customdata=[cell.trial for cell in info.cells],
-        hovertext=[_hover(cell) for cell in info.cells],
+        hovertext=[_hover(cell, short_metric(info.metric)) for cell in info.cells],
         hoverinfo="text",
         showlegend=False,
     )
@@ -207,9 +210,9 @@ def _categories(name: str, values: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _colour_bar(theme: Theme) -> dict[str, Any]:
+def _colour_bar(metric: str, theme: Theme) -> dict[str, Any]:
     return {
-        "title": {"text": "GAP@20", "font": {"color": theme.muted}},
+        "title": {"text": plain(metric), "font": {"color": theme.muted}},
         "tickformat": ".3f",
         "tickfont": {"color": theme.muted},
         "nticks": 6,
@@ -229,11 +232,11 @@ def _draw_scatter(info: HeatMapInfo, theme: Theme) -> go.Figure:
             "size": 13,
             "color": [cell.gap for cell in info.cells],
             "colorscale": theme.heat,
-            "colorbar": _colour_bar(theme),
+            "colorbar": _colour_bar(info.metric, theme),
             "line": {"color": edges, "width": [1 if cell.member is None else 3 for cell in info.cells]},
         },
         customdata=[cell.trial for cell in info.cells],
-        hovertext=[_hover(cell) for cell in info.cells],
+        hovertext=[_hover(cell, short_metric(info.metric)) for cell in info.cells],
         hoverinfo="text",
         showlegend=False,
     )
@@ -253,13 +256,13 @@ def _draw_line(info: HeatMapInfo, theme: Theme) -> go.Figure:
         line={"color": theme.faint, "width": 1.5},
         marker={"size": [9 if cell.member is None else 14 for cell in cells], "color": colours},
         customdata=[cell.trial for cell in cells],
-        hovertext=[_hover(cell) for cell in cells],
+        hovertext=[_hover(cell, short_metric(info.metric)) for cell in cells],
         hoverinfo="text",
         showlegend=False,
         cliponaxis=False,
     )
     figure.update_xaxes(**_continuous(info.x_name, info.x_values))
-    figure.update_yaxes(**score_axis([cell.gap for cell in cells], title="GAP@20"))
+    figure.update_yaxes(**score_axis([cell.gap for cell in cells], title=info.metric))
     return figure
 
 
@@ -275,8 +278,8 @@ def _continuous(name: str, values: Sequence[Any]) -> dict[str, Any]:
     return {**title, "type": "linear"}
 
 
-def _hover(cell: HeatMapCell) -> str:
-    lines = [f"<b>{plain(cell.trial)}</b>", plain(cell.settings), f"GAP {gap_text(cell.gap)}"]
+def _hover(cell: HeatMapCell, metric: str) -> str:
+    lines = [f"<b>{plain(cell.trial)}</b>", plain(cell.settings), f"{plain(metric)} {gap_text(cell.gap)}"]
     if cell.size_bytes is not None:
         lines.append(mib_text(cell.size_bytes))
     if cell.others:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import plotly.graph_objects as go
 
-from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble
+from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble, metric_text, on_all_videos, short_metric
 from gapsack.dashboards.figures.axes import draw_budget_line, score_axis, size_axis
 from gapsack.dashboards.figures.theme import LIGHT, Theme, member_colour, new_figure
 from gapsack.dashboards.records import SweepRecords, TrialRecord
@@ -67,6 +67,7 @@ class PlaneInfo:
         members: models of the chosen ensemble.
         ensemble: the chosen ensemble; None where there is none, or its score is not known.
         budget_bytes: the size limit, if there is one.
+        metric: what the scores are of, as people write it.
     """
 
     precision: str
@@ -75,6 +76,7 @@ class PlaneInfo:
     members: tuple[PlanePoint, ...]
     ensemble: EnsemblePoint | None
     budget_bytes: int | None
+    metric: str = "GAP@20"
 
     @property
     def points(self) -> tuple[PlanePoint, ...]:
@@ -94,8 +96,9 @@ def plane_info(records: SweepRecords) -> PlaneInfo | None:
         frontier=tuple(frontier),
         inferior=tuple(point for point in points if point.kind == "inferior"),
         members=() if ensemble is None else _members(ensemble, points),
-        ensemble=None if ensemble is None else _ensemble_point(ensemble, points),
+        ensemble=None if ensemble is None else _ensemble_point(records, ensemble, points),
         budget_bytes=records.budget_bytes if ensemble is None else ensemble.budget_bytes,
+        metric=metric_text(records.metric),
     )
 
 
@@ -125,13 +128,16 @@ def _members(ensemble: EnsembleInfo, points: Sequence[PlanePoint]) -> tuple[Plan
     )
 
 
-def _ensemble_point(ensemble: EnsembleInfo, points: Sequence[PlanePoint]) -> EnsemblePoint | None:
+def _ensemble_point(
+    records: SweepRecords, ensemble: EnsembleInfo, points: Sequence[PlanePoint]
+) -> EnsemblePoint | None:
     """Placed by its score on all videos, as the models are; a held-out score belongs to another set of videos."""
-    if ensemble.gap is None:
+    score = on_all_videos(records, ensemble)
+    if score is None:
         return None
     fitting = [point for point in points if point.size_bytes <= ensemble.budget_bytes]
     single = max(fitting, key=lambda point: (point.gap, -point.size_bytes), default=None)
-    return EnsemblePoint(label="Ensemble", size_bytes=ensemble.total_bytes, gap=ensemble.gap, single=single)
+    return EnsemblePoint(label="Ensemble", size_bytes=ensemble.total_bytes, gap=score, single=single)
 
 
 def plane_figure(info: PlaneInfo, theme: Theme = LIGHT) -> go.Figure:
@@ -150,7 +156,7 @@ def plane_figure(info: PlaneInfo, theme: Theme = LIGHT) -> go.Figure:
     if info.budget_bytes is not None:
         sizes.append(info.budget_bytes)
     figure.update_xaxes(size_axis([mib(size) for size in sizes], title=f"Size, {plain(info.precision)} (MiB)"))
-    figure.update_yaxes(score_axis(gaps, title="GAP@20"))
+    figure.update_yaxes(score_axis(gaps, title=info.metric))
     return figure
 
 
@@ -173,7 +179,7 @@ def _draw_frontier(figure: go.Figure, info: PlaneInfo, theme: Theme) -> None:
         line={"shape": "hv", "color": theme.accent, "width": 1.5},
         marker={"size": 8, "color": theme.accent, "line": {"color": theme.paper, "width": 1}},
         customdata=[point.name for point in info.frontier],
-        hovertext=[_hover(point) for point in info.frontier],
+        hovertext=[_hover(point, short_metric(info.metric)) for point in info.frontier],
         hoverinfo="text",
         cliponaxis=False,
     )
@@ -189,7 +195,7 @@ def _draw_inferior(figure: go.Figure, info: PlaneInfo, theme: Theme) -> None:
         name="inferior",
         marker={"size": 8, "color": theme.paper, "line": {"color": theme.faint, "width": 1.5}},
         customdata=[point.name for point in info.inferior],
-        hovertext=[_hover(point) for point in info.inferior],
+        hovertext=[_hover(point, short_metric(info.metric)) for point in info.inferior],
         hoverinfo="text",
         cliponaxis=False,
     )
@@ -210,7 +216,7 @@ def _draw_members(figure: go.Figure, info: PlaneInfo, theme: Theme) -> None:
         textfont={"color": theme.ink, "size": 12},
         marker={"size": 14, "color": colours, "line": {"color": theme.paper, "width": 2}},
         customdata=[point.name for point in info.members],
-        hovertext=[_hover(point) for point in info.members],
+        hovertext=[_hover(point, short_metric(info.metric)) for point in info.members],
         hoverinfo="text",
         cliponaxis=False,
     )
@@ -231,7 +237,7 @@ def _draw_ensemble(figure: go.Figure, info: PlaneInfo, theme: Theme) -> None:
     point = info.ensemble
     if point is None:
         return
-    x = mib(point.size_bytes)
+    x, metric = mib(point.size_bytes), plain(short_metric(info.metric))
     if point.single is not None and point.gap > point.single.gap:
         _draw_gain(figure, point, point.single, theme)
     figure.add_scatter(
@@ -243,7 +249,7 @@ def _draw_ensemble(figure: go.Figure, info: PlaneInfo, theme: Theme) -> None:
         textposition="middle left",
         textfont={"color": theme.ink, "size": 14},
         marker={"size": 17, "symbol": "diamond", "color": theme.ink, "line": {"color": theme.paper, "width": 2}},
-        hovertext=[f"<b>{point.label}</b><br>GAP {gap_text(point.gap)}<br>{mib_text(point.size_bytes)}"],
+        hovertext=[f"<b>{point.label}</b><br>{metric} {gap_text(point.gap)}<br>{mib_text(point.size_bytes)}"],
         hoverinfo="text",
         cliponaxis=False,
     )
@@ -273,10 +279,10 @@ def _draw_gain(figure: go.Figure, point: EnsemblePoint, single: PlanePoint, them
     )
 
 
-def _hover(point: PlanePoint) -> str:
+def _hover(point: PlanePoint, metric: str) -> str:
     lines = [
         f"<b>{plain(point.name)}</b>",
-        f"GAP {gap_text(point.gap)}",
+        f"{plain(metric)} {gap_text(point.gap)}",
         f"{mib_text(point.size_bytes)} {plain(point.precision)}",
     ]
     if point.weight is not None:

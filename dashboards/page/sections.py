@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gapsack.dashboards.ensemble import EnsembleInfo, ensemble_info
+from gapsack.dashboards.ensemble import EnsembleInfo, ensemble_info, metric_text, on_all_videos, short_metric
 from gapsack.dashboards.hyperparameters import value_text, varied
 from gapsack.dashboards.page.markup import Markup, join, tag
 from gapsack.dashboards.page.search_facts import search_facts
@@ -35,7 +35,7 @@ def ensemble_table(records: SweepRecords, ensemble: EnsembleInfo) -> Markup:
         TableColumn("Weight", numeric=True),
         TableColumn("MiB", numeric=True),
         TableColumn("of budget", numeric=True),
-        TableColumn("GAP, all videos", numeric=True),
+        TableColumn(f"{_short(records)}, all videos", numeric=True),
     )
     rows = [
         (
@@ -47,8 +47,8 @@ def ensemble_table(records: SweepRecords, ensemble: EnsembleInfo) -> Markup:
         )
         for index, member in enumerate(ensemble.members)
     ]
-    blank = Cell("")
-    footer = [(Cell("Ensemble"), blank, number(1.0, "1.000"), *size(ensemble.total_bytes), _gap(ensemble.gap))]
+    blank, score = Cell(""), on_all_videos(records, ensemble)
+    footer = [(Cell("Ensemble"), blank, number(1.0, "1.000"), *size(ensemble.total_bytes), _gap(score))]
     if ensemble.reserve_bytes:
         footer.insert(0, (Cell("The graph itself"), blank, blank, *size(ensemble.reserve_bytes), blank))
     names = [member.name for member in ensemble.members]
@@ -93,7 +93,9 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
         *(TableColumn(name, numeric=True) for name in names),
         TableColumn("parameters", numeric=True),
         *(TableColumn(f"{precision} MiB", numeric=True) for precision in precisions),
-        TableColumn("GAP", numeric=True, hint=f"of the weights that were kept, on the held-out {records.data.items}"),
+        TableColumn(
+            _short(records), numeric=True, hint=f"of the weights that were kept, on the held-out {records.data.items}"
+        ),
         TableColumn("by averaging", numeric=True, hint="average of checkpoints against the best single one"),
         TableColumn("averaged steps", numeric=True),
         TableColumn(f"{records.data.items}/s", numeric=True, hint="training speed"),
@@ -129,10 +131,10 @@ def inferior_table(records: SweepRecords) -> Markup | None:
     columns = (
         TableColumn("Dropped"),
         TableColumn("MiB", numeric=True),
-        TableColumn("GAP", numeric=True),
+        TableColumn(_short(records), numeric=True),
         TableColumn("dominated by"),
         TableColumn("MiB", numeric=True),
-        TableColumn("GAP", numeric=True),
+        TableColumn(_short(records), numeric=True),
     )
     rows = []
     for dropped, dominating in records.inferior.items():
@@ -233,6 +235,11 @@ def swatch(index: int) -> Markup:
 def _precisions(records: SweepRecords) -> list[str]:
     known = {precision for trial in records.trials for precision in trial.size_bytes}
     return [name for name in PRECISION_ORDER if name in known] + sorted(known.difference(PRECISION_ORDER))
+
+
+def _short(records: SweepRecords) -> str:
+    """What the trials' scores are of, as a column's title."""
+    return short_metric(metric_text(records.metric))
 
 
 def _gap(gap: float | None) -> Cell:

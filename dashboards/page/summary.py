@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble
+from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble, metric_text
 from gapsack.dashboards.records import SweepRecords, TrialRecord
 from gapsack.dashboards.units import (
     budget_text,
@@ -128,7 +128,7 @@ def _size_tile(ensemble: EnsembleInfo) -> Tile:
 
 
 def _trial_tiles(records: SweepRecords, best: TrialRecord) -> tuple[Tile, ...]:
-    tiles = [Tile("Best single GAP@20", gap_text(best.gap or 0.0), best.name)]
+    tiles = [Tile(f"Best single {metric_text(records.metric)}", gap_text(best.gap or 0.0), best.name)]
     size_bytes = best.size_bytes.get(records.precision)
     if size_bytes:
         within = "" if records.budget_bytes is None else f"budget {budget_text(records.budget_bytes)}"

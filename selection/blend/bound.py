@@ -1,9 +1,9 @@
 """What no blend of some columns can score above: the one thing of a search that is proved.
 
 A weighted mean lies between the least and the most that any member says, of each class of each video, and so does a
-mean of logits. The built-in metrics never fall when a correct class rises or an incorrect one sinks. So the score of
-every correct class at its most and every incorrect one at its least is a bound, for any subset and any weights. The
-binary log loss is concave in the weights of probabilities besides: the tangent at any weights of all columns bounds it.
+mean of logits. Most metrics never fall when a correct class rises or an incorrect one sinks. So the score of every
+correct class at its most and every incorrect one at its least is a bound, for any subset and any weights. Log losses
+are concave in the weights of probabilities besides: the tangent at any weights of all columns bounds them.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapsack.selection.blend.weights import log_loss_weights
-from gapsack.selection.metrics.dense_metrics import LOG_LOSS_EPSILON
-from gapsack.selection.metrics.objectives import BinaryLogLoss, UserObjective
+from gapsack.selection.blend.weights import mixture_weights
+from gapsack.selection.metrics.objectives import Smooth
 from gapsack.selection.rows.rows import LOGIT_CLIP
 
 if TYPE_CHECKING:
@@ -30,7 +29,9 @@ MOST_COLUMNS = 40  # for which the tangent point is searched; any point would do
 
 
 def upper_bound(rows: Rows, objective: Objective, columns: Sequence[int], blend: Blend) -> float | None:
-    """A score that no blend of any of some columns exceeds on these videos; None for a metric of the user's own.
+    """A score that no blend of any of some columns exceeds on these videos; None where none is known.
+
+    None is known for a metric of the user's own, and for one in which the order of correct pairs counts.
 
     Args:
         rows: of probabilities.
@@ -38,11 +39,12 @@ def upper_bound(rows: Rows, objective: Objective, columns: Sequence[int], blend:
         columns: those that a blend may have.
         blend: of probabilities or of logits.
     """
-    if isinstance(objective, UserObjective):
+    if not objective.rises(rows):
         return None
     bound = objective.score(_optimistic(rows, columns, blend), np.zeros(1, np.int64), np.ones(1))
-    if isinstance(objective, BinaryLogLoss) and blend == "probability" and len(columns) <= MOST_COLUMNS:
-        bound = min(bound, _tangent(rows, objective, columns))
+    if isinstance(objective, Smooth) and blend == "probability" and len(columns) <= MOST_COLUMNS:
+        tangent = _tangent(rows, objective, columns)
+        bound = bound if tangent is None else min(bound, tangent)
     return bound
 
 
@@ -63,17 +65,12 @@ def _optimistic(rows: Rows, columns: Sequence[int], blend: Blend) -> Rows:
     return replace(rows, values=values[None, :], peaks=unsorted, tails=rows.tails[:1])
 
 
-def _tangent(rows: Rows, objective: BinaryLogLoss, columns: Sequence[int]) -> float:
-    """The score at the best weights found for all columns, and what its slope there leaves possible at most."""
+def _tangent(rows: Rows, objective: Smooth, columns: Sequence[int]) -> float | None:
+    """The score at the best weights of all columns, and what its slope there leaves possible at most."""
     chosen = np.array(columns, np.int64)
-    weights = log_loss_weights(rows.only(chosen), np.full(len(chosen), 1.0 / len(chosen)))
-    likelihood = rows.blend(chosen, weights)
-    likelihood = np.where(rows.correct, likelihood, 1.0 - likelihood) + LOG_LOSS_EPSILON
-    slopes = np.array(
-        [
-            (np.where(rows.correct, rows.values[c], -rows.values[c].astype(np.float64)) / likelihood).sum()
-            for c in columns
-        ]
-    )
-    rise = float(slopes.max() - weights @ slopes) / rows.video_count
-    return objective.score(rows, chosen, weights) + rise
+    mixture = objective.mixture(rows, chosen)
+    if mixture is None:
+        return None
+    mixture = mixture.of(np.arange(len(chosen)))
+    weights = mixture_weights(mixture, np.full(len(chosen), 1.0 / len(chosen)))
+    return objective.score(rows, chosen, weights) + mixture.rise(weights)

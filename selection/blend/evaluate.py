@@ -12,11 +12,13 @@ from gapsack.selection.blend.kept import Kept
 from gapsack.selection.blend.polish import COARSE_STEPS, FINE_STEPS, Move, between_pairs, moves_for, pattern, quick
 from gapsack.selection.blend.probes import Climb, Gain, Probe, Request, Solve, together
 from gapsack.selection.blend.score import BlendScore
-from gapsack.selection.blend.weights import Products, log_loss_weights, on_simplex
+from gapsack.selection.blend.weights import Products, log_loss_weights, mixture_weights, on_simplex
+from gapsack.selection.metrics.objectives import Smooth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gapsack.selection.metrics.losses import Mixture
     from gapsack.selection.metrics.objectives import Objective
     from gapsack.selection.rows.rows import Rows
 
@@ -26,6 +28,8 @@ Blend = Literal["probability", "logit"]
 Effort = Literal["cheap", "quick", "full", "final", "fixed"]
 
 MOST_SEARCHED = 40  # members of a subset whose weights are searched; of more, all but some get none from least squares
+KEPT_MIXTURES = 4  # subsets whose likelihoods are kept between the plan of their weights and its answer
+WHOLE_VALUES = 1 << 24  # likelihoods of all columns up to which they are computed once, for all subsets
 KEPT_BLENDS = 48  # subsets whose compact rows are kept while requests of theirs come one by one
 
 
@@ -38,7 +42,7 @@ class BlendTask:
         effort: "cheap": least-squares weights, one evaluation. "quick": some parabolic line searches from there.
             "full": line searches from every start, log loss among them, and a pattern search from the best. "final": a
             fine pattern search from every start, and one between all pairs from the best. "fixed": the first start as
-            it is.
+            it is. Where the metric is convex in the weights all but "cheap" and "fixed" solve for the best ones.
         blend: of probabilities, or of logits.
         starts: further weights to start from.
         request: answer this one request of the task; None does the whole task.
@@ -75,6 +79,7 @@ class Evaluator:
     products: Products
     objective: Objective
     _kept: Kept[BlendScore] = field(default_factory=lambda: Kept(KEPT_BLENDS), compare=False)
+    _mixtures: Kept[Mixture | None] = field(default_factory=lambda: Kept(KEPT_MIXTURES + 1), compare=False)
 
     @classmethod
     def of(cls, rows: Rows, objective: Objective) -> Evaluator:
@@ -84,14 +89,14 @@ class Evaluator:
     def __call__(self, task: BlendTask, check: Callable[[], None] = lambda: None) -> Scored:
         """Evaluate one task, or answer its request; ``check`` is called between batches of points, and may raise."""
         if task.request is not None:
-            score = self._kept.get(_key(task), lambda: self._blend_score(task))
-            return self._answer(task, _answered(task.request, score))
+            score = self._kept.get(self._key(task), lambda: self._blend_score(task))
+            return self._answer(task, self._answered(task, task.request, score))
         plan, score = self.plan(task), self._blend_score(task)
         try:
             requests = next(plan)
             while True:
                 check()
-                requests = plan.send([_answered(request, score) for request in requests])
+                requests = plan.send([self._answered(task, request, score) for request in requests])
         except StopIteration as end:
             scored: Scored = end.value
             return scored
@@ -118,6 +123,10 @@ class Evaluator:
             return (yield from _scored(cheap))
         starts = [cheap, *(np.array(start) for start in task.starts)]
         members = _searched(starts)
+        if self._is_convex(task):
+            (solved,) = yield [Solve(cheap, members)]
+            tries = yield from together([_scored(start) for start in (solved, *starts)])
+            return max(tries, key=_score)
         if task.effort != "quick" and task.blend == "probability":
             (solved,) = yield [Solve(cheap, members)]
             starts.append(solved)
@@ -134,8 +143,36 @@ class Evaluator:
                 tries.append((yield from pattern(max(tries, key=_score)[0], COARSE_STEPS, moves)))
         return max(tries, key=_score)
 
+    def mixture(self, columns: Sequence[int]) -> Mixture | None:
+        """What a convex solver wants to know of some columns; None where the metric is not convex in their weights."""
+        objective, chosen = self.objective, np.array(columns, np.int64)
+        if not isinstance(objective, Smooth):
+            return None
+
+        def of_chosen() -> Mixture | None:
+            if self.rows.column_count * len(self.rows.classes) <= WHOLE_VALUES:
+                everything = np.arange(self.rows.column_count)
+                whole = self._mixtures.get("all", lambda: objective.mixture(self.rows, everything))
+                if whole is not None:
+                    return whole.of(chosen)
+            alone = objective.mixture(self.rows, chosen)  # one column of its own kind does not spoil the others
+            return None if alone is None else alone.of(np.arange(len(chosen)))
+
+        return self._mixtures.get(tuple(columns), of_chosen)
+
+    def _is_convex(self, task: BlendTask) -> bool:
+        return task.blend == "probability" and self.mixture(task.columns) is not None
+
+    def _directly(self, task: BlendTask) -> bool:
+        """Whether few evaluations are wanted, for which compact rows do not pay."""
+        few = task.effort in {"cheap", "fixed"} or self._is_convex(task)
+        return task.blend == "probability" and few
+
+    def _key(self, task: BlendTask) -> tuple[tuple[int, ...], Blend, bool]:
+        return task.columns, task.blend, self._directly(task)
+
     def _blend_score(self, task: BlendTask) -> BlendScore:
-        if _directly(task):
+        if self._directly(task):
             return BlendScore(self.rows, self.objective, np.array(task.columns, np.int64))
         return BlendScore(self.rows_of(task.columns, task.blend), self.objective, np.arange(len(task.columns)))
 
@@ -146,33 +183,31 @@ class Evaluator:
             return self.rows.compact(chosen, self.objective.top_k, logits=logits)
         return self.rows.only(chosen, logits=logits)
 
+    def _answered(self, task: BlendTask, request: Request, score: BlendScore) -> Any:
+        """The answer to a request: scores up to the first above its bound, or weights."""
+        if isinstance(request, Solve):
+            return self._solved(task, request, score)
+        scores: list[float] = []
+        for point in request.points:
+            scores.append(score(point, request.near))
+            if scores[-1] > request.above:
+                break
+        return scores
+
+    def _solved(self, task: BlendTask, request: Solve, score: BlendScore) -> NDArray[np.float64]:
+        mixture = self.mixture(task.columns) if task.blend == "probability" else None
+        if mixture is None:
+            return log_loss_weights(score.rows, request.start, request.members)
+        chosen, weights = np.array(request.members), np.zeros(len(request.start))
+        weights[chosen] = mixture_weights(mixture.of(chosen), request.start[chosen])
+        return weights
+
     @staticmethod
     def _answer(task: BlendTask, answer: Any) -> Scored:
         scored = Scored(task.columns, (), np.nan, task.blend, 0)
         if isinstance(task.request, Solve):
             return replace(scored, weights=tuple(float(weight) for weight in answer))
         return replace(scored, scores=tuple(answer))
-
-
-def _directly(task: BlendTask) -> bool:
-    """Whether one evaluation is wanted, for which compact rows do not pay."""
-    return task.blend == "probability" and task.effort in {"cheap", "fixed"}
-
-
-def _key(task: BlendTask) -> tuple[tuple[int, ...], Blend, bool]:
-    return task.columns, task.blend, _directly(task)
-
-
-def _answered(request: Request, score: BlendScore) -> Any:
-    """The answer to a request: scores up to the first above its bound, or weights."""
-    if isinstance(request, Solve):
-        return log_loss_weights(score.rows, request.start, request.members)
-    scores: list[float] = []
-    for point in request.points:
-        scores.append(score(point, request.near))
-        if scores[-1] > request.above:
-            break
-    return scores
 
 
 def _scored(start: NDArray[np.float64]) -> Climb:

@@ -47,7 +47,10 @@ class Probe:
 
 @dataclass(frozen=True)
 class Solve:
-    """The weights of least log loss of some members, from some start, zero for all others; no score is asked for."""
+    """The best weights of some members for a metric that is convex in them, else those of least log loss.
+
+    From some start, zero for all other members; no score is asked for.
+    """
 
     start: Weights
     members: tuple[int, ...]

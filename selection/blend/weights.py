@@ -1,4 +1,4 @@
-"""Blend weights from convex problems: least squares, solved for any subset at once, and log loss.
+"""Blend weights from convex problems: least squares, solved for any subset at once, log loss, and mixtures.
 
 Least squares (Brier score over all videos and classes) needs only the products of the columns with each other and with
 the truth. With those in hand the best weights of a subset, and the loss that they leave, cost microseconds and look at
@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import minimize, nnls
 
 from gapsack.selection.metrics.dense_metrics import LOG_LOSS_EPSILON
+from gapsack.selection.metrics.weighting import pair_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from gapsack.selection.metrics.losses import Mixture
     from gapsack.selection.rows.rows import Rows
 
     Weights = NDArray[np.float64]
@@ -30,12 +32,16 @@ CHUNK_VALUES = 1 << 22  # numbers turned to float64 at a time
 MANY = 64  # columns from which on least squares takes them up one by one, in place of leaving them out one by one
 MAX_TAKEN_UP = 1000  # columns that are taken up; each lowers the error, and few are left with weight
 RIDGE = 1e-9  # of the mean diagonal; keeps equal columns solvable
+SOLVED = 1e-11  # what a tangent leaves possible above weights that count as solved
+NEWTON_STEPS = 100  # of which ten are many
+ROUNDING = 1e-14  # relative, of a sum of logarithms
+LEAST_STEP = 1e-10  # of a Newton step; a shorter one changes nothing but rounding
 LOG_LOSS_ENTRIES = 200_000  # entries that the log-loss start looks at; more do not move the weights visibly
 
 
 @dataclass(frozen=True)
 class Products:
-    """Inner products over all entries of the rows.
+    """Inner products over all entries of the rows, each counting with its weight where there are weights.
 
     Attributes:
         pairs: [columns, columns] of the columns with each other.
@@ -52,12 +58,14 @@ class Products:
         """The products of all columns of rows of probabilities."""
         count = rows.column_count
         pairs, truth = np.zeros((count, count)), np.zeros(count)
+        counts = pair_weights(rows)
         chunk = max(min(CHUNK_VALUES // count, CHUNK_VALUES // MANY), 1)
         for start in range(0, len(rows.classes), chunk):
             part = slice(start, start + chunk)
             values = rows.values[:, part].astype(np.float64)
-            pairs += values @ values.T
-            truth += values @ rows.correct[part]
+            weighted = values if counts is None else values * counts[part]
+            pairs += weighted @ values.T
+            truth += weighted @ rows.correct[part]
         pairs[np.diag_indices(count)] += RIDGE * max(float(np.trace(pairs)) / count, 1e-300)
         return cls(pairs, truth, rows.video_count)
 
@@ -181,3 +189,59 @@ def log_loss_weights(rows: Rows, start: Weights, members: Sequence[int] | None =
     )
     found[chosen] = on_simplex(result.x)
     return found
+
+
+def mixture_weights(mixture: Mixture, start: Weights) -> Weights:
+    """The weights on the simplex that maximise ``importance @ log(weights @ likelihoods)``, to within ``SOLVED``.
+
+    Newton's method on the positive orthant: with importances of sum one, the maximum of the sum less the sum of the
+    weights is on the simplex by itself, and each step is a least-squares problem without negative weights (Kim,
+    Carbonetto, Stephens and Anitescu, "A fast algorithm for maximum likelihood estimation of mixture proportions using
+    sequential quadratic programming", 2020). What a tangent leaves possible says when it is done.
+
+    Args:
+        mixture: of the members.
+        start: [members] weights.
+    """
+    count = len(start)
+    if count == 1 or mixture.importance.size == 0:
+        return on_simplex(start)
+    likelihoods, importance = mixture.likelihoods, mixture.importance / float(mixture.importance.sum())
+
+    def at(weights: Weights) -> tuple[float, Weights, Weights]:
+        mixed = weights @ likelihoods
+        if not (mixed > 0.0).all():
+            return -np.inf, mixed, np.full(count, np.inf)
+        return float(importance @ np.log(mixed)), mixed, likelihoods @ (importance / mixed)
+
+    weights = 0.9 * on_simplex(start) + 0.1 / count  # inside, where every term has a logarithm
+    value, mixed, slopes = at(weights)
+    for _ in range(NEWTON_STEPS):
+        if float(slopes.max()) - 1.0 <= SOLVED:  # the mean of the slopes is one
+            break
+        scaled = likelihoods * (np.sqrt(importance) / mixed)
+        target = _newton_point(scaled @ scaled.T, slopes - 1.0, weights)
+        step = 1.0
+        while step > LEAST_STEP:
+            moved = on_simplex(weights + step * (target - weights))
+            there = at(moved)
+            # Near the end values are equal but for rounding, and slopes still tell.
+            flat = abs(there[0] - value) <= ROUNDING * max(1.0, abs(value))
+            if there[0] > value or (flat and there[2].max() < slopes.max()):
+                break
+            step /= 2.0
+        else:
+            break
+        weights, (value, mixed, slopes) = moved, there
+    return weights
+
+
+def _newton_point(curvature: NDArray[np.float64], slopes: Weights, at: Weights) -> Weights:
+    """The weights, none negative, of highest ``slopes (w - at) - (w - at) curvature (w - at) / 2``."""
+    ridged = curvature + RIDGE * float(np.trace(curvature)) / len(at) * np.eye(len(at))
+    root = np.linalg.cholesky(ridged)  # lower: root root' = ridged
+    try:
+        found, _ = nnls(root.T, np.linalg.solve(root, slopes + ridged @ at))
+    except RuntimeError:  # no end within its iterations: a step of expectation maximisation, which always gains
+        return at * (1.0 + slopes)
+    return np.asarray(found)

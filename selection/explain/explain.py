@@ -13,6 +13,7 @@ from gapsack.selection.explain.precisions import other_precisions
 from gapsack.selection.explain.price import price_of_a_mib
 from gapsack.selection.explain.reporting import Reporting
 from gapsack.selection.metrics.objectives import objective_of
+from gapsack.selection.pool.weights import weighted, weighting_of
 from gapsack.selection.report.difference import Difference
 from gapsack.selection.report.explanation import CandidateValue, Explanation, MemberValue, PrecisionValue
 from gapsack.selection.report.splits import group_numbers, split_videos
@@ -20,6 +21,7 @@ from gapsack.selection.rows.alike import alike
 from gapsack.selection.subsets.board import Board, Entry
 from gapsack.selection.subsets.find import runner_on
 from gapsack.selection.subsets.options import Options
+from gapsack.selection.subsets.rounds import searched_on
 from gapsack.selection.subsets.space import Space
 from gapsack.selection.subsets.start import start_of
 
@@ -46,7 +48,13 @@ def explain(pool: CandidatePool, ensemble: Ensemble, **options: Any) -> Explanat
     """
     checked = Options(**_options_of(ensemble, options))
     pool, notes = alike(pool)
-    objective = objective_of(checked.metric)
+    pool = replace(pool, labels=weighted(pool.labels, checked.item_weights, checked.class_weights))
+    if weighting_of(pool.labels) != ensemble.weighting:
+        raise InputError(
+            "expected the item weights and class weights that the ensemble was searched with; got "
+            f"{'others' if weighting_of(pool.labels) else 'none'}."
+        )
+    objective = objective_of(checked.metric, pool.labels)
     space = Space(pool, checked.precisions, checked.constraints(ensemble.budget_bytes))
     start = start_of(space, ensemble)
     if not start.is_allowed:
@@ -55,13 +63,19 @@ def explain(pool: CandidatePool, ensemble: Ensemble, **options: Any) -> Explanat
     share = 1.0 if checked.tune_share is None else checked.tune_share
     tune, _ = split_videos(pool.labels.video_count, share, checked.seed, 0, groups)
     reporting = Reporting(pool.labels, space, objective, checked, groups)
-    with runner_on(pool.labels, tune, space, objective, checked) as runner:
+    searched = searched_on(tune, checked)
+    with runner_on(pool.labels, searched, space, objective, checked) as runner:
         board = Board(space, runner, start.blend, checked.progress)
         task = BlendTask(space.columns_of(start.subset), "fixed", start.blend, (start.weights,))
         chosen = Entry(start.subset, runner.evaluator(task))
         board.consider(chosen)
         found = explained(pool, [board], chosen, ensemble.budget_bytes, reporting)
-    return replace(found, notes=(*notes, *found.notes))
+    return replace(found, notes=(*notes, *of_a_sample(len(searched), len(tune)), *found.notes))
+
+
+def of_a_sample(searched: int, tuning: int) -> tuple[str, ...]:
+    """A sentence where tuning figures are of a part of the tuning videos."""
+    return () if searched == tuning else (f"Tuning figures are of {searched:,} of the {tuning:,} tuning videos.",)
 
 
 def _options_of(ensemble: Ensemble, options: dict[str, Any]) -> dict[str, Any]:

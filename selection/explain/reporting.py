@@ -18,6 +18,7 @@ from gapsack.selection.report.bootstrap import Part, Sample, Voters, blended, sa
 from gapsack.selection.report.splits import cross_folds, folds_for, split_videos
 from gapsack.selection.subsets.board import Board
 from gapsack.selection.subsets.find import runner_on
+from gapsack.selection.subsets.rounds import searched_on
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,7 +97,9 @@ class Reporting:
     def _fitted(self, entries: Sequence[Entry], tune: Videos) -> list[Entry]:
         """The same members with weights that are searched on some videos alone, from nothing that others chose."""
         found: list[Entry] = []
-        with runner_on(self.labels, tune, self.space, self.objective, self.options) as runner:
+        with runner_on(
+            self.labels, searched_on(tune, self.options), self.space, self.objective, self.options
+        ) as runner:
             boards = {blend: Board(self.space, runner, blend) for blend in {entry.scored.blend for entry in entries}}
             for entry in entries:
                 found += boards[entry.scored.blend].evaluate([entry.subset], "full")

@@ -1,32 +1,46 @@
-"""What the search maximises, on class-sparse rows: GAP@k, mean average precision, a log loss, or a user's function.
+"""What the search maximises, on class-sparse rows: GAP@k, a metric by name (``selection.metrics.registry``), or a
+user's function.
 
-Classes that no row lists count as score 0. GAP@k is compiled and fast; the others cost tens to hundreds of times more.
+Classes that no row lists count as score 0. GAP@k is compiled and fast; the others cost tens of times more, and losses
+make up for it with gradients.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.metrics.dense_metrics import LEAST_PROBABILITY, LOG_LOSS_EPSILON, check_one_label
-from gapsack.selection.metrics.map_kernel import precision_sums_by_class
+from gapsack.selection.gap import gap_of_lists
+from gapsack.selection.metrics.registry import DEFAULT_K, gap_k, kind_for, metric_of
+from gapsack.selection.metrics.weighted_gap import WeightedPool
+from gapsack.selection.metrics.weighting import is_weighted
 from gapsack.selection.rows.pooled import blended_precision_sum
+from gapsack.selection.rows.rows import build_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gapsack.selection.metrics.losses import Mixture
+    from gapsack.selection.pool.lists import Labels, Predictions
     from gapsack.selection.rows.rows import Rows
 
+__all__ = [
+    "DEFAULT_K",
+    "Gap",
+    "Objective",
+    "Smooth",
+    "UserMetric",
+    "UserObjective",
+    "objective_of",
+    "score_of_lists",
+]
+
 UserMetric = Callable[[csr_array, csr_array], float]
-DEFAULT_K = 20
-MAX_K = 2**20
-"""More than the classes of any vocabulary that is searched; beyond those a greater k changes nothing."""
 
 
 class Objective(Protocol):
@@ -45,6 +59,17 @@ class Objective(Protocol):
 
     def score(self, rows: Rows, columns: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
         """Score of the blend over all rows; higher is better."""
+
+    def rises(self, rows: Rows) -> bool:
+        """Whether it never falls on these rows when a correct class's score rises, or an incorrect one's sinks."""
+
+
+@runtime_checkable
+class Smooth(Objective, Protocol):
+    """A metric with gradients in the weights of a blend of probabilities."""
+
+    def mixture(self, rows: Rows, columns: NDArray[np.int64]) -> Mixture | None:
+        """What a convex solver wants to know of some columns; None where it is not convex on these rows."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +93,8 @@ class Gap:
         labels = rows.label_count
         if labels == 0:
             return 0.0
+        if is_weighted(rows):
+            return WeightedPool.of(rows, columns, weights, self.k).gap()
         total = blended_precision_sum(
             rows.values,
             rows.peaks,
@@ -81,64 +108,9 @@ class Gap:
         )
         return float(total) / labels
 
-
-@dataclass(frozen=True)
-class MeanAveragePrecision:
-    """Mean over classes of the average precision over videos (``selection.metrics.dense``)."""
-
-    name: str = "map"
-    top_k: int | None = None
-
-    def score(self, rows: Rows, columns: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
-        """Mean AP in [0, 1]."""
-        order, bounds = rows.by_class
-        sums = precision_sums_by_class(
-            rows.blend(columns, weights)[order],
-            rows.correct[order],
-            bounds,
-            rows.labels_by_class,
-            rows.video_count,
-        )
-        with_labels = rows.labels_by_class > 0
-        if not with_labels.any():
-            return 0.0
-        return float(np.mean(sums[with_labels] / rows.labels_by_class[with_labels]))
-
-
-@dataclass(frozen=True)
-class BinaryLogLoss:
-    """``selection.metrics.dense.binary_log_loss``, negated so that higher is better."""
-
-    name: str = "binary_log_loss"
-    top_k: int | None = None
-
-    def score(self, rows: Rows, columns: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
-        """Minus the log loss a video."""
-        blended = rows.blend(columns, weights)
-        likelihood = np.where(rows.correct, blended, 1.0 - blended) + LOG_LOSS_EPSILON
-        labels = rows.label_count
-        unlisted_labels = labels - int(rows.correct.sum())
-        unlisted_others = rows.video_count * rows.class_count - len(blended) - unlisted_labels
-        total = np.log(likelihood).sum() + unlisted_labels * np.log(LOG_LOSS_EPSILON)
-        return float(total + unlisted_others * np.log1p(LOG_LOSS_EPSILON)) / rows.video_count
-
-
-@dataclass(frozen=True)
-class CategoricalLogLoss:
-    """``selection.metrics.dense.categorical_log_loss``, negated so that higher is better."""
-
-    name: str = "categorical_log_loss"
-    top_k: int | None = None
-
-    def score(self, rows: Rows, columns: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
-        """Minus the log loss a video. Raises an InputError unless every video has exactly one label."""
-        check_one_label(np.diff(rows.truth.indptr))
-        blended = rows.blend(columns, weights)
-        videos = np.repeat(np.arange(rows.video_count), np.diff(rows.indptr))
-        sums = np.bincount(videos, blended, rows.video_count)
-        mine = np.bincount(videos, np.where(rows.correct, blended, 0.0), rows.video_count)
-        share = mine / np.where(sums > 0.0, sums, 1.0)
-        return float(np.log(np.clip(share, LEAST_PROBABILITY, 1.0)).mean())
+    def rises(self, rows: Rows) -> bool:
+        """With weights it matters which of two correct pairs comes first."""
+        return not is_weighted(rows)
 
 
 @dataclass(frozen=True)
@@ -175,25 +147,38 @@ class UserObjective:
             raise InputError(f"the metric {self.name} must return a finite number, higher being better; got {value!r}.")
         return score
 
-
-_NAMED: dict[str, Objective] = {
-    each.name: each for each in (MeanAveragePrecision(), BinaryLogLoss(), CategoricalLogLoss())
-}
-_OLDER_NAMES = {"log_loss": "binary_log_loss"}
+    def rises(self, rows: Rows) -> bool:
+        """Nobody knows."""
+        return False
 
 
-def objective_of(metric: str | UserMetric) -> Objective:
-    """The objective named "gap@k" ("gap" for k = 20), "map", "binary_log_loss" (formerly "log_loss") or
-    "categorical_log_loss", or that of a callable. Raises InputError.
+def objective_of(metric: str | UserMetric, labels: Labels | None = None) -> Objective:
+    """The objective of a name ("gap@k", "gap" for k = 20, or one of ``selection.metrics.registry``) or of a callable.
+
+    Args:
+        metric: the name, or the callable.
+        labels: of the whole pool; they decide what some metrics mean, and are checked for others.
+
+    Raises:
+        InputError: no such metric, or one that cannot be computed for these labels.
     """
     if callable(metric):
+        if labels is not None and is_weighted(labels):
+            raise InputError(
+                "a metric of one's own gets scores and labels alone, and weighs them itself; got item weights or class "
+                "weights besides."
+            )
         return UserObjective(metric)
-    match = re.fullmatch(r"gap(?:@([1-9]\d*))?", metric)
-    if match:
-        if len(match[1] or "") > len(str(MAX_K)) or int(match[1] or DEFAULT_K) > MAX_K:
-            raise InputError(f"the k of gap@k must be at most {MAX_K}; got {metric[:60]!r}.")
-        return Gap(int(match[1] or DEFAULT_K))
-    name = _OLDER_NAMES.get(metric, metric)
-    if name not in _NAMED:
-        raise InputError(f"metric must be gap@k, {', '.join(_NAMED)} or a callable; got {metric[:200]!r}.")
-    return _NAMED[name]
+    k = gap_k(metric)
+    if k is not None:
+        return Gap(k)
+    found = metric_of(metric)
+    objective: Objective = found.make(kind_for(found, labels))
+    return objective
+
+
+def score_of_lists(lists: Predictions, labels: Labels, objective: Objective) -> float:
+    """One model's score by its lists, aligned to the labels: what is shown of it wherever its score is."""
+    if isinstance(objective, Gap) and not is_weighted(labels):
+        return gap_of_lists(lists.top_indices, lists.top_scores, labels, objective.k)
+    return objective.score(build_rows(labels, [lists], objective.top_k), np.zeros(1, np.int64), np.ones(1))

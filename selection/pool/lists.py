@@ -33,15 +33,20 @@ class Labels:
         indptr: [n + 1] int64; the labels of video i are ``indices[indptr[i]:indptr[i + 1]]``. A video may have none.
         indices: int32 classes, ascending and different within a video.
         class_count: classes of the vocabulary.
+        item_weights: [n] float64, positive: how much each video counts; None where all count the same.
+        class_weights: [class_count] float64, positive: how much each class counts; None where all count the same.
 
     Raises:
-        PoolError: ids that repeat, rows that do not add up, a label outside the vocabulary or twice in a video.
+        PoolError: ids that repeat, rows that do not add up, a label outside the vocabulary or twice in a video, a
+            weight that is not positive and finite.
     """
 
     video_ids: VideoIds
     indptr: NDArray[np.int64]
     indices: NDArray[np.int32]
     class_count: int
+    item_weights: NDArray[np.float64] | None = None
+    class_weights: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "video_ids", checked_ids(self.video_ids, "labels"))
@@ -49,6 +54,10 @@ class Labels:
         object.__setattr__(self, "indptr", whole_numbers(self.indptr, "labels: indptr", np.int64))
         object.__setattr__(self, "indices", whole_numbers(self.indices, "labels: classes", np.int32))
         self._check()
+        items = positive_weights(self.item_weights, len(self.video_ids), "item weights")
+        object.__setattr__(self, "item_weights", items)
+        classes = positive_weights(self.class_weights, self.class_count, "class weights")
+        object.__setattr__(self, "class_weights", classes)
         order = np.lexsort((self.indices, self._rows))
         object.__setattr__(self, "indices", self.indices[order])
         repeated = (np.diff(self.indices) == 0) & (np.diff(self._rows) == 0)
@@ -86,7 +95,9 @@ class Labels:
         """Labels from a [videos, classes] array of truth values, or of 0 and 1."""
         given = np.asarray(labels)
         if given.dtype.kind != "b" and not np.isin(numbers(given, "labels"), (0, 1)).all():
-            raise PoolError("a matrix of labels must hold 0 and 1 alone; got other values.")
+            raise PoolError(
+                "a matrix of labels must hold 0 and 1 alone (regression is not supported); got other values."
+            )
         dense = given.astype(bool)
         if dense.ndim != 2:
             raise PoolError(f"labels must have the shape [videos, classes]; got {dense.shape}.")
@@ -152,7 +163,8 @@ class Labels:
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         within = np.arange(indptr[-1]) - np.repeat(indptr[:-1], counts)
         indices = self.indices[np.repeat(self.indptr[:-1][videos], counts) + within]
-        return Labels(self.video_ids[videos], indptr, indices, self.class_count)
+        items = None if self.item_weights is None else self.item_weights[videos]
+        return Labels(self.video_ids[videos], indptr, indices, self.class_count, items, self.class_weights)
 
 
 class Predictions:
@@ -299,6 +311,19 @@ class Predictions:
         view = copy(self)
         view.video_ids, view._order, view._k = video_ids, order, k
         return view
+
+
+def positive_weights(weights: ArrayLike | None, count: int, what: str) -> NDArray[np.float64] | None:
+    """Weights as float64 [count]; None for None. Raises a PoolError unless each is a positive, finite number."""
+    if weights is None:
+        return None
+    found = np.ascontiguousarray(numbers(weights, what), np.float64)
+    if found.shape != (count,):
+        raise PoolError(f"{what} must be one each, {count} in all; got the shape {found.shape}.")
+    wrong = ~(np.isfinite(found) & (found > 0.0))
+    if wrong.any():
+        raise PoolError(f"{what} must be positive, finite numbers; got {found[wrong][0]!r}.")
+    return found
 
 
 def top_of_rows(scores: NDArray[np.floating], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
+from gapsack.selection.errors import UndefinedMetricError
 from gapsack.selection.metrics.objectives import Gap
+from gapsack.selection.metrics.weighted_gap import WeightedPool
+from gapsack.selection.metrics.weighting import is_weighted
 from gapsack.selection.report.bootstrap_kernel import pooled_with_videos, resampled_precision_sum
 from gapsack.selection.report.splits import by_appearance, rows_of_groups
 from gapsack.selection.rows import streamed
@@ -68,14 +71,14 @@ class Voters:
 
 @dataclass(frozen=True)
 class Sample:
-    """A score on all videos, and [resamples] on videos drawn with replacement."""
+    """A score on all videos, and [resamples] on videos drawn with replacement; NaN for draws that have none."""
 
     score: float
     draws: Floats
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Percentile interval."""
-        low, high = np.quantile(self.draws, [(1 - confidence) / 2, (1 + confidence) / 2])
+        low, high = np.nanquantile(self.draws, [(1 - confidence) / 2, (1 + confidence) / 2])
         return float(low), float(high)
 
     def minus(self, other: Sample) -> Sample:
@@ -85,7 +88,7 @@ class Sample:
     def less_sure(self, error: float) -> Sample:
         """The same with draws as wide as those of a sum with an independent error of such a standard deviation."""
         own = self.standard_error
-        middle = self.draws.mean()
+        middle = np.nanmean(self.draws)
         if own > 0.0:
             return replace(self, draws=middle + (self.draws - middle) * (np.hypot(own, error) / own))
         places = (np.arange(len(self.draws)) + 0.5) / len(self.draws)
@@ -94,7 +97,7 @@ class Sample:
     @property
     def standard_error(self) -> float:
         """Standard deviation of the draws."""
-        return float(self.draws.std(ddof=1)) if len(self.draws) > 1 else 0.0
+        return float(np.nanstd(self.draws, ddof=1)) if np.isfinite(self.draws).sum() > 1 else 0.0
 
 
 @dataclass(frozen=True)
@@ -185,12 +188,24 @@ def sample_on(
         drawn = (np.bincount(rng.integers(0, count, count), minlength=count)[numbers] for _ in range(resamples))
         return Sample(score, _gap_draws(rows, weights, objective.k, resamples, drawn))
     videos = (rows_of_groups(numbers, rng.integers(0, count, count)) for _ in range(min(resamples, SLOW_RESAMPLES)))
-    return Sample(score, np.array([objective.score(rows.take(each), columns, weights) for each in videos]))
+    draws = [_score_or_nan(objective, rows.take(each), columns, weights) for each in videos]
+    return Sample(score, np.array(draws))
+
+
+def _score_or_nan(objective: Objective, rows: Rows, columns: NDArray[np.int64], weights: Floats) -> float:
+    """NaN where a draw has no score, such as the area under a curve of a class that none of its videos has."""
+    try:
+        return objective.score(rows, columns, weights)
+    except UndefinedMetricError:
+        return np.nan
 
 
 def _gap_draws(rows: Rows, weights: Floats, k: int, resamples: int, drawn: Iterable[NDArray[np.integer]]) -> Floats:
     """GAP of resamples: the pool is sorted once, and a draw only says how often each video's pairs count."""
     columns = np.arange(rows.column_count)
+    if is_weighted(rows):
+        pool = WeightedPool.of(rows, columns, weights, k)
+        return np.array([pool.gap(times) for times in drawn])
     scores, correct, owners = pooled_with_videos(
         rows.values, rows.peaks, rows.correct, rows.indptr, columns, weights, k, rows.skip_zero
     )

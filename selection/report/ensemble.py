@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_text
+from gapsack.selection.metrics.registry import recorded_metric
 from gapsack.selection.pool.candidate import MAX_SIZE_BYTES, check_name
 from gapsack.selection.report.changes import Changes
 from gapsack.selection.report.explanation import Explanation
@@ -59,12 +60,13 @@ class Ensemble:
         total_bytes: of all members, tensors that they share counted once.
         shared_bytes: what the sum of the members' sizes counts more than once.
         reserve_bytes: kept free for what is not a member.
-        metric: what was maximised: "gap@20", "map", "binary_log_loss" or a callable's name.
+        metric: what was maximised: "gap@20", a name of ``selection.metrics.registry`` or a callable's.
         score: the metric on all videos of the pool, higher being better (log loss is negated).
         tuning_score: the same on the tuning videos, on which members and weights were chosen.
         gap: GAP@k on all videos of the pool; k is that of the metric, else 20.
         tuning_gap: GAP@k on the tuning videos.
-        gap_interval: contains the GAP@k of the dense predictions for certain; no width when the lists prove it.
+        gap_interval: contains the GAP@k of the dense predictions for certain; no width when the lists prove it. None
+            where items or classes have weights: what is proved is proved of GAP without.
         open_videos: how many videos keep that interval open, and the first of their ids.
         tuning: how many videos chose; their share of all, None where all chose and folds report; how many groups the
             videos of the pool are in, None without groups.
@@ -82,6 +84,7 @@ class Ensemble:
         search: what was searched: strategy, counts, and why it stopped.
         seeds: of the split, the bootstrap and the search.
         versions: of what computed it.
+        weighting: of items and of classes, where these counted differently: how many weights, and their digest.
         pool: the way to the pool of the members, from the folder of the file; None where nobody said.
         explanation: what each member brings, and what else there was; None unless it was asked for.
         changes: from the earlier ensemble that the search began from; None where it began from none.
@@ -112,6 +115,7 @@ class Ensemble:
     search: dict[str, Any] = field(default_factory=dict)
     seeds: dict[str, int] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    weighting: dict[str, Any] = field(default_factory=dict)
     pool: str | None = None
     explanation: Explanation | None = None
     changes: Changes | None = None
@@ -147,7 +151,7 @@ class Ensemble:
             problems = "; ".join(_problem(details) for details in error.errors(include_url=False))
             raise InputError(f"an ensemble needs members (name, weight) and budget_bytes; {problems}.") from error
         _check(found, complete)
-        return found
+        return replace(found, metric=recorded_metric(found.metric))
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write ``ensemble.json``."""

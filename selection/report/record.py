@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from gapsack.selection.metrics.objectives import DEFAULT_K, Gap
+from gapsack.selection.metrics.weighting import is_weighted
+from gapsack.selection.pool.weights import weighting_of
 from gapsack.selection.report.bootstrap import Part, Sample, Voters, blended, sample_on
 from gapsack.selection.report.certify import Certificate, certify_parts
 from gapsack.selection.report.ensemble import Ensemble, EnsembleMember, reported
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
 SHOWN_OPEN_VIDEOS = 20
 CHOICE_COUNTS = 2.0
 ROLES: tuple[Role, ...] = ("chosen", "best_single", "runner_up")
+UNPROVED = (
+    "Items or classes have weights: they count so in every figure, and the certain interval, which is proved of GAP "
+    "without weights, is left out."
+)
 
 
 @dataclass(frozen=True)
@@ -184,17 +190,19 @@ class Scorer:
             metric=self.objective.name,
             score=self._score(chosen, everything, self.objective),
             tuning_score=chosen.tuning_score,
-            gap=proof.gap,
+            gap=self._score(chosen, everything, self.gap) if proof is None else proof.gap,
             tuning_gap=self._score(chosen, outcome.tune, self.gap),
-            gap_interval=(proof.low, proof.high),
-            open_videos={"count": len(proof.open_videos), "ids": list(proof.open_videos[:SHOWN_OPEN_VIDEOS])},
+            gap_interval=None if proof is None else (proof.low, proof.high),
+            open_videos={}
+            if proof is None
+            else {"count": len(proof.open_videos), "ids": list(proof.open_videos[:SHOWN_OPEN_VIDEOS])},
             tuning={
                 "videos": len(outcome.tune),
                 "share": self.tune_share,
                 "groups": None if self.groups is None else int(self.groups.max()) + 1,
             },
             held_out=held_out,
-            notes=(*outcome.notes, *self._cut_note(held_out)),
+            notes=(*outcome.notes, *self._cut_note(held_out), *([UNPROVED] if proof is None else [])),
             best_single=self._described(choice.best_single, samples.get("best_single")),
             runner_up=self._described(choice.runner_up, samples.get("runner_up")),
             difference_to_best_single=self._difference(samples, "best_single"),
@@ -203,14 +211,17 @@ class Scorer:
             search=outcome.search,
             seeds={"seed": self.seed},
             versions=_versions(),
+            weighting=weighting_of(self.labels),
         )
 
     def _score(self, contender: Contender, videos: Videos, objective: Objective) -> float:
         rows, weights = contender.voters.scored_rows(self.labels, videos, objective)
         return objective.score(rows, np.arange(rows.column_count), weights)
 
-    def _proof(self, parts: Sequence[Part]) -> Certificate:
-        """What the lists prove of the GAP of some parts' videos together."""
+    def _proof(self, parts: Sequence[Part]) -> Certificate | None:
+        """What the lists prove of the GAP of some parts' videos together; None where pairs have weights."""
+        if is_weighted(self.labels):
+            return None
         return certify_parts(
             [
                 (
@@ -226,7 +237,7 @@ class Scorer:
 
     def _cut_note(self, held_out: dict[str, Any] | None) -> tuple[str, ...]:
         """A sentence where what cut lists leave open is more than what chance does."""
-        if held_out is None or not isinstance(self.objective, Gap):
+        if held_out is None or not isinstance(self.objective, Gap) or held_out["certain_gap_interval"] is None:
             return ()
         (low, high), (least, most) = held_out["interval"], held_out["certain_gap_interval"]
         if most - least <= high - low:
@@ -273,7 +284,7 @@ class Scorer:
         return {
             "gap": self._gap_of(parts, sample),
             "score": sample.score,
-            "certain_gap_interval": [proof.low, proof.high],
+            "certain_gap_interval": None if proof is None else [proof.low, proof.high],
             "confidence": self.confidence,
             **told.errors(self.confidence),
             "resamples": len(sample.draws),

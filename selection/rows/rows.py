@@ -44,6 +44,8 @@ class Rows:
         truth: [n, classes] bool, all labels, also those that no column lists.
         skip_zero: a correct entry of score 0 is in no top k, because k or more incorrect classes tie with it.
         logits: whether ``values`` are logits.
+        item_weights: [n], or None where all videos count the same; see ``selection.metrics.weighting``.
+        class_weights: [classes], or None where all classes count the same.
     """
 
     indptr: NDArray[np.int64]
@@ -55,6 +57,8 @@ class Rows:
     truth: csr_array
     skip_zero: bool
     logits: bool = False
+    item_weights: NDArray[np.float64] | None = None
+    class_weights: NDArray[np.float64] | None = None
 
     @property
     def video_count(self) -> int:
@@ -110,6 +114,7 @@ class Rows:
             values=np.ascontiguousarray(self.values[:, entries]),
             tails=self.tails[:, videos],
             truth=truth,
+            item_weights=None if self.item_weights is None else self.item_weights[videos],
         )
 
     def only(self, columns: NDArray[np.int64], *, logits: bool = False) -> Rows:
@@ -223,6 +228,8 @@ def build_rows(
             (np.ones(labels.label_count, bool), labels.indices, labels.indptr), shape=(n, labels.class_count)
         ),
         skip_zero=not complete,
+        item_weights=labels.item_weights,
+        class_weights=labels.class_weights,
     )
 
 

@@ -116,7 +116,14 @@ def one_after_another(parts: Sequence[Rows]) -> Rows:
         values=values[None, :],
         tails=np.concatenate([rows.tails for rows in parts], axis=1),
         truth=csr_array(vstack([rows.truth for rows in parts])),
+        item_weights=_together([rows.item_weights for rows in parts]),
     )
+
+
+def _together(weights: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    """Weights of the videos of all parts, which all have some or none."""
+    given = [each for each in weights if each is not None]
+    return np.concatenate(given) if given else None
 
 
 def chunks_of(videos: Videos) -> Iterator[Videos]:
@@ -169,4 +176,6 @@ def _joined(pieces: Sequence[_Piece], truth: Labels, *, logits: bool, skip_zero:
         truth=csr_array((np.ones(truth.label_count, bool), truth.indices, truth.indptr), shape=shape),
         skip_zero=skip_zero,
         logits=logits,
+        item_weights=truth.item_weights,
+        class_weights=truth.class_weights,
     )

@@ -12,7 +12,8 @@ from gapsack.selection.blend.evaluate import BlendTask, Evaluator
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.rows.rows import build_rows
 from gapsack.selection.subsets.board import Board, Entry
-from gapsack.selection.subsets.enumeration import enumerate_subsets
+from gapsack.selection.subsets.branches import WORTH_PROVING, Branches, branch_and_bound
+from gapsack.selection.subsets.enumeration import Enumeration, enumerate_subsets
 from gapsack.selection.subsets.greedy import by_loss, greedy
 from gapsack.selection.subsets.local import neighbours, restarts
 from gapsack.selection.subsets.race import Tally, race
@@ -35,6 +36,8 @@ WORTH_TRYING = 2e-5  # what it may cost at first sight, before the weights of th
 PROVED = 1e-9  # distance from the bound at which it is reached
 MOST_BOUNDED = 64  # subsets up to which each has a bound of its own
 LARGEST_COUNT = 2**53  # beyond, a count of subsets says no more than that there are very many
+COMPARED = 24  # subsets that are evaluated beside one that is proved the best
+MOST_COMPARED = 5_000  # maximal subsets up to which they are listed for that
 MAX_REFINEMENTS = 4  # races among the neighbours of the best, when not all subsets were listed
 
 
@@ -54,6 +57,7 @@ class Found:
             on all (``selection.subsets.rounds``); None where the board is of all.
         finalists: those that were scored on all videos beside it; empty where the boards are of all.
         settle: holds the last choice, and what is said of it, against all videos; None where the boards are of all.
+        bound: a score that no allowed ensemble exceeds, where branch and bound proved one for all blends searched.
     """
 
     boards: tuple[Board, ...]
@@ -65,6 +69,7 @@ class Found:
     leader: Entry | None = None
     finalists: tuple[Entry, ...] = ()
     settle: Callable[[Entry, str], tuple[Entry, str]] | None = None
+    bound: float | None = None
 
     @property
     def board(self) -> Board:
@@ -155,7 +160,9 @@ def find_with(runner: Runner, space: Space, options: Options, losses: dict[Subse
         "stop_reason": reason,
     }
     started = next((search.started for search in searches if search.started is not None), None)
-    return Found(boards, best, summary, first.subsets, started)
+    branches = first.branches if len(searches) == 1 else None
+    bound = None if branches is None else branches.bound
+    return Found(boards, best, summary, first.subsets, start=started, bound=bound)
 
 
 def _proved(found: Found, evaluator: Evaluator, options: Options) -> dict[str, Any]:
@@ -174,14 +181,16 @@ def _proved(found: Found, evaluator: Evaluator, options: Options) -> dict[str, A
     # Of few subsets each has a bound of its own, which is lower than one for all candidates that fit.
     fitting = tuple(number for number in range(len(space.items)) if space.fits((number,)))
     one_by_one = found.subsets if 0 < len(found.subsets) <= MOST_BOUNDED else [fitting]
-    bounds = [each for each in map(bound, one_by_one) if each is not None]
+    bounds = [each for each in map(bound, one_by_one) if each is not None] if found.bound is None else [found.bound]
     if not bounds:
         return {"upper_bound": None, "gap_to_bound": None, "could_still_win": None, "complete": False}
     highest, score = max(bounds), found.best.score
     return {
         "upper_bound": highest,
         "gap_to_bound": max(highest - score, 0.0),
-        "could_still_win": sum(each > score + PROVED for each in bounds) if one_by_one is found.subsets else None,
+        "could_still_win": sum(each > score + PROVED for each in bounds)
+        if one_by_one is found.subsets and found.bound is None
+        else None,
         "complete": highest <= score + PROVED,
     }
 
@@ -201,6 +210,7 @@ class _Search:
         self.feasible: int | None = None
         self.maximal: int | None = None
         self.stopped = False
+        self.branches: Branches | None = None
         self._leaner: Entry | None = None
 
     @property
@@ -217,14 +227,24 @@ class _Search:
         self._begin()
         try:
             board.evaluate([(number,) for number in range(len(board.space.items))], "cheap")
-            subsets, greedy_ones = self._subsets()
-            self._race(subsets, greedy_ones)
+            self.branches = branch_and_bound(board)
+            if self._is_settled:
+                self._compare()
+            else:
+                subsets, greedy_ones = self._subsets()
+                self._race(subsets, greedy_ones)
             self._drop_negligible()
         except Stopped:
             self.stopped = True
             return (
                 "Stopped on request: this is the best found so far, and others may be better; "
                 "give it more time or more workers."
+            )
+        if self._is_settled:
+            assert self.branches is not None
+            return (
+                f"Ended by itself: the metric is convex in the weights, and of {self.branches.looked_at} branches that "
+                f"together hold every subset none is left that could score {WORTH_PROVING:g} more."
             )
         if self.tally.open:
             return (
@@ -263,6 +283,24 @@ class _Search:
     def _floor(self) -> float:
         return -np.inf if self.started is None else self.started.score
 
+    @property
+    def _is_settled(self) -> bool:
+        """Whether it is proved that no subset is better, so that none needs to race."""
+        return self.branches is not None and self.branches.complete
+
+    def _compare(self) -> None:
+        """Count the subsets, and evaluate those that least squares finds best: one of them is the runner-up."""
+        self.strategy = "branch and bound"
+        listed = enumerate_subsets(self.board.space, MOST_COMPARED, check=self.board.runner.check)
+        if listed is not None:
+            self._count(listed)
+            promising = sorted(listed.maximal, key=self.board.loss)[:COMPARED]
+            self.board.evaluate(promising, "quick")
+
+    def _count(self, listed: Enumeration) -> None:
+        self.maximal, self.subsets = len(listed.maximal), listed.maximal
+        self.feasible = listed.feasible if listed.feasible < LARGEST_COUNT else None
+
     def _subsets(self) -> tuple[list[Subset], list[Subset]]:
         """Who takes part in the race, and the greedy solutions among them, the earlier ensemble with them."""
         board = self.board
@@ -274,8 +312,7 @@ class _Search:
         listed = enumerate_subsets(board.space, check=board.runner.check)
         if listed is not None:
             self.strategy = "enumeration"
-            self.maximal, self.subsets = len(listed.maximal), listed.maximal
-            self.feasible = listed.feasible if listed.feasible < LARGEST_COUNT else None
+            self._count(listed)
             return listed.maximal, greedy_ones
         self.strategy = "local search"
         restarts(board, greedy_ones, self.options.restarts, self.rng)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from gapsack.selection.errors import InputError
+from gapsack.selection.metrics.registry import NAMES
 
 if TYPE_CHECKING:
     from dataclasses import Field
@@ -62,11 +63,17 @@ class Options:
 
     metric: str | UserMetric = field(
         default="gap@20",
-        metadata=_told(
-            "gap@20 (or another k), map, binary_log_loss, categorical_log_loss, or file.py:function (docs/select.md)."
-        ),
+        metadata=_told(f"gap@20 (or another k), {NAMES}, or file.py:function (docs/select.md)."),
     )
     """In Python the function itself (``selection.metrics.objectives.UserObjective``)."""
+    item_weights: Mapping[str, float] | None = field(
+        default=None, metadata=_told("How much each item counts: a CSV, id,weight, of all of them.")
+    )
+    """By id."""
+    class_weights: Mapping[int, float] | None = field(
+        default=None, metadata=_told("How much classes count: a CSV, class,weight; others weigh 1.")
+    )
+    """By class."""
     blend: Blending = field(
         default="probability",
         metadata=_told("The weighted mean of probabilities or logits; auto tries both.", choices=Blending),

@@ -72,6 +72,16 @@ def find(labels: Labels, videos: Videos, space: Space, objective: Objective, opt
         return _Rounds(scales, find_with(runner, space, options), options).found()
 
 
+def searched_on(videos: Videos, options: Options) -> Videos:
+    """Those of some videos on which weights are searched: all, or a random sample of ``search_videos``, by rising row.
+
+    It is not that of a search's first round: what is compared there has seen these.
+    """
+    if len(videos) <= options.search_videos:
+        return videos
+    return np.sort(np.random.default_rng([options.seed, 8]).permutation(videos)[: options.search_videos])
+
+
 @dataclass(frozen=True)
 class Rescored:
     """An ensemble with its score on a sample, and on each of up to ``PARTS`` disjoint parts of that."""
@@ -207,6 +217,7 @@ class _Rounds:
         self._board = found.board
         self._all = len(scales.videos)
         self._told: list[dict[str, int]] = []
+        self._start: Entry | None = None  # the earlier ensemble on all videos, where the outcome must not be behind it
 
     def found(self) -> Found:
         """The outcome of the search with the scores of all videos."""
@@ -217,6 +228,11 @@ class _Rounds:
         finalists, ended = self._on_more_videos(first)
         self._best = min(finalists, key=self._board.rank)
         self._leader = next(entry for entry in first if entry.subset == self._best.subset)
+        if found.start is not None:
+            self._start = self._scales.scored([found.start], self._all)[0].entry
+            if self._start.score > self._best.score:
+                self._best, self._leader = self._start, found.start
+                finalists = [self._start, *(entry for entry in finalists if entry.subset != self._start.subset)]
         reason = found.summary["stop_reason"]
         if found.summary["ended_by_itself"] and not ended:
             reason = "Stopped on request: this is the best found so far, and others may be better."
@@ -283,7 +299,10 @@ class _Rounds:
             return best, f"{preference} (What members gain was measured on {where}.)"
         again, ahead = self._scales.scored([chosen, best], self._all)
         behind, error = again.behind(ahead)
-        if _within(behind, error, 0.0 if self._options.prefer == "score" else MEASURABLE_ERRORS):
+        floor = -np.inf if self._start is None else self._start.score
+        if again.entry.score >= floor and _within(
+            behind, error, 0.0 if self._options.prefer == "score" else MEASURABLE_ERRORS
+        ):
             return again.entry, (
                 f"{preference} (That was measured on {where}; on all of them it gives up {behind:.6f}, with a standard "
                 f"error of {error:.6f}.)"

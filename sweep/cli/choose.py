@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +11,18 @@ import typer
 from gapsack.sweep.cli import graphs as graph_cli
 from gapsack.sweep.cli import pools as pool_cli
 from gapsack.sweep.cli.app import JsonOption, make_app, messages, output, print_json, progress_bar
-from gapsack.sweep.cli.options import ENSEMBLE, FRONTIER, Asked, search_options
+from gapsack.sweep.cli.options import (
+    ENSEMBLE,
+    FRONTIER,
+    Asked,
+    ClassWeightsOption,
+    ItemWeightsOption,
+    MetricOption,
+    known_metric,
+    load_class_weights,
+    load_item_weights,
+    search_options,
+)
 from gapsack.sweep.cli.outputs import FileOption
 
 app = make_app(
@@ -42,14 +53,23 @@ def pareto(
     precision: Annotated[
         str | None, typer.Option(help="Whose sizes are compared; each model's smallest if omitted.")
     ] = None,
+    *,
+    metric: MetricOption = "gap@20",
+    item_weights: ItemWeightsOption = None,
+    class_weights: ClassWeightsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show which models are inferior (larger, with the same or a worse GAP), and to whom."""
+    """Show which models are inferior (larger, with the same or a worse score), and to whom."""
     from gapsack.selection.pool import CandidatePool
+    from gapsack.selection.pool.weights import weighted
     from gapsack.sweep.cli.show.pools import pareto_values, print_pareto
     from gapsack.sweep.runs.sources import find_pool
 
-    values = pareto_values(CandidatePool.read(find_pool(pool).path, left_out=messages().print), precision)
+    chosen = known_metric(metric)
+    items, classes = load_item_weights(item_weights), load_class_weights(class_weights)
+    read = CandidatePool.read(find_pool(pool).path, left_out=messages().print)
+    read = replace(read, labels=weighted(read.labels, items, classes))
+    values = pareto_values(read, precision, chosen)
     if json:
         print_json(values)
     else:
@@ -106,6 +126,8 @@ def explain(
     groups: Annotated[
         Path | None, typer.Option(metavar="FILE", help="As of select ensemble, if it had some.", show_default=False)
     ] = None,
+    item_weights: ItemWeightsOption = None,
+    class_weights: ClassWeightsOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; all cores if omitted.")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -116,7 +138,12 @@ def explain(
     from gapsack.sweep.runs.sources import find_ensemble
 
     source = find_ensemble(ensemble)
-    options = {"groups": load_groups(groups), "workers": all_cores(workers)}
+    options = {
+        "groups": load_groups(groups),
+        "item_weights": load_item_weights(item_weights),
+        "class_weights": load_class_weights(class_weights),
+        "workers": all_cores(workers),
+    }
     with progress_bar("Searching near the ensemble", None) as advance:
         told = api.explain(
             source.path,
@@ -141,7 +168,7 @@ def frontier(
     plot: Annotated[Path | None, FileOption("An HTML file with the plot; sweep report has it too.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Search the best ensemble of every budget at once: where does another MiB still buy GAP?"""
+    """Search the best ensemble of every budget at once: where does another MiB still buy score?"""
     from gapsack.sweep import api
     from gapsack.sweep.cli.show.frontier import print_frontier, write_plot
     from gapsack.sweep.cli.show.searching import search_control

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gapsack.sweep.cli.app import JsonOption, messages, output, print_json, progress_bar
+from gapsack.sweep.cli.options import known_metric
 from gapsack.sweep.cli.outputs import FileOption, FolderOption
 
 GraphArgument = Annotated[
@@ -112,6 +113,9 @@ def evaluate(
     files: PatternsArgument = None,
     *,
     batch_size: BatchOption = 64,
+    metric: Annotated[
+        str | None, typer.Option(help="Another metric beside these, by name or as file.py:function (docs/select.md).")
+    ] = None,
     decode_once: DecodeOnceOption = False,
     max_bad_share: BadShareOption = 0.001,
     track: Annotated[bool, typer.Option(help="Log the figures with the graph's ensemble, in the run's MLflow.")] = True,
@@ -122,11 +126,12 @@ def evaluate(
     from gapsack.sweep.graphs.serve import Job
     from gapsack.sweep.runs.sources import find_graph
 
+    named = None if metric is None else known_metric(metric)
     job = Job.prepare(
         find_graph(graph), files or [], batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
     )
     with progress_bar(f"Evaluating {job.items}", None) as advance:
-        evaluation = job.evaluate(advance).to_dict()
+        evaluation = job.evaluate(advance, named).to_dict()
     problem = job.record(evaluation) if track else None
     if problem is not None:
         messages().print(f"MLflow did not take these figures: {problem}")

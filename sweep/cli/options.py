@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FRONTIER = (
     "metric",
+    "item_weights",
+    "class_weights",
     "blend",
     "precisions",
     "max_members",
@@ -40,7 +42,7 @@ FRONTIER = (
 )
 """The options of `select frontier`."""
 
-ENSEMBLE = (*FRONTIER, "prefer", "exhaustive", "folds", "confidence", "start", "explain")
+ENSEMBLE = (*FRONTIER, "prefer", "exhaustive", "folds", "confidence", "search_videos", "start", "explain")
 """Those of `select ensemble`."""
 
 
@@ -80,6 +82,16 @@ def load_metric(text: str) -> Any:
     if not callable(function):
         raise InputError(f"expected a function {name} in {file}, got none")
     return function
+
+
+def known_metric(text: str) -> Any:
+    """As `load_metric`, of a metric that exists: a wrong name is told before anything is done."""
+    from gapsack.selection.metrics.registry import gap_k, metric_of
+
+    metric = load_metric(text)
+    if isinstance(metric, str) and gap_k(metric) is None:
+        metric_of(metric)
+    return metric
 
 
 def parse_limits(texts: Sequence[str]) -> dict[str, float]:
@@ -169,9 +181,26 @@ class _Form:
     parse: Callable[[Any], Any] = lambda value: value
 
 
+def load_item_weights(file: Path | None) -> dict[str, float] | None:
+    """Weights by id, of a file if one is named. Raises an InputError."""
+    from gapsack.sweep.pools.weights import read_item_weights
+
+    return None if file is None else read_item_weights(file)
+
+
+def load_class_weights(file: Path | None) -> dict[int, float] | None:
+    """Weights by class, of a file if one is named. Raises an InputError."""
+    from gapsack.sweep.pools.weights import read_class_weights
+
+    return None if file is None else read_class_weights(file)
+
+
 _TEXTS = list[str] | None
+_FILE = Path | None
 _FORMS = {
     "metric": _Form(str, parse=load_metric),
+    "item_weights": _Form(_FILE, metavar="FILE", parse=load_item_weights),
+    "class_weights": _Form(_FILE, metavar="FILE", parse=load_class_weights),
     "precisions": _Form(_TEXTS, flag="precision"),
     "must_have": _Form(_TEXTS, metavar="NAME", parse=lambda names: names or []),
     "never_together": _Form(_TEXTS, metavar="NAME,NAME", parse=lambda texts: parse_groups(texts or [])),
@@ -185,6 +214,13 @@ _FORMS = {
 }
 """Options that are not typed as the plain values that they are."""
 
+MetricOption = Annotated[str, typer.Option(help=rule_of(Options.__dataclass_fields__["metric"]).help)]
+ItemWeightsOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help=rule_of(Options.__dataclass_fields__["item_weights"]).help)
+]
+ClassWeightsOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help=rule_of(Options.__dataclass_fields__["class_weights"]).help)
+]
 TIME_LIMIT = Annotated[float | None, typer.Option(metavar="SECONDS", help="Then take the best so far.")]
 ADDRESS = Annotated[str | None, typer.Option(help="A Ray cluster that evaluates (for example auto).")]
 
@@ -233,7 +269,7 @@ def _parameter(name: str, default: Any, rule: Rule) -> inspect.Parameter:
     # A bool is a flag that is given or not, without its opposite.
     flags = [f"--{name.replace('_', '-')}"] if kind is bool else []
     told = typer.Option(*flags, help=rule.help, metavar=form.metavar, min=rule.least, max=rule.most)
-    unset = form.kind in (_TEXTS, int | None)
+    unset = form.kind in (_TEXTS, _FILE, int | None)
     return _keyword(_flag(name), Annotated[kind, told], None if unset else default)
 
 

@@ -10,9 +10,11 @@ import typer
 
 from gapsack.selection.errors import PoolError
 from gapsack.sweep.cli.app import JsonOption, make_app, messages, print_json, progress_bar
+from gapsack.sweep.cli.options import MetricOption, known_metric
 from gapsack.sweep.cli.outputs import FolderOption
 
 if TYPE_CHECKING:
+    from gapsack.selection.metrics.objectives import UserMetric
     from gapsack.selection.pool import CandidatePool
 
 app = make_app(
@@ -56,11 +58,13 @@ def add(
     classes: ClassesOption = None,
     top_k: TopKOption = 100,
     precision: PrecisionOption = "float32",
+    metric: MetricOption = "gap@20",
     json: JsonOption = False,
 ) -> None:
     """Add models by their predictions and sizes, from any framework."""
     from gapsack.sweep.pools.predictions import import_candidates
 
+    chosen = known_metric(metric)
     added = import_candidates(
         pool,
         labels_file=labels,
@@ -71,7 +75,7 @@ def add(
         top_k=top_k,
         default_precision=precision,
     )
-    _show(added, pool, json)
+    _show(added, pool, chosen, json)
 
 
 @app.command(
@@ -138,6 +142,7 @@ def add_models(
     classes: ClassesOption = None,
     top_k: TopKOption = 100,
     precision: PrecisionOption = "float32",
+    metric: MetricOption = "gap@20",
     json: JsonOption = False,
 ) -> None:
     """Add whole models, which are run on labelled data: checkpoints of the families' authors' codes and SavedModels."""
@@ -149,6 +154,7 @@ def add_models(
     from gapsack.sweep.pools.models import ModelImport, read_options
     from gapsack.sweep.pools.source import import_source
 
+    chosen = known_metric(metric)
     source = import_source(pool, data or [], level, max_frames)
     wanted = ModelImport(
         pool=pool,
@@ -173,7 +179,7 @@ def add_models(
     load_tensorflow()
     with progress_bar("Predicting videos", None) as advance:
         added = wanted.run(messages().print, advance)
-    _show(added, pool, json)
+    _show(added, pool, chosen, json)
 
 
 @app.command(epilog="Example: `sweep select pool join runs/first runs/second --out both`")
@@ -183,17 +189,19 @@ def join(
     ],
     *,
     out: Annotated[Path, FolderOption("The new pool's folder.", "POOL")],
+    metric: MetricOption = "gap@20",
     json: JsonOption = False,
 ) -> None:
     """Join the pools of several runs; a name that several have gets its run's name before it."""
     from gapsack.sweep.pools.join import join_pools
     from gapsack.sweep.runs.sources import find_pool
 
+    chosen = known_metric(metric)
     joined = join_pools([find_pool(pool).path for pool in pools], out)
     if not json:
         for (pool, name), new in joined.renamed.items():
             messages().print(f"{name} of {pool} is called {new}")
-    _show(joined.pool, out, json)
+    _show(joined.pool, out, chosen, json)
 
 
 def import_pool(**given: Any) -> None:
@@ -226,10 +234,10 @@ import_pool.__signature__ = inspect.Signature(list(_both().values()))  # type: i
 import_pool.__annotations__ = {name: parameter.annotation for name, parameter in _both().items()}
 
 
-def _show(added: CandidatePool, pool: Path, json: bool) -> None:
+def _show(added: CandidatePool, pool: Path, metric: str | UserMetric, json: bool) -> None:
     from gapsack.sweep.cli.show.pools import pool_values, print_pool
 
     if json:
-        print_json(pool_values(added, pool))
+        print_json(pool_values(added, pool, metric))
     else:
-        print_pool(added, pool)
+        print_pool(added, pool, metric)

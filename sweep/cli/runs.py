@@ -142,6 +142,9 @@ def report(
     out: Annotated[Path | None, FileOption("The HTML file; report.html in the run folder if omitted.")] = None,
     images: Annotated[Path | None, FolderOption("Write each figure as an image here too.")] = None,
     image_format: Annotated[ImageFormat, typer.Option(help="Kind of those images.")] = "png",
+    metric: Annotated[
+        str | None, typer.Option(help="Show the models' scores by another metric than GAP@20 (docs/select.md).")
+    ] = None,
     storage: StorageOption = RUNS,
     track: Annotated[bool, typer.Option(help="Keep the report with the run in MLflow.")] = True,
     json: JsonOption = False,
@@ -149,12 +152,14 @@ def report(
     """Write the report: one HTML file that opens offline."""
     from gapsack.dashboards.images import write_images
     from gapsack.dashboards.report import write_report
+    from gapsack.sweep.cli.options import known_metric
     from gapsack.sweep.cli.show.status import print_notices
     from gapsack.sweep.runs.folder import find_run
     from gapsack.sweep.runs.report import sweep_records
 
+    shown = None if metric is None else known_metric(metric)
     folder = find_run(run, storage)
-    records = sweep_records(folder)
+    records = sweep_records(folder, shown)
     print_notices(records.notices)
     path = write_report(out or folder.report, records).absolute()
     if track and path == folder.report:

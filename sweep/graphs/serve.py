@@ -11,6 +11,7 @@ from gapsack.models.graph.formats import load_graph
 from gapsack.models.quiet_start import load_tensorflow
 from gapsack.models.tasks import Task
 from gapsack.selection.errors import GapsackError, InputError
+from gapsack.selection.metrics.objectives import UserMetric
 from gapsack.sweep.data.dataset import Batches, Dataset, dataset_of
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.files import expand
@@ -63,10 +64,10 @@ class Job:
         dataset, faults = dataset_of(task.to_dict()), Faults(max_bad_share)
         return cls(source.path, tuple(files), dataset, batch_size, faults, decode_once, source.run, task.items)
 
-    def evaluate(self, advance: Callable[[int], object]) -> Evaluation:
-        """The graph's metrics on the files; `advance` gets the videos of each batch."""
+    def evaluate(self, advance: Callable[[int], object], metric: str | UserMetric | None = None) -> Evaluation:
+        """The graph's metrics on the files, and another one; `advance` gets the videos of each batch."""
         with self._batches() as batches:
-            return evaluate_graph(self._load(), batches, self.dataset.classes, advance)
+            return evaluate_graph(self._load(), batches, self.dataset.classes, advance, metric)
 
     def record(self, figures: Mapping[str, float]) -> str | None:
         """Log an evaluation's figures with the ensemble of the graph, where the run is recorded.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.metrics.list_metrics import hit_at_one_of_lists, mean_average_precision_of_lists
+from gapsack.selection.metrics.objectives import UserMetric, objective_of, score_of_lists
 from gapsack.selection.pool.lists import Labels, Predictions
 from gapsack.sweep.data.dataset import Examples
 from gapsack.sweep.errors import DataError
@@ -28,10 +29,14 @@ class Evaluation:
     gap: float
     mean_average_precision: float
     hit_at_one: float
+    named: dict[str, float] = field(default_factory=dict)
+    """Scores by another metric, where one was asked for: higher is better, of losses too."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+        """Plain values, for JSON; a score by another metric beside the others, by its name."""
+        values = asdict(self)
+        del values["named"]
+        return values | self.named
 
 
 class LabelledLists:
@@ -59,11 +64,12 @@ class LabelledLists:
         self._counts.append(labels.sum(axis=1))
         self._labels.append(np.nonzero(labels)[1].astype(np.int32))
 
-    def evaluate(self) -> Evaluation:
-        """The metrics of all videos so far.
+    def evaluate(self, metric: str | UserMetric | None = None) -> Evaluation:
+        """The metrics of all videos so far, and another one, for which a class that is not listed scores 0.
 
         Raises:
             DataError: there are no videos, or none has a label.
+            InputError: the metric cannot be computed for these labels.
         """
         labels = self.labels()
         indices, scores = np.concatenate(self._indices), np.concatenate(self._scores)
@@ -73,7 +79,12 @@ class LabelledLists:
             gap=gap_of_lists(indices, scores, labels),
             mean_average_precision=mean_average_precision_of_lists(indices, scores, labels),
             hit_at_one=hit_at_one_of_lists(indices, scores, labels),
+            named={} if metric is None else self._named(labels, metric),
         )
+
+    def _named(self, labels: Labels, metric: str | UserMetric) -> dict[str, float]:
+        objective = objective_of(metric, labels)
+        return {objective.name: score_of_lists(self.predictions(), labels, objective)}
 
     def labels(self) -> Labels:
         """The ground truth of all videos so far.
@@ -101,10 +112,14 @@ class LabelledLists:
 
 
 def evaluate_graph(
-    graph: Predictor, batches: Iterable[Examples], class_count: int, advance: Callable[[int], object]
+    graph: Predictor,
+    batches: Iterable[Examples],
+    class_count: int,
+    advance: Callable[[int], object],
+    metric: str | UserMetric | None = None,
 ) -> Evaluation:
     """Predict every batch and score all of them; `advance` gets the number of videos of each batch."""
-    return gather_lists(graph, batches, class_count, advance).evaluate()
+    return gather_lists(graph, batches, class_count, advance).evaluate(metric)
 
 
 def gather_lists(

@@ -108,11 +108,22 @@ def _classes(words: Sequence[str], class_count: int, where: str) -> NDArray[np.i
         found = np.array(words, np.int64)
     except (ValueError, OverflowError):
         wrong = next(word for word in words if not word.removeprefix("-").isdecimal() or len(word) > len(str(2**60)))
-        raise PoolError(f"expected whole class numbers below {class_count}, got {wrong[:60]!r} {where}") from None
+        numbers = ": numbers to predict are no labels, regression is not supported" if _is_number(wrong) else ""
+        raise PoolError(
+            f"expected whole class numbers below {class_count}, got {wrong[:60]!r} {where}{numbers}"
+        ) from None
     outside = (found < 0) | (found >= class_count)
     if outside.any():
         raise PoolError(f"expected classes from 0 to {class_count - 1}, got {found[outside][0]} {where}")
     return found
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _confidences(words: Sequence[str], row: int) -> NDArray[np.float32]:
@@ -135,8 +146,10 @@ def _labels_of_array(video_ids: NDArray[Any], labels: NDArray[Any], class_count:
             raise PoolError(f"expected labels of {class_count} classes, got an array of {labels.shape[1]}")
         return Labels.from_dense(video_ids, labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        numbers = ", and regression is not supported" if labels.dtype.kind == "f" else ""
         raise PoolError(
             f"expected labels [videos, classes] or whole class numbers [videos], got {labels.dtype} {labels.shape}"
+            f"{numbers}"
         )
     if class_count is None:
         raise PoolError("class numbers do not tell how many classes there are: give --classes")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,8 +21,9 @@ from gapsack.dashboards.records import (
     TrialRecord,
 )
 from gapsack.selection.errors import InputError
+from gapsack.selection.metrics.objectives import UserMetric, objective_of, score_of_lists
 from gapsack.selection.pareto import inferior
-from gapsack.selection.pool import Candidate
+from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.pool.lists import Predictions
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.typed import read_typed
@@ -37,11 +39,16 @@ _NO_LISTS = Predictions(np.array(["any"]), np.zeros((1, 1), np.int32), np.zeros(
 """The filter looks at sizes and scores alone; this stands in for predictions, which need not be read."""
 
 
-def sweep_records(run: RunFolder) -> SweepRecords:
+def sweep_records(run: RunFolder, metric: str | UserMetric | None = None) -> SweepRecords:
     """All that a report on a run shows. What is damaged is left out, and told among the notices.
 
+    Args:
+        run: the run.
+        metric: show the trials' scores by this metric, computed from their predictions in the run's pool, in place of
+            the GAP@20 of their records.
+
     Raises:
-        InputError: as `run_state`.
+        InputError: as `run_state`, or the metric cannot be computed for the pool's labels.
     """
     state = run_state(run)
     grid = state.grid
@@ -57,21 +64,45 @@ def sweep_records(run: RunFolder) -> SweepRecords:
     ensemble = readable(lambda: Ensemble.read(run.ensemble_file)) if run.ensemble_file.exists() else None
     frontier = readable(lambda: read_frontier(run.frontier_file)) if run.frontier_file.exists() else None
     files = readable(run.data_files)
+    shown = None if metric is None else _pool_scores(run, metric, notices.append)
     return SweepRecords(
         name=run.name,
-        trials=tuple(trial_record(trial) for trial in state.trials),
+        trials=tuple(_scored(trial_record(trial), shown) for trial in state.trials),
         precision=grid.budget.precision,
-        inferior=inferior_trials(state.trials, grid.budget.precision),
+        inferior=inferior_trials(state.trials, grid.budget.precision, shown),
         ensembles=() if ensemble is None else (ensemble,),
         frontier=() if frontier is None else frontier.points,
         frontier_singles=() if frontier is None else frontier.singles,
+        frontier_metric="gap@20" if frontier is None else frontier.metric,
         budget_bytes=grid.budget.size_bytes,
         data=_data_facts(state, files),
         data_faults=tuple(_data_fault(each) for each in data_faults(state.trials)),
         environment=_environment(state.trials),
         created=time.strftime("%Y-%m-%d %H:%M"),
         notices=tuple(notices),
+        metric="gap@20" if shown is None else shown.metric,
     )
+
+
+class _PoolScores(NamedTuple):
+    """Scores of a run's candidates by some metric."""
+
+    metric: str
+    by_name: dict[str, float]
+
+
+def _pool_scores(run: RunFolder, metric: str | UserMetric, notice: Callable[[str], object]) -> _PoolScores:
+    pool = CandidatePool.read(run.pool, left_out=notice)
+    objective = objective_of(metric, pool.labels)
+    scores = {each.name: score_of_lists(each.predictions, pool.labels, objective) for each in pool.candidates}
+    return _PoolScores(objective.name, scores)
+
+
+def _scored(trial: TrialRecord, shown: _PoolScores | None) -> TrialRecord:
+    """A trial with the score that is shown of it; averages of checkpoints were measured in GAP alone."""
+    if shown is None:
+        return trial
+    return replace(trial, gap=shown.by_name.get(trial.name), gap_single=None, gap_averaged=None)
 
 
 class _Part(BaseModel):
@@ -96,6 +127,7 @@ class _FrontierPoint(_Part):
 class _FrontierFile(_Part):
     points: tuple[_FrontierPoint, ...]
     singles: tuple[_FrontierPoint, ...] = ()  # files of earlier versions have none
+    metric: str = "gap@20"
 
 
 class DrawnFrontier(NamedTuple):
@@ -103,13 +135,14 @@ class DrawnFrontier(NamedTuple):
 
     points: tuple[FrontierPoint, ...]
     singles: tuple[FrontierPoint, ...]
+    metric: str = "gap@20"
 
 
 def read_frontier(path: Path) -> DrawnFrontier:
     """The points of a frontier.json; DamagedFileError when it holds anything else."""
     advice = "give sweep select frontier again"
     content = read_typed(path, _FrontierFile, what="a frontier", advice=advice).model_dump()
-    return DrawnFrontier(frontier_points(content), frontier_points(content, "singles"))
+    return DrawnFrontier(frontier_points(content), frontier_points(content, "singles"), content["metric"])
 
 
 def frontier_points(frontier: Mapping[str, Any], key: str = "points") -> tuple[FrontierPoint, ...]:
@@ -151,11 +184,14 @@ def trial_record(trial: TrialState) -> TrialRecord:
     )
 
 
-def inferior_trials(trials: Iterable[TrialState], precision: str) -> dict[str, str]:
-    """For each trial that the paper's filter drops, the one that dominates it."""
-    done = [trial for trial in trials if trial.record is not None]
+def inferior_trials(trials: Sequence[TrialState], precision: str, shown: _PoolScores | None = None) -> dict[str, str]:
+    """For each trial that the paper's filter drops, by GAP or by what is shown, the one that dominates it."""
+    scores = {trial.plan.name: trial.gap for trial in trials if trial.record is not None}
+    if shown is not None:
+        scores = {name: shown.by_name[name] for name in scores if name in shown.by_name}
+    sizes = {trial.plan.name: trial.plan.size_bytes for trial in trials}
     return inferior(
-        [Candidate(trial.plan.name, trial.plan.size_bytes, _NO_LISTS, metrics={"gap": trial.gap}) for trial in done],
+        [Candidate(name, sizes[name], _NO_LISTS, metrics={"gap": score}) for name, score in scores.items()],
         precision=precision,
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gapsack.selection.metrics.registry import title_of
 from gapsack.selection.report.ensemble import reported, reported_on
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_table
@@ -47,7 +48,7 @@ def _weight(weight: float) -> str:
 
 def figures(record: Mapping[str, Any]) -> list[str]:
     """The scores; first those of videos by what was not chosen on them: they are what to expect of new videos."""
-    metric = "GAP" if record["metric"].startswith("gap@") else record["metric"]
+    metric = "GAP" if record["metric"].startswith("gap@") else title_of(record["metric"])
     lines = []
     held_out = record["held_out"]
     if held_out is not None:
@@ -58,12 +59,7 @@ def figures(record: Mapping[str, Any]) -> list[str]:
         )
     lines += record.get("notes", ())
     lines.append(f"{metric} on tuning videos    {record['tuning_score']:.5f}  (where members and weights were chosen)")
-    low, high = record["gap_interval"]
-    told = f"{low:.6f}", f"{high:.6f}"
-    certain = "exact" if low == high else f"certainly within {told[0]} and {told[1]}"
-    if low < high and told[0] == told[1]:
-        certain = "certain to the last digit"
-    lines.append(f"GAP on all videos       {record['gap']:.5f}  ({certain})")
+    lines.append(f"GAP on all videos       {record['gap']:.5f}  ({_certain(record['gap_interval'])})")
     lines += [
         line
         for what, key in (("best single model", "best_single"), ("runner-up", "runner_up"))
@@ -73,6 +69,17 @@ def figures(record: Mapping[str, Any]) -> list[str]:
     for place, fold in enumerate(held_out["folds"] if held_out else [], 1):
         lines.append(f"{what} {place}: {fold['score']:.5f} held out, with {' + '.join(fold['members'])}")
     return lines
+
+
+def _certain(interval: Sequence[float] | None) -> str:
+    """How certain a GAP of cut lists is."""
+    if interval is None:
+        return "with weights"
+    low, high = interval
+    told = f"{low:.6f}", f"{high:.6f}"
+    if low == high:
+        return "exact"
+    return "certain to the last digit" if told[0] == told[1] else f"certainly within {told[0]} and {told[1]}"
 
 
 def _difference(record: Mapping[str, Any], what: str, key: str) -> str | None:

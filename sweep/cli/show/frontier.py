@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gapsack.selection.files import replace_text
+from gapsack.selection.metrics.registry import title_of
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_table
 
@@ -17,13 +18,15 @@ def write_plot(record: Mapping[str, Any], path: Path) -> None:
     from gapsack.sweep.runs.report import frontier_points
 
     singles = tuple((point.total_bytes, point.gap) for point in frontier_points(record, "singles"))
-    figure = frontier_figure(FrontierInfo(frontier_points(record), singles=singles, budget_bytes=None))
+    figure = frontier_figure(
+        FrontierInfo(frontier_points(record), singles=singles, budget_bytes=None, metric=title_of(record["metric"]))
+    )
     replace_text(path, figure.to_html(include_plotlyjs=True))
 
 
 def print_frontier(record: Mapping[str, Any], path: Path) -> None:
     """A row for each budget from which on a better ensemble fits."""
-    metric = "GAP" if record["metric"].startswith("gap@") else record["metric"]
+    metric = "GAP" if record["metric"].startswith("gap@") else title_of(record["metric"])
     columns = [
         Column("from MiB", True),
         Column(f"{metric} tuned", True),

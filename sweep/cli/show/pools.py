@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gapsack.selection.gap import gap_of_lists
+from gapsack.selection.metrics.objectives import Gap, Objective, UserMetric, objective_of, score_of_lists
+from gapsack.selection.metrics.registry import title_of
 from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.units import mib
@@ -18,28 +19,42 @@ if TYPE_CHECKING:
     from gapsack.sweep.graphs.build_and_track import Built
 
 
-def pool_values(pool: CandidatePool, folder: Path) -> dict[str, Any]:
-    """A pool in short."""
+_GAP = Gap()
+
+
+def pool_values(pool: CandidatePool, folder: Path, metric: str | UserMetric = "gap@20") -> dict[str, Any]:
+    """A pool in short, each candidate with its GAP@20 and its score by a metric."""
+    objective = objective_of(metric, pool.labels)
     return {
         "pool": str(folder.absolute()),
         "videos": pool.labels.video_count,
         "labels": pool.labels.label_count,
         "classes": pool.labels.class_count,
+        "metric": objective.name,
         "candidates": [
-            {"name": c.name, "size_bytes": c.size_bytes, "gap": scored_gap(c, pool), "top_k": c.predictions.k}
+            {
+                "name": c.name,
+                "size_bytes": c.size_bytes,
+                **_scores(c, pool, objective),
+                "top_k": c.predictions.k,
+            }
             | ({"shared": c.shared} if c.shared else {})
             for c in pool.candidates
         ],
     }
 
 
-def print_pool(pool: CandidatePool, folder: Path) -> None:
+def print_pool(pool: CandidatePool, folder: Path, metric: str | UserMetric = "gap@20") -> None:
     """A pool's candidates, then a line that sums up."""
-    values = pool_values(pool, folder)
+    values = pool_values(pool, folder, metric)
     precisions = list(dict.fromkeys(p for c in pool.candidates for p in c.size_bytes))
-    columns = [Column("candidate"), Column("GAP", True), *[Column(f"{p} MiB", True) for p in precisions]]
+    columns = [
+        Column("candidate"),
+        Column(_title(values["metric"]), True),
+        *[Column(f"{p} MiB", True) for p in precisions],
+    ]
     rows = [
-        [c["name"], f"{c['gap']:.4f}", *[_mib(c["size_bytes"].get(p)) for p in precisions], None]
+        [c["name"], f"{c['score']:.4f}", *[_mib(c["size_bytes"].get(p)) for p in precisions], None]
         for c in values["candidates"]
     ]
     print_table([*columns, Column("")], rows)
@@ -66,40 +81,53 @@ def _groups(pool: CandidatePool) -> list[str]:
     ]
 
 
-def scored_gap(candidate: Candidate, pool: CandidatePool) -> float:
-    """The candidate's GAP@20 on the pool's videos, by its lists."""
-    lists = candidate.predictions
-    return gap_of_lists(lists.top_indices, lists.top_scores, pool.labels)
+def _scores(candidate: Candidate, pool: CandidatePool, objective: Objective) -> dict[str, float]:
+    """The candidate's score on the pool's videos, by its lists, and its GAP@20."""
+    score = score_of_lists(candidate.predictions, pool.labels, objective)
+    if objective.name == _GAP.name:
+        return {"gap": score, "score": score}
+    return {"gap": score_of_lists(candidate.predictions, pool.labels, _GAP), "score": score}
 
 
-def pareto_values(pool: CandidatePool, precision: str | None) -> list[dict[str, Any]]:
+def _title(metric: str) -> str:
+    """Of a column of scores."""
+    return "GAP" if metric == _GAP.name else title_of(metric)
+
+
+def pareto_values(
+    pool: CandidatePool, precision: str | None, metric: str | UserMetric = "gap@20"
+) -> list[dict[str, Any]]:
     """Every candidate from the smallest to the largest, and who dominates it (None for those on the frontier).
 
-    GAPs are computed from the predictions, whatever the candidates' own files say of theirs.
+    Scores are computed from the predictions, whatever the candidates' own files say of theirs.
     """
-    scored = [replace(c, metrics={**c.metrics, "gap": scored_gap(c, pool)}) for c in pool.candidates]
-    dropped = inferior(scored, precision=precision)
+    objective = objective_of(metric, pool.labels)
+    scored = [replace(c, metrics={**c.metrics, **_scores(c, pool, objective)}) for c in pool.candidates]
+    dropped = inferior(scored, precision=precision, score="score")
     values = [
         {
             "name": candidate.name,
             "size_bytes": candidate.size_bytes[precision] if precision else min(candidate.size_bytes.values()),
             "gap": candidate.metrics["gap"],
+            "metric": objective.name,
+            "score": candidate.metrics["score"],
             "inferior_to": dropped.get(candidate.name),
         }
         | ({"shared": candidate.shared} if candidate.shared else {})
         for candidate in scored
     ]
-    return sorted(values, key=lambda value: (value["size_bytes"], -value["gap"], value["name"]))
+    return sorted(values, key=lambda value: (value["size_bytes"], -value["score"], value["name"]))
 
 
 def print_pareto(values: list[dict[str, Any]]) -> None:
     """The frontier and the inferior models, by size."""
-    columns = [Column("candidate"), Column("MiB", True), Column("GAP", True), Column("inferior to")]
+    title = _title(values[0]["metric"])
+    columns = [Column("candidate"), Column("MiB", True), Column(title, True), Column("inferior to")]
     rows = [
         [
             v["name"],
             _mib(v["size_bytes"]),
-            f"{v['gap']:.4f}",
+            f"{v['score']:.4f}",
             v["inferior_to"] or ("" if _any_inferior(values) else None),
         ]
         for v in values
@@ -139,6 +167,10 @@ def print_evaluation(evaluation: Mapping[str, Any], facts: Mapping[str, Any], it
     out.print(f"{'GAP@20':<24}{evaluation['gap']:.5f}")
     out.print(f"{'mean average precision':<24}{evaluation['mean_average_precision']:.5f}")
     out.print(f"{'hit@1':<24}{evaluation['hit_at_one']:.5f}")
+    known = {"videos", "labels", "gap", "mean_average_precision", "hit_at_one"}
+    for name, score in evaluation.items():
+        if name not in known:
+            out.print(f"{title_of(name):<24}{score:.5f}")
     out.print(f"\n{evaluation['videos']:,} {items} with {evaluation['labels']:,} labels in {facts['files']} files.")
     print_faults(facts)
 

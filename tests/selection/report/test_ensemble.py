@@ -89,3 +89,14 @@ def test_a_key_given_twice_is_refused(path):
     path.write_text('{"members": [{"name": "a", "weight": 1, "weight": 0.5}], "budget_bytes": 9}')
     with pytest.raises(InputError, match="the key 'weight' twice in one object"):
         Ensemble.read(path)
+
+
+@pytest.mark.parametrize(
+    "metric", ["gap", "gap@20", "log_loss", "binary_log_loss", "categorical_log_loss", "map", "mine"]
+)
+def test_metrics_of_earlier_versions_are_read_by_their_names(path, metric):
+    record = {"members": [{"name": "a", "weight": 1.0}], "budget_bytes": 10, "metric": metric, "tuning_score": -0.5}
+    path.write_text(json.dumps(record))
+    # It meant the binary one, whatever the labels, and would mean the categorical one of some today.
+    assert Ensemble.read(path).metric == ("binary_log_loss" if metric == "log_loss" else metric)
+    assert Ensemble.read(path).weighting == {}

@@ -119,6 +119,68 @@ def test_groups_of_a_file_stay_together(folder: Path) -> None:
     assert "groups must have every video of the pool; got none for video 'v119'" in done.stderr
 
 
+def test_a_metric_is_shown_wherever_a_score_is(folder: Path) -> None:
+    for value in values(folder, "pareto", "pool", "--metric", "roc_auc"):
+        assert value["metric"] == "roc_auc"
+        assert 0.5 < value["score"] != value["gap"] < 1.0
+    printed = select(folder, "pareto", "pool", "--metric", "log_loss").stdout
+    assert "negative binary log loss" in printed
+    assert "-" in next(line for line in printed.splitlines() if line.startswith("a "))
+    record = values(folder, "frontier", "pool", "--metric", "macro_f1", "--plot", "f1.html", "--out", "f1.json")
+    assert record["metric"] == "macro_f1"
+    assert "macro F1" in (folder / "f1.html").read_text()
+    shown = select(folder, "ensemble", "pool", "--budget-mb", "70", "--metric", "average_precision", "--out", "ap.json")
+    assert "average precision on held-out videos" in shown.stdout
+
+
+def test_an_import_shows_the_metric_that_is_asked_for_and_writes_nothing_for_a_wrong_one(folder: Path) -> None:
+    arguments = ("pool", "add", "other", "--labels", "truth.npz", "--predictions", "a=a.npz", "--size", "a=4MiB")
+    refused = select(folder, *arguments, "--metric", "rmse")
+    assert refused.exit_code == 2
+    assert "Regression is not supported" in refused.stderr
+    assert not (folder / "other").exists()
+    added = values(folder, *arguments, "--metric", "roc_auc")
+    assert added["metric"] == "roc_auc"
+    pareto = values(folder, "pareto", "other", "--metric", "roc_auc")
+    assert [candidate["score"] for candidate in added["candidates"]] == [value["score"] for value in pareto]
+    assert "ROC AUC" in select(folder, *arguments, "--metric", "roc_auc").stdout
+
+
+def test_weights_of_items_and_classes_come_from_files(folder: Path) -> None:
+    rng = np.random.default_rng(1)
+    weights = rng.uniform(0.1, 9.0, VIDEOS)
+    rows = "".join(f"v{number:03d},{weight!r}\n" for number, weight in enumerate(weights.tolist()))
+    (folder / "items.csv").write_text("id,weight\n" + rows)
+    (folder / "classes.csv").write_text("class,weight\n3,2.5\n")
+    given = ("--item-weights", "items.csv", "--class-weights", "classes.csv")
+    plain = {value["name"]: value["score"] for value in values(folder, "pareto", "pool")}
+    weighed = {value["name"]: value["score"] for value in values(folder, "pareto", "pool", *given)}
+    assert all(weighed[name] != plain[name] for name in plain)
+    record = values(folder, "ensemble", "pool", "--budget-mb", "70", *given, "--out", "weighed.json")
+    assert {part: told["count"] for part, told in record["weighting"].items()} == {"items": VIDEOS, "classes": 1}
+    assert str(folder) not in json.dumps(record)
+    assert "with weights" in select(folder, "ensemble", "pool", "--budget-mb", "70", *given, "--out", "w.json").stdout
+
+
+@pytest.mark.parametrize(
+    ("flag", "text", "told"),
+    [
+        ("--item-weights", "id,weight\nv000,1\n", "must name every item; got none for videos 'v001'"),
+        ("--item-weights", "id,weight\nv000,1\nv000,1\n", "expected every id once"),
+        ("--item-weights", "id,weight\nv000,-1\n", "expected a weight above 0, got '-1' in row 2"),
+        ("--item-weights", "name,weight\nv000,1\n", "expected the columns id,weight"),
+        ("--class-weights", "class,weight\ncat,1\n", "classes as whole numbers, got 'cat'"),
+        ("--class-weights", "class,weight\n99,1\n", "classes from 0 to 29; got 99"),
+    ],
+)
+def test_wrong_weights_are_one_sentence(folder: Path, flag: str, text: str, told: str) -> None:
+    (folder / "wrong.csv").write_text(text)
+    for command in (("pareto", "pool"), ("ensemble", "pool", "--budget-mb", "70")):
+        done = select(folder, *command, flag, "wrong.csv")
+        assert done.exit_code == 2
+        assert told in " ".join(done.stderr.split())
+
+
 def test_frontier_rises_with_the_budget(folder: Path) -> None:
     record = values(folder, "frontier", "pool", "--workers", "1", "--plot", "plot.html")
     budgets = [point["budget_bytes"] for point in record["points"]]

@@ -13,7 +13,17 @@ from gapsack.selection.subsets.options import Options, rule_of
 from gapsack.sweep.cli.choose import app
 from gapsack.sweep.cli.options import ENSEMBLE, FRONTIER, load_groups, parse_groups, parse_limits, search_options
 
-COMMON = ["metric", "blend", "precision", "max-members", "must-have", "never-together", "limit"]
+COMMON = [
+    "metric",
+    "item-weights",
+    "class-weights",
+    "blend",
+    "precision",
+    "max-members",
+    "must-have",
+    "never-together",
+    "limit",
+]
 REST = ["time-limit", "workers", "address"]
 FLAGS = {
     "ensemble": [
@@ -74,6 +84,7 @@ def test_what_is_typed_reaches_the_command_as_the_search_takes_it():
 
     typed = {TYPED.get(each.name, each.name): each.default for each in fields(Options) if each.name in ENSEMBLE}
     typed |= {"limit": ["latency_ms=20"], "must_have": None, "never_together": ["a, b"], "workers": None}
+    typed |= {"item_weights": None, "class_weights": None}
     command(**typed, time_limit=3.0, address="auto", out="y")
     [(asked, out)] = taken
     assert (asked.time_limit, asked.address, out) == (3.0, "auto", "y")

@@ -53,6 +53,17 @@ def test_metrics_of_a_stream_are_those_of_the_whole() -> None:
     assert seen == [3, 3, 3, 2]
 
 
+def test_another_metric_is_told_beside_the_others_by_its_name() -> None:
+    rng = np.random.default_rng(1)
+    scores = rng.random((11, CLASSES)).astype(np.float32)
+    labels = np.eye(CLASSES, dtype=bool)[np.arange(11) % CLASSES]
+    told = evaluate_graph(FakeGraph(scores), batches(labels), CLASSES, len_of, "accuracy").to_dict()
+    assert told["accuracy"] == pytest.approx((scores.argmax(1) == labels.argmax(1)).mean())
+    plain = evaluate_graph(FakeGraph(scores), batches(labels), CLASSES, len_of).to_dict()
+    assert told == plain | {"accuracy": told["accuracy"]}
+    assert "named" not in plain
+
+
 def test_nothing_to_evaluate_is_said() -> None:
     with pytest.raises(DataError, match="at least one video"):
         LabelledLists(CLASSES).evaluate()

@@ -82,3 +82,19 @@ def test_bad_archives_are_named(tmp_path: Path) -> None:
         read_labels(tmp_path / "c.npz", class_count=None)
     with pytest.raises(PoolError, match="0 and 1 alone"):
         read_labels(save(tmp_path / "d.npz", video_ids=IDS, labels=np.full((3, 4), 2)), class_count=None)
+
+
+def test_numbers_to_predict_are_no_labels_and_told_so(tmp_path: Path) -> None:
+    targets = save(tmp_path / "y.npz", video_ids=IDS, labels=np.array([1.5, 2.0, -0.3]))
+    with pytest.raises(PoolError, match="regression is not supported"):
+        read_labels(targets, class_count=3)
+    matrix = save(tmp_path / "m.npz", video_ids=IDS, labels=np.array([[1.5], [2.0], [-0.3]]))
+    with pytest.raises(PoolError, match="regression is not supported"):
+        read_labels(matrix, class_count=None)
+    table = tmp_path / "y.csv"
+    table.write_text("VideoId,Labels\naaaa,1.5\n")
+    with pytest.raises(PoolError, match="regression is not supported"):
+        read_labels(table, class_count=3)
+    table.write_text("VideoId,Labels\naaaa,cat\n")
+    with pytest.raises(PoolError, match=r"got 'cat' in row 2$"):
+        read_labels(table, class_count=3)

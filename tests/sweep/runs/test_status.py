@@ -255,6 +255,44 @@ def test_inferior_trials_are_larger_and_no_better(run):
     assert inferior_trials(run_state(run).trials, "float16") == {"K8-H64": "K4-H16"}
 
 
+def test_a_report_shows_the_metric_that_is_asked_for(run):
+    """The trials' predictions in the pool are scored, and who is inferior is decided by that; curves stay GAP's."""
+    rng = np.random.default_rng(0)
+    truth = np.eye(10, dtype=bool)[rng.integers(0, 10, 60)]
+    finish(run, "K4-H16", gap=0.7)
+    finish(run, "K8-H64", gap=0.6)
+    ids = [f"v{number:02}" for number in range(60)]
+    scores = {"K4-H8": 0.35, "K4-H16": 0.2, "K8-H64": 0.9}
+    scores = {name: (rng.random((60, 10)) * (1 - right) + right * truth) for name, right in scores.items()}
+    candidates = [
+        Candidate(name, {"float16": 1}, Predictions.from_dense(ids, each, 10)) for name, each in scores.items()
+    ]
+    CandidatePool(Labels.from_dense(ids, truth), candidates).write(run.pool)
+    ensemble = Ensemble(
+        (EnsembleMember("K4-H8", "float16", 1.0, 5),),
+        total_bytes=5,
+        budget_bytes=9,
+        metric="accuracy",
+        score=0.625,
+        gap=0.3,
+    )
+    ensemble.write(run.ensemble_file)
+    records = sweep_records(run, "accuracy")
+    shown = {trial.name: trial.gap for trial in records.trials}
+    for name, each in scores.items():
+        assert shown[name] == pytest.approx((each.argmax(1) == truth.argmax(1)).mean())
+    assert shown["K4-H32"] is None
+    assert records.inferior == {"K4-H16": "K4-H8"}
+    written = page(records)
+    assert "<h3>Size and score</h3>" in written
+    assert "accuracy, all videos" in written
+    assert "0.6250" in written
+    assert "GAP, all videos" not in written
+    assert "GAP, all videos" in page(sweep_records(run))
+    with pytest.raises(InputError, match="Regression is not supported"):
+        sweep_records(run, "rmse")
+
+
 def test_one_unreadable_run_does_not_hide_the_others(run):
     other = RunFolder(run.path.parent / "other")
     other.path.mkdir()
