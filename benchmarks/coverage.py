@@ -27,7 +27,7 @@ from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.search import search_ensemble
 from gapsack.selection.units import MIB
 
-UNSEEN = 12_000
+UNSEEN = 10_000
 CLASSES, SLOTS = 150, 60
 MODELS = TABLE_1[::2]
 BUDGET_MIB = 300
