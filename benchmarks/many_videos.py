@@ -37,6 +37,7 @@ SOLVED_VIDEOS = 6_000
 BLOCK = 20_000  # videos drawn at a time
 BUDGET_MIB = 1024
 TUNE_SHARE = 0.5  # one search; cross-fitting is three
+RESAMPLES = 200
 RUNS = {10_000: (1_000, 5_000), 100_000: (10_000, 20_000, 50_000), 1_000_000: (20_000,)}
 """Videos of a pool, and tuning videos to search on: a sample, or all, which are half of the pool's."""
 GIB = 2**30
@@ -143,6 +144,7 @@ def search(folder: Path, search_videos: int, seed: int) -> Run:
             budget_bytes=BUDGET_MIB * MIB,
             search_videos=search_videos,
             tune_share=TUNE_SHARE,
+            resamples=RESAMPLES,
             seed=seed,
             workers=2,
         )

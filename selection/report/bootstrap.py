@@ -155,7 +155,8 @@ def _streamed(labels: Labels, parts: Sequence[Part], objective: Objective) -> Ro
         members, top_k = part.voters.members, objective.top_k
         votes = [part.voters.vote]
         found += streamed.blended_rows(labels, members, votes, top_k, part.videos, most_labels=most_labels)
-    return streamed.one_after_another([streamed.as_probabilities(rows) for rows in found])
+    videos = np.concatenate([part.videos for part in parts])
+    return streamed.one_after_another(labels, videos, [streamed.as_probabilities(rows) for rows in found])
 
 
 def sample_on(

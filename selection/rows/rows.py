@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -217,19 +217,26 @@ def build_rows(
         indices, scores = _stacked(columns, part_of(start))
         union_fill(indices, scores, labels.class_count, complete, indptr[start:], classes, peaks, values)
     rows = np.repeat(np.arange(n), counts)
-    return Rows(
+    return rows_of(
+        labels,
         indptr=indptr,
         classes=classes,
         correct=labels.correct(classes, rows),
         peaks=peaks,
         values=values,
         tails=np.stack([tail(lists, labels.class_count, videos) for lists in columns]),
-        truth=csr_array(
-            (np.ones(labels.label_count, bool), labels.indices, labels.indptr), shape=(n, labels.class_count)
-        ),
         skip_zero=not complete,
+    )
+
+
+def rows_of(labels: Labels, **parts: Any) -> Rows:
+    """Rows of the labels' videos, with what they have of the labels; ``parts`` is the rest of ``Rows``."""
+    shape = (labels.video_count, labels.class_count)
+    return Rows(
+        truth=csr_array((np.ones(labels.label_count, bool), labels.indices, labels.indptr), shape=shape),
         item_weights=labels.item_weights,
         class_weights=labels.class_weights,
+        **parts,
     )
 
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array, vstack
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.rows.row_kernels import kth_largest_of_rows
-from gapsack.selection.rows.rows import Rows, build_rows
+from gapsack.selection.rows.rows import build_rows, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gapsack.selection.pool.lists import Labels, Predictions
+    from gapsack.selection.rows.rows import Rows
 
     Videos = NDArray[np.integer]
 
@@ -103,27 +103,27 @@ def as_probabilities(rows: Rows) -> Rows:
     return replace(rows, values=values[None, :], peaks=values, logits=False)
 
 
-def one_after_another(parts: Sequence[Rows]) -> Rows:
-    """Rows of one column of the videos of some parts, of which no video is in two."""
+def one_after_another(labels: Labels, videos: Videos, parts: Sequence[Rows]) -> Rows:
+    """Rows of one column of the videos of some parts, of which no video is in two.
+
+    Args:
+        labels: ground truth of the pool.
+        videos: rows of the pool, of all parts after one another.
+        parts: at least one.
+    """
     counts = np.concatenate([np.diff(rows.indptr) for rows in parts])
     values = np.concatenate([rows.values[0] for rows in parts])
-    return replace(
-        parts[0],
+    return rows_of(
+        labels.take(videos),
         indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         classes=np.concatenate([rows.classes for rows in parts]),
         correct=np.concatenate([rows.correct for rows in parts]),
         peaks=values,
         values=values[None, :],
         tails=np.concatenate([rows.tails for rows in parts], axis=1),
-        truth=csr_array(vstack([rows.truth for rows in parts])),
-        item_weights=_together([rows.item_weights for rows in parts]),
+        skip_zero=parts[0].skip_zero,
+        logits=parts[0].logits,
     )
-
-
-def _together(weights: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
-    """Weights of the videos of all parts, which all have some or none."""
-    given = [each for each in weights if each is not None]
-    return np.concatenate(given) if given else None
 
 
 def chunks_of(videos: Videos) -> Iterator[Videos]:
@@ -165,17 +165,14 @@ def _piece(rows: Rows, vote: Vote, k: int | None) -> _Piece:
 def _joined(pieces: Sequence[_Piece], truth: Labels, *, logits: bool, skip_zero: bool) -> Rows:
     counts = np.concatenate([piece.counts for piece in pieces])
     values = np.concatenate([piece.values for piece in pieces])
-    shape = (truth.video_count, truth.class_count)
-    return Rows(
+    return rows_of(
+        truth,
         indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         classes=np.concatenate([piece.classes for piece in pieces]),
         correct=np.concatenate([piece.correct for piece in pieces]),
         peaks=values,  # of one column; of all entries they do not descend, but then no k looks at them
         values=values[None, :],
         tails=np.zeros((1, truth.video_count), np.float32),
-        truth=csr_array((np.ones(truth.label_count, bool), truth.indices, truth.indptr), shape=shape),
         skip_zero=skip_zero,
         logits=logits,
-        item_weights=truth.item_weights,
-        class_weights=truth.class_weights,
     )
