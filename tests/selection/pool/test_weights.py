@@ -71,9 +71,8 @@ def case(seed=0, videos=60):
 @pytest.mark.parametrize("metric", ["gap@20", "map", "log_loss", "macro_f1"])
 def test_a_search_with_weights_reports_weighted_figures(metric):
     _, _, pool, items, classes = case()
-    found = search_ensemble(
-        pool, budget_bytes=40, metric=metric, item_weights=items, class_weights=classes, resamples=20
-    )
+    weights = {"item_weights": items, "class_weights": classes}
+    found = search_ensemble(pool, budget_bytes=40, metric=metric, tune_share=0.5, resamples=20, **weights)
     tune, held_out = split_videos(60, 0.5, 0)
     heavy = weighted(pool.labels, items, classes)
     chosen = [int(member.name[1:]) for member in found.members]

@@ -130,7 +130,7 @@ def test_a_metric_is_shown_wherever_a_score_is(folder: Path) -> None:
     assert record["metric"] == "macro_f1"
     assert "macro F1" in (folder / "f1.html").read_text()
     shown = select(folder, "ensemble", "pool", "--budget-mb", "70", "--metric", "average_precision", "--out", "ap.json")
-    assert "average precision on held-out videos" in shown.stdout
+    assert "average precision on tuning videos" in shown.stdout
 
 
 def test_an_import_shows_the_metric_that_is_asked_for_and_writes_nothing_for_a_wrong_one(folder: Path) -> None:
