@@ -291,7 +291,6 @@ def _search(
     found = find_pool(_absolute(source))
     candidates = CandidatePool.read(found.path, left_out=notice or warnings.warn)
     workers = os.cpu_count() or 1
-    # Ray puts signal handlers in place when it starts, so whoever controls the search by signals comes after it.
     with ray_executor(address) as executor, control or nullcontext({}) as further:
         reserve = Reserve.of(candidates).options()
         settings = {"workers": workers, **reserve, **options, **further, "executor": executor}
