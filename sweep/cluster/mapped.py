@@ -31,11 +31,12 @@ def answer_calls(job: MapJob, connection: Connection) -> None:
     Raises:
         InputError: a worker needs more than there is, or no cluster answers.
     """
-    cpus = float(job.resources.cpus)
-    with ray_session(job.session, job.resources, {"CPU": cpus}, address=job.address):
+    cpus = 0.0 if job.at_once else float(job.resources.cpus)
+    gpus = 0.0 if job.resources.gpus == "auto" else float(job.resources.gpus)
+    with ray_session(job.session, job.resources, {"CPU": cpus, "GPU": gpus}, address=job.address):
         disregard_signals()  # Ray has put a handler of its own in place
         connection.send(Up(int(ray.cluster_resources().get("CPU", 1))))
-        call = ray.remote(num_cpus=cpus)(called)
+        call = ray.remote(num_cpus=cpus, num_gpus=gpus)(called)
         shared: dict[str, Any] = {}
         try:
             while True:
@@ -43,7 +44,7 @@ def answer_calls(job: MapJob, connection: Connection) -> None:
                 if isinstance(message, Share):
                     shared = {message.name: ray.put(pickle.loads(message.pickled))}
                 else:
-                    _answer(message, call, shared, connection, watch_node=job.address is None)
+                    _Batch(message, call, shared, connection).answer(job.at_once, watch_node=job.address is None)
         except (EOFError, ConnectionError):
             return
 
@@ -64,24 +65,48 @@ def called(function: str, name: str, kept: list[Any], piece: Any) -> Any:
     return getattr(import_module(module), attribute)(_here[name], piece)
 
 
-def _answer(batch: Batch, call: Any, shared: dict[str, Any], connection: Connection, *, watch_node: bool) -> None:
-    """Send the answers of a batch in order, as long as nothing else is wanted."""
-    waiting = [call.remote(batch.function, batch.shared, [shared[batch.shared]], piece) for piece in batch.pieces]
-    while waiting:
-        ready, _ = ray.wait(waiting[:1], timeout=LOOK_SECONDS)
-        if connection.poll():  # another batch, or the driver is gone
-            break
-        if not ready:
-            if watch_node:
-                end_without_node()
-            continue
-        try:
-            connection.send(Answer(batch.number, ray.get(waiting.pop(0))))
-        except RayError as error:
-            connection.send(_failure(batch.number, error))
-            break
-    for reference in waiting:
-        ray.cancel(reference)
+class _Batch:
+    """A batch that is being answered."""
+
+    def __init__(self, batch: Batch, call: Any, shared: dict[str, Any], connection: Connection) -> None:
+        self._batch, self._call, self._shared, self._connection = batch, call, shared, connection
+        self._waiting: list[Any] = []
+        self._begun = 0
+
+    def answer(self, at_once: int | None, *, watch_node: bool) -> None:
+        """Send the answers in order, as long as nothing else is wanted."""
+        self._begin(at_once)
+        while self._waiting:
+            ready, _ = ray.wait(self._waiting[:1], timeout=LOOK_SECONDS)
+            self._begin(at_once)
+            if self._connection.poll():  # another batch, or the driver is gone
+                break
+            if not ready:
+                if watch_node:
+                    end_without_node()
+                continue
+            try:
+                self._connection.send(Answer(self._batch.number, ray.get(self._waiting[0])))
+            except RayError as error:
+                self._connection.send(_failure(self._batch.number, error))
+                break
+            del self._waiting[0]
+            self._begin(at_once)
+        for reference in self._waiting:
+            ray.cancel(reference)
+
+    def _begin(self, at_once: int | None) -> None:
+        """Begin as many calls as may run."""
+        pieces, name = self._batch.pieces, self._batch.shared
+        running = 0
+        if at_once is not None and self._waiting:
+            _, unready = ray.wait(self._waiting, num_returns=len(self._waiting), timeout=0)
+            running = len(unready)
+        while self._begun < len(pieces) and (at_once is None or running < at_once):
+            kept = [self._shared[name]]
+            self._waiting.append(self._call.remote(self._batch.function, name, kept, pieces[self._begun]))
+            self._begun += 1
+            running += 1
 
 
 def _failure(batch: int, error: Exception) -> CallFailed:

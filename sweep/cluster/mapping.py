@@ -61,8 +61,13 @@ class RayMap:
 
 
 @contextmanager
-def ray_map(address: str | None, resources: Resources) -> Iterator[RayMap]:
+def ray_map(address: str | None, resources: Resources, at_once: int | None = None) -> Iterator[RayMap]:
     """Workers of a Ray cluster, or of Ray on this machine without an address; nothing of them outlives the block.
+
+    Args:
+        address: Of the cluster.
+        resources: Of a worker.
+        at_once: Calls that run at once, whatever CPUs there are; None asks for a worker's CPUs each.
 
     Raises:
         InputError: Nothing answers at the address, or a worker needs more than there is.
@@ -70,7 +75,9 @@ def ray_map(address: str | None, resources: Resources) -> Iterator[RayMap]:
     """
     descriptor, name = tempfile.mkstemp(prefix="gapsack-", suffix="-ray.log")
     os.close(descriptor)
-    with ray_process(RayProcess, lambda session: MapJob(session, address, resources), address, Path(name)) as process:
+    with ray_process(
+        RayProcess, lambda session: MapJob(session, address, resources, at_once), address, Path(name)
+    ) as process:
         first = received(process)
         if isinstance(first, Refused):
             raise InputError(first.reason)

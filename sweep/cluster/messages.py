@@ -103,12 +103,14 @@ class MapJob:
     Attributes:
         session: Where Ray's files lie.
         address: A Ray cluster's; Ray on this machine otherwise.
-        resources: Of a worker.
+        resources: Of a worker; its CPUs are as many threads.
+        at_once: Calls that run at once, whatever CPUs there are; None asks Ray for a worker's CPUs.
     """
 
     session: Session
     address: str | None
     resources: Resources
+    at_once: int | None = None
 
 
 @dataclass(frozen=True)

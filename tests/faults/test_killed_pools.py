@@ -1,6 +1,6 @@
 """`select pool` killed at every moment at which something reaches the disk: the same command, repeated, makes it good.
 
-The command is killed before each of its syncs (`killing_pools.py`). Then it is given again, and whatever the first one
+The command is killed before each of its syncs (`killing.py`). Then it is given again, and whatever the first one
 left is gone or part of the pool.
 """
 
@@ -50,7 +50,7 @@ def test_the_same_command_makes_it_good(made: Path, tmp_path: Path, what: str) -
     words, pool, names = TABLE[what]
     folder = tmp_path / "place"
     shutil.copytree(made, folder)
-    script = str(Path(__file__).with_name("killing_pools.py"))
+    script = str(Path(__file__).with_name("killing.py"))
     done = subprocess.run(
         [sys.executable, script, *words.split()], cwd=folder, capture_output=True, text=True, check=False, timeout=300
     )

@@ -178,9 +178,9 @@ def test_a_teacher_is_looked_at_where_it_is_there(folder: Path) -> None:
     videos(folder / "data")
     files = [(path.name, path.stat().st_size) for path in sorted((folder / "data").glob("*.tfrecord"))]
     teacher = TeacherFolder(folder / "teacher")
-    for name, _ in files:
-        teacher.write_part(name, lists_of(np.array([name]), np.full((1, 12), 0.1, np.float32), 5))
-    teacher.finish("digest", 12, files)
+    for name, size_bytes in files:
+        teacher.write_part(name, lists_of(np.array([name]), np.full((1, 12), 0.1, np.float32), 5), size_bytes)
+    teacher.finish("digest", 12, 5, files)
     assert planned(taught).endswith("The teacher has seen all training files.")
     assert "expected a teacher of 13 classes, got one of 12" in planned(
         taught.replace("classes: 12", "classes: 13"), code=2

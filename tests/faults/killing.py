@@ -1,9 +1,10 @@
-"""A command killed before its n-th sync to the disk, for every n that there is: python killing_pools.py WORDS …
+"""A command killed before its n-th sync to the disk, for every n that there is: python killing.py WORDS …
 
 Prints a line a kill: what the command's folder holds then that is hidden, and how the same command, repeated, ends.
 The folder, the working directory, is put in order before each.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,7 +16,11 @@ from pathlib import Path
 from gapsack.sweep.cli.runs import app
 
 # Once, before the first child: what commands import when they run.
-for module in ("sweep.pools.join", "sweep.pools.predictions", "sweep.pools.tables", "sweep.cli.show.pools"):
+MODULES = """
+sweep.pools.join sweep.pools.predictions sweep.pools.tables sweep.cli.show.pools
+sweep.data.videos sweep.teaching.teach sweep.teaching.teachers sweep.cluster.ray sweep.grid.read
+"""
+for module in MODULES.split():
     import_module(f"gapsack.{module}")
 
 
@@ -50,7 +55,10 @@ def main():
         killed = [str(path.relative_to(place)) for path in place.rglob(".*")]
         again = give(words)
         hidden = [str(path.relative_to(place)) for path in place.rglob(".*")]
-        files = sorted(str(path.relative_to(place)) for path in place.rglob("*"))
+        files = {
+            str(path.relative_to(place)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+            for path in place.rglob("*")
+        }
         line = json.dumps({"killed": killed, "again": again, "hidden": hidden, "files": files})
         sys.stdout.write(line + "\n")
         sys.stdout.flush()  # or the next child would write it too
