@@ -35,7 +35,7 @@ FAMILY = Family(
     tasks=("youtube8m",),
     hyperparameters=(
         *nextvlad.HYPERPARAMETERS,
-        Number("branches", "NeXtVLADs that are mixed", minimum=2, default=3),
+        Number("branches", "NeXtVLADs that are mixed", minimum=2, below=65, default=3),
         Number("temperature", "Tau, of the softmaxes that are compared", minimum=0.01, default=3.0, whole=False),
         Number("distillation", "lambda, of the divergence in the loss", minimum=0, default=9.0, whole=False),
         Number(
