@@ -19,6 +19,23 @@ Hyperparameters = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a model that is a whole model of another family.
+
+    Attributes:
+        name: Of the part, for names made of it.
+        family: The other family's.
+        hyperparameters: Of the part.
+        tensors: Names of the part's tensors in the whole model, in the order of the other family's.
+    """
+
+    name: str
+    family: str
+    hyperparameters: dict[str, Any]
+    tensors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Family:
     """An architecture that grids can sweep.
 
@@ -45,6 +62,8 @@ class Family:
             that they decide. It looks up what it needs and nothing more: `models.recognition` takes a tensor that is
             not there (KeyError), or has other dimensions, for another family's model, and checks all shapes of what it
             finds. None for families without a reference implementation.
+        parts: Complete hyperparameters -> the models of other families that a model is made of, and that do something
+            by themselves; None for families without.
     """
 
     name: str
@@ -60,6 +79,7 @@ class Family:
     graph_bytes: Callable[[Hyperparameters], int] | None = None
     activations: Callable[[Hyperparameters, View], int] | None = None
     recognise: Callable[[Shapes], dict[str, Any]] | None = None
+    parts: Callable[[Hyperparameters], tuple[Part, ...]] | None = None
 
     def parameters(self, hyperparameters: Hyperparameters) -> dict[str, Hyperparameter]:
         """All hyperparameters by name, given the values of some.

@@ -125,8 +125,8 @@ def ensemble(
         options: see `selection.subsets.options.Options`; a search is watched by `progress`, stopped by `should_stop`.
 
     Returns:
-        The ensemble, with the way from its file to the pool if it was written. `held_out` is what to expect of it on new
-        videos: cross-fitted, or held out with a `tune_share` (`gapsack.selection.report.ensemble.reported_on` says
+        The ensemble, with the way from its file to the pool if it was written. `held_out` is what to expect of it on
+        new videos: cross-fitted, or held out with a `tune_share` (`gapsack.selection.report.ensemble.reported_on` says
         which in words).
 
     Raises:
@@ -330,7 +330,6 @@ def _search(
     found = find_pool(_absolute(source))
     candidates = CandidatePool.read(found.path, left_out=notice or warnings.warn)
     workers = os.cpu_count() or 1
-    # Ray puts signal handlers in place when it starts, so whoever controls the search by signals comes after it.
     with ray_executor(address) as executor, control or nullcontext({}) as further:
         reserve = Reserve.of(candidates).options()
         settings = {"workers": workers, **reserve, **options, **further, "executor": executor}

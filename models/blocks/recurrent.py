@@ -17,7 +17,7 @@ HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
     common.RGB,
     common.OPTIONAL_AUDIO,
 )
-LAYERS = Number("layers", "recurrent layers, one on the other", default=2)
+LAYERS = Number("layers", "recurrent layers, one on the other", below=65, default=2)
 
 
 def lstm(scope: str, width: int, cells: int) -> list[Tensor]:

@@ -2,11 +2,17 @@
 
 After an example's last real frame its state stays as it is. What frames contribute to the gates is one product over
 all of them; only the states' products are taken step by step.
+
+Keras' loop keeps its outputs in a list of tensors, which LiteRT takes of a fixed number of examples alone. Within
+`plain_loops` layers run a loop of the same steps over plain tensors: the same values, in more time.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -16,6 +22,19 @@ from gapsack.models.layers.base import Table, TensorLayer
 
 FORGET_BIAS = 1.0
 """Added to the forget gate at run time; it is no part of the stored biases."""
+
+
+_plain: ContextVar[bool] = ContextVar("plain_loops", default=False)
+
+
+@contextmanager
+def plain_loops() -> Iterator[None]:
+    """Layers that are called in the block run loops over plain tensors, for what knows no lists of them."""
+    before = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(before)
 
 
 class RecurrentCell(TensorLayer):
@@ -135,6 +154,28 @@ class Recurrent(TensorLayer):
 
     def call(self, frames: Any, real: Any) -> tuple[Any, list[Any]]:
         """`real`, bool [batch, frames]: an example's own frames, which come first."""
-        outputs, *states = self.loop(self.cell.begin(frames), mask=real)
+        contributions = self.cell.begin(frames)
+        if _plain.get():
+            return self._plain_loop(contributions, real)
+        outputs, *states = self.loop(contributions, mask=real)
         # Places beyond the end come first in a backward loop, where the state is still zero.
         return (ops.flip(outputs, axis=1) if self.backward else outputs), states
+
+    def _plain_loop(self, contributions: Any, real: Any) -> tuple[Any, list[Any]]:
+        """As `call`. Outputs are put in their places by a choice among all, since there are no updates in place."""
+        length = ops.shape(contributions)[1]
+        zero = ops.zeros_like(contributions[:, 0, : self.cell.output_size])
+        places = ops.arange(length)[None, :, None]
+        outputs = ops.zeros_like(contributions[:, :, : self.cell.output_size])
+
+        def step(number: Any, outputs: Any, *states: Any) -> tuple[Any, ...]:
+            place = length - 1 - number if self.backward else number
+            here = ops.take(real, place, axis=1)[:, None]
+            output, after = self.cell(ops.take(contributions, place, axis=1), list(states))
+            kept = [ops.where(here, new, old) for new, old in zip(after, states, strict=True)]
+            # `==` of tensors outside of a function, as where the one graph is laid down, compares objects.
+            return number + 1, ops.where(ops.equal(places, place), output[:, None], outputs), *kept
+
+        states = [zero for _ in self.cell.state_size]
+        _, outputs, *states = ops.while_loop(lambda number, *_: number < length, step, (0, outputs, *states))
+        return outputs, states

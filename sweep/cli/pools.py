@@ -182,6 +182,42 @@ def add_models(
     _show(added, pool, chosen, json)
 
 
+@app.command("add-branches", epilog="Example: `sweep select pool add-branches runs/mixtures`")
+def add_branches(
+    pool: Annotated[Path, typer.Argument(metavar="POOL", help="A pool folder or a run.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Candidates; all that have parts if omitted.")
+    ] = None,
+    *,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILES", help="Labelled data files (repeatable); a run's held-out files if omitted."),
+    ] = None,
+    store: Annotated[
+        list[str] | None,
+        typer.Option(help="Precision beside float32 (repeatable); those of the whole model if omitted."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Videos that a model predicts at once.")] = 64,
+    metric: MetricOption = "gap@20",
+    json: JsonOption = False,
+) -> None:
+    """Add the parts of models that are made of others, such as a mixture's branches, as candidates of their own."""
+    from gapsack.models.quiet_start import load_tensorflow
+    from gapsack.sweep.pools.branches import BranchImport
+    from gapsack.sweep.pools.source import import_source
+    from gapsack.sweep.runs.sources import find_pool
+
+    chosen = known_metric(metric)
+    place = find_pool(pool).path
+    wanted = BranchImport(
+        place, names or [], import_source(place, data or [], None, None).files, store or [], batch_size
+    )
+    load_tensorflow()
+    with progress_bar("Predicting videos", None) as advance:
+        added = wanted.run(messages().print, advance)
+    _show(added, place, chosen, json)
+
+
 @app.command(epilog="Example: `sweep select pool join runs/first runs/second --out both`")
 def join(
     pools: Annotated[

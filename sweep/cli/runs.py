@@ -21,6 +21,9 @@ app = make_app("sweep", "Train a grid of models, then pick the best ensemble tha
 app.add_typer(select_app, name="select")
 
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="The grid file (YAML).", show_default=False)]
+DataOption = Annotated[
+    str | None, typer.Option(metavar="DIR", help="Folder of the data files; else $GAPSACK_DATA, else the grid's own.")
+]
 StorageOption = Annotated[Path, typer.Option(help="The folder that holds the runs.")]
 RunArgument = Annotated[
     Path | None,
@@ -36,28 +39,31 @@ ImageFormat = Literal["png", "svg"]
 
 
 @app.command(epilog="Example: `sweep plan examples/paper_grid.yaml`")
-def plan(grid: GridFile, json: JsonOption = False) -> None:
-    """Show what a grid would train: each trial's exact size by precision, what is skipped and why. Trains nothing."""
+def plan(grid: GridFile, *, data: DataOption = None, json: JsonOption = False) -> None:
+    """Show what a grid would train: each trial's exact size by precision, what is skipped and why. Trains nothing.
+
+    Where data files are there, the first of each kind are looked at.
+    """
     from gapsack.sweep.cli.show.plan import print_plan
+    from gapsack.sweep.cluster.outlook import outlook
     from gapsack.sweep.grid.plan import plan as plan_trials
     from gapsack.sweep.grid.read import load_grid
 
-    loaded = load_grid(grid, keep_variables=True)
+    loaded = load_grid(grid, data_folder=data, keep_variables=True)
     trials = plan_trials(loaded)
     if json:
         print_json([trial.to_dict() for trial in trials])
     else:
         print_plan(loaded, trials)
+    for sentence in outlook(loaded, grid, data):
+        messages().print(sentence)
 
 
 @app.command(epilog="Example: `sweep run examples/yt8m_video.yaml --data ~/yt8m/video`")
 def run(
     grid: GridFile,
     *,
-    data: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Folder of the data files; else $GAPSACK_DATA, else the grid's own."),
-    ] = None,
+    data: DataOption = None,
     name: Annotated[str | None, typer.Option(help="Name of the run, in place of the grid's own.")] = None,
     storage: Annotated[Path | None, typer.Option(help="Folder for the run folder, in place of the grid's own.")] = None,
     address: Annotated[

@@ -1,4 +1,4 @@
-"""The first lines of the Tune process: what must hold before Ray, whose import takes seconds, is there."""
+"""The first lines of a child with Ray: what must hold before Ray, whose import takes seconds, is there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from multiprocessing.connection import Connection
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.cluster.messages import Refused
+from gapsack.sweep.cluster.messages import MapJob, Refused
 from gapsack.sweep.cluster.signals import disregard_signals
 
 
@@ -19,8 +19,13 @@ def main() -> None:
     with Connection(descriptor) as connection:
         job = connection.recv()
         try:
-            from gapsack.sweep.cluster.tune import run
+            if isinstance(job, MapJob):
+                from gapsack.sweep.cluster.mapped import answer_calls
 
-            run(job, connection)
+                answer_calls(job, connection)
+            else:
+                from gapsack.sweep.cluster.tune import run
+
+                run(job, connection)
         except InputError as error:
             connection.send(Refused(str(error)))

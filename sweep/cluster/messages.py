@@ -1,12 +1,13 @@
-"""What a sweep's driver and its Tune process tell each other, as plain values (`sweep.cluster.process`)."""
+"""What a driver and its child with Ray tell each other, as plain values (`sweep.cluster.process`)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gapsack.sweep.cluster.session import Session
+from gapsack.sweep.grid.schema import Resources
 from gapsack.sweep.runs.spec import SweepSpec
 
 
@@ -93,3 +94,77 @@ class Ended:
 
 TrialMessage = TrialStarted | TrialReported | TrialFinished | TrialFailed | TrialRetried | TrialInterrupted
 Message = TrialMessage | Refused | Ended
+
+
+@dataclass(frozen=True)
+class MapJob:
+    """A child is to have workers answer calls.
+
+    Attributes:
+        session: Where Ray's files lie.
+        address: A Ray cluster's; Ray on this machine otherwise.
+        resources: Of a worker; its CPUs are as many threads.
+        at_once: Calls that run at once, whatever CPUs there are; None asks Ray for a worker's CPUs.
+    """
+
+    session: Session
+    address: str | None
+    resources: Resources
+    at_once: int | None = None
+
+
+@dataclass(frozen=True)
+class Up:
+    """From the child: Ray is there, with so many CPUs."""
+
+    cpus: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """To the child: an object that later calls are made with, pickled by value where workers cannot import it."""
+
+    name: str
+    pickled: bytes
+
+
+@dataclass(frozen=True)
+class Batch:
+    """To the child: calls of one function, which gets the shared object and a piece of the work each time.
+
+    One that comes before the last batch is answered says that nobody waits for that any more.
+
+    Attributes:
+        number: Of the batch.
+        function: Its name, as `module:function`.
+        shared: Name of the shared object.
+        pieces: An argument for each call.
+    """
+
+    number: int
+    function: str
+    shared: str
+    pieces: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the next call of a batch returned, in the order of the pieces."""
+
+    batch: int
+    value: Any
+
+
+@dataclass(frozen=True)
+class CallFailed:
+    """A call of a batch raised something, or its worker died; nothing more comes of the batch.
+
+    Attributes:
+        batch: Its number.
+        reason: In a sentence.
+        is_input: Whether it was an InputError.
+    """
+
+    batch: int
+    reason: str
+    is_input: bool

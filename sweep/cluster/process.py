@@ -1,8 +1,8 @@
-"""The Tune process, seen from a sweep's driver: a child of it in which Ray lives, and nothing else does.
+"""A child in which Ray lives, and nothing else does, seen from the process that a person started.
 
 Ray catches signals, prints, starts threads of its own, and ends its process when it has lost another of its processes
 or when these threads meet its own shutdown. None of it must reach the process that holds the run, the terminal and
-MLflow (docs/adr/0015). `sweep.cluster.entry` and `tune` are what runs in the child.
+MLflow (docs/adr/0015, 0024). `sweep.cluster.entry` runs in the child: `tune` for a sweep, `mapped` for the rest.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, TypeVar
 
 from gapsack.sweep.cluster import reaper
-from gapsack.sweep.cluster.messages import Ended, Go, Message, Refused, TuneJob
+from gapsack.sweep.cluster.messages import Ended, Message, Refused, TuneJob
 from gapsack.sweep.cluster.session import Session, reaped_session, session_variables
 from gapsack.sweep.runs.spec import SweepSpec
 
@@ -29,6 +30,8 @@ TICK_SECONDS = 0.2
 SHUTDOWN_SECONDS = 15.0
 """How long the process may take to take leave of Ray; then it is killed."""
 
+Child = TypeVar("Child", bound="RayProcess")
+
 _PREFIX = re.compile(r"^\[[^]]*\] (\(\w+\) )?\S+:\d+: ")
 
 START = (
@@ -37,11 +40,11 @@ START = (
 """The child finds modules where its parent does. It is no file or `-m`: these would put folders of their own first."""
 
 
-class TuneProcess:
-    """A running Tune process.
+class RayProcess:
+    """A running child with Ray.
 
     Attributes:
-        died: Whether its messages ended before it had said that it has no more.
+        died: Whether it is known to be gone, or its end of the connection.
         log_is_named: Whether somebody was pointed to the log.
     """
 
@@ -49,34 +52,24 @@ class TuneProcess:
         self._process = process
         self._connection = connection
         self._log = log
-        self._told_all = False
         self.died = False
         self.log_is_named = False
 
-    def send(self, message: TuneJob | Go) -> None:
+    def send(self, message: object) -> None:
         """Tell it something."""
-        with suppress(ConnectionError):  # it is dead, as the end of `messages` tells
+        with suppress(ConnectionError):  # it is dead, as the next `receive` tells
             self._connection.send(message)
 
-    def messages(self) -> Iterator[Message | None]:
-        """What it tells until it has told all or died, and None now and then while it is silent."""
-        while not (self._told_all or self.died):
-            message = None
-            try:
-                if self._connection.poll(TICK_SECONDS):
-                    message = self._connection.recv()
-                elif self._process.poll() is not None and not self._connection.poll():
-                    self.died = True
-            except (EOFError, ConnectionError):
+    def receive(self) -> Any:
+        """What it tells next, or None when it is silent for a moment or has died."""
+        try:
+            if self._connection.poll(TICK_SECONDS):
+                return self._connection.recv()
+            if self._process.poll() is not None and not self._connection.poll():
                 self.died = True
-            self._told_all = isinstance(message, Ended | Refused)
-            yield message
-
-    def wait(self) -> None:
-        """Let a process that has told all take leave of Ray, for as long as it may."""
-        if self._told_all:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(SHUTDOWN_SECONDS)
+        except (EOFError, ConnectionError):
+            self.died = True
+        return None
 
     def ending(self) -> str:
         """Of a process that died: how."""
@@ -93,6 +86,27 @@ class TuneProcess:
         self.log_is_named = bool(printed)
         return f"it printed last: {printed[-1]} (all of it: {self._log})" if printed else "it printed nothing"
 
+    def leave(self) -> None:
+        """Let it take leave of Ray, for as long as it may."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(SHUTDOWN_SECONDS)
+
+
+class TuneProcess(RayProcess):
+    """A running Tune process.
+
+    `died` says whether its messages ended before it had said that it has no more.
+    """
+
+    told_all = False
+
+    def messages(self) -> Iterator[Message | None]:
+        """What it tells until it has told all or died, and None now and then while it is silent."""
+        while not (self.told_all or self.died):
+            message = self.receive()
+            self.told_all = isinstance(message, Ended | Refused)
+            yield message
+
 
 @contextmanager
 def tune_process(sweep: SweepSpec, trial: bytes, address: str | None, log: Path) -> Iterator[TuneProcess]:
@@ -104,16 +118,31 @@ def tune_process(sweep: SweepSpec, trial: bytes, address: str | None, log: Path)
         address: a Ray cluster; Ray on this machine otherwise.
         log: the file that gets what the process and Ray print; it stays if `last_words` named it.
     """
+    with ray_process(TuneProcess, lambda session: TuneJob(sweep, trial, session, address), address, log) as running:
+        yield running
+        if running.told_all:
+            running.leave()
+
+
+@contextmanager
+def ray_process(kind: type[Child], job: Callable[[Session], object], address: str | None, log: Path) -> Iterator[Child]:
+    """A child that is given a job, in a session of its own; nothing of it outlives the block.
+
+    Args:
+        kind: what the child is seen as.
+        job: what it is to do, which `sweep.cluster.entry` knows.
+        address: a Ray cluster; Ray on this machine otherwise.
+        log: the file that gets what the child and Ray print; it stays if `last_words` named it.
+    """
     with reaped_session() as session:
         ours, theirs = Pipe()
         with ours:
             with theirs:
                 process = _start(session, address, theirs.fileno(), log)
-            running = TuneProcess(process, ours, log)
+            running = kind(process, ours, log)
             try:
-                running.send(TuneJob(sweep, trial, session, address))
+                running.send(job(session))
                 yield running
-                running.wait()
             finally:
                 process.kill()
                 process.wait()

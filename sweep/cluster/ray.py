@@ -1,13 +1,14 @@
 """Ray in this process, for the time of a block: a session of its own on this machine, or a cluster's.
 
-Whoever imports Ray gives it their signals, and threads of its own that may end the process. A sweep's driver therefore
-leaves it to a process of its own (`sweep.cluster.process`, docs/adr/0015).
+Whoever imports Ray gives it their signals, and threads of its own that may end the process. Whoever a person started
+therefore leaves it to a process of its own (`sweep.cluster.process`, docs/adr/0015).
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -79,6 +80,16 @@ def ray_session(
         yield
     finally:
         ray.shutdown()
+
+
+def end_without_node() -> None:
+    """End this process when Ray's only node, this machine, has died: calls would wait for another one for ever."""
+    import ray
+
+    if not any(node["Alive"] for node in ray.nodes()):
+        sys.stderr.write("Ray's own process on this machine, the raylet, is dead\n")
+        sys.stderr.flush()
+        os._exit(1)  # an orderly end would wait for it too
 
 
 def _connect(address: str, runtime: dict[str, object]) -> None:

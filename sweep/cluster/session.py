@@ -5,12 +5,13 @@ And what Ray is told by the environment. Nothing here imports Ray.
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,3 +87,18 @@ def reaped_session() -> Iterator[Session]:
         assert process.stdin is not None
         process.stdin.close()
         process.wait()
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the time of the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

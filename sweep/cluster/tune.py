@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
-import ray
 from ray import tune
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
@@ -25,7 +23,7 @@ from ray.tune.search import Searcher
 from gapsack.selection.errors import InputError
 from gapsack.sweep.cluster.messages import Ended, TuneJob
 from gapsack.sweep.cluster.outcomes import Outcomes
-from gapsack.sweep.cluster.ray import ray_session
+from gapsack.sweep.cluster.ray import end_without_node, ray_session
 from gapsack.sweep.cluster.resources import TrialResources
 from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials
 from gapsack.sweep.cluster.signals import disregard_signals
@@ -81,10 +79,7 @@ class NodeWatch(tune.Callback):
         if now < self._next_look:
             return
         self._next_look = now + WATCH_SECONDS
-        if not any(node["Alive"] for node in ray.nodes()):
-            sys.stderr.write("Ray's own process on this machine, the raylet, is dead\n")
-            sys.stderr.flush()
-            os._exit(1)  # an orderly end would wait for it too
+        end_without_node()
 
 
 def _end_with_driver(connection: Connection) -> None:

@@ -81,20 +81,14 @@ def read_table(path: str, columns: Columns, *, labelled: bool) -> ItemTable:
             repeat.
     """
     with opened_npz(path) as archive:
-        wanted = [name for name, _ in columns.inputs] + ([LABELS] if labelled else [])
-        if missing := [name for name in wanted if name not in archive.names]:
-            raise DataError(
-                f"{path}: expected the arrays {', '.join(wanted)}, got no {', '.join(missing)} among "
-                f"{', '.join(archive.names) or 'none'}"
-            )
+        _refuse_missing(archive, columns, labelled=labelled)
         inputs = {name: _input(archive, name, shape) for name, shape in columns.inputs}
         count = len(next(iter(inputs.values())))
         labels = _labels(archive, columns) if LABELS in archive.names else None
         ids = _ids(archive) if IDS in archive.names else _made_ids(path, count)
     arrays = {**inputs, IDS: ids} if labels is None else {**inputs, LABELS: labels, IDS: ids}
     if any(len(array) != count for array in arrays.values()):
-        found = ", ".join(f"{len(array)} in {name}" for name, array in arrays.items())
-        raise DataError(f"{path}: expected as many items in every array, got {found}")
+        raise _other_lengths(path, {name: len(array) for name, array in arrays.items()})
     refuse_repeated(ids, path)
     faults = {fault.record_index: fault for fault in _not_finite(path, inputs)}
     if labels is None:
@@ -105,6 +99,25 @@ def read_table(path: str, columns: Columns, *, labelled: bool) -> ItemTable:
     good[list(faults)] = False
     kept = labels.astype(np.int64) if columns.labels == "multi_class" else labels == 1
     return ItemTable(inputs, kept, ids, good, tuple(faults[row] for row in sorted(faults)))
+
+
+def check_headers(path: str, columns: Columns) -> None:
+    """Hold a labelled file's names, shapes and types against what is expected, without reading its arrays.
+
+    Raises:
+        DataError: as for `read_table`, as far as headers tell.
+    """
+    with opened_npz(path) as archive:
+        _refuse_missing(archive, columns, labelled=True)
+        for name, shape in columns.inputs:
+            _check_input(archive, name, shape)
+        _check_labels(archive, columns)
+        if IDS in archive.names:
+            _check_ids(archive)
+        names = [name for name in archive.names if name in {*RESERVED, *dict(columns.inputs)}]
+        lengths = {name: archive.header(name)[0][0] for name in names}
+    if len(set(lengths.values())) > 1:
+        raise _other_lengths(path, lengths)
 
 
 def refuse_repeated(ids: NDArray[np.str_], where: str) -> None:
@@ -121,26 +134,48 @@ def is_input(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "bf" or (dtype.kind in "iu" and dtype.itemsize <= 2)
 
 
+def _refuse_missing(archive: NpzArchive, columns: Columns, *, labelled: bool) -> None:
+    wanted = [name for name, _ in columns.inputs] + ([LABELS] if labelled else [])
+    if missing := [name for name in wanted if name not in archive.names]:
+        raise DataError(
+            f"{archive.path}: expected the arrays {', '.join(wanted)}, got no {', '.join(missing)} among "
+            f"{', '.join(archive.names) or 'none'}"
+        )
+
+
+def _other_lengths(path: str, lengths: Mapping[str, int]) -> DataError:
+    found = ", ".join(f"{count} in {name}" for name, count in lengths.items())
+    return DataError(f"{path}: expected as many items in every array, got {found}")
+
+
 def _input(archive: NpzArchive, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    _check_input(archive, name, shape)
+    with np.errstate(over="ignore"):  # what is too large for float32 is told as not finite
+        return np.ascontiguousarray(archive[name], np.float32)
+
+
+def _check_input(archive: NpzArchive, name: str, shape: tuple[int, ...]) -> None:
     found, dtype = archive.header(name)
     if not found or found[1:] != shape:
         raise _unexpected(archive, name, f"the shape [{', '.join(map(str, ('items', *shape)))}]", list(found))
     if not is_input(dtype):
         raise _unexpected(archive, name, "floats, or integers of at most 16 bits", dtype)
-    with np.errstate(over="ignore"):  # what is too large for float32 is told as not finite
-        return np.ascontiguousarray(archive[name], np.float32)
 
 
 def _labels(archive: NpzArchive, columns: Columns) -> NDArray[Any]:
     """Labels as the file has them: [items] of classes that exclude each other, else [items, classes]."""
+    _check_labels(archive, columns)
+    labels = archive[LABELS]
+    return labels.reshape(len(labels)) if columns.labels == "multi_class" else labels.reshape(-1, columns.classes)
+
+
+def _check_labels(archive: NpzArchive, columns: Columns) -> None:
     shape, dtype = archive.header(LABELS)
     form = f"{LABEL_FORMS[columns.labels]}, for {columns.labels} labels of {columns.classes}"
     if dtype.kind not in ("iu" if columns.labels == "multi_class" else "biu"):
         raise _unexpected(archive, LABELS, form, dtype)
     if not shape or shape[1:] not in ([(columns.classes,)] if columns.labels == "multi_label" else [(), (1,)]):
         raise _unexpected(archive, LABELS, form, list(shape))
-    labels = archive[LABELS]
-    return labels.reshape(len(labels)) if columns.labels == "multi_class" else labels.reshape(-1, columns.classes)
 
 
 def _no_labels(count: int, columns: Columns) -> NDArray[Any]:
@@ -149,12 +184,16 @@ def _no_labels(count: int, columns: Columns) -> NDArray[Any]:
     return np.zeros((count, columns.classes), np.bool_)
 
 
-def _ids(archive: NpzArchive) -> NDArray[np.str_]:
+def _check_ids(archive: NpzArchive) -> None:
     shape, dtype = archive.header(IDS)
     if len(shape) != 1 or dtype.kind not in "USiu":
         raise _unexpected(archive, IDS, "texts or whole numbers, [items]", f"{dtype} {list(shape)}")
+
+
+def _ids(archive: NpzArchive) -> NDArray[np.str_]:
+    _check_ids(archive)
     ids = archive[IDS]
-    if dtype.kind != "S":
+    if ids.dtype.kind != "S":
         return ids.astype(np.str_)
     return np.array([each.decode("utf-8", "backslashreplace") for each in ids.tolist()], np.str_)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gapsack.selection.errors import PoolError
+from gapsack.selection.outputs import target_of
 from gapsack.selection.pool import Candidate, CandidatePool
+from gapsack.selection.pool.files import LABELS_FILE
 from gapsack.selection.pool.origin import SavedModelOrigin, WeightsOrigin, read_origin
-from gapsack.sweep.pools.staging import Staged, staging
+from gapsack.sweep.pools.staging import Staged, remove_leftovers, staging
 from gapsack.sweep.runs.folder import RunFolder
 
 
@@ -33,7 +35,7 @@ def join_pools(pools: Sequence[Path], out: Path) -> Joined:
     """Write the candidates of several pools into a new one, all or nothing; the pools stay as they are.
 
     A name that several have gets its run's name before it. Weights and SavedModels are not copied: the new pool tells
-    the way to where they are.
+    the way to where they are. The same call can be repeated, as after a kill.
 
     Raises:
         PoolError: fewer than two pools, one given twice, other labels than the first one's, or something in `out`.
@@ -43,10 +45,11 @@ def join_pools(pools: Sequence[Path], out: Path) -> Joined:
     places = [pool.resolve() for pool in pools]
     if twice := [str(pool) for pool in pools if places.count(pool.resolve()) > 1]:
         raise PoolError(f"expected each pool once, got {', '.join(twice)}, which are one")
-    if out.is_dir() and any(out.iterdir()):
-        raise PoolError(f"expected a new or empty folder for the joined pool, got {out}, which holds something")
     read = [CandidatePool.read(pool) for pool in pools]
     names = _names(pools, read)
+    remove_leftovers(target_of(out))
+    if other := _strangers(out, pools, read, names):
+        raise PoolError(f"expected a new or empty folder for the joined pool, got {out}, which holds {other[0]}")
     with staging(out) as staged:
         for place, pool in zip(pools, read, strict=True):
             staged.check_labels(pool.labels, place)
@@ -54,6 +57,21 @@ def join_pools(pools: Sequence[Path], out: Path) -> Joined:
                 staged.add(_moved(candidate, names[place, candidate.name], place, staged))
         joined = staged.write()
     return Joined(joined, {key: name for key, name in names.items() if key[1] != name})
+
+
+def _strangers(
+    out: Path, pools: Sequence[Path], read: Sequence[CandidatePool], names: Mapping[tuple[Path, str], str]
+) -> list[str]:
+    """What lies in a folder and is no file of the joined pool."""
+    if not out.is_dir():
+        return []
+    files = {LABELS_FILE}
+    for place, pool in zip(pools, read, strict=True):
+        for candidate in pool.candidates:
+            name = names[place, candidate.name]
+            own = (f"{name}.{precision}.npz" for precision in candidate.by_precision)
+            files |= {f"{name}.json", f"{name}.npz", *own}
+    return sorted(path.name for path in out.iterdir() if path.name not in files)
 
 
 def _names(pools: Sequence[Path], read: Sequence[CandidatePool]) -> dict[tuple[Path, str], str]:

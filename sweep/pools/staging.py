@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from gapsack.selection.pool import Candidate, CandidatePool, write_candidate, wr
 from gapsack.selection.pool.candidate import check_name
 from gapsack.selection.pool.files import LABELS_FILE, read_pool
 from gapsack.selection.pool.lists import Labels, Predictions
+from gapsack.sweep.pools.scratch import remove_abandoned, scratch_folder
 
 WEIGHTS_FOLDER = "weights"
 """In the pool's folder: the weights of imported checkpoints."""
@@ -164,22 +164,31 @@ class Staged:
 def staging(pool: Path) -> Iterator[Staged]:
     """Staging for a pool; what is not written when the block ends is dropped.
 
+    If this process is killed, what it staged is dropped by the next one that stages something for the pool.
+
     Raises:
         PoolError: the pool that is there cannot be read, or its folder cannot be written to.
     """
     check_folder(pool)
     pool = target_of(pool)
+    remove_leftovers(pool)
     made = _missing_above(pool)
     make_folder(pool.parent)
     try:
         # In a pool that is there, which may be a disk of its own; beside one that is not, so that it appears at once.
         place = pool if pool.is_dir() else pool.parent
-        with TemporaryDirectory(dir=place, prefix=f".{pool.name[:100]}.") as scratch:
-            yield Staged(pool, Path(scratch))
+        with scratch_folder(place, pool.name) as scratch:
+            yield Staged(pool, scratch)
     finally:
         for folder in made:
             if not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def remove_leftovers(pool: Path) -> None:
+    """Remove what killed processes staged for a pool, and nothing that a living one does."""
+    for place in (pool, pool.parent):  # in the pool, or beside it when it was new
+        remove_abandoned(place, pool.name)
 
 
 def _missing_above(pool: Path) -> list[Path]:

@@ -36,17 +36,14 @@ class TaughtLists:
         Raises:
             DataError: naming one that is not there.
         """
-        wanted = encoded(ids)
-        rows = np.searchsorted(self.ids, wanted)
-        there = rows < len(self.ids)
-        there[there] = self.ids[rows[there]] == wanted[there]
+        rows, there = places_of(encoded(ids), self.ids)
         if not there.all():
             missing = ids[~there]
             raise DataError(
                 f"expected the teacher's predictions of every training example, got none of {missing[0]}"
                 + (f" and {len(missing) - 1} others of this batch" if len(missing) > 1 else "")
             )
-        return rows.astype(np.int64)
+        return rows
 
     def dense(self, ids: NDArray[np.str_], class_count: int) -> NDArray[np.float32]:
         """Probabilities of all classes [examples, classes]; the rest is spread evenly over the classes not listed.
@@ -66,8 +63,14 @@ def lists_of(ids: NDArray[np.str_], probabilities: NDArray[np.float32], top_k: i
     """The k best classes of every example, ties by lower class, of probabilities [n, classes].
 
     Raises:
-        DataError: an example comes twice.
+        DataError: an example comes twice, or has something that is no probability.
     """
+    wrong = ~((probabilities >= 0) & (probabilities <= 1))  # NaN is neither
+    if wrong.any():
+        row = int(np.flatnonzero(wrong.any(axis=1))[0])
+        raise DataError(
+            f"expected probabilities from 0 to 1 of a teacher, got {probabilities[row][wrong[row]][0]} for {ids[row]}"
+        )
     classes = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
     scores = np.take_along_axis(probabilities, classes, axis=1)
     rest = probabilities.sum(axis=1, dtype=np.float64) - scores.sum(axis=1, dtype=np.float64)
@@ -107,6 +110,14 @@ def ordered(lists: TaughtLists) -> TaughtLists:
     if len(again):
         raise DataError(f"expected each example once in the teacher's data, got {ids[again[0]].decode()} again")
     return TaughtLists(ids, lists.classes[order], lists.scores[order], lists.rest[order])
+
+
+def places_of(wanted: NDArray[np.bytes_], among: NDArray[np.bytes_]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where ids [m] are among ascending ones [n], and which of them are there [m]."""
+    rows = np.searchsorted(among, wanted)
+    there = rows < len(among)
+    there[there] = among[rows[there]] == wanted[there]
+    return rows.astype(np.int64), there
 
 
 def encoded(ids: NDArray[np.str_]) -> NDArray[np.bytes_]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gapsack.models.training.teaching import TARGETS
 from gapsack.sweep.data.dataset import Examples
+from gapsack.sweep.data.storage.guard import whole_mappings
 from gapsack.sweep.errors import DataError
 from gapsack.sweep.grid.schema import Grid, Teacher
 from gapsack.sweep.teaching.teacher_folder import TeacherFolder
@@ -44,9 +45,10 @@ class Tutor:
         Where examples without labels take part, their labels are those probabilities.
 
         Raises:
-            DataError: naming an example that the teacher has not seen.
+            DataError: naming an example that the teacher has not seen, or an array that was cut meanwhile.
         """
-        targets = self._lists.dense(batch.video_ids, self._class_count)
+        with whole_mappings():
+            targets = self._lists.dense(batch.video_ids, self._class_count)
         inputs = {**batch.inputs, TARGETS: targets}
         if not self._unlabelled:
             return inputs, batch.labels
@@ -58,12 +60,13 @@ def with_digest(grid: Grid, files: Sequence[str]) -> Grid:
     """The grid with the digest of its teacher's predictions, which must cover the training files.
 
     Raises:
-        DataError: There are no predictions, or they lack a file.
+        DataError: There are no predictions, they lack a file, or their arrays are damaged or others.
     """
     teacher = grid.training.teacher
     if teacher is None:
         return grid
     folder = TeacherFolder(Path(teacher.predictions))
     folder.check_covers(files)
+    folder.read()  # holds the arrays against their digest
     known = teacher.model_copy(update={"digest": folder.manifest().digest})
     return grid.model_copy(update={"training": grid.training.model_copy(update={"teacher": known})})

@@ -28,9 +28,9 @@ def teacher(small_trial, tmp_path):
     for number, file in enumerate(spec.train_files):
         with dataset.raw([file], batch_size=64, faults=Faults(0.0)) as batches:
             (batch,) = batches
-        folder.write_part(str(number), lists_of(batch.video_ids, 0.1 + 0.8 * batch.labels.astype(np.float32), 24))
+        folder.write_part(str(number), lists_of(batch.video_ids, 0.1 + 0.8 * batch.labels.astype(np.float32), 24), 1)
         sizes.append((str(number), 1))
-    folder.finish("labels", 24, sizes)
+    folder.finish("labels", 24, 24, sizes)
     return str(folder.path)
 
 
@@ -61,7 +61,7 @@ def test_a_video_that_the_teacher_has_not_seen_fails_the_trial(small_trial, teac
     folder = TeacherFolder(Path(teacher).with_name("half"))
     spec = small_trial("half_taught", teacher={"predictions": str(folder.path)})
     whole = TeacherFolder(Path(teacher)).read()
-    folder.write_part("0", lists_of(np.char.decode(whole.ids[:40], "utf-8"), np.ones((40, 24), np.float32), 24))
-    folder.finish("labels", 24, [("0", 1)])
+    folder.write_part("0", lists_of(np.char.decode(whole.ids[:40], "utf-8"), np.ones((40, 24), np.float32), 24), 1)
+    folder.finish("labels", 24, 24, [("0", 1)])
     with pytest.raises(DataError, match="expected the teacher's predictions of every training example, got none of"):
         run(spec)

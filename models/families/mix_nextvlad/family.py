@@ -7,7 +7,7 @@ from typing import Any
 
 from gapsack.models.blocks import common, nextvlad
 from gapsack.models.families.mix_nextvlad.tensors import STREAMS, branch_scope, tensors
-from gapsack.models.family import Family
+from gapsack.models.family import Family, Part
 from gapsack.models.hyperparameters import Number
 from gapsack.models.tasks.task import View
 from gapsack.models.tensors import Shapes, Tensor
@@ -30,12 +30,27 @@ def _recognise(shapes: Shapes) -> dict[str, Any]:
     }
 
 
+def _parts(hyperparameters: Mapping[str, Any]) -> tuple[Part, ...]:
+    """Its branches: each is trained to predict by itself as well."""
+    common_names = {parameter.name for parameter in nextvlad.HYPERPARAMETERS}
+    own = {name: value for name, value in hyperparameters.items() if name in common_names}
+    return tuple(
+        Part(
+            f"branch{index}",
+            "nextvlad",
+            own,
+            tuple(tensor.name for tensor in nextvlad.branch(branch_scope(index), STREAMS, hyperparameters)),
+        )
+        for index in range(int(hyperparameters["branches"]))
+    )
+
+
 FAMILY = Family(
     name="mix_nextvlad",
     tasks=("youtube8m",),
     hyperparameters=(
         *nextvlad.HYPERPARAMETERS,
-        Number("branches", "NeXtVLADs that are mixed", minimum=2, default=3),
+        Number("branches", "NeXtVLADs that are mixed", minimum=2, below=65, default=3),
         Number("temperature", "Tau, of the softmaxes that are compared", minimum=0.01, default=3.0, whole=False),
         Number("distillation", "lambda, of the divergence in the loss", minimum=0, default=9.0, whole=False),
         Number(
@@ -50,4 +65,5 @@ FAMILY = Family(
     graph_bytes=lambda hyperparameters: 32 * 1024 * (1 + int(hyperparameters["branches"])),
     activations=_activations,
     recognise=_recognise,
+    parts=_parts,
 )

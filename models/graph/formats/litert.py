@@ -54,7 +54,10 @@ class LiteFormat:
         def fill(part: Path) -> Filled:
             source = part / "saved_model"
             plain = replace(options, budget_bytes=None, extra_files={}, settings={})
-            built = savedmodel.FORMAT.write(members, source, plain)
+            from gapsack.models.layers.recurrent import plain_loops
+
+            with plain_loops():
+                built = savedmodel.FORMAT.write(members, source, plain)
             examples = options.task.example_inputs(np.random.default_rng(0), EXAMPLES)
             lite = write_lite(source, part / LITE_FILE, examples, float16=options.settings[WEIGHTS] == "float16")
             shutil.rmtree(source)

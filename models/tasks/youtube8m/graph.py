@@ -73,13 +73,10 @@ def seen_frames(inputs: Mapping[str, Any], view: View, max_frames: int) -> dict[
     if not view.whole:
         sampled = sample(frames, num_frames, view.sample_frames, max_frames)
         return {"frames": sampled, "num_frames": tf.fill(tf.shape(num_frames), view.sample_frames)}
-    most = min(view.sample_frames, max_frames)
-    first = frames[:, :most]
-    missing = view.sample_frames - tf.shape(first)[1]
-    padded = tf.ensure_shape(
-        tf.pad(first, [[0, 0], [0, missing], [0, 0]]), [None, view.sample_frames, frames.shape[-1]]
-    )
-    return {"frames": padded, "num_frames": tf.minimum(num_frames, most)}
+    given = tf.minimum(tf.shape(frames)[1], min(view.sample_frames, max_frames))
+    # Beyond what is given the last frame comes again: LiteRT pads no bytes, and members see zeros beyond `num_frames`.
+    index = tf.minimum(tf.range(view.sample_frames), given - 1)
+    return {"frames": tf.gather(frames, index, axis=1), "num_frames": tf.minimum(num_frames, given)}
 
 
 def sample(frames: Any, num_frames: Any, sample_frames: int, max_frames: int) -> Any:

@@ -88,7 +88,7 @@ def test_what_cannot_be_joined_is_told_and_leaves_nothing(tmp_path: Path) -> Non
         with pytest.raises(PoolError, match=told):
             join_pools(pools, tmp_path / "new" / "both")
         assert not (tmp_path / "new").exists()
-    with pytest.raises(PoolError, match="a new or empty folder"):
+    with pytest.raises(PoolError, match=r"a new or empty folder for the joined pool, .*, which holds b\.json"):
         join_pools([first, make(tmp_path / "second", "a")], tmp_path / "labels")
 
 

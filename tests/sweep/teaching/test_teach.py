@@ -18,6 +18,7 @@ from gapsack.sweep.errors import DataError
 from gapsack.sweep.grid.schema import Grid, Teacher
 from gapsack.sweep.teaching.teach import Lesson
 from gapsack.sweep.teaching.teacher_folder import TeacherFolder
+from gapsack.sweep.teaching.teachers import GraphTeacher
 from gapsack.sweep.teaching.tutor import Tutor, with_digest
 
 CLASSES = 24
@@ -50,7 +51,10 @@ def graph(tmp_path):
 def lesson(graph, small_files, tmp_path):
     def make(files=small_files["train"], out="teacher", **options):
         dataset = dataset_of(YouTube8M("frame", CLASSES, 16, 8, 8).to_dict())
-        return Lesson(graph, files, dataset, TeacherFolder(tmp_path / out), **{"top_k": 5, "batch_size": 9, **options})
+        teacher = GraphTeacher(graph, options.pop("load", lambda _: Sums()))
+        return Lesson(
+            teacher, files, dataset, TeacherFolder(tmp_path / out), **{"top_k": 5, "batch_size": 9, **options}
+        )
 
     return make
 
@@ -70,7 +74,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 def test_every_training_video_is_taught(lesson):
     given, asked = lesson(), []
-    manifest = given.give(lambda _: Sums(), asked.append)
+    manifest = given.give(asked.append)
     assert manifest.examples == sum(asked) == 87
     assert [file.examples for file in manifest.files] == [50, 37]
     lists = given.folder.read()
@@ -84,7 +88,7 @@ def test_every_training_video_is_taught(lesson):
 
 def test_a_stopped_pass_goes_on_to_the_same_bytes(lesson):
     whole, stopped = lesson(out="whole"), lesson(out="stopped")
-    whole.give(lambda _: Sums(), nothing)
+    whole.give(nothing)
 
     seen = []
 
@@ -94,36 +98,36 @@ def test_a_stopped_pass_goes_on_to_the_same_bytes(lesson):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        stopped.give(lambda _: Sums(), stop)
+        stopped.give(stop)
     with pytest.raises(DataError, match=r"teacher.json: expected this JSON file; it is not there"):
         stopped.folder.manifest()
     again = []
-    stopped.give(lambda _: Sums(), again.append)
+    stopped.give(again.append)
     assert sum(again) == 37, "the first file was done"
     assert contents(whole.folder.path) == contents(stopped.folder.path)
 
 
 def test_what_is_there_is_not_done_again(lesson):
-    first = lesson().give(lambda _: Sums(), nothing)
+    first = lesson().give(nothing)
 
     def load(_path):
         raise AssertionError
 
-    assert lesson().give(load, nothing) == first
+    assert lesson(load=load).give(nothing) == first
 
 
 def test_other_teachers_are_refused(lesson, graph):
-    lesson().give(lambda _: Sums(), nothing)
+    lesson().give(nothing)
     (graph / "weights").write_bytes(b"others")
     with pytest.raises(InputError, match="expected a new folder, or one of this teacher's for the same files"):
-        lesson().give(lambda _: Sums(), nothing)
+        lesson().give(nothing)
 
 
 def test_two_files_of_one_name_are_refused(lesson, small_files, tmp_path):
     twin = tmp_path / Path(small_files["train"][0]).name
     twin.write_bytes(b"")
     with pytest.raises(InputError, match="expected data files of different names"):
-        lesson(files=(*small_files["train"], str(twin))).give(lambda _: Sums(), nothing)
+        lesson(files=(*small_files["train"], str(twin))).give(nothing)
 
 
 def grid(folder, **teacher):
@@ -140,7 +144,7 @@ def grid(folder, **teacher):
 
 def test_a_tutor_adds_what_the_teacher_said(lesson):
     given = lesson()
-    manifest = given.give(lambda _: Sums(), nothing)
+    manifest = given.give(nothing)
     batch = batches(given)[0]
     tutor = Tutor(Teacher(predictions=str(given.folder.path)), CLASSES)
     inputs, labels = tutor.taught(batch)
@@ -152,7 +156,7 @@ def test_a_tutor_adds_what_the_teacher_said(lesson):
 
 def test_examples_without_labels_have_the_teachers(lesson):
     given = lesson()
-    given.give(lambda _: Sums(), nothing)
+    given.give(nothing)
     batch = batches(given)[0]
     batch.labels[3] = False
     tutor = Tutor(Teacher(predictions=str(given.folder.path), unlabelled=True), CLASSES)
@@ -164,7 +168,7 @@ def test_examples_without_labels_have_the_teachers(lesson):
 
 def test_a_teacher_that_lacks_files_is_refused_before_training(lesson, small_files):
     given = lesson(files=small_files["train"][:1])
-    given.give(lambda _: Sums(), nothing)
+    given.give(nothing)
     with pytest.raises(
         DataError, match=r"a teacher that has seen all 2 training files, got .*, which lacks 1, such as"
     ):
@@ -173,7 +177,7 @@ def test_a_teacher_that_lacks_files_is_refused_before_training(lesson, small_fil
 
 def test_other_predictions_than_the_runs_are_refused(lesson):
     given = lesson()
-    given.give(lambda _: Sums(), nothing)
+    given.give(nothing)
     with pytest.raises(DataError, match="that this run began with, got others"):
         Tutor(Teacher(predictions=str(given.folder.path), digest="0" * 64), CLASSES)
     with pytest.raises(DataError, match="expected a teacher of 25 classes, got one of 24"):

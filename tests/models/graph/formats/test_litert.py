@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from gapsack.models import sizes
+from gapsack.models.checkpoints import write_weights
 from gapsack.models.errors import GraphError
-from gapsack.models.graph import Graph, build_graph
+from gapsack.models.graph import Graph, Member, build_graph
 from gapsack.models.graph.formats import litert as lite_module
 from gapsack.models.graph.formats.litert import LiteGraph, write_lite
 from gapsack.models.tasks.youtube8m import YouTube8M
@@ -45,9 +47,6 @@ def test_the_interpreter_predicts_what_the_graph_predicts(ensemble, videos, tmp_
 
 
 def test_weights_keep_their_stored_size(random_weights, tmp_path):
-    from gapsack.models.checkpoints import write_weights
-    from gapsack.models.graph import Member
-
     hyperparameters, task = {"clusters": 12, "hidden": 64, "classes": 150}, YouTube8M("video", classes=150)
     write_weights(tmp_path / "w.npz", random_weights(hyperparameters, 0))
     for name in ("float16", "int8", "int4", "pruned75_float16"):
@@ -79,3 +78,54 @@ def test_a_conversion_that_predicts_something_else_is_refused(ensemble, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["graph"]
     with pytest.raises(InputError, match="expected a SavedModel"):
         write_lite(tmp_path / "other", tmp_path / "graph.tflite", examples("video"))
+
+
+FAMILIES = {
+    "gru": {"cells": 5},
+    "gru_bidirect": {"cells": 6},
+    "lstm": {"cells": 5},
+    "lstm_bidirect": {"cells": 6},
+    "lstm_willow": {"cells": 5},
+    "nextvlad": {"clusters": 4, "hidden": 6, "groups": 2, "reduction": 2, "unwhiten": False},
+    "mix_nextvlad": {"clusters": 4, "hidden": 6, "groups": 2, "reduction": 2, "unwhiten": False, "branches": 2},
+    "netfv": {"clusters": 4, "hidden": 6},
+    "netrvlad": {"clusters": 5, "hidden": 6},
+    "willow_netvlad": {"clusters": 4, "hidden": 6, "frames": "all"},
+    "soft_dbof": {"clusters": 16, "hidden": 6, "maximum": True},
+    "gated_dbof": {"clusters": 16, "hidden": 6},
+    "dbof": {"clusters": 9, "hidden": 5},
+    "frame_level_logistic": {},
+}
+AT_ONCE = ("gru", "lstm_bidirect", "nextvlad")
+
+
+@pytest.mark.parametrize(
+    "family",
+    [family if family in AT_ONCE else pytest.param(family, marks=pytest.mark.long) for family in FAMILIES],
+)
+def test_every_family_predicts_there_what_it_predicts_in_a_saved_model(family, tmp_path):
+    """Recurrent ones run another loop there. Two members that see other frames; noise beyond the videos' ends."""
+    task = TASKS["frame"]
+    members = []
+    for number, frames in enumerate((25, 40)):
+        hyperparameters = {"classes": 30, "rgb": 8, "audio": 4, **FAMILIES[family]}
+        rng = np.random.default_rng(number)
+        weights = {
+            tensor.name: rng.uniform(0.5 if "variance" in tensor.name else -1, 1.5, tensor.shape).astype(np.float32)
+            for tensor in sizes.tensors(family, hyperparameters)
+        }
+        write_weights(tmp_path / f"m{number}.npz", weights)
+        path = tmp_path / f"m{number}.npz"
+        members.append(Member(f"m{number}", family, hyperparameters, "float32", 0.5, path, frames))
+    build_graph(members, tmp_path / "graph", task=task)
+    build_graph(members, tmp_path / "lite", task=task, format="litert", settings={"weights": "float32"})
+    whole, lite = Graph(tmp_path / "graph"), LiteGraph(tmp_path / "lite" / "graph.tflite")
+    rng = np.random.default_rng(9)
+    for longest, lengths in ((40, [1, 7, 40, 31]), (60, [60]), (3, [2, 3])):
+        inputs = {
+            "frames": rng.integers(0, 256, (len(lengths), longest, 12), dtype=np.uint8),
+            "num_frames": np.array(lengths, np.int32),
+        }
+        expected = whole.predict(inputs).probabilities
+        assert np.ptp(expected) > 1e-3
+        assert_allclose(lite.predict(inputs).probabilities, expected, rtol=0, atol=2e-6)
