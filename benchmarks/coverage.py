@@ -11,6 +11,7 @@ truth in 95 of 100 sets.
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,10 +25,11 @@ from benchmarks.scorer import BlendScorer
 from benchmarks.twin import Twin, TwinSpec
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.report.ensemble import Ensemble
+from gapsack.selection.report.record import CHOICE_COUNTS
 from gapsack.selection.search import search_ensemble
 from gapsack.selection.units import MIB
 
-UNSEEN = 12_000
+UNSEEN = 10_000
 CLASSES, SLOTS = 150, 60
 MODELS = TABLE_1[::2]
 BUDGET_MIB = 300
@@ -73,22 +75,34 @@ def _row(videos: int, rows: Sequence[dict[str, Any]]) -> list[str]:
         ("told", "interval", "truth"),
         ("difference", "difference_interval", "difference_truth"),
     ):
+        prefix = "" if value == "told" else "difference_"
         errors = np.array([row[value] - row[truth] for row in rows])
+        alone = [_drawing_error(row[f"{prefix}standard_error"], row[f"{prefix}choice_error"]) for row in rows]
         held = [row[interval][0] <= row[truth] <= row[interval][1] for row in rows]
         width = np.mean([row[interval][1] - row[interval][0] for row in rows])
         standard_error = errors.std(ddof=1) / np.sqrt(len(errors))
         line += [f"{errors.mean():+.5f} ± {standard_error:.5f}", f"{width:.4f}", f"{np.mean(held):.0%}"]
+        line.append(f"{np.mean(np.abs(errors) <= 1.96 * np.array(alone) + 1e-12):.0%}")
     return [*line, f"{np.mean([row['cpu_seconds'] for row in rows]):.1f}"]
+
+
+def _drawing_error(standard_error: float, choice_error: float) -> float:
+    """What of a standard error is of drawing videos alone."""
+    return float(np.sqrt(max(standard_error**2 - CHOICE_COUNTS * choice_error**2, 0.0)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Coverage of the told intervals on small sets.")
     parser.add_argument("--sets", nargs="+", default=["100:60", "200:60", "500:60", "2000:12"], metavar="VIDEOS:COUNT")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--again", action="store_true", help="only the table, of results that are there")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for coverage.json and .txt")
     arguments = parser.parse_args()
     found: dict[int, list[dict[str, Any]]] = {}
-    for place, text in enumerate(arguments.sets):
+    if arguments.again:
+        known = json.loads((arguments.out / "coverage.json").read_text(encoding="utf-8"))
+        found = {int(videos): rows for videos, rows in known["sets"].items()}
+    for place, text in enumerate([] if arguments.again else arguments.sets):
         videos, count = map(int, text.split(":"))
         spec = {"classes": CLASSES, "slots": SLOTS, "listed": SLOTS, "models": MODELS}
         twin = Twin(TwinSpec(seed=arguments.seed + place, videos=UNSEEN + videos * count, **spec))
@@ -100,8 +114,8 @@ def main() -> None:
             for number, part in enumerate(parts)
         ]
         print(_row(videos, found[videos]), flush=True)
-    header = ["videos", "sets", "tuned - truth", "told - truth", "width", "held"]
-    header += ["of the difference", "width", "held", "CPU s"]
+    header = ["videos", "sets", "tuned - truth", "told - truth", "width", "held", "draws alone"]
+    header += ["of the difference", "width", "held", "draws alone", "CPU s"]
     text = table(header, [_row(videos, rows) for videos, rows in found.items()])
     print(text)
     save("coverage", {"sets": {str(key): rows for key, rows in found.items()}, **machine()}, text, arguments.out)

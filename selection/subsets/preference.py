@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from gapsack.selection.subsets.space import Space, Subset
 
 LEAST_WEIGHT = 1e-3  # of a member that must be there and would have none: what is listed votes
-MEASURABLE_ERRORS = 1.0  # standard errors that a gain must have to be worth bytes
+MEASURABLE_ERRORS = 1.0  # standard errors of the difference that a gain must have to be worth bytes,
+SCORE_ERROR_SHARE = 0.02  # or this share of the standard error of the score itself: what nobody would see beside it
 RESAMPLES = 200  # for a standard error, which needs fewer than an interval
 SLOW_RESAMPLES = 50  # of metrics that are scored anew for each draw
 
@@ -95,9 +96,25 @@ class _Noise:
 
     def lost(self, entry: Entry) -> Sample:
         """The best one's score less the entry's, on the same draws."""
+        return self.own.minus(self._sample_of(entry))
+
+    @property
+    def own(self) -> Sample:
+        """The best one's score."""
         if self._sample is None:
             self._sample = self._sample_of(self.best)
-        return self._sample.minus(self._sample_of(entry))
+        return self._sample
+
+    def hides(self, entry: Entry, errors: float) -> bool:
+        """Whether what an entry loses is too little to be worth bytes.
+
+        With few videos the error of a difference is large, and much that helps is within it: an ensemble without all of
+        that is visibly worse on new videos. So what is given up is also small beside the error of the score.
+        """
+        lost = self.best.score - entry.score
+        if lost > SCORE_ERROR_SHARE * self.own.standard_error:
+            return False
+        return lost <= errors * self.lost(entry).standard_error
 
 
 def _measured(board: Board, best: Entry, noise: _Noise, *, allowed_errors: float) -> tuple[Entry, str]:
@@ -113,15 +130,15 @@ def _measured(board: Board, best: Entry, noise: _Noise, *, allowed_errors: float
     except Stopped:
         pass  # asked to stop: what was found so far is an answer
     if chosen is best:
-        measured = ": each member gains more than can be noise" if allowed_errors > 0.0 else ""
+        measured = ": what each member gains is worth its bytes" if allowed_errors > 0.0 else ""
         return best, f"The best score on the tuning videos{measured}."
     saved = _size(board, best) - _size(board, chosen)
     sentence = f"Left out, for {saved} of {_size(board, best)} bytes: {_left_out(board, best, chosen)}"
     if lost <= 0.0:
         return chosen, f"{sentence}, which gained nothing on the tuning videos."
     return chosen, (
-        f"{sentence}, which gained {lost:.6f} on the tuning videos, less than the standard error of that difference; "
-        "--prefer score keeps it."
+        f"{sentence}, which gained {lost:.6f} on the tuning videos, less than the standard error of that difference "
+        f"and {SCORE_ERROR_SHARE:.0%} of that of the score; --prefer score keeps it."
     )
 
 
@@ -155,7 +172,7 @@ def _within(board: Board, leaner: Entry, noise: _Noise, allowed_errors: float) -
     """An entry with its best weights if what it loses is not measurable, else None."""
     lost = noise.best.score - leaner.score
     if lost > 0.0:
-        if allowed_errors == 0.0 or lost > allowed_errors * noise.lost(leaner).standard_error:
+        if allowed_errors == 0.0 or not noise.hides(leaner, allowed_errors):
             return None
         board.add_start(leaner.subset, leaner.scored.weights)
         leaner = board.ranked([leaner, *board.evaluate([leaner.subset], "final")])[0]

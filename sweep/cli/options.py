@@ -11,6 +11,7 @@ import importlib.util
 import inspect
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -118,7 +119,7 @@ def load_groups(path: Path | None) -> dict[str, str] | None:
     """The group of each id, of a CSV file with the columns `id` and `group`; None without a file.
 
     Raises:
-        InputError: it is no such file, or an id comes twice.
+        InputError: it is no such file, an id comes twice, or its group is empty.
     """
     from gapsack.sweep.pools.tables import read_table
 
@@ -131,8 +132,11 @@ def load_groups(path: Path | None) -> dict[str, str] | None:
     names = ids.tolist()
     found = dict(zip(names, groups, strict=True))
     if len(found) < len(names):
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        twice = next(name for name, count in Counter(names).items() if count > 1)
         raise InputError(f"{path}: expected one group of each id, got {twice!r} twice")
+    empty = next((name for name, group in found.items() if not group), None)
+    if empty is not None:
+        raise InputError(f"{path}: expected a group of each id, got none for {empty!r}")
     return found
 
 

@@ -274,7 +274,7 @@ OPTIONS = st.sampled_from(
     [
         "--budget-mb", "--metric", "--blend", "--precision", "--max-members", "--must-have", "--never-together",
         "--limit", "--prefer", "--tune-share", "--folds", "--confidence", "--time-limit", "--seed", "--workers",
-        "--out",
+        "--out", "--groups",
     ]
 )  # fmt: skip
 

@@ -96,6 +96,7 @@ def test_groups_of_videos_are_read(tmp_path):
     assert load_groups(None) is None
     for content, told in (
         ("id,group\nv1,a\nv1,b\n", "expected one group of each id, got 'v1' twice"),
+        ("id,group\nv1,a\nv2,\n", "expected a group of each id, got none for 'v2'"),
         ("id,set\nv1,a\n", "expected the columns id,group, got id,set"),
         ("id,group\n", "expected at least one row"),
     ):
