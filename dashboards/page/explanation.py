@@ -11,7 +11,7 @@ from gapsack.selection.report.changes import Changes
 from gapsack.selection.report.difference import Difference
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.report.explanation import Explanation, Price
-from gapsack.selection.units import mib
+from gapsack.selection.units import mib, per_mib_text
 
 ERROR = "± is one bootstrap standard error of the paired difference"
 
@@ -124,7 +124,7 @@ def _price(price: Price) -> Markup:
             Cell(mib_text(at.budget_bytes), mib(at.budget_bytes)),
             _mib(at.total_bytes),
             number(at.tuning_score, gap_text(at.tuning_score)),
-            number(worth, None if worth is None else f"{worth:.6f}"),
+            number(worth, None if worth is None else per_mib_text(worth)),
             words(at.found_by),
             words(" + ".join(at.members)),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gapsack.selection.units import mib
+from gapsack.selection.units import mib, per_mib_text
 from gapsack.sweep.cli.app import Column, output, print_table
 
 GAINS = (Column("tuning", True), Column("new videos", True))
@@ -33,11 +33,11 @@ def print_explanation(told: Mapping[str, Any]) -> None:
 def price_text(price: Mapping[str, Any]) -> str:
     """What a MiB less costs and a MiB more buys, in a sentence, and who says so."""
     less, here, more = price["less"], price["here"], price["more"]
-    bought = f"a MiB more buys {price['gained_per_mib']:.6f}, at {_at(more)}"
+    bought = f"a MiB more buys {per_mib_text(price['gained_per_mib'])}, at {_at(more)}"
     if less is None:
         lost = "Nothing fits a budget that is a tenth smaller"
     else:
-        lost = f"A MiB less costs {price['lost_per_mib']:.6f} of tuning score, at {_at(less)}"
+        lost = f"A MiB less costs {per_mib_text(price['lost_per_mib'])} of tuning score, at {_at(less)}"
     return f"{lost}; {bought} (best known at {mib(here['budget_bytes']):.2f} MiB: {here['tuning_score']:.5f})."
 
 
