@@ -241,10 +241,9 @@ class _Search:
                 "give it more time or more workers."
             )
         if self._is_settled:
-            assert self.branches is not None
             return (
-                f"Ended by itself: the metric is convex in the weights, and of {self.branches.looked_at} branches that "
-                f"together hold every subset none is left that could score {WORTH_PROVING:g} more."
+                "Ended by itself: the metric is convex in the weights, and no branch of the subsets is left that could "
+                f"score {WORTH_PROVING:g} more."
             )
         if self.tally.open:
             return (

@@ -90,7 +90,7 @@ def test_a_search_under_log_loss_finds_the_best_of_all_subsets(seed, metric, bud
     assert -found.tuning_score <= best + 1e-6
     assert found.search["upper_bound"] >= -best - 1e-9
     assert found.search["gap_to_bound"] <= 1e-5
-    assert "left that could score" in found.search["stop_reason"]
+    assert "no branch of the subsets is left" in found.search["stop_reason"]
 
 
 @settings(max_examples=60, deadline=None)
@@ -141,7 +141,7 @@ def test_cut_lists_are_not_convex_under_the_categorical_loss_and_are_searched_al
     assert objective_of("categorical_log_loss", pool.labels).mixture(rows, np.arange(3)) is None
     found = search_ensemble(pool, budget_bytes=30, metric="categorical_log_loss", tune_share=1.0, resamples=5)
     assert found.tuning_score >= found.best_single["tuning_score"]
-    assert "branches" not in found.search["stop_reason"]
+    assert "branch" not in found.search["stop_reason"]
 
 
 def test_a_log_loss_is_solved_once_for_a_subset_and_on_workers_too():
