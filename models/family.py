@@ -19,7 +19,7 @@ Hyperparameters = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Part:
+class ModelPart:
     """A part of a model that is a whole model of another family.
 
     Attributes:
@@ -79,7 +79,7 @@ class Family:
     graph_bytes: Callable[[Hyperparameters], int] | None = None
     activations: Callable[[Hyperparameters, View], int] | None = None
     recognise: Callable[[Shapes], dict[str, Any]] | None = None
-    parts: Callable[[Hyperparameters], tuple[Part, ...]] | None = None
+    parts: Callable[[Hyperparameters], tuple[ModelPart, ...]] | None = None
 
     def parameters(self, hyperparameters: Hyperparameters) -> dict[str, Hyperparameter]:
         """All hyperparameters by name, given the values of some.

@@ -136,7 +136,7 @@ def _workers(workers: int, address: str | None, threads: int, gpus: float) -> It
         ):
             yield None
         return
-    from gapsack.sweep.cluster.mapping import ray_map
+    from gapsack.sweep.cluster.ray_map import ray_map
 
     with ray_map(address, resources, at_once=workers if address is None else None) as mapped:
         yield mapped

@@ -27,7 +27,7 @@ def ray_executor(address: str | None) -> Iterator[Executor | None]:
     if address is None:
         yield None
         return
-    from gapsack.sweep.cluster.mapping import ray_map
+    from gapsack.sweep.cluster.ray_map import ray_map
 
     with ray_map(address, Resources()) as mapped:
 

@@ -1,4 +1,4 @@
-"""What a child does that has Ray's workers answer calls (`sweep.cluster.mapping` starts it).
+"""What a child does that has Ray's workers answer calls (`sweep.cluster.ray_map` starts it).
 
 Importing this module imports Ray.
 """
@@ -14,7 +14,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.cluster.messages import Answer, Batch, CallFailed, MapJob, Share, Up
+from gapsack.sweep.cluster.messages import CallAnswer, CallBatch, CallFailed, MapJob, Share, Up
 from gapsack.sweep.cluster.ray import end_without_node, ray_session
 from gapsack.sweep.cluster.signals import disregard_signals
 
@@ -68,7 +68,7 @@ def called(function: str, name: str, kept: list[Any], piece: Any) -> Any:
 class _Batch:
     """A batch that is being answered."""
 
-    def __init__(self, batch: Batch, call: Any, shared: dict[str, Any], connection: Connection) -> None:
+    def __init__(self, batch: CallBatch, call: Any, shared: dict[str, Any], connection: Connection) -> None:
         self._batch, self._call, self._shared, self._connection = batch, call, shared, connection
         self._waiting: list[Any] = []
         self._begun = 0
@@ -86,7 +86,7 @@ class _Batch:
                     end_without_node()
                 continue
             try:
-                self._connection.send(Answer(self._batch.number, ray.get(self._waiting[0])))
+                self._connection.send(CallAnswer(self._batch.number, ray.get(self._waiting[0])))
             except RayError as error:
                 self._connection.send(_failure(self._batch.number, error))
                 break

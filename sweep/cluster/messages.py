@@ -129,7 +129,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Batch:
+class CallBatch:
     """To the child: calls of one function, which gets the shared object and a piece of the work each time.
 
     One that comes before the last batch is answered says that nobody waits for that any more.
@@ -148,7 +148,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CallAnswer:
     """What the next call of a batch returned, in the order of the pieces."""
 
     batch: int

@@ -13,7 +13,7 @@ from typing import Any
 
 from gapsack.models import registry, sizes
 from gapsack.models.checkpoints import read_weights
-from gapsack.models.family import Part
+from gapsack.models.family import ModelPart
 from gapsack.models.graph import Member
 from gapsack.models.tasks import task_from_dict
 from gapsack.selection.errors import InputError, PoolError
@@ -83,7 +83,7 @@ class BranchImport:
     def _origin(self, candidate: Candidate) -> Any:
         return read_origin(candidate.origin, candidate.hyperparameters, self.pool / f"{candidate.name}.json")
 
-    def _parts(self, candidate: Candidate) -> tuple[Part, ...]:
+    def _parts(self, candidate: Candidate) -> tuple[ModelPart, ...]:
         origin = self._origin(candidate)
         if not isinstance(origin, WeightsOrigin):
             return ()
@@ -99,7 +99,7 @@ class _Adding:
     staged: Staged
     whole: Candidate
     origin: WeightsOrigin
-    part: Part
+    part: ModelPart
     say: Callable[[str], object]
     advance: Callable[[int], object]
 

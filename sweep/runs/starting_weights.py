@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from gapsack.models import sizes
@@ -74,7 +75,8 @@ def starting_weights(spec: TrialSpec) -> Mapping[str, NDArray[Any]]:
     """The weights that a trial with a `training.start_from` begins with, float32 by tensor name.
 
     Raises:
-        InputError: the file is not there, holds others than when the run began, or does not fit the model.
+        InputError: the file is not there, holds others than when the run began, does not fit the model, or has what is
+            no number.
     """
     start, source = spec.grid.training.start_from, spec.started_from
     if start is None or source is None:
@@ -84,7 +86,10 @@ def starting_weights(spec: TrialSpec) -> Mapping[str, NDArray[Any]]:
     if found != source.sha256:
         raise ConfigError(f"{KEY}: expected in {file} the weights that this run began with, got others")
     refuse_misfit(file, spec.point)
-    return read_weights(file)
+    weights = read_weights(file)
+    if wrong := [name for name, array in weights.items() if not np.isfinite(array).all()]:
+        raise ConfigError(f"{KEY}: expected in {file} numbers alone, got NaN or infinity in {_told(wrong)}")
+    return weights
 
 
 def weights_file(start: StartFrom, storage: Path, trial: str) -> Path:

@@ -23,7 +23,7 @@ from gapsack.sweep.data.storage.files import Stamp, stamps
 from gapsack.sweep.errors import DataError
 from gapsack.sweep.teaching.taught_lists import joined, lists_of
 from gapsack.sweep.teaching.teacher_folder import Manifest, TeacherFolder
-from gapsack.sweep.teaching.teachers import Teacher
+from gapsack.sweep.teaching.teachers import AnyTeacher
 
 TOP_K = 100
 """Classes kept of each example by default: with float16 scores, 400 bytes."""
@@ -62,7 +62,7 @@ class Lesson:
         max_bad_share: Share of faulty records of a file beyond which it fails.
     """
 
-    teacher: Teacher
+    teacher: AnyTeacher
     files: tuple[str, ...]
     dataset: Dataset
     folder: TeacherFolder

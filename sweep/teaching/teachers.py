@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gapsack.models.graph import Predictor
 
 
-class Teacher(Protocol):
+class AnyTeacher(Protocol):
     """Gives a batch's examples their lists. It is pickled for workers."""
 
     @property
@@ -68,7 +68,7 @@ class GraphTeacher:
         return digest_of(self.graph)
 
     def taught(self, batch: Examples, top_k: int) -> TaughtLists:
-        """What the graph predicts; see `Teacher`."""
+        """What the graph predicts; see `AnyTeacher`."""
         if self._loaded is None:
             self._loaded = self.load(self.graph)
         return lists_of(batch.video_ids, self._loaded.predict(batch.inputs).probabilities, top_k)
@@ -169,7 +169,7 @@ class PoolTeacher:
         return found.hexdigest()
 
     def taught(self, batch: Examples, top_k: int) -> TaughtLists:
-        """What the members list, in the mean; see `Teacher`."""
+        """What the members list, in the mean; see `AnyTeacher`."""
         wanted = encoded(batch.video_ids)
         rows, there = places_of(wanted, self.ids)
         if not there.all():

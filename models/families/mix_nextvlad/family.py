@@ -7,7 +7,7 @@ from typing import Any
 
 from gapsack.models.blocks import common, nextvlad
 from gapsack.models.families.mix_nextvlad.tensors import STREAMS, branch_scope, tensors
-from gapsack.models.family import Family, Part
+from gapsack.models.family import Family, ModelPart
 from gapsack.models.hyperparameters import Number
 from gapsack.models.tasks.task import View
 from gapsack.models.tensors import Shapes, Tensor
@@ -30,12 +30,12 @@ def _recognise(shapes: Shapes) -> dict[str, Any]:
     }
 
 
-def _parts(hyperparameters: Mapping[str, Any]) -> tuple[Part, ...]:
+def _parts(hyperparameters: Mapping[str, Any]) -> tuple[ModelPart, ...]:
     """Its branches: each is trained to predict by itself as well."""
     common_names = {parameter.name for parameter in nextvlad.HYPERPARAMETERS}
     own = {name: value for name, value in hyperparameters.items() if name in common_names}
     return tuple(
-        Part(
+        ModelPart(
             f"branch{index}",
             "nextvlad",
             own,

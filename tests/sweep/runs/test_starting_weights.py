@@ -265,3 +265,15 @@ def test_records_and_origins_tell_and_earlier_ones_are_read(trial_result):
     found = read_origin(without, {}, "file")
     assert isinstance(found, TrialOrigin)
     assert found.started_from is None
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_not_begun_with(storage, value):
+    file = storage / "elsewhere.npz"
+    tensors = sizes.tensors("gated_netvlad", trial_points(grid_of(None))[0].hyperparameters)
+    weights = {each.name: np.zeros(each.shape, np.float32) for each in tensors}
+    next(iter(weights.values())).flat[0] = value
+    write_weights(file, weights)
+    grid = noted(grid_of({"weights": str(file)}, {"grid": {"clusters": [2]}}), storage)
+    with pytest.raises(ConfigError, match=f"numbers alone, got NaN or infinity in {tensors[0].name}"):
+        starting_weights(spec_of(grid, storage))

@@ -13,7 +13,7 @@ from typing import Any
 import cloudpickle
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.cluster.messages import Answer, Batch, CallFailed, MapJob, Refused, Share, Up
+from gapsack.sweep.cluster.messages import CallAnswer, CallBatch, CallFailed, MapJob, Refused, Share, Up
 from gapsack.sweep.cluster.process import RayProcess, ray_process
 from gapsack.sweep.errors import ClusterError
 from gapsack.sweep.grid.schema import Resources
@@ -49,11 +49,11 @@ class RayMap:
             self._process.send(Share(self._shared[1], cloudpickle.dumps(shared)))
         self._batches += 1
         number = self._batches
-        self._process.send(Batch(number, f"{work.__module__}:{work.__qualname__}", self._shared[1], pieces))
+        self._process.send(CallBatch(number, f"{work.__module__}:{work.__qualname__}", self._shared[1], pieces))
         left = len(pieces)
         while left:
             message = received(self._process)
-            if isinstance(message, Answer) and message.batch == number:
+            if isinstance(message, CallAnswer) and message.batch == number:
                 yield message.value
                 left -= 1
             elif isinstance(message, CallFailed) and message.batch == number:

@@ -10,7 +10,7 @@ import pytest
 
 from gapsack.selection.errors import InputError
 from gapsack.sweep.cluster import process as processes
-from gapsack.sweep.cluster.mapping import ray_map
+from gapsack.sweep.cluster.ray_map import ray_map
 from gapsack.sweep.errors import ClusterError, DataError
 from gapsack.sweep.grid.schema import Resources
 
@@ -35,7 +35,7 @@ while True:
         shared = {message.name: pickle.loads(message.pickled)}
         continue
     for piece in message.pieces:
-        connection.send(Answer(message.number, (message.function, shared[message.shared], piece, len(shared))))
+        connection.send(CallAnswer(message.number, (message.function, shared[message.shared], piece, len(shared))))
 """
 
 
