@@ -120,7 +120,7 @@ class _Search:
                 changes = changes_from(options.start, chosen, found.board, reporting.samples, options)
                 ensemble = replace(ensemble, changes=changes)
             if options.explain:
-                boards = [found.board, *(board for board in found.boards if board is not found.board)]
+                boards = sorted(found.boards, key=lambda board: board.blend != chosen.scored.blend)
                 with found.board.runner:
                     explanation = explained(self._pool, boards, chosen, self._budget_bytes, reporting)
                 ensemble = replace(ensemble, explanation=explanation)
