@@ -125,7 +125,7 @@ class _Search:
                 changes = changes_from(options.start, compared, found.board, reporting.samples, options)
                 ensemble = replace(ensemble, changes=replace(changes, notes=(*changes.notes, *notes)))
             if options.explain:
-                boards = [found.board, *(board for board in found.boards if board is not found.board)]
+                boards = sorted(found.boards, key=lambda board: board.blend != chosen.scored.blend)
                 with found.board.runner:
                     explanation = explained(self._pool, boards, compared, self._budget_bytes, reporting)
                 notes = (*explanation.notes, *notes)
