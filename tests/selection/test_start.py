@@ -82,6 +82,17 @@ def test_a_search_from_its_own_result_changes_nothing_that_matters(case, plain):
     assert again.held_out["score"] == plain.held_out["score"]
 
 
+def test_what_is_worth_giving_up_is_held_against_the_earlier_ensemble_too():
+    scores, labels = dense_case(0, videos=30, classes=25, models=5)
+    pool = pool_of(scores, labels, (20, 60, 15, 15, 10), k=25)
+    options = {"budget_bytes": 120, "resamples": 5, "folds": 1}
+    best = search_ensemble(pool, prefer="score", **options)
+    alone = search_ensemble(pool, prefer="small", **options)
+    assert alone.tuning_score < best.tuning_score  # it gives up score for bytes
+    found = search_ensemble(pool, prefer="small", start=best, **options)
+    assert found.tuning_score >= best.tuning_score
+
+
 def test_what_changed_is_told(case, plain):
     scores, labels, pool = case
     start = earlier({"m0": 0.5, "m6": 0.5})
