@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.paper import TABLE_1
-from benchmarks.report import RESULTS, machine, save, table
+from benchmarks.report import RESULTS, save, table
 from benchmarks.scorer import BlendScorer
 from benchmarks.twin import Twin, TwinSpec
 from gapsack.selection.pool import CandidatePool
@@ -118,7 +118,7 @@ def main() -> None:
     header += ["of the difference", "width", "held", "draws alone", "CPU s"]
     text = table(header, [_row(videos, rows) for videos, rows in found.items()])
     print(text)
-    save("coverage", {"sets": {str(key): rows for key, rows in found.items()}, **machine()}, text, arguments.out)
+    save("coverage", {"sets": {str(key): rows for key, rows in found.items()}}, text, arguments.out)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.baselines import Problem, greedy_masked
-from benchmarks.report import RESULTS, machine, save, table
+from benchmarks.report import RESULTS, save, table
 from benchmarks.scorer import BlendScorer
 from benchmarks.twin import Twin, TwinSpec
 from gapsack.selection.gap import gap_at_k
@@ -296,7 +296,7 @@ def main() -> None:
     header = ["pools", "metric", "budget", "method", "n", "held out", "ahead of greedy"]
     text = table(header, rows_of(results))
     print(text)
-    save("small_sets", {"results": results, **machine()}, text, arguments.out)
+    save("small_sets", {"results": results}, text, arguments.out)
 
 
 if __name__ == "__main__":
