@@ -124,9 +124,9 @@ def ensemble(
         options: see `selection.subsets.options.Options`; a search is watched by `progress`, stopped by `should_stop`.
 
     Returns:
-        The ensemble, with the way from its file to the pool if it was written. `held_out` is what to expect of it on new
-        videos: cross-fitted, or held out with a `tune_share` (`gapsack.selection.report.ensemble.reported_on` says
-        which in words).
+        The ensemble, with the way from its file to the pool if it was written. `held_out` is what to expect of it on
+        new videos: cross-fitted, or held out with a `tune_share` (`selection.report.ensemble.reported_on` puts it
+        into words).
 
     Raises:
         InputError: there is no pool, nothing fits the budget, or an option says nothing sensible.

@@ -86,7 +86,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Part:
+class ScoredPart:
     """Some videos, and the ensemble that scores them: one that was not chosen on any of them.
 
     Attributes:
@@ -98,7 +98,7 @@ class Part:
     voters: Voters
 
 
-def blended(labels: Labels, parts: Sequence[Part], objective: Objective) -> Rows:
+def blended(labels: Labels, parts: Sequence[ScoredPart], objective: Objective) -> Rows:
     """Rows of the videos of all parts, part by part, with one column: what each part's ensemble says of its videos.
 
     Args:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from gapsack.selection.metrics.objectives import DEFAULT_K, Gap
-from gapsack.selection.report.bootstrap import Part, Sample, Voters, blended, sample_on
+from gapsack.selection.report.bootstrap import Sample, ScoredPart, Voters, blended, sample_on
 from gapsack.selection.report.certify import Certificate, certify_parts
 from gapsack.selection.report.ensemble import Ensemble, EnsembleMember, reported
 
@@ -54,7 +54,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SearchChoice:
     """What a search chose on some videos.
 
     Attributes:
@@ -73,7 +73,7 @@ class Fold:
     """Videos that report, and what was chosen without them."""
 
     videos: Videos
-    choice: Choice
+    choice: SearchChoice
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Outcome:
         notes: sentences on what limits the figures.
     """
 
-    choice: Choice
+    choice: SearchChoice
     tune: Videos
     folds: tuple[Fold, ...]
     cross_fitted: bool
@@ -172,7 +172,7 @@ class Scorer:
         choice, chosen = outcome.choice, outcome.choice.chosen
         samples = self._samples(outcome)
         everything = np.arange(self.labels.video_count)
-        proof = self._proof([Part(everything, chosen.voters)])
+        proof = self._proof([ScoredPart(everything, chosen.voters)])
         held_out = self._held_out_record(outcome, samples)
         return Ensemble(
             members=chosen.members,
@@ -208,7 +208,7 @@ class Scorer:
         rows = contender.voters.rows(self.labels, videos, objective)
         return objective.score(rows, np.arange(rows.column_count), np.array(contender.voters.weights))
 
-    def _proof(self, parts: Sequence[Part]) -> Certificate:
+    def _proof(self, parts: Sequence[ScoredPart]) -> Certificate:
         """What the lists prove of the GAP of some parts' videos together."""
         return certify_parts(
             [
@@ -246,11 +246,11 @@ class Scorer:
             if not parts or videos is None or delivered is None:
                 continue
             sample = self._sample(parts)
-            same = self._sample([Part(videos, delivered.voters)]) if outcome.cross_fitted else sample
+            same = self._sample([ScoredPart(videos, delivered.voters)]) if outcome.cross_fitted else sample
             found[role] = Told(sample, sample.minus(same))
         return found
 
-    def _sample(self, parts: Sequence[Part]) -> Sample:
+    def _sample(self, parts: Sequence[ScoredPart]) -> Sample:
         groups = None if self.groups is None else self.groups[np.concatenate([part.videos for part in parts])]
         return sample_on(
             blended(self.labels, parts, self.objective),
@@ -282,7 +282,7 @@ class Scorer:
             "folds": [self._fold_record(fold) for fold in folds],
         }
 
-    def _gap_of(self, parts: Sequence[Part], sample: Sample) -> float:
+    def _gap_of(self, parts: Sequence[ScoredPart], sample: Sample) -> float:
         if isinstance(self.objective, Gap):
             return sample.score
         rows = blended(self.labels, parts, self.gap)
@@ -325,10 +325,10 @@ class Scorer:
         return {"difference": told.sample.score, **errors, "within_noise": low <= 0.0 <= high}
 
 
-def _parts(folds: Sequence[Fold], role: Role) -> list[Part]:
+def _parts(folds: Sequence[Fold], role: Role) -> list[ScoredPart]:
     """The videos of folds with what scores them in a role; empty where a fold has none for it."""
     contenders: list[Contender | None] = [getattr(fold.choice, role) for fold in folds]
-    parts = [Part(f.videos, each.voters) for f, each in zip(folds, contenders, strict=True) if each is not None]
+    parts = [ScoredPart(f.videos, each.voters) for f, each in zip(folds, contenders, strict=True) if each is not None]
     return parts if len(parts) == len(folds) else []
 
 
