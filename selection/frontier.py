@@ -28,7 +28,7 @@ from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.metrics.registry import recorded_metric
 from gapsack.selection.pool.weights import weighted, weighting_of
-from gapsack.selection.report.bootstrap import Part, blended
+from gapsack.selection.report.bootstrap import ScoredPart, blended
 from gapsack.selection.report.ensemble import EnsembleMember
 from gapsack.selection.report.splits import cross_folds, group_numbers, split_videos
 from gapsack.selection.rows.alike import alike
@@ -390,7 +390,9 @@ def _points(
     points = []
     for entry in _rising(entries, lambda entry: (space.room_bytes(entry.subset), entry.score)):
         room = space.room_bytes(entry.subset)
-        parts = [Part(report, voters_of(space, entry) if steps is None else steps.at(room)) for report, steps in fitted]
+        parts = [
+            ScoredPart(report, voters_of(space, entry) if steps is None else steps.at(room)) for report, steps in fitted
+        ]
         held_out = None
         if parts:
             rows = blended(pool.labels, parts, objective)

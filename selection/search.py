@@ -23,7 +23,7 @@ from gapsack.selection.explain.explain import explained, of_a_sample
 from gapsack.selection.explain.reporting import Reporting
 from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.pool.weights import weighted
-from gapsack.selection.report.record import Choice, Contender, Fold, Outcome, Scorer
+from gapsack.selection.report.record import Contender, Fold, Outcome, Scorer, SearchChoice
 from gapsack.selection.report.splits import cross_folds, folds_for, group_numbers, split_videos
 from gapsack.selection.rows.alike import alike
 from gapsack.selection.subsets.board import Entry
@@ -202,14 +202,14 @@ class _Search:
 
         return replace(options, progress=tell_best).within(name)
 
-    def _chosen_on(self, tune: Videos, options: Options) -> Choice:
+    def _chosen_on(self, tune: Videos, options: Options) -> SearchChoice:
         """The whole search on some videos: all that chooses what is delivered."""
         found = self._find(tune, options)
         return self._choice(found, preferred(found, options, self._groups_of(tune))[0])
 
-    def _choice(self, found: Found, chosen: Entry) -> Choice:
+    def _choice(self, found: Found, chosen: Entry) -> SearchChoice:
         single, runner_up = self._best_single(found), self._runner_up(found, chosen)
-        return Choice(
+        return SearchChoice(
             chosen=self._contender(chosen),
             best_single=None if single is None else self._contender(single),
             runner_up=None if runner_up is None else self._contender(runner_up),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapsack.selection.metrics.objectives import Gap
-from gapsack.selection.report.bootstrap import Part, Sample, Voters, blended, sample_on
+from gapsack.selection.report.bootstrap import Sample, ScoredPart, Voters, blended, sample_on
 from gapsack.selection.report.splits import cross_folds, folds_for, split_videos
 from gapsack.selection.subsets.board import Board
 from gapsack.selection.subsets.find import runner_on
@@ -74,11 +74,11 @@ class Reporting:
         if self.options.tune_share is not None:
             if not len(self._held_out):
                 return [None] * len(entries)
-            return [self._sample([Part(self._held_out, self._voters(entry))]) for entry in entries]
-        parts: list[list[Part]] = [[] for _ in entries]
+            return [self._sample([ScoredPart(self._held_out, self._voters(entry))]) for entry in entries]
+        parts: list[list[ScoredPart]] = [[] for _ in entries]
         for tune, report in self._folds:
             for own, entry in zip(parts, self._fitted(entries, tune), strict=True):
-                own.append(Part(report, self._voters(entry)))
+                own.append(ScoredPart(report, self._voters(entry)))
         return [self._sample(own) if own else None for own in parts]
 
     @property
@@ -109,7 +109,7 @@ class Reporting:
         columns = tuple(self.space.columns[self.space.items[number].column] for number in entry.subset)
         return Voters(columns, entry.scored.weights, entry.scored.blend)
 
-    def _sample(self, parts: Sequence[Part]) -> Sample:
+    def _sample(self, parts: Sequence[ScoredPart]) -> Sample:
         groups = None if self.groups is None else self.groups[np.concatenate([part.videos for part in parts])]
         return sample_on(
             blended(self.labels, parts, self.objective),

@@ -101,7 +101,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Part:
+class ScoredPart:
     """Some videos, and the ensemble that scores them: one that was not chosen on any of them.
 
     Attributes:
@@ -113,7 +113,7 @@ class Part:
     voters: Voters
 
 
-def blended(labels: Labels, parts: Sequence[Part], objective: Objective) -> Rows:
+def blended(labels: Labels, parts: Sequence[ScoredPart], objective: Objective) -> Rows:
     """Rows of the videos of all parts, part by part, with one column: what each part's ensemble says of its videos.
 
     Args:
@@ -147,7 +147,7 @@ def blended(labels: Labels, parts: Sequence[Part], objective: Objective) -> Rows
     return replace(rows, values=values, peaks=unsorted, tails=np.zeros((1, len(videos)), np.float32))
 
 
-def _streamed(labels: Labels, parts: Sequence[Part], objective: Objective) -> Rows:
+def _streamed(labels: Labels, parts: Sequence[ScoredPart], objective: Objective) -> Rows:
     """``blended`` without the rows of all videos: of each those entries alone that can be among its best."""
     most_labels = max(int(labels.counts[part.videos].max(initial=0)) for part in parts)
     found = []
@@ -189,11 +189,11 @@ def sample_on(
         drawn = (np.bincount(rng.integers(0, count, count), minlength=count)[numbers] for _ in range(resamples))
         return Sample(score, _gap_draws(rows, weights, objective.k, resamples, drawn))
     videos = (rows_of_groups(numbers, rng.integers(0, count, count)) for _ in range(min(resamples, SLOW_RESAMPLES)))
-    draws = [_score_or_nan(objective, rows.take(each), columns, weights) for each in videos]
+    draws = [score_or_nan(objective, rows.take(each), columns, weights) for each in videos]
     return Sample(score, np.array(draws))
 
 
-def _score_or_nan(objective: Objective, rows: Rows, columns: NDArray[np.int64], weights: Floats) -> float:
+def score_or_nan(objective: Objective, rows: Rows, columns: NDArray[np.int64], weights: Floats) -> float:
     """NaN where a draw has no score, such as the area under a curve of a class that none of its videos has."""
     try:
         return objective.score(rows, columns, weights)

@@ -16,7 +16,7 @@ import numpy as np
 from gapsack.selection.metrics.objectives import DEFAULT_K, Gap
 from gapsack.selection.metrics.weighting import is_weighted
 from gapsack.selection.pool.weights import weighting_of
-from gapsack.selection.report.bootstrap import Part, Sample, Voters, blended, sample_on
+from gapsack.selection.report.bootstrap import Sample, ScoredPart, Voters, blended, sample_on
 from gapsack.selection.report.certify import Certificate, certify_parts
 from gapsack.selection.report.ensemble import Ensemble, EnsembleMember, reported
 
@@ -60,7 +60,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SearchChoice:
     """What a search chose on some videos.
 
     Attributes:
@@ -79,7 +79,7 @@ class Fold:
     """Videos that report, and what was chosen without them."""
 
     videos: Videos
-    choice: Choice
+    choice: SearchChoice
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Outcome:
         notes: sentences on what limits the figures.
     """
 
-    choice: Choice
+    choice: SearchChoice
     tune: Videos
     folds: tuple[Fold, ...]
     cross_fitted: bool
@@ -178,7 +178,7 @@ class Scorer:
         choice, chosen = outcome.choice, outcome.choice.chosen
         samples = self._samples(outcome)
         everything = np.arange(self.labels.video_count)
-        proof = self._proof([Part(everything, chosen.voters)])
+        proof = self._proof([ScoredPart(everything, chosen.voters)])
         held_out = self._held_out_record(outcome, samples)
         return Ensemble(
             members=chosen.members,
@@ -218,7 +218,7 @@ class Scorer:
         rows, weights = contender.voters.scored_rows(self.labels, videos, objective)
         return objective.score(rows, np.arange(rows.column_count), weights)
 
-    def _proof(self, parts: Sequence[Part]) -> Certificate | None:
+    def _proof(self, parts: Sequence[ScoredPart]) -> Certificate | None:
         """What the lists prove of the GAP of some parts' videos together; None where pairs have weights."""
         if is_weighted(self.labels):
             return None
@@ -258,11 +258,11 @@ class Scorer:
             if not parts or videos is None or delivered is None:
                 continue
             sample = self._sample(parts)
-            same = self._sample([Part(videos, delivered.voters)]) if outcome.cross_fitted else sample
+            same = self._sample([ScoredPart(videos, delivered.voters)]) if outcome.cross_fitted else sample
             found[role] = Told(sample, sample.minus(same))
         return found
 
-    def _sample(self, parts: Sequence[Part]) -> Sample:
+    def _sample(self, parts: Sequence[ScoredPart]) -> Sample:
         groups = None if self.groups is None else self.groups[np.concatenate([part.videos for part in parts])]
         return sample_on(
             blended(self.labels, parts, self.objective),
@@ -294,7 +294,7 @@ class Scorer:
             "folds": [self._fold_record(fold) for fold in folds],
         }
 
-    def _gap_of(self, parts: Sequence[Part], sample: Sample) -> float:
+    def _gap_of(self, parts: Sequence[ScoredPart], sample: Sample) -> float:
         if isinstance(self.objective, Gap):
             return sample.score
         rows = blended(self.labels, parts, self.gap)
@@ -337,10 +337,10 @@ class Scorer:
         return {"difference": told.sample.score, **errors, "within_noise": low <= 0.0 <= high}
 
 
-def _parts(folds: Sequence[Fold], role: Role) -> list[Part]:
+def _parts(folds: Sequence[Fold], role: Role) -> list[ScoredPart]:
     """The videos of folds with what scores them in a role; empty where a fold has none for it."""
     contenders: list[Contender | None] = [getattr(fold.choice, role) for fold in folds]
-    parts = [Part(f.videos, each.voters) for f, each in zip(folds, contenders, strict=True) if each is not None]
+    parts = [ScoredPart(f.videos, each.voters) for f, each in zip(folds, contenders, strict=True) if each is not None]
     return parts if len(parts) == len(folds) else []
 
 

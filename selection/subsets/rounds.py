@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapsack.selection.blend.runner import Stopped
+from gapsack.selection.report.bootstrap import score_or_nan
 from gapsack.selection.report.splits import group_numbers
 from gapsack.selection.rows import streamed
 from gapsack.selection.rows.rows import build_rows
@@ -92,6 +93,7 @@ class Rescored:
     def behind(self, other: Rescored) -> tuple[float, float]:
         """By how much it is behind another, and the standard error of that."""
         differences = other.parts - self.parts
+        differences = differences[np.isfinite(differences)]  # a part may lack what its metric needs
         behind = other.entry.score - self.entry.score
         if len(differences) < 2:  # all videos are one group, and nothing tells how sure a difference is
             return behind, np.inf
@@ -191,7 +193,7 @@ class Scales:
 
     def _of_parts(self, rows: Rows, part: NDArray[np.int64]) -> Floats:
         parts = (rows.take(np.flatnonzero(part == number)) for number in np.unique(part))
-        return np.array([self.objective.score(each, *streamed.ALONE) for each in parts])
+        return np.array([score_or_nan(self.objective, each, *streamed.ALONE) for each in parts])
 
 
 def survivors(rescored: Sequence[Rescored], board: Board) -> list[Rescored]:

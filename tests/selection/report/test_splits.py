@@ -11,7 +11,7 @@ from pools import dense_case, pool_of
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.pool import Labels
-from gapsack.selection.report.bootstrap import Part, Voters, blended, sample_on
+from gapsack.selection.report.bootstrap import ScoredPart, Voters, blended, sample_on
 from gapsack.selection.report.splits import by_appearance, cross_folds, folds_for, group_numbers, split_videos
 
 GROUPS = st.lists(st.integers(0, 12), min_size=2, max_size=60).map(lambda each: by_appearance(np.array(each)))
@@ -85,7 +85,7 @@ def test_a_bootstrap_of_groups_of_one_is_that_of_videos_and_one_of_groups_draws_
     scores, labels = dense_case(5, videos=40, models=1)
     pool, objective = pool_of(scores, labels, [1], k=40), objective_of(metric)
     voters = Voters((pool.candidates[0].predictions,), (1.0,), "probability")
-    rows = blended(pool.labels, [Part(np.arange(40), voters)], objective)
+    rows = blended(pool.labels, [ScoredPart(np.arange(40), voters)], objective)
 
     def draws(groups):
         return sample_on(rows, (1.0,), objective, resamples=30, seed=3, groups=groups).draws

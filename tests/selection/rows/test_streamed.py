@@ -10,7 +10,7 @@ from pools import dense_case, pool_of
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import objective_of
-from gapsack.selection.report.bootstrap import Part, Voters, blended, sample_on
+from gapsack.selection.report.bootstrap import ScoredPart, Voters, blended, sample_on
 from gapsack.selection.report.certify import certify
 from gapsack.selection.rows import streamed
 
@@ -57,7 +57,7 @@ def test_streamed_folds_have_the_score_and_bootstrap_of_all_rows(case, chunk, se
     others = tuple(pool.candidates[number].predictions for number in rng.permutation(4)[:2])
     other = Voters(others, (0.5, 0.5), str(rng.choice(["probability", "logit"])))
     cut = int(rng.integers(0, len(videos)))
-    parts = [Part(each, by) for each, by in ((videos[:cut], other), (videos[cut:], voters)) if len(each)]
+    parts = [ScoredPart(each, by) for each, by in ((videos[:cut], other), (videos[cut:], voters)) if len(each)]
 
     def sample():
         rows = blended(pool.labels, parts, objective)

@@ -213,7 +213,8 @@ def test_those_within_noise_stay_half_at_most_and_four_at_least(case, seed, coun
 def test_what_all_videos_can_measure_is_not_left_out(case, monkeypatch):
     """On the sample everything looks like noise; on all videos nothing does."""
     kept = search_ensemble(case[2], **OPTIONS | {"prefer": "score"})
-    monkeypatch.setattr("gapsack.selection.subsets.preference.MEASURABLE_ERRORS", 1e6)
+    for rule in ("MEASURABLE_ERRORS", "SCORE_ERROR_SHARE"):
+        monkeypatch.setattr(f"gapsack.selection.subsets.preference.{rule}", 1e6)
     left_out = search_ensemble(case[2], **OPTIONS)
     assert left_out.total_bytes == kept.total_bytes
     assert "would have given up" in left_out.preference
