@@ -152,9 +152,15 @@ def _streamed(labels: Labels, parts: Sequence[ScoredPart], objective: Objective)
     most_labels = max(int(labels.counts[part.videos].max(initial=0)) for part in parts)
     found = []
     for part in parts:
-        members, top_k = part.voters.members, objective.top_k
-        votes = [part.voters.vote]
-        found += streamed.blended_rows(labels, members, votes, top_k, part.videos, most_labels=most_labels)
+        found += streamed.blended_rows(
+            labels,
+            part.voters.members,
+            [part.voters.vote],
+            objective.top_k,
+            part.videos,
+            most_labels=most_labels,
+            zeros_stay=True,
+        )
     videos = np.concatenate([part.videos for part in parts])
     return streamed.one_after_another(labels, videos, [streamed.as_probabilities(rows) for rows in found])
 

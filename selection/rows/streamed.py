@@ -60,6 +60,7 @@ def blended_rows(
     videos: Videos,
     *,
     most_labels: int | None = None,
+    zeros_stay: bool = False,
     check: Callable[[], None] = lambda: None,
 ) -> list[Rows]:
     """Rows of one column for each of some blends, to be scored with the columns and weights ``ALONE``.
@@ -71,6 +72,7 @@ def blended_rows(
         k: entries of a video that count; None for all of them.
         videos: rows of the pool, in the order of the rows that are returned.
         most_labels: of any video that is scored with these; None for the most of these.
+        zeros_stay: in blends of logits, a class that no member gives more than 0 scores 0, as one that none lists.
         check: called before each chunk, and may raise.
 
     Raises:
@@ -86,7 +88,7 @@ def blended_rows(
         if k is None:
             check_room(len(rows.classes), len(part), len(videos))
         for mine, vote in zip(pieces, votes, strict=True):
-            mine.append(_piece(rows, vote, k))
+            mine.append(_piece(rows, vote, k, zeros_stay=zeros_stay))
     truth = labels.take(videos)
     skip_zero = rows.skip_zero
     joined: list[Rows] = []
@@ -99,7 +101,7 @@ def as_probabilities(rows: Rows) -> Rows:
     """Rows of one blend of logits with the probabilities that these are; others as they are."""
     if not rows.logits:
         return rows
-    values = rows.blend(*ALONE)
+    values = np.where(rows.values[0] == 0.0, 0.0, rows.blend(*ALONE))
     return replace(rows, values=values[None, :], peaks=values, logits=False)
 
 
@@ -142,7 +144,7 @@ def check_room(entries: int, videos: int, all_videos: int) -> None:
         )
 
 
-def _piece(rows: Rows, vote: Vote, k: int | None) -> _Piece:
+def _piece(rows: Rows, vote: Vote, k: int | None, *, zeros_stay: bool) -> _Piece:
     """The entries of each row that are among its best k, and those that tie with the last, by descending score."""
     blended, term = np.zeros(len(rows.classes)), np.empty(len(rows.classes))
     columns = np.array(vote.columns, np.int64)
@@ -151,6 +153,8 @@ def _piece(rows: Rows, vote: Vote, k: int | None) -> _Piece:
         # As the compiled loops add: in float64, in this order.
         values = rows.values[column] if logits is None else logits[place]
         blended += np.multiply(values, weight, out=term, dtype=np.float64)
+    if vote.logits and zeros_stay and rows.skip_zero:
+        blended[(rows.values[columns] == 0.0).all(axis=0)] = 0.0
     counts = np.diff(rows.indptr)
     if k is None:
         return _Piece(counts, rows.classes, rows.correct, blended)

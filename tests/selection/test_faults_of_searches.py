@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from itertools import pairwise
 
@@ -28,7 +29,7 @@ NAIVE = {
     "binary_log_loss": lambda scores, labels: -binary_log_loss(scores, labels),
     "categorical_log_loss": lambda scores, labels: -categorical_log_loss(scores, labels),
     "accuracy": lambda scores, labels: accuracy_score(labels.argmax(1), scores.argmax(1)),
-    "balanced_accuracy": lambda scores, labels: balanced_accuracy_score(labels.argmax(1), scores.argmax(1)),
+    "balanced_accuracy": lambda scores, labels: balanced(labels.argmax(1), scores.argmax(1)),
     "macro_f1": lambda scores, labels: f1_score(labels.argmax(1), scores.argmax(1), average="macro"),
     "roc_auc": lambda scores, labels: roc_auc_score(*with_both(labels, scores)),
     "average_precision": lambda scores, labels: average_precision_score(*with_both(labels, scores)),
@@ -36,6 +37,13 @@ NAIVE = {
 ONE_LABEL = {"categorical_log_loss", "accuracy", "balanced_accuracy", "macro_f1"}
 UNBOUNDED = {"macro_f1", "average_precision"}
 """Metrics for which no bound is known where classes exclude each other, or at all."""
+
+
+def balanced(labels, predicted):
+    """scikit-learn's, which wonders at classes that are predicted and that nothing has."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
+        return balanced_accuracy_score(labels, predicted)
 
 
 def with_both(labels, scores):
