@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.precisions import held_out, milliseconds
+from benchmarks.held_out import features_of, held_out, some_of
+from benchmarks.precisions import milliseconds
 from benchmarks.report import RESULTS, save, table
 from gapsack.models.graph import Graph
 from gapsack.selection.errors import BudgetError
@@ -92,8 +93,8 @@ def row(contest: Contest, share: int, budget_bytes: int, choice: str) -> Row | N
         info = write_graph(read_packing(path), Path(folder) / "graph")
         graph = Graph(info.directory)
         graph.decode()
-        one = Batch(*(column[:1] for column in batches[0]))
-        some = Batch(*(column[:64] for column in batches[0]))
+        one = some_of(batches[0], slice(1))
+        some = some_of(batches[0], slice(64))
         times = milliseconds(graph, one), milliseconds(graph, some)
     return Row(
         share=share,
@@ -158,7 +159,9 @@ def main() -> None:
     dropped = inferior(pool.candidates, precision="float16")
     everything = sum(c.size_bytes["float16"] for c in pool.candidates if c.name not in dropped)
     batches = held_out(
-        expand([arguments.data]), load_config(run.config_file).data.features, set(pool.labels.video_ids.tolist())
+        expand([arguments.data]),
+        features_of(load_config(run.config_file).data.task.to_dict()),
+        set(pool.labels.video_ids.tolist()),
     )
     contest, rows = Contest(run, pool, batches, arguments.splits), list[Row]()
     for share in arguments.shares:

@@ -19,6 +19,7 @@ from benchmarks.report import RESULTS, peak_mib, save, table
 from gapsack.models import sizes
 from gapsack.models.checkpoints import write_weights
 from gapsack.models.graph import Member, build_graph
+from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.units import MIB
 
 CLASSES = 3862
@@ -47,9 +48,9 @@ def main() -> None:
         with multiprocessing.get_context("spawn").Pool(1) as process:  # drawing weights takes memory too
             tasks = [(folder, code, size, index) for index, (code, size) in enumerate(wanted)]
             tiny, *members = process.starmap(member, tasks)
-        build_graph([tiny], folder / "tiny", level="frame")
+        build_graph([tiny], folder / "tiny", task=YouTube8M("frame"))
         before = peak_mib()
-        info = build_graph(members, folder / "graph", level="frame")
+        info = build_graph(members, folder / "graph", task=YouTube8M("frame"))
         added = peak_mib() - before
     largest = max(each.size_bytes for each in members) / MIB
     rows = [

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.precisions import held_out, milliseconds
+from benchmarks.held_out import features_of, held_out, some_of
+from benchmarks.precisions import milliseconds
 from benchmarks.report import RESULTS, save, table
 from gapsack.models.graph.formats import format_names, load_graph
 from gapsack.selection.pool import CandidatePool
@@ -30,7 +31,7 @@ BATCH = 64
 def rows(packing: Packing, batches: list[Batch], folder: Path) -> Iterator[list[str]]:
     """A row of the table for each format."""
     first = batches[0]
-    one, some = (Batch(*(column[:count] for column in first)) for count in (1, BATCH))
+    one, some = (some_of(first, slice(count)) for count in (1, BATCH))
     reference = None
     for name in format_names():
         info = write_graph(packing, folder / name, Writing(name))
@@ -54,7 +55,9 @@ def main() -> None:
     arguments = parser.parse_args()
     packing = read_packing(arguments.ensemble)
     pool = CandidatePool.read(arguments.ensemble.parent / (packing.ensemble.pool or "pool"))
-    batches = held_out(expand([arguments.data]), packing.features, set(pool.labels.video_ids.tolist()))
+    batches = held_out(
+        expand([arguments.data]), features_of(packing.task.to_dict()), set(pool.labels.video_ids.tolist())
+    )
     header = ["format", "bytes on disk", "from SavedModel", "ms 1", f"ms {BATCH}"]
     with tempfile.TemporaryDirectory() as folder:
         found = list(rows(packing, batches, Path(folder)))

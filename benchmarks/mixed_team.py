@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.precisions import held_out
+from benchmarks.held_out import features_of, held_out
 from benchmarks.report import RESULTS, save, table
 from gapsack.models.graph import Graph
 from gapsack.selection.errors import BudgetError
@@ -189,7 +189,7 @@ def main() -> None:
     everything = sum(candidate.size_bytes["float16"] for candidate in teams.pool.candidates)
     batches: list[Batch] = []
     if arguments.data is not None:
-        features = load_config(run.config_file).data.features
+        features = features_of(load_config(run.config_file).data.task.to_dict())
         batches = held_out(expand([arguments.data]), features, set(teams.pool.labels.video_ids.tolist()))
     rows: list[Row] = []
     for share in arguments.shares:

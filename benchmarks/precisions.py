@@ -20,9 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.held_out import features_of, held_out
 from gapsack.models import checkpoints, registry
 from gapsack.models.calibration import calibrate
 from gapsack.models.graph import Graph, Member, build_graph
+from gapsack.models.tasks import Task, task_from_dict
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.pool.origin import WeightsOrigin, read_origin
@@ -30,8 +32,7 @@ from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.files import expand
-from gapsack.sweep.data.reader import evaluation_batches, raw_batches
-from gapsack.sweep.graphs.packing import task_features
+from gapsack.sweep.data.reader import evaluation_batches
 
 PRECISIONS = (
     "float32,float16,bfloat16,int8,int4,mixed_8_8_8_4_8,mixed_8_4_4_4_8,pruned50_float16,pruned50_int8,"
@@ -51,7 +52,7 @@ def main() -> None:
     record, files = json.loads(candidates[0].read_text()), expand([given.data])
     origin = read_origin(record["origin"], record["hyperparameters"], candidates[0])
     assert isinstance(origin, WeightsOrigin), "a SavedModel from elsewhere has one precision"
-    features = task_features(origin.task)
+    features = features_of(origin.task)
     wanted = set(CandidatePool.read(given.pool).labels.video_ids.tolist())
     batches = held_out(files, features, wanted)
     with tempfile.TemporaryDirectory() as folder:
@@ -68,19 +69,17 @@ def main() -> None:
         if given.calibrate:
             others = other_videos(files, features, wanted, member.sample_frames, given.calibrate)
             member = calibrated(member, others, Path(folder) / "calibration.npz")
-        print_table(member, given.precisions.split(","), batches, features, Path(folder))
+        print_table(member, given.precisions.split(","), batches, task_from_dict(origin.task), Path(folder))
 
 
-def print_table(
-    member: Member, names: Sequence[str], batches: Sequence[Batch], features: Features, folder: Path
-) -> None:
+def print_table(member: Member, names: Sequence[str], batches: Sequence[Batch], task: Task, folder: Path) -> None:
     labels = np.concatenate([batch.labels for batch in batches])
     print(f"{member.name}: {len(labels)} held-out videos")
     print("| precision | bytes on disk | of float32 | GAP | change | ms a batch | decoded once |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     exact = None
     for name in names:
-        info = build_graph([replace(member, precision=name)], folder / "graph", level=features.level)
+        info = build_graph([replace(member, precision=name)], folder / "graph", task=task)
         graph = Graph(info.directory)
         scores = np.concatenate([graph.predict(batch.inputs).probabilities for batch in batches])
         gap = gap_at_k(scores, labels)
@@ -92,17 +91,6 @@ def print_table(
             f"| {each_call:.0f} | {milliseconds(graph, batches[0]):.0f} |",
             flush=True,
         )
-
-
-def held_out(files: Sequence[str], features: Features, wanted: set[str]) -> list[Batch]:
-    """The pool's videos, in batches."""
-    kept = []
-    with raw_batches(files, features, batch_size=256, faults=Faults(0.001)) as stream:
-        for batch in stream:
-            rows = [row for row, video in enumerate(batch.video_ids.tolist()) if video in wanted]
-            if rows:
-                kept.append(Batch(*(np.array(column[rows]) for column in batch)))
-    return kept
 
 
 def calibrated(member: Member, batches: Iterator[np.ndarray], path: Path) -> Member:
