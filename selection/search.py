@@ -17,7 +17,7 @@ import numpy as np
 
 from gapsack.selection.blend.evaluate import BlendTask
 from gapsack.selection.blend.runner import Stopped
-from gapsack.selection.errors import BudgetError
+from gapsack.selection.errors import BudgetError, UndefinedMetricError
 from gapsack.selection.explain.changes import changes_from
 from gapsack.selection.explain.explain import explained, of_a_sample
 from gapsack.selection.explain.reporting import Reporting
@@ -179,7 +179,10 @@ class _Search:
             )
         done: list[Fold] = []
         for number, (tune, report) in enumerate(splits, 1):
-            choice = self._chosen_on(tune, self._within_fold(f"fold {number} of {len(splits)}", delivered))
+            try:
+                choice = self._chosen_on(tune, self._within_fold(f"fold {number} of {len(splits)}", delivered))
+            except UndefinedMetricError as error:
+                return (), (f"Nothing is cross-fitted: without one of {len(splits)} folds, {error}",)
             if options.should_stop is not None and options.should_stop():
                 return tuple(done), (_stopped(done, len(splits), labels.video_count),)
             done.append(Fold(report, choice))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from gapsack.selection.errors import UndefinedMetricError
 from gapsack.selection.metrics.objectives import DEFAULT_K, Gap
 from gapsack.selection.metrics.weighting import is_weighted
 from gapsack.selection.pool.weights import weighting_of
@@ -306,9 +307,16 @@ class Scorer:
         return {
             "members": [member.name for member in chosen.members],
             "tuning_score": chosen.tuning_score,
-            "score": self._score(chosen, fold.videos, self.objective),
+            "score": self._score_of_few(chosen, fold.videos),
             "videos": len(fold.videos),
         }
+
+    def _score_of_few(self, contender: Contender, videos: Videos) -> float | None:
+        """None where they have no score by themselves, such as the area under a curve of a class that none has."""
+        try:
+            return self._score(contender, videos, self.objective)
+        except UndefinedMetricError:
+            return None
 
     def _described(self, contender: Contender | None, told: Told | None) -> dict[str, Any] | None:
         if contender is None:

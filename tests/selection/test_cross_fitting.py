@@ -211,3 +211,20 @@ def test_independent_errors_add_as_variances():
     assert certain.less_sure(0.04).standard_error == pytest.approx(0.04, rel=0.02)
     assert certain.less_sure(0.04).interval(0.95) == pytest.approx((0.5 - 0.0784, 0.5 + 0.0784), abs=1e-3)
     assert certain.less_sure(0.0).interval(0.95) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("positives", [2, 1])
+def test_what_a_fold_lacks_for_its_metric_ends_no_search(positives):
+    """Two positives: a fold may have none, and no score by itself. One: without its fold nothing can be searched."""
+    labels = np.zeros((20, 1), bool)
+    labels[[3, 11][:positives]] = True
+    scores = np.random.default_rng(0).uniform(0.01, 0.99, (3, 20, 1)).astype(np.float32)
+    found = search_ensemble(pool_of(scores, labels, [5, 6, 7], k=1), budget_bytes=20, metric="roc_auc", resamples=20)
+    if positives == 1:
+        assert found.held_out is None
+        assert any("Nothing is cross-fitted: without one of 5 folds, roc_auc needs a class" in n for n in found.notes)
+        return
+    assert 0.0 <= found.held_out["score"] <= 1.0
+    alone = [fold["score"] for fold in found.held_out["folds"]]
+    assert None in alone
+    assert len(alone) == 5

@@ -67,7 +67,8 @@ def figures(record: Mapping[str, Any]) -> list[str]:
     ]
     what = "Fold" if held_out and held_out.get("cross_fitted") else "Split"
     for place, fold in enumerate(held_out["folds"] if held_out else [], 1):
-        lines.append(f"{what} {place}: {fold['score']:.5f} held out, with {' + '.join(fold['members'])}")
+        score = "no score by itself" if fold["score"] is None else f"{fold['score']:.5f}"
+        lines.append(f"{what} {place}: {score} held out, with {' + '.join(fold['members'])}")
     return lines
 
 
