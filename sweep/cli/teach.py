@@ -82,12 +82,15 @@ def teach(
         progress_bar("Predicting examples", None) as advance,
     ):
         manifest = lesson.give(advance, messages().print, mapped)
+    if manifest.warning:
+        messages().print(manifest.warning)
     if json:
         print_json({"out": str(out.absolute()), "examples": manifest.examples} | manifest.model_dump(mode="json"))
         return
     output().print(
         f"{manifest.examples:,} examples of {len(manifest.files)} files: {out}\n"
-        f"{manifest.top_k} classes of each; all others have {manifest.mean_rest:.2g} together, in the mean."
+        f"{manifest.top_k} classes of each, {manifest.mean_listed or 0.0:.2g} together in the mean; all others have "
+        f"{manifest.mean_rest:.2g}."
     )
 
 

@@ -54,6 +54,7 @@ class Manifest(BaseModel):
         class_count: Of the vocabulary.
         top_k: Classes kept of each example.
         files: That were seen.
+        mean_listed: Probability that those have together, mean over examples; None in folders of earlier versions.
         mean_rest: Probability that all other classes have together, mean over examples.
         digest: Of the four arrays.
     """
@@ -65,6 +66,7 @@ class Manifest(BaseModel):
     class_count: PositiveInt
     top_k: PositiveInt
     files: tuple[TaughtFile, ...]
+    mean_listed: float | None = None
     mean_rest: float
     digest: str
 
@@ -72,6 +74,20 @@ class Manifest(BaseModel):
     def examples(self) -> int:
         """All of them."""
         return sum(file.examples for file in self.files)
+
+    @property
+    def warning(self) -> str:
+        """A sentence where most of what a student would learn is that any class may be there; else empty.
+
+        What scores best by ranks need not be calibrated, and a student learns probabilities.
+        """
+        if self.mean_listed is None or self.mean_rest <= self.mean_listed:
+            return ""
+        return (
+            f"The classes that are not listed have more probability together ({self.mean_rest:.2g}) than the "
+            f"{self.top_k} that are ({self.mean_listed:.2g}): this teacher is not calibrated, and its students would "
+            "learn that. Choose it by a log loss (select ensemble --metric binary_log_loss)."
+        )
 
 
 @dataclass(frozen=True)
@@ -206,6 +222,7 @@ class TeacherFolder:
                 TaughtFile(name=name, size_bytes=size, examples=len(part))
                 for (name, size), part in zip(files, parts, strict=True)
             ),
+            mean_listed=float(lists.scores.sum(axis=1, dtype=np.float64).mean()),
             mean_rest=float(lists.rest.mean()),
             digest=digest_of_lists(lists),
         )

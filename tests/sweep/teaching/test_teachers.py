@@ -132,3 +132,15 @@ def test_an_ensembles_members_teach_by_their_weights_and_precisions(folder: Path
 def test_the_number_of_workers_changes_no_byte(folder: Path) -> None:
     words = ["pool", "--candidate", "a", "--candidate", "b", "--grid", "grid.yaml"]
     assert taught(*words, "--workers", "2", out="two") == taught(*words, out="one")
+
+
+def test_a_teacher_that_gives_most_to_what_is_not_listed_is_told(folder: Path) -> None:
+    words = ["teach", "pool", "--candidate", "a", "--grid", "grid.yaml"]
+    few = CliRunner().invoke(app, [*words, "--top-k", "2", "--out", "few"])
+    assert few.exit_code == 0
+    assert "this teacher is not calibrated" in " ".join(few.output.split())
+    manifest, found = TeacherFolder(Path("few")).manifest(), TeacherFolder(Path("few")).read()
+    assert manifest.mean_listed == pytest.approx(found.scores.astype(np.float64).sum(axis=1).mean(), abs=1e-12)
+    assert manifest.mean_rest == pytest.approx(found.rest.mean(), abs=1e-6)
+    all_of_them = CliRunner().invoke(app, [*words, "--top-k", str(CLASSES), "--out", "all"])
+    assert "calibrated" not in all_of_them.output
