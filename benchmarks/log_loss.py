@@ -32,7 +32,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from benchmarks.report import RESULTS, save, table
-from gapsack.selection.metrics.losses import CategoricalLogLoss
+from gapsack.selection.metrics.log_losses import CategoricalLogLoss
 from gapsack.selection.metrics.objectives import Objective
 from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
 from gapsack.selection.rows.rows import Rows

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gapsack.selection.gap import gap_at_k
     from gapsack.selection.pool import CandidatePool
     from gapsack.selection.search import search_ensemble
-    from gapsack.sweep.api import build, ensemble, evaluate, frontier, predict, run, status
+    from gapsack.sweep.api import build, ensemble, evaluate, explain, frontier, predict, run, status
 
 __version__ = "0.1.0"
 
@@ -25,6 +25,7 @@ __all__ = [
     "build",
     "ensemble",
     "evaluate",
+    "explain",
     "frontier",
     "gap_at_k",
     "predict",
@@ -39,7 +40,7 @@ _HOMES = {
     "gapsack.selection.gap": ("gap_at_k",),
     "gapsack.selection.pool": ("CandidatePool",),
     "gapsack.selection.search": ("search_ensemble",),
-    "gapsack.sweep.api": ("build", "ensemble", "evaluate", "frontier", "predict", "run", "status"),
+    "gapsack.sweep.api": ("build", "ensemble", "evaluate", "explain", "frontier", "predict", "run", "status"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _ROOMS = ("dashboards", "models", "selection", "sweep")

@@ -27,7 +27,7 @@ from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.metrics.registry import recorded_metric
-from gapsack.selection.pool.weights import weighted, weighting_of
+from gapsack.selection.pool.weighted_labels import weighted, weighting_of
 from gapsack.selection.report.bootstrap import ScoredPart, blended
 from gapsack.selection.report.ensemble import EnsembleMember
 from gapsack.selection.report.splits import cross_folds, group_numbers, split_videos

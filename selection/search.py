@@ -18,11 +18,11 @@ import numpy as np
 from gapsack.selection.blend.evaluate import BlendTask
 from gapsack.selection.blend.runner import Stopped
 from gapsack.selection.errors import BudgetError, UndefinedMetricError
-from gapsack.selection.explain.changes import changes_from
 from gapsack.selection.explain.explain import explained, of_a_sample
 from gapsack.selection.explain.reporting import Reporting
+from gapsack.selection.explain.what_changed import changes_from
 from gapsack.selection.metrics.objectives import objective_of
-from gapsack.selection.pool.weights import weighted
+from gapsack.selection.pool.weighted_labels import weighted
 from gapsack.selection.report.record import Contender, Fold, Outcome, Scorer, SearchChoice
 from gapsack.selection.report.splits import cross_folds, folds_for, group_numbers, split_videos
 from gapsack.selection.rows.alike import alike

@@ -28,7 +28,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 ROOMS = ("selection", "models", "dashboards", "sweep")
 GRID = """
 name: small
-data: {level: video, validate: ["v*.tfrecord"], classes: 40}
+data: {level: video, train: ["t*.tfrecord"], validate: ["held/*.tfrecord"], classes: 40}
 model: {family: gated_netvlad}
 search: {grid: {clusters: [2], hidden: [8]}}
 training: {steps: 10}

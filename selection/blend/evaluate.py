@@ -18,7 +18,7 @@ from gapsack.selection.metrics.objectives import Smooth
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gapsack.selection.metrics.losses import Mixture
+    from gapsack.selection.metrics.log_losses import Mixture
     from gapsack.selection.metrics.objectives import Objective
     from gapsack.selection.rows.rows import Rows
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gapsack.selection.metrics.losses import Mixture
+    from gapsack.selection.metrics.log_losses import Mixture
     from gapsack.selection.rows.rows import Rows
 
     Weights = NDArray[np.float64]

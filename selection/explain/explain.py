@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from gapsack.selection.blend.evaluate import BlendTask
 from gapsack.selection.errors import InputError
-from gapsack.selection.explain.candidates import with_others
-from gapsack.selection.explain.members import left_out
+from gapsack.selection.explain.leave_one_out import left_out
 from gapsack.selection.explain.precisions import other_precisions
 from gapsack.selection.explain.price import price_of_a_mib
 from gapsack.selection.explain.reporting import Reporting
+from gapsack.selection.explain.swaps import with_others
 from gapsack.selection.metrics.objectives import objective_of
-from gapsack.selection.pool.weights import weighted, weighting_of
+from gapsack.selection.pool.weighted_labels import weighted, weighting_of
 from gapsack.selection.report.difference import Difference
 from gapsack.selection.report.explanation import CandidateValue, Explanation, MemberValue, PrecisionValue
 from gapsack.selection.report.splits import group_numbers, split_videos

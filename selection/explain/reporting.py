@@ -121,5 +121,5 @@ class Reporting:
         )
 
 
-Sampler = Callable[[Sequence["Entry"]], "list[Sample | None]"]
+PairedScores = Callable[[Sequence["Entry"]], "list[Sample | None]"]
 """``Reporting.samples``: from ensembles with weights to paired samples on videos that did not choose these."""

@@ -25,7 +25,7 @@ from gapsack.selection.rows.rows import build_rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gapsack.selection.metrics.losses import Mixture
+    from gapsack.selection.metrics.log_losses import Mixture
     from gapsack.selection.pool.lists import Labels, Predictions
     from gapsack.selection.rows.rows import Rows
 

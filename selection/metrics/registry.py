@@ -86,13 +86,13 @@ def _average_precision(kind: Kind | None) -> Any:
 
 
 def _binary_log_loss(_: Kind | None) -> Any:
-    from gapsack.selection.metrics.losses import BinaryLogLoss
+    from gapsack.selection.metrics.log_losses import BinaryLogLoss
 
     return BinaryLogLoss()
 
 
 def _categorical_log_loss(_: Kind | None) -> Any:
-    from gapsack.selection.metrics.losses import CategoricalLogLoss
+    from gapsack.selection.metrics.log_losses import CategoricalLogLoss
 
     return CategoricalLogLoss()
 

@@ -16,7 +16,7 @@ import numpy as np
 from gapsack.selection.errors import UndefinedMetricError
 from gapsack.selection.metrics.objectives import DEFAULT_K, Gap
 from gapsack.selection.metrics.weighting import is_weighted
-from gapsack.selection.pool.weights import weighting_of
+from gapsack.selection.pool.weighted_labels import weighting_of
 from gapsack.selection.report.bootstrap import Sample, ScoredPart, Voters, blended, sample_on
 from gapsack.selection.report.certify import Certificate, certify_parts
 from gapsack.selection.report.ensemble import Ensemble, EnsembleMember, reported

@@ -12,7 +12,7 @@ from gapsack.selection.blend.evaluate import BlendTask, Evaluator
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.rows.rows import build_rows
 from gapsack.selection.subsets.board import Board, Entry
-from gapsack.selection.subsets.branches import WORTH_PROVING, Branches, branch_and_bound
+from gapsack.selection.subsets.branch_and_bound import WORTH_PROVING, Branches, branch_and_bound
 from gapsack.selection.subsets.enumeration import Enumeration, enumerate_subsets
 from gapsack.selection.subsets.greedy import by_loss, greedy
 from gapsack.selection.subsets.local import neighbours, restarts

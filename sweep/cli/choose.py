@@ -61,7 +61,7 @@ def pareto(
 ) -> None:
     """Show which models are inferior (larger, with the same or a worse score), and to whom."""
     from gapsack.selection.pool import CandidatePool
-    from gapsack.selection.pool.weights import weighted
+    from gapsack.selection.pool.weighted_labels import weighted
     from gapsack.sweep.cli.show.pools import pareto_values, print_pareto
     from gapsack.sweep.runs.sources import find_pool
 

@@ -183,14 +183,14 @@ class _Form:
 
 def load_item_weights(file: Path | None) -> dict[str, float] | None:
     """Weights by id, of a file if one is named. Raises an InputError."""
-    from gapsack.sweep.pools.weights import read_item_weights
+    from gapsack.sweep.pools.weight_tables import read_item_weights
 
     return None if file is None else read_item_weights(file)
 
 
 def load_class_weights(file: Path | None) -> dict[int, float] | None:
     """Weights by class, of a file if one is named. Raises an InputError."""
-    from gapsack.sweep.pools.weights import read_class_weights
+    from gapsack.sweep.pools.weight_tables import read_class_weights
 
     return None if file is None else read_class_weights(file)
 

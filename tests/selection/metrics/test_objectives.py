@@ -14,7 +14,7 @@ from gapsack.selection.metrics.dense_metrics import (
     hit_at_one,
     mean_average_precision,
 )
-from gapsack.selection.metrics.losses import BinaryLogLoss, CategoricalLogLoss
+from gapsack.selection.metrics.log_losses import BinaryLogLoss, CategoricalLogLoss
 from gapsack.selection.metrics.objectives import Gap, UserObjective, objective_of
 from gapsack.selection.metrics.rankings import MeanAveragePrecision
 from gapsack.selection.report.bootstrap import Voters, sample_on

@@ -14,7 +14,7 @@ from gapsack.selection.errors import InputError, PoolError
 from gapsack.selection.frontier import Frontier, frontier
 from gapsack.selection.metrics.objectives import Gap, objective_of
 from gapsack.selection.pool import Labels
-from gapsack.selection.pool.weights import weighted, weighting_of
+from gapsack.selection.pool.weighted_labels import weighted, weighting_of
 from gapsack.selection.report.bootstrap import sample_on
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.rows.rows import build_rows

@@ -16,7 +16,7 @@ from gapsack.selection.blend.evaluate import BlendTask, Evaluator
 from gapsack.selection.blend.runner import Runner
 from gapsack.selection.blend.weights import mixture_weights
 from gapsack.selection.metrics.dense_metrics import binary_log_loss, categorical_log_loss
-from gapsack.selection.metrics.losses import Mixture
+from gapsack.selection.metrics.log_losses import Mixture
 from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.rows.rows import build_rows

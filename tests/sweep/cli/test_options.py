@@ -29,7 +29,7 @@ FLAGS = {
     "ensemble": [
         *COMMON,
         *("prefer", "exhaustive", "tune-share", "folds", "groups", "confidence", "start", "explain", "seed"),
-        *REST,
+        *("time-limit", "workers", "search-videos", "address"),
     ],
     "frontier": [*COMMON, "tune-share", "groups", "seed", *REST],
 }

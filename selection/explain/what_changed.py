@@ -14,13 +14,13 @@ from gapsack.selection.subsets.subset_members import members_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gapsack.selection.explain.reporting import Sampler
+    from gapsack.selection.explain.reporting import PairedScores
     from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
     from gapsack.selection.subsets.board import Board
     from gapsack.selection.subsets.options import Options
 
 
-def changes_from(earlier: Ensemble, chosen: Entry, board: Board, samples: Sampler, options: Options) -> Changes:
+def changes_from(earlier: Ensemble, chosen: Entry, board: Board, samples: PairedScores, options: Options) -> Changes:
     """Compare an ensemble with the one that its search began from.
 
     Args:
