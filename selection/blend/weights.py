@@ -15,6 +15,7 @@ import numpy as np
 from scipy.optimize import minimize, nnls
 
 from gapsack.selection.metrics.dense_metrics import LOG_LOSS_EPSILON
+from gapsack.selection.metrics.mixing import gram, mixed, slopes_of, total
 from gapsack.selection.metrics.weighting import pair_weights
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def log_loss_weights(rows: Rows, start: Weights, members: Sequence[int] | None =
     sign = np.where(correct, 1.0, -1.0)
 
     def likelihood(weights: Weights) -> Weights:
-        blended = weights @ values
+        blended = mixed(weights, values)
         return np.maximum(np.where(correct, blended, 1.0 - blended), 0.0) + LOG_LOSS_EPSILON
 
     found = np.zeros(len(start))
@@ -181,7 +182,7 @@ def log_loss_weights(rows: Rows, start: Weights, members: Sequence[int] | None =
     result = minimize(  # type: ignore[call-overload]  # its stubs know start vectors of one type only
         lambda weights: float(-np.log(likelihood(weights)).mean()),
         first,
-        jac=lambda weights: -(values @ (sign / likelihood(weights))) / len(sign),
+        jac=lambda weights: -slopes_of(values, sign / likelihood(weights)) / len(sign),
         method="SLSQP",
         bounds=[(0.0, 1.0)] * len(first),
         constraints={"type": "eq", "fun": lambda w: w.sum() - 1.0, "jac": np.ones_like},
@@ -209,18 +210,18 @@ def mixture_weights(mixture: Mixture, start: Weights) -> Weights:
     likelihoods, importance = mixture.likelihoods, mixture.importance / float(mixture.importance.sum())
 
     def at(weights: Weights) -> tuple[float, Weights, Weights]:
-        mixed = weights @ likelihoods
-        if not (mixed > 0.0).all():
-            return -np.inf, mixed, np.full(count, np.inf)
-        return float(importance @ np.log(mixed)), mixed, likelihoods @ (importance / mixed)
+        means = mixed(weights, likelihoods)
+        if not (means > 0.0).all():
+            return -np.inf, means, np.full(count, np.inf)
+        return total(importance, np.log(means)), means, slopes_of(likelihoods, importance / means)
 
     weights = 0.9 * on_simplex(start) + 0.1 / count  # inside, where every term has a logarithm
-    value, mixed, slopes = at(weights)
+    value, means, slopes = at(weights)
     for _ in range(NEWTON_STEPS):
         if float(slopes.max()) - 1.0 <= SOLVED:  # the mean of the slopes is one
             break
-        scaled = likelihoods * (np.sqrt(importance) / mixed)
-        target = _newton_point(scaled @ scaled.T, slopes - 1.0, weights)
+        scaled = likelihoods * (np.sqrt(importance) / means)
+        target = _newton_point(gram(scaled), slopes - 1.0, weights)
         step = 1.0
         while step > LEAST_STEP:
             moved = on_simplex(weights + step * (target - weights))
@@ -232,7 +233,7 @@ def mixture_weights(mixture: Mixture, start: Weights) -> Weights:
             step /= 2.0
         else:
             break
-        weights, (value, mixed, slopes) = moved, there
+        weights, (value, means, slopes) = moved, there
     return weights
 
 

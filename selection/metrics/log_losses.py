@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapsack.selection.metrics.dense_metrics import LEAST_PROBABILITY, LOG_LOSS_EPSILON, check_one_label
+from gapsack.selection.metrics.mixing import mixed, slopes_of, total
 from gapsack.selection.metrics.weighting import (
     class_weights,
     is_weighted,
@@ -63,10 +64,10 @@ class Mixture:
 
         The tangent is that of logarithms of ``least`` more, which are concave and never below.
         """
-        mixed = weights @ self.likelihoods
-        raised = mixed + self.least
-        slopes = (self.likelihoods + self.least) @ (self.importance / raised)
-        above = float(self.importance @ (np.log(raised) - np.log(np.maximum(mixed, self.least))))
+        means = mixed(weights, self.likelihoods)
+        raised = means + self.least
+        slopes = slopes_of(self.likelihoods + self.least, self.importance / raised)
+        above = total(self.importance, np.log(raised) - np.log(np.maximum(means, self.least)))
         return above + float(slopes.max() - weights @ slopes) + self.slack
 
 
@@ -85,13 +86,13 @@ class BinaryLogLoss:
         if pairs is None:
             missed = rows.label_count - int(rows.correct.sum())
             others = rows.video_count * rows.class_count - len(blended) - missed
-            total = np.log(likelihood).sum() + missed * np.log(LOG_LOSS_EPSILON)
-            return float(total + others * np.log1p(LOG_LOSS_EPSILON)) / rows.video_count
+            found = np.log(likelihood).sum() + missed * np.log(LOG_LOSS_EPSILON)
+            return float(found + others * np.log1p(LOG_LOSS_EPSILON)) / rows.video_count
         unlisted_labels = float(label_weights(rows).sum() - pairs[rows.correct].sum())
         classes, videos = class_weights(rows), video_weights(rows)
         unlisted_others = float(videos.sum() * classes.sum() - pairs.sum()) - unlisted_labels
-        total = pairs @ np.log(likelihood) + unlisted_labels * np.log(LOG_LOSS_EPSILON)
-        return float(total + unlisted_others * np.log1p(LOG_LOSS_EPSILON)) * self._scale(rows)
+        found = total(pairs, np.log(likelihood)) + unlisted_labels * np.log(LOG_LOSS_EPSILON)
+        return float(found + unlisted_others * np.log1p(LOG_LOSS_EPSILON)) * self._scale(rows)
 
     @staticmethod
     def _scale(rows: Rows) -> float:
@@ -149,5 +150,5 @@ class CategoricalLogLoss:
         mine = np.stack([sums_by(videos, np.where(rows.correct, each, 0.0), rows.video_count) for each in listed])
         importance = label_weights(rows) / float(label_weights(rows).sum())
         # A mean of scores that sum to s is one of shares in which each member votes with s times its weight.
-        slack = float(importance @ np.log(sums.max(axis=0) / sums.min(axis=0)))
+        slack = total(importance, np.log(sums.max(axis=0) / sums.min(axis=0)))
         return Mixture(mine / sums, importance, LEAST_PROBABILITY, slack)
