@@ -45,7 +45,7 @@ def trials(runs: Iterable[Path]) -> dict[Key, TrialResult]:
     found: dict[Key, TrialResult] = {}
     for path in runs:
         for record in sorted(RunFolder.open(path).path.glob("trials/*/record.json")):
-            trial = TrialResult.model_validate(json.loads(record.read_text()))
+            trial = TrialResult.model_validate_json(record.read_text())
             found[trial.family, json.dumps(trial.hyperparameters, sort_keys=True), trial.steps, seed_of(trial)] = trial
     return found
 
