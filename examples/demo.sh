@@ -15,7 +15,7 @@ step() {  # print a command as a person would type it, then run it
 
 cp "$here/demo.yaml" grid.yaml
 [ -e data/train0000.tfrecord ] || step sweep synth data --train-files 12 --videos 200
-step sweep plan grid.yaml
+step sweep plan grid.yaml --data data
 step sweep run grid.yaml --data data
 step sweep select pareto runs/demo
 step sweep select ensemble runs/demo --budget-mb 4.5
