@@ -19,21 +19,18 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.held_out import features_of, held_out, some_of
+from benchmarks.paired import held_out_gap, mean_text, members_text, searched
 from benchmarks.precisions import milliseconds
 from benchmarks.report import RESULTS, save, table
 from gapsack.models.graph import Graph
-from gapsack.selection.errors import BudgetError
 from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import CandidatePool
-from gapsack.selection.report.ensemble import Ensemble
-from gapsack.selection.search import search_ensemble
 from gapsack.selection.units import MIB
 from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.graphs.build_and_track import write_graph
 from gapsack.sweep.graphs.ensembles import write_ensemble
 from gapsack.sweep.graphs.packing import read_packing
-from gapsack.sweep.graphs.reserve import Reserve
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.runs.folder import RunFolder
 
@@ -59,16 +56,6 @@ class Row:
         return float(np.mean(self.held_out_gaps))
 
 
-def searched(pool: CandidatePool, budget_bytes: int, precisions: list[str] | None, seed: int) -> Ensemble | None:
-    """The best ensemble of one split; None where nothing fits."""
-    try:
-        reserve = Reserve.of(pool).options()
-        halves = {"tune_share": 0.5, "precisions": precisions, "seed": seed}
-        return search_ensemble(pool, budget_bytes=budget_bytes, **halves, **reserve)
-    except BudgetError:
-        return None
-
-
 @dataclass(frozen=True)
 class Contest:
     """What all rows share: the run, its pool, its held-out videos, and how many splits of them are searched."""
@@ -82,7 +69,7 @@ class Contest:
 def row(contest: Contest, share: int, budget_bytes: int, choice: str) -> Row | None:
     """Search every split, build the first one's ensemble; None where nothing fits."""
     batches = contest.batches
-    found = [searched(contest.pool, budget_bytes, CHOICES[choice], seed) for seed in range(contest.splits)]
+    found = [searched(contest.pool, budget_bytes, seed, precisions=CHOICES[choice]) for seed in range(contest.splits)]
     ensembles = [each for each in found if each is not None]
     if not ensembles:
         return None
@@ -100,18 +87,13 @@ def row(contest: Contest, share: int, budget_bytes: int, choice: str) -> Row | N
         share=share,
         budget_mib=budget_bytes / MIB,
         choice=choice,
-        members=" + ".join(f"{member.weight:.2f} {member.name} {member.precision}" for member in first.members),
+        members=members_text(first),
         disk_mib=info.size_bytes / MIB,
         tuning_gap=first.tuning_gap,
-        held_out_gaps=[_held_out_gap(each) for each in ensembles],
+        held_out_gaps=[held_out_gap(each) for each in ensembles],
         milliseconds_one=times[0],
         milliseconds_batch=times[1],
     )
-
-
-def _held_out_gap(ensemble: Ensemble) -> float:
-    assert ensemble.held_out is not None  # half of the videos report
-    return float(ensemble.held_out["gap"])
 
 
 def text(rows: Sequence[Row]) -> str:
@@ -141,9 +123,7 @@ def _ahead(row: Row, base: Row | None) -> str:
         return "nothing fits"
     if base is row:
         return ""
-    differences = np.subtract(row.held_out_gaps, base.held_out_gaps)
-    error = differences.std(ddof=1) / np.sqrt(len(differences)) if len(differences) > 1 else float("nan")
-    return f"{differences.mean():+.5f} ± {error:.5f}"
+    return mean_text(np.subtract(row.held_out_gaps, base.held_out_gaps))
 
 
 def main() -> None:

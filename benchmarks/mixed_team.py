@@ -22,25 +22,24 @@ from typing import Any
 import numpy as np
 
 from benchmarks.held_out import features_of, held_out
+from benchmarks.paired import held_out_gap, mean_text, members_text, searched
 from benchmarks.report import RESULTS, save, table
 from gapsack.models.graph import Graph
-from gapsack.selection.errors import BudgetError
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.report.ensemble import Ensemble
-from gapsack.selection.search import search_ensemble
 from gapsack.selection.units import MIB
 from gapsack.sweep.data.batch import Batch
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.graphs.build_and_track import write_graph
 from gapsack.sweep.graphs.ensembles import write_ensemble
 from gapsack.sweep.graphs.packing import read_packing
-from gapsack.sweep.graphs.reserve import Reserve
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.runs.folder import RunFolder
 
 KINDS = ("single model", "one family", "mixed")
 TOP_K = 20
+RESAMPLES = 2  # intervals are not told here
 
 
 @dataclass(frozen=True)
@@ -77,27 +76,16 @@ class Teams:
     def best(self, kind: str, budget_bytes: int, seed: int) -> Ensemble | None:
         """The best team of a kind on the choosing half of a split; None where nothing fits."""
         if kind == "single model":
-            return searched(self.pool, budget_bytes, seed, max_members=1)
+            return searched(self.pool, budget_bytes, seed, max_members=1, resamples=RESAMPLES)
         if kind == "mixed":
-            return searched(self.pool, budget_bytes, seed)
-        found = [searched(part, budget_bytes, seed) for part in self.by_family.values()]
+            return searched(self.pool, budget_bytes, seed, resamples=RESAMPLES)
+        found = [searched(part, budget_bytes, seed, resamples=RESAMPLES) for part in self.by_family.values()]
         return max((each for each in found if each is not None), key=_tuning_score, default=None)
 
 
 def family_of(origin: dict[str, Any]) -> str:
     """The family of a trained candidate."""
     return str(origin["family"])
-
-
-def searched(pool: CandidatePool, budget_bytes: int, seed: int, **options: Any) -> Ensemble | None:
-    """The best ensemble of one split; None where nothing fits."""
-    try:
-        reserve = Reserve.of(pool).options()
-        return search_ensemble(
-            pool, budget_bytes=budget_bytes, tune_share=0.5, seed=seed, resamples=2, **reserve, **options
-        )
-    except BudgetError:
-        return None
 
 
 def row(teams: Teams, kind: str, share: int, budget_bytes: int, splits: int) -> tuple[Row, Ensemble] | None:
@@ -111,9 +99,9 @@ def row(teams: Teams, kind: str, share: int, budget_bytes: int, splits: int) -> 
         budget_mib=budget_bytes / MIB,
         kind=kind,
         mib=[each.total_bytes / MIB for each in found],
-        held_out_gaps=[_held_out_gap(each) for each in found],
+        held_out_gaps=[held_out_gap(each) for each in found],
         families=[", ".join(sorted({family_of(teams.pool[m.name].origin) for m in each.members})) for each in found],
-        members=" + ".join(f"{member.weight:.2f} {member.name} {member.precision}" for member in first.members),
+        members=members_text(first),
         certified=first.gap_interval,
     )
     return record, first
@@ -143,7 +131,9 @@ def text(rows: Sequence[Row]) -> str:
                 each.kind,
                 f"{np.mean(each.mib):.1f}",
                 f"{np.mean(each.held_out_gaps):.5f}",
-                "" if mixed is None or mixed is each else _ahead(mixed, each),
+                ""
+                if mixed is None or mixed is each
+                else mean_text(np.subtract(mixed.held_out_gaps, each.held_out_gaps)),
                 "; ".join(f"{count} x {families}" for families, count in counts.items()),
             ]
         )
@@ -160,15 +150,7 @@ def text(rows: Sequence[Row]) -> str:
 
 
 def _ahead(mixed: Row, other: Row) -> str:
-    """Mean paired difference over the splits, and its standard error."""
-    differences = np.subtract(mixed.held_out_gaps, other.held_out_gaps)
-    error = differences.std(ddof=1) / np.sqrt(len(differences)) if len(differences) > 1 else float("nan")
-    return f"{differences.mean():+.5f} ± {error:.5f}"
-
-
-def _held_out_gap(ensemble: Ensemble) -> float:
-    assert ensemble.held_out is not None  # half of the videos report
-    return float(ensemble.held_out["gap"])
+    return mean_text(np.subtract(mixed.held_out_gaps, other.held_out_gaps))
 
 
 def _tuning_score(ensemble: Ensemble) -> float:

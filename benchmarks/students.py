@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.paired import mean_text
 from benchmarks.report import RESULTS, save, table
 from gapsack.selection.units import MIB
 from gapsack.sweep.runs.folder import RunFolder
@@ -85,7 +86,7 @@ def text(found: Sequence[Row]) -> str:
             str(len(each.seeds)),
             f"{np.mean(each.alone):.5f}",
             f"{np.mean(each.taught):.5f}",
-            f"{np.mean(each.gains):+.5f} ± {_error(each.gains):.5f}",
+            mean_text(each.gains),
             f"{min(each.gains):+.5f}",
             f"{max(each.gains):+.5f}",
         ]
@@ -97,10 +98,6 @@ def text(found: Sequence[Row]) -> str:
 def _gap(trial: TrialResult) -> float:
     assert trial.gap_averaged is not None  # trials of YouTube-8M's tasks have one
     return trial.gap_averaged
-
-
-def _error(values: Sequence[float]) -> float:
-    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
 
 
 def main() -> None:

@@ -220,8 +220,7 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
     pool, notes = alike(pool)
     pool = replace(pool, labels=weighted(pool.labels, checked.item_weights, checked.class_weights))
     groups = group_numbers(pool.labels, checked.groups)
-    share = 1.0 if checked.tune_share is None else checked.tune_share
-    tune, held_out = split_videos(pool.labels.video_count, share, checked.seed, groups=groups)
+    tune, held_out = split_videos(pool.labels.video_count, checked.share_that_tunes, checked.seed, groups=groups)
     search = _FrontierSearch(pool, checked, asked)
     space, entries, summary = search.on(tune, checked)
     if checked.tune_share is None:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gapsack.selection.blend.evaluate import BlendTask
 from gapsack.selection.blend.runner import Stopped
 from gapsack.selection.errors import BudgetError, UndefinedMetricError
 from gapsack.selection.explain.explain import explained, of_a_sample
@@ -118,6 +117,8 @@ class _Search:
     def _told_of(self, ensemble: Ensemble, found: Found, chosen: Entry) -> Ensemble:
         """The ensemble with what was asked of it besides: what changed, and why it is what it is."""
         options = self._options
+        if options.start is None and not options.explain:
+            return ensemble
         compared, notes = self._as_searched(found, chosen, ensemble)
         reporting = Reporting(self._labels, self._space, self._objective, options, self._groups)
         try:
@@ -140,14 +141,12 @@ class _Search:
         """The ensemble with its score on the videos of the boards, as what it is compared with has, and what to say."""
         if found.places is None:
             return chosen, ()
-        task = BlendTask(chosen.scored.columns, "fixed", chosen.scored.blend, (chosen.scored.weights,))
         notes = of_a_sample(len(found.places), ensemble.tuning["videos"])
-        return Entry(chosen.subset, found.board.runner.evaluator(task)), notes
+        return found.board.as_it_is(chosen.subset, chosen.scored.weights, chosen.scored.blend), notes
 
     def _split(self, number: int) -> tuple[Videos, Videos]:
         options = self._options
-        share = 1.0 if options.tune_share is None else options.tune_share
-        return split_videos(self._labels.video_count, share, options.seed, number, self._groups)
+        return split_videos(self._labels.video_count, options.share_that_tunes, options.seed, number, self._groups)
 
     def _groups_of(self, videos: Videos) -> Videos | None:
         return None if self._groups is None else self._groups[videos]

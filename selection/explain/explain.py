@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gapsack.selection.blend.evaluate import BlendTask
 from gapsack.selection.errors import InputError
 from gapsack.selection.explain.leave_one_out import left_out
 from gapsack.selection.explain.precisions import other_precisions
@@ -60,14 +59,12 @@ def explain(pool: CandidatePool, ensemble: Ensemble, **options: Any) -> Explanat
     if not start.is_allowed:
         raise InputError(f"expected an ensemble that can be explained on this pool; {' '.join(start.notes)}")
     groups = group_numbers(pool.labels, checked.groups)
-    share = 1.0 if checked.tune_share is None else checked.tune_share
-    tune, _ = split_videos(pool.labels.video_count, share, checked.seed, 0, groups)
+    tune, _ = split_videos(pool.labels.video_count, checked.share_that_tunes, checked.seed, 0, groups)
     reporting = Reporting(pool.labels, space, objective, checked, groups)
     searched = searched_on(tune, checked)
     with runner_on(pool.labels, searched, space, objective, checked) as runner:
         board = Board(space, runner, start.blend, checked.progress)
-        task = BlendTask(space.columns_of(start.subset), "fixed", start.blend, (start.weights,))
-        chosen = Entry(start.subset, runner.evaluator(task))
+        chosen = board.as_it_is(start.subset, start.weights, start.blend)
         board.consider(chosen)
         found = explained(pool, [board], chosen, ensemble.budget_bytes, reporting)
     return replace(found, notes=(*notes, *of_a_sample(len(searched), len(tune)), *found.notes))

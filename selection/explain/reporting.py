@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapsack.selection.metrics.objectives import Gap
-from gapsack.selection.report.bootstrap import Sample, ScoredPart, Voters, blended, sample_on
+from gapsack.selection.report.bootstrap import Sample, ScoredPart, blended, draws_for_an_error, sample_on
 from gapsack.selection.report.splits import cross_folds, folds_for, split_videos
 from gapsack.selection.subsets.board import Board
 from gapsack.selection.subsets.find import runner_on
 from gapsack.selection.subsets.rounds import searched_on
+from gapsack.selection.subsets.subset_members import voters_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from gapsack.selection.subsets.space import Space
 
     Videos = NDArray[np.int64]
-
-RESAMPLES = 200  # for a standard error, which needs fewer than an interval
-SLOW_RESAMPLES = 50  # of metrics that are scored anew for each draw
 
 
 @dataclass(frozen=True)
@@ -74,17 +71,17 @@ class Reporting:
         if self.options.tune_share is not None:
             if not len(self._held_out):
                 return [None] * len(entries)
-            return [self._sample([ScoredPart(self._held_out, self._voters(entry))]) for entry in entries]
+            return [self._sample([ScoredPart(self._held_out, voters_of(self.space, entry))]) for entry in entries]
         parts: list[list[ScoredPart]] = [[] for _ in entries]
         for tune, report in self._folds:
             for own, entry in zip(parts, self._fitted(entries, tune), strict=True):
-                own.append(ScoredPart(report, self._voters(entry)))
+                own.append(ScoredPart(report, voters_of(self.space, entry)))
         return [self._sample(own) if own else None for own in parts]
 
     @property
     def _held_out(self) -> Videos:
-        share = 1.0 if self.options.tune_share is None else self.options.tune_share
-        return split_videos(self.labels.video_count, share, self.options.seed, 0, self.groups)[1]
+        options = self.options
+        return split_videos(self.labels.video_count, options.share_that_tunes, options.seed, 0, self.groups)[1]
 
     @property
     def _folds(self) -> list[tuple[Videos, Videos]]:
@@ -105,17 +102,13 @@ class Reporting:
                 found += boards[entry.scored.blend].evaluate([entry.subset], "full")
         return found
 
-    def _voters(self, entry: Entry) -> Voters:
-        columns = tuple(self.space.columns[self.space.items[number].column] for number in entry.subset)
-        return Voters(columns, entry.scored.weights, entry.scored.blend)
-
     def _sample(self, parts: Sequence[ScoredPart]) -> Sample:
         groups = None if self.groups is None else self.groups[np.concatenate([part.videos for part in parts])]
         return sample_on(
             blended(self.labels, parts, self.objective),
             (1.0,),
             self.objective,
-            resamples=RESAMPLES if isinstance(self.objective, Gap) else SLOW_RESAMPLES,
+            resamples=draws_for_an_error(self.objective),
             seed=self.options.seed,
             groups=groups,
         )

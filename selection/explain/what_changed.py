@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gapsack.selection.blend.evaluate import BlendTask
 from gapsack.selection.report.changes import Changes, Placed, Stayed
 from gapsack.selection.report.difference import Difference
 from gapsack.selection.subsets.board import Entry
@@ -37,8 +36,7 @@ def changes_from(earlier: Ensemble, chosen: Entry, board: Board, samples: Paired
     start = start_of(board.space, earlier)
     score, gained = None, None
     if start.complete:
-        task = BlendTask(board.space.columns_of(start.subset), "fixed", start.blend, (start.weights,))
-        as_it_is = Entry(start.subset, board.runner.evaluator(task))
+        as_it_is = board.as_it_is(start.subset, start.weights, start.blend)
         score = as_it_is.score
         one, other = samples([chosen, as_it_is])
         gained = Difference.of(one, other)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+ERROR_RESAMPLES = 200  # for a standard error, which needs fewer than an interval
+SLOW_ERROR_RESAMPLES = 50  # the same of a metric that is scored anew for each draw
 SLOW_RESAMPLES = 100  # at most so many of a metric that is not GAP, each of which costs a full evaluation
 
 
@@ -163,6 +165,11 @@ def _streamed(labels: Labels, parts: Sequence[ScoredPart], objective: Objective)
         )
     videos = np.concatenate([part.videos for part in parts])
     return streamed.one_after_another(labels, videos, [streamed.as_probabilities(rows) for rows in found])
+
+
+def draws_for_an_error(objective: Objective) -> int:
+    """Draws that a standard error is taken of."""
+    return ERROR_RESAMPLES if isinstance(objective, Gap) else SLOW_ERROR_RESAMPLES
 
 
 def sample_on(

@@ -107,6 +107,11 @@ class Board:
             self.consider(entry)
         return entries
 
+    def as_it_is(self, subset: Subset, weights: tuple[float, ...], blend: Blend) -> Entry:
+        """A subset at these weights in a blend of its own, even when asked to stop; it does not count for the board."""
+        task = BlendTask(self.space.columns_of(subset), "fixed", blend, (weights,))
+        return Entry(subset, self.runner.evaluator(task))
+
     def evaluate_first(self, subset: Subset) -> None:
         """Evaluate one subset with least-squares weights even when asked to stop, so that there is a best."""
         columns = self.space.columns_of(subset)

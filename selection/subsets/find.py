@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapsack.selection.blend.bound import upper_bound
-from gapsack.selection.blend.evaluate import BlendTask, Evaluator
+from gapsack.selection.blend.evaluate import Evaluator
 from gapsack.selection.blend.runner import Runner, Stopped
 from gapsack.selection.rows.rows import build_rows
 from gapsack.selection.subsets.board import Board, Entry
@@ -271,9 +271,7 @@ class _Search:
         if start is None or (start.blend != board.blend and len(start.subset) > 1):
             return
         if start.is_allowed:
-            columns = board.space.columns_of(start.subset)
-            task = BlendTask(columns, "fixed", board.blend, (start.weights,))
-            self.started = Entry(start.subset, board.runner.evaluator(task))
+            self.started = board.as_it_is(start.subset, start.weights, board.blend)
             board.consider(self.started)
         if start.begins == start.subset:
             board.add_start(start.subset, start.weights)

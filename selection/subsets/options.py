@@ -186,6 +186,11 @@ class Options:
             return self
         return replace(self, progress=lambda progress: tell(replace(progress, stage=f"{part}: {progress.stage}")))
 
+    @property
+    def share_that_tunes(self) -> float:
+        """Share of the videos that choose: all of them where folds report."""
+        return 1.0 if self.tune_share is None else self.tune_share
+
     def constraints(self, budget_bytes: int) -> Constraints:
         """The constraints of an ensemble under a budget."""
         from gapsack.selection.subsets.space import Constraints

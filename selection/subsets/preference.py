@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapsack.selection.blend.evaluate import BlendTask
 from gapsack.selection.blend.runner import Stopped
 from gapsack.selection.blend.weights import on_simplex
-from gapsack.selection.metrics.objectives import Gap
-from gapsack.selection.report.bootstrap import Sample, sample_on
+from gapsack.selection.report.bootstrap import Sample, draws_for_an_error, sample_on
 from gapsack.selection.subsets.board import Board, Entry
 
 if TYPE_CHECKING:
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 LEAST_WEIGHT = 1e-3  # of a member that must be there and would have none: what is listed votes
 MEASURABLE_ERRORS = 1.0  # standard errors of the difference that a gain must have to be worth bytes,
 SCORE_ERROR_SHARE = 0.02  # or this share of the standard error of the score itself: what nobody would see beside it
-RESAMPLES = 200  # for a standard error, which needs fewer than an interval
-SLOW_RESAMPLES = 50  # of metrics that are scored anew for each draw
 
 
 def stripped(found: Found) -> Entry:
@@ -45,12 +41,10 @@ def without_idle(board: Board, entry: Entry) -> Entry:
     ]
     subset = tuple(entry.subset[place] for place in kept)
     weights = tuple(entry.scored.weights[place] for place in kept)
-    columns = space.columns_of(subset)
     if min(weights) > 0.0:
-        return Entry(subset, replace(entry.scored, columns=columns, weights=weights))
+        return Entry(subset, replace(entry.scored, columns=space.columns_of(subset), weights=weights))
     raised = on_simplex(np.maximum(weights, LEAST_WEIGHT))
-    task = BlendTask(columns, "fixed", entry.scored.blend, (tuple(float(weight) for weight in raised),))
-    return Entry(subset, board.runner.evaluator(task))
+    return board.as_it_is(subset, tuple(float(weight) for weight in raised), entry.scored.blend)
 
 
 def preferred(found: Found, options: Options, groups: NDArray[np.int64] | None = None) -> tuple[Entry, str]:
@@ -71,7 +65,7 @@ def preferred(found: Found, options: Options, groups: NDArray[np.int64] | None =
 
 def _chosen(found: Found, best: Entry, options: Options, groups: NDArray[np.int64] | None) -> tuple[Entry, str]:
     evaluator = found.board.runner.evaluator
-    resamples = RESAMPLES if isinstance(evaluator.objective, Gap) else SLOW_RESAMPLES
+    resamples = draws_for_an_error(evaluator.objective)
 
     def sample(entry: Entry) -> Sample:
         rows = evaluator.rows_of(entry.scored.columns, entry.scored.blend)

@@ -113,12 +113,7 @@ def ensemble(
 
 @app.command(epilog="Example: `sweep select explain runs/paper_grid`")
 def explain(
-    ensemble: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[ENSEMBLE]", help="An ensemble.json or a run; the newest run if omitted.", show_default=False
-        ),
-    ] = None,
+    ensemble: graph_cli.EnsembleArgument = None,
     *,
     metric: Annotated[
         str | None, typer.Option(help="As of select ensemble; the ensemble's own if omitted.", show_default=False)

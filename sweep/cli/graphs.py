@@ -12,6 +12,12 @@ from gapsack.sweep.cli.app import JsonOption, messages, output, print_json, prog
 from gapsack.sweep.cli.options import known_metric
 from gapsack.sweep.cli.outputs import FileOption, FolderOption
 
+EnsembleArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[ENSEMBLE]", help="An ensemble.json or a run; the newest run if omitted.", show_default=False
+    ),
+]
 GraphArgument = Annotated[
     Path | None,
     typer.Argument(
@@ -51,12 +57,7 @@ class LiteWeights(StrEnum):
 
 
 def build(
-    ensemble: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[ENSEMBLE]", help="An ensemble.json or a run; the newest run if omitted.", show_default=False
-        ),
-    ] = None,
+    ensemble: EnsembleArgument = None,
     *,
     out: Annotated[
         Path | None, FolderOption("The graph's folder; if omitted graph, metagraph or litert in the run.")
