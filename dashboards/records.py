@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from gapsack.selection.report.ensemble import Ensemble
 
-Status = Literal["done", "failed", "skipped", "running", "pending"]
+Status = Literal["done", "stopped early", "failed", "skipped", "running", "pending"]
 
 
 @dataclass(frozen=True)

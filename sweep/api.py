@@ -55,6 +55,7 @@ def run(
     tracking_uri: str | None = None,
     address: str | None = None,
     events: SweepEvents | None = None,
+    train_on: Sequence[str] = (),
 ) -> Launched:
     """Train a grid's trials, or go on where an earlier run stopped; what is done is never trained again.
 
@@ -69,10 +70,12 @@ def run(
         tracking_uri: MLflow's, in place of the grid's own.
         address: a Ray cluster (for example "auto"); Ray on this machine otherwise.
         events: is told of all that happens.
+        train_on: names of trials that were stopped early and are to be trained to their end after all.
 
     Raises:
-        InputError: the grid is wrong, data files are missing, the run was made with another grid, another process
-            drives it, MLflow does not answer, or a trial needs more than there is.
+        InputError: the grid is wrong, a trial to train on was not stopped early, data files are missing, the run was
+            made with another grid, another process drives it, MLflow does not answer, or a trial needs more than there
+            is.
         ClusterError: Ray died with trials left to train; the same call goes on.
         KeyboardInterrupt: the second signal, or one before anything is trained.
     """
@@ -86,7 +89,9 @@ def run(
         overrides={("name",): name, ("tracking", "uri"): tracking_uri},
     )
     here = file.parent if folder is None else _absolute(folder)
-    return launch(loaded, file.read_text(encoding="utf-8"), here, address=address, events=events)
+    return launch(
+        loaded, file.read_text(encoding="utf-8"), here, address=address, events=events, train_on=list(train_on)
+    )
 
 
 def status(run: PathLike) -> RunState:

@@ -148,14 +148,17 @@ def inferior_table(records: SweepRecords) -> Markup | None:
 
 
 def trouble_table(records: SweepRecords) -> Markup | None:
-    """Failed and skipped trials with their reasons, and those with damaged files; None where there are none."""
+    """Trials that failed, were skipped or stopped early, with the reasons, and those with damaged files; None without."""
     trouble = [trial for trial in records.trials if trial.status in ("failed", "skipped") or trial.reason]
     if not trouble:
         return None
     usual = all(trial.status in ("failed", "skipped") for trial in trouble)
+    early = any(trial.status == "stopped early" for trial in trouble)
     rows = [(words(trial.name), words(trial.status), words(trial.reason or "no reason recorded")) for trial in trouble]
     return table(
-        "Failed and skipped trials" if usual else "Trials that failed, were skipped or have damaged files",
+        "Failed and skipped trials"
+        if usual
+        else f"Trials that failed, were skipped{', were stopped early' if early else ''} or have damaged files",
         (TableColumn("Trial"), TableColumn("state"), TableColumn("reason", long=True)),
         rows,
         sortable=True,

@@ -139,9 +139,8 @@ def _trial_tiles(records: SweepRecords, best: TrialRecord) -> tuple[Tile, ...]:
 
 def _progress(records: SweepRecords) -> Tile:
     states = Counter(trial.status for trial in records.trials)
-    others = [
-        f"{count_text(states[name])} {name}" for name in ("running", "pending", "failed", "skipped") if states[name]
-    ]
+    told = ("running", "pending", "stopped early", "failed", "skipped")
+    others = [f"{count_text(states[name])} {name}" for name in told if states[name]]
     # What is skipped can never be done, so it is not part of the whole.
     whole = len(records.trials) - states["skipped"]
     text = count_text(states["done"]) if states["done"] == whole else f"{states['done']} of {whole}"

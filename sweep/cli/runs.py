@@ -73,6 +73,12 @@ def run(
         int | None, typer.Option(min=1, help="Trials at once, in place of the grid's own number.")
     ] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow tracking URI, in place of the grid's own.")] = None,
+    train_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--continue", metavar="TRIAL", help="Train a trial that was stopped early to its end; repeatable."
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Train a grid's trials, or go on where an earlier run stopped: what is done is never trained again.
@@ -98,7 +104,14 @@ def run(
 
     with ended_by_signals():
         with SweepView(messages(), precision=loaded.budget.precision, items=loaded.data.task.items) as view:
-            launched = launch(loaded, grid.read_text(encoding="utf-8"), Path.cwd(), address=address, events=view)
+            launched = launch(
+                loaded,
+                grid.read_text(encoding="utf-8"),
+                Path.cwd(),
+                address=address,
+                events=view,
+                train_on=train_on or (),
+            )
         if json:
             print_json(summary_values(launched))
         else:

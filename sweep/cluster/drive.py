@@ -57,7 +57,7 @@ class Drive:
         state = state_of(self._sweep.run, self._sweep.grid, alive=False)
         telling.catch_up(before=self._state, now=state)
         stopped = stop.requested or self._sweep.run.stop_file.exists()
-        is_over = len(state.done) + len(telling.failed) >= state.wanted
+        is_over = state.settled + len(telling.failed) >= state.wanted
         if self._process is not None and self._process.died and not (is_over or stopped):
             raise ClusterError(
                 f"expected the process of Ray Tune to live until the trials are over, but it {self._process.ending()} "
@@ -100,7 +100,7 @@ def driving(
     events = events or SweepEvents()
     # Nobody's marks are signs of life here: no worker is left of earlier drivers, and none when this one ends.
     state = state_of(sweep.run, sweep.grid, alive=False)
-    if len(state.done) >= state.wanted:
+    if state.settled >= state.wanted:
         yield Drive(sweep, state, None, events)
         return
     try:

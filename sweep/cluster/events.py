@@ -38,6 +38,9 @@ class SweepEvents:
     def trial_interrupted(self, name: str) -> None:
         """The trial stopped on request and can be continued."""
 
+    def trial_stopped_early(self, name: str, reason: str) -> None:
+        """The trial ended before its last step: others left it behind, or its time was over."""
+
     def stopping(self) -> None:
         """A stop was asked for; running trials write a checkpoint."""
 

@@ -19,6 +19,7 @@ from gapsack.sweep.grid.schema import EVERY_TRIAL, Grid, StartFrom
 from gapsack.sweep.runs.damage import set_aside_damaged
 from gapsack.sweep.runs.data_check import DataCheck
 from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.rungs import RungHistory
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.starting_weights import with_sources
 from gapsack.sweep.teaching.tutor import with_digest
@@ -55,7 +56,13 @@ class Launched:
 
 
 def launch(
-    grid: Grid, grid_text: str, folder: Path, *, address: str | None = None, events: SweepEvents | None = None
+    grid: Grid,
+    grid_text: str,
+    folder: Path,
+    *,
+    address: str | None = None,
+    events: SweepEvents | None = None,
+    train_on: Sequence[str] = (),
 ) -> Launched:
     """Train what is missing of a grid's trials.
 
@@ -68,10 +75,12 @@ def launch(
         folder: where `storage` lies if it is relative, and MLflow's database if nothing else is set.
         address: a Ray cluster; Ray on this machine otherwise.
         events: is told of all that happens.
+        train_on: names of trials that were stopped early and are to be trained to their end after all.
 
     Raises:
-        InputError: data files or weights to begin with are missing, the run was made with another grid, another process
-            drives it, MLflow does not answer, or a trial needs more than there is.
+        InputError: a trial to train on was not stopped early, data files or weights to begin with are missing, the run
+            was made with another grid, another process drives it, MLflow does not answer, or a trial needs more than
+            there is.
         ClusterError: Ray died with trials left to train.
         EndedBySignalError: ended at once; a KeyboardInterrupt.
     """
@@ -82,6 +91,8 @@ def launch(
     events = events or SweepEvents()
     with ended_by_signals(), run.held():
         prepare(run, grid, grid_text, split)
+        for name in train_on:
+            train_to_end(run, name)
         events.checking_data()
         for sentence in set_aside_damaged(run, grid):
             events.notice(sentence)
@@ -145,6 +156,23 @@ def prepare(run: RunFolder, grid: Grid, grid_text: str, split: Split) -> None:
     replace_text(run.grid_file, grid_text)
     replace_json(run.files_file, files)
     replace_json(run.config_file, grid.to_dict())
+
+
+def train_to_end(run: RunFolder, name: str) -> None:
+    """Make a trial that was stopped early wait again, and free it of further comparisons with others.
+
+    Raises:
+        InputError: the run has no such trial, or it was not stopped early.
+    """
+    trial = run.trial(name)
+    history = RungHistory.of(trial)
+    if not trial.stopped.exists() and history.verdict is None:
+        early = [each.name for each in run.started_trials() if each.stopped.exists()]
+        known = f"those are {', '.join(early)}" if early else "none of this run was"
+        got = trial.status(run_alive=False) if trial.path.exists() else "no trial of this run"
+        raise InputError(f"expected a trial that was stopped early ({known}), got {name} ({got})")
+    history.model_copy(update={"exempt": True}).write(trial)
+    trial.go_on()
 
 
 def changes(old: Grid, new: Grid) -> list[str]:

@@ -81,6 +81,13 @@ class TrialInterrupted:
 
 
 @dataclass(frozen=True)
+class TrialStoppedEarly:
+    """The trial ended before its last step; how stands in its folder."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Refused:
     """Nothing can be trained: what an InputError says."""
 
@@ -92,7 +99,9 @@ class Ended:
     """No trial runs, and none is to follow. The Tune process has nothing more to say, whatever becomes of it."""
 
 
-TrialMessage = TrialStarted | TrialReported | TrialFinished | TrialFailed | TrialRetried | TrialInterrupted
+TrialMessage = (
+    TrialStarted | TrialReported | TrialFinished | TrialFailed | TrialRetried | TrialInterrupted | TrialStoppedEarly
+)
 Message = TrialMessage | Refused | Ended
 
 

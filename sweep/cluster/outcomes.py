@@ -20,7 +20,9 @@ from gapsack.sweep.cluster.messages import (
     TrialReported,
     TrialRetried,
     TrialStarted,
+    TrialStoppedEarly,
 )
+from gapsack.sweep.runs.folder import STOPPED_EARLY
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
 
 
@@ -53,6 +55,8 @@ class Outcomes(tune.Callback):
             self._tell(TrialFinished(spec.name))
         elif status == "failed":
             self._failed(spec, str(trial.last_result["reason"]))
+        elif status == STOPPED_EARLY:
+            self._tell(TrialStoppedEarly(spec.name))
         else:
             self._tell(TrialInterrupted(spec.name))
 

@@ -56,6 +56,7 @@ class SampledTrials(OptunaSearch):
     A point proposed again is never trained again: its scores, or that there are none yet, are told to the sampler,
     which then proposes another. The budget counts the trials that are done and those that are suggested. When a sampler
     keeps proposing what is known, the points of a small space are gone through, so that none is left out by chance.
+    Trials that `ended` without a score, since they were stopped early, count as suggested.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class SampledTrials(OptunaSearch):
         sampler: Sampler,
         *,
         known: Sequence[tuple[Axes, Scores]],
+        ended: Sequence[Axes] = (),
         waiting: Sequence[Axes] = (),
         name: Callable[[Axes], str],
         unusable: Callable[[Axes], bool],
@@ -77,12 +79,12 @@ class SampledTrials(OptunaSearch):
             sampler=optuna_sampler(sampler, seed=sampler.seed + len(known)),
         )
         self._sampler = sampler
-        self._left = max(0, sampler.trials - len(known))
+        self._left = max(0, sampler.trials - len(known) - len(ended))
         self._name = name
         self._unusable = unusable
         self._stopped = stopped
         self._scores = {name(axes): scores for axes, scores in known}
-        self._asked: set[str] = set()
+        self._asked = {name(axes) for axes in ended}
         for axes, scores in known:
             self.add_known(axes, scores)
         for axes in waiting:

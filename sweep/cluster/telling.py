@@ -16,6 +16,7 @@ from gapsack.sweep.cluster.messages import (
     TrialReported,
     TrialRetried,
     TrialStarted,
+    TrialStoppedEarly,
 )
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec
@@ -69,6 +70,10 @@ class Telling:
             case TrialInterrupted(name):
                 self.running.discard(name)
                 self._events.trial_interrupted(name)
+            case TrialStoppedEarly(name):
+                self.running.discard(name)
+                stopped = self._sweep.run.trial(name).stopped_early()
+                self._events.trial_stopped_early(name, "" if stopped is None else stopped.reason)
             case Refused() | Ended():
                 pass  # of no trial
 

@@ -27,6 +27,7 @@ from gapsack.sweep.cluster.ray import end_without_node, ray_session
 from gapsack.sweep.cluster.resources import TrialResources
 from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials
 from gapsack.sweep.cluster.signals import disregard_signals
+from gapsack.sweep.cluster.stopping import scheduler_of
 from gapsack.sweep.cluster.worker import TrialFunction, run_in_worker, stop_polling
 from gapsack.sweep.grid.plan import planned
 from gapsack.sweep.runs.spec import SweepSpec
@@ -103,6 +104,7 @@ def _fit(
         tune.with_resources(function, lambda axes: tune.PlacementGroupFactory([resources.bundle(axes)])),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
+            scheduler=scheduler_of(sweep),
             num_samples=-1,  # until the searcher has finished
             max_concurrent_trials=settings.concurrent,
             reuse_actors=True,  # TensorFlow takes ten seconds to import, and trials leave little (docs/adr/0012)
@@ -133,6 +135,7 @@ def _searcher(sweep: SweepSpec, state: RunState, resources: TrialResources, stop
             for trial in state.done
             if trial.record is not None
         ],
+        ended=[trial.point.axes for trial in state.stopped],
         waiting=waiting,
         name=lambda axes: sweep.trial(axes).name,
         unusable=lambda axes: _is_unusable(sweep, resources, axes),

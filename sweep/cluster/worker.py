@@ -7,9 +7,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gapsack.selection.errors import GapsackError
+from gapsack.sweep.runs.folder import STOPPED_EARLY, StoppedEarly
 from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.runs.rungs import RungHistory, RungReport
 from gapsack.sweep.runs.spec import TrialSpec
-from gapsack.sweep.trial.control import Control, Report, ShouldStop, TrialInterruptedError
+from gapsack.sweep.trial.control import (
+    Control,
+    Report,
+    ShouldStop,
+    TrialInterruptedError,
+    TrialStoppedEarlyError,
+)
 
 POLL_SECONDS = 1.0
 
@@ -17,8 +25,8 @@ POLL_SECONDS = 1.0
 class TrialFunction(Protocol):
     """Runs a trial and returns its record, once that is written.
 
-    It raises TrialInterruptedError when `control` says so, GapsackError for what would only fail again, and anything
-    else for what may pass on another attempt.
+    It raises TrialInterruptedError and TrialStoppedEarlyError when `control` says so, GapsackError for what would only
+    fail again, and anything else for what may pass on another attempt.
     """
 
     def __call__(self, spec: TrialSpec, control: Control) -> TrialResult:
@@ -44,8 +52,32 @@ def stop_polling(stop_file: Path, poll_seconds: float = POLL_SECONDS) -> ShouldS
     return should_stop
 
 
+class EarlyEndOf:
+    """Whether a trial is to end early, by the comparisons in its folder (`sweep.runs.rungs`).
+
+    They are read when the attempt begins and after each GAP that it reports.
+    """
+
+    def __init__(self, spec: TrialSpec) -> None:
+        self._spec = spec
+        self._verdict: RungReport | None = None
+        self.look()
+
+    def look(self) -> None:
+        """Read the trial's comparisons."""
+        self._verdict = RungHistory.of(self._spec.folder).verdict
+
+    def at(self, step: int, seconds: float) -> StoppedEarly | None:
+        """How the trial ends at a step, if it does."""
+        verdict, steps = self._verdict, self._spec.grid.training.steps
+        if verdict is None or step < verdict.step:
+            return None
+        reason = verdict.reason or ""
+        return StoppedEarly(step=step, steps=steps, rung=verdict.rung, gap=verdict.gap, reason=reason)
+
+
 def run_in_worker(trial: TrialFunction, spec: TrialSpec, report: Report) -> dict[str, Any]:
-    """Run `trial`; the result is its last report, with `status` done, failed or interrupted.
+    """Run `trial`; the result is its last report, with `status` done, failed, interrupted or stopped early.
 
     What another attempt may mend is raised, so that Tune retries it.
     """
@@ -56,10 +88,13 @@ def run_in_worker(trial: TrialFunction, spec: TrialSpec, report: Report) -> dict
     folder.begin(spec.to_dict())
     report({"status": "running", "phase": "start"})
     try:
-        result = trial(spec, Control(report, should_stop))
+        result = trial(spec, Control(report, should_stop, EarlyEndOf(spec)))
     except TrialInterruptedError:
         folder.release()
         return {"status": "interrupted"}
+    except TrialStoppedEarlyError as ended:
+        folder.stop_early(ended.stopped)
+        return {"status": STOPPED_EARLY}
     except GapsackError as error:
         folder.fail(str(error))
         return {"status": "failed", "reason": str(error)}

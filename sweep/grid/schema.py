@@ -34,6 +34,7 @@ from gapsack.selection.units import MIB
 from gapsack.sweep.data.dataset import Dataset, dataset_of
 from gapsack.sweep.data.files import Split, expand, split_holdout
 from gapsack.sweep.grid.array_data import ArrayData
+from gapsack.sweep.grid.scheduling import AnyScheduler, scheduler_problem
 from gapsack.sweep.grid.section import DataFiles, DataPath, Patterns, Scalar, Section
 
 FAMILY = "family"
@@ -246,6 +247,7 @@ class Search(Section):
     grid: dict[str, Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]] = Field(default={})
     points: Annotated[tuple[dict[str, Scalar], ...], Field(strict=False)] = ()
     sampler: Sampler | None = None
+    scheduler: AnyScheduler = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -425,6 +427,14 @@ class Grid(Section):
         start = self.training.start_from
         if start is not None and not start.is_one and self.search.sampler is not None:
             raise ValueError("expected training.start_from with one trial beside a sampler, got a run alone")
+        return self
+
+    @model_validator(mode="after")
+    def _scheduler_fits(self) -> Self:
+        scheduler = self.search.scheduler
+        problem = None if scheduler is None else scheduler_problem(scheduler, self.training)
+        if problem is not None:
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

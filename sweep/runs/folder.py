@@ -31,7 +31,10 @@ from gapsack.selection.typed import read_typed
 from gapsack.sweep.runs.lock import is_locked, locked
 from gapsack.sweep.runs.record import TrialResult
 
-TrialStatus = Literal["done", "running", "failed", "interrupted", "pending"]
+STOPPED_EARLY: Literal["stopped early"] = "stopped early"
+"""The status of a trial that others left behind, or whose time was over; a person's stop makes it `interrupted`."""
+
+TrialStatus = Literal["done", "running", "stopped early", "failed", "interrupted", "pending"]
 
 
 class _Kept(BaseModel):
@@ -45,6 +48,27 @@ class Failure(_Kept):
 
     reason: str
     details: str | None = None
+
+
+class StoppedEarly(_Kept):
+    """stopped.json: how a trial ended that was stopped early.
+
+    Attributes:
+        step: At which it was stopped, of `steps`.
+        steps: That it was to do.
+        rung: From 0, the lowest; None where its time was over.
+        gap: Of the last evaluation; None where there was none.
+        reason: Why, in a sentence.
+        published: Whether the pool has it as a candidate.
+    """
+
+    format: Literal["gapsack.stopped/1"] = "gapsack.stopped/1"
+    step: int
+    steps: int
+    rung: int | None = None
+    gap: float | None = None
+    reason: str
+    published: bool = False
 
 
 class RunFiles(_Kept):
@@ -75,8 +99,8 @@ class TrackingIds(_Kept):
 class TrialFolder:
     """The files of one trial.
 
-    A worker calls `begin` when it starts, and `finish`, `fail` or `release` when it ends; whatever else happens
-    to it, the status that the files tell stays true.
+    A worker calls `begin` when it starts, and `finish`, `stop_early`, `fail` or `release` when it ends; whatever else
+    happens to it, the status that the files tell stays true.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,6 +122,10 @@ class TrialFolder:
         """The record of a trial that was done, whose files were found damaged: it is published again by this."""
         self.failure = self.path / "failure.json"
         """Why the last attempt failed, see `Failure`."""
+        self.rungs = self.path / "rungs.json"
+        """How it compared with other trials while it trained (`runs.rungs`)."""
+        self.stopped = self.path / "stopped.json"
+        """Exists if the trial was stopped early, see `StoppedEarly`."""
         self.running = self.path / "running.json"
         """Exists while a worker has the trial (or after the worker was killed): {"host": …, "pid": …}."""
 
@@ -111,6 +139,7 @@ class TrialFolder:
         """Write the record, which makes the trial done."""
         replace_json(self.record, result.to_dict())
         _forget(self.failure)
+        _forget(self.stopped)
         remove(self.earlier_record)
         self.release()
 
@@ -130,6 +159,27 @@ class TrialFolder:
         """Write why the trial failed: one line, and a stack trace for an error that nobody foresaw."""
         replace_json(self.failure, {"reason": reason, "details": details})
         self.release()
+
+    def stop_early(self, stopped: StoppedEarly) -> None:
+        """Write how the trial ended before its last step; its checkpoints stay."""
+        replace_json(self.stopped, stopped.model_dump(mode="json"))
+        _forget(self.failure)
+        self.release()
+
+    def stopped_early(self) -> StoppedEarly | None:
+        """How the trial was stopped early; None where it was not.
+
+        Raises:
+            DamagedFileError: stopped.json is damaged.
+        """
+        if not self.stopped.exists():
+            return None
+        advice = "delete it to have the trial trained on"
+        return read_typed(self.stopped, StoppedEarly, what="how a trial was stopped early", advice=advice)
+
+    def go_on(self) -> None:
+        """Make a trial that was stopped early one that waits."""
+        _forget(self.stopped)
 
     def release(self) -> None:
         """The worker no longer has the trial."""
@@ -160,6 +210,8 @@ class TrialFolder:
         """As `status`, of a trial that is known not to be done."""
         if run_alive and self.running.exists():
             return "running"
+        if self.stopped.exists():
+            return STOPPED_EARLY
         if self.failure.exists():
             return "failed"
         return "interrupted" if self.config_file.exists() else "pending"

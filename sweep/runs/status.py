@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from gapsack.sweep.grid.section import Scalar
 from gapsack.sweep.grid.small_space import reachable_trials, small_space
 from gapsack.sweep.runs.curve import CurveRow, curve_rows
 from gapsack.sweep.runs.damage import checked_result, labels_damage
-from gapsack.sweep.runs.folder import RunFolder, TrialFolder, TrialStatus
+from gapsack.sweep.runs.folder import STOPPED_EARLY, RunFolder, TrialFolder, TrialStatus
 from gapsack.sweep.runs.record import TrialResult
 
 RunStatus = Literal["running", "done", "failed", "incomplete"]
@@ -55,12 +55,16 @@ class TrialState:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """The trials of a run by status, after `run_sweep`. `unfinished` ones were interrupted or never begun."""
+    """The trials of a run by status, after `run_sweep`. `unfinished` ones were interrupted or never begun.
+
+    `failed` and `stopped_early` have a reason each.
+    """
 
     done: tuple[str, ...]
     failed: dict[str, str]
     unfinished: tuple[str, ...]
     interrupted: bool
+    stopped_early: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,16 @@ class RunState:
         return self._of("done")
 
     @property
+    def stopped(self) -> tuple[TrialState, ...]:
+        """The trials that were stopped early, and are not trained on unless a person asks for it."""
+        return self._of(STOPPED_EARLY)
+
+    @property
+    def settled(self) -> int:
+        """How many trials need nothing more: those that are done or were stopped early."""
+        return len(self.done) + len(self.stopped)
+
+    @property
     def waiting(self) -> tuple[TrialState, ...]:
         """The trials that are to be trained, failed ones once more included."""
         return self._of("failed", "interrupted", "pending", "running")
@@ -100,10 +114,10 @@ class RunState:
         """A run without a driver has failed when nothing is left to do but what failed."""
         if self.alive:
             return "running"
-        if len(self.done) >= self.wanted:
+        if self.settled >= self.wanted:
             return "done"
         failed = self.count("failed")
-        return "failed" if failed and len(self.done) + failed >= self.wanted else "incomplete"
+        return "failed" if failed and self.settled + failed >= self.wanted else "incomplete"
 
     @property
     def best(self) -> TrialState | None:
@@ -121,6 +135,7 @@ class RunState:
             failed={trial.plan.name: trial.reason or "" for trial in self._of("failed")},
             unfinished=tuple(trial.plan.name for trial in self._of("interrupted", "pending")),
             interrupted=interrupted,
+            stopped_early={trial.plan.name: trial.reason or "" for trial in self.stopped},
         )
 
     def _of(self, *statuses: str) -> tuple[TrialState, ...]:
@@ -216,7 +231,17 @@ def _trial_state(point: TrialPoint, plan: PlannedTrial, folder: TrialFolder, ali
         return TrialState(point, plan, folder, "skipped", plan.reason)
     status = folder.status_without_record(run_alive=alive)
     reason = folder.failure_reason() if status == "failed" else damage
+    if status == STOPPED_EARLY:
+        reason = _stop_reason(folder)
     return TrialState(point, plan, folder, status, reason)
+
+
+def _stop_reason(folder: TrialFolder) -> str:
+    try:
+        stopped = folder.stopped_early()
+    except DamagedFileError as error:
+        return str(error)
+    return "" if stopped is None else stopped.reason
 
 
 def _check_owner(folder: TrialFolder, point: TrialPoint, record: TrialResult) -> None:

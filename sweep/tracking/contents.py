@@ -36,6 +36,7 @@ DATA_ROLES: dict[str, Literal["training", "evaluation"]] = {"train": "training",
 """Kinds of data files in a record, and what a run has them for."""
 
 REASON_TAG = "gapsack.reason"
+STOPPED_TAG = "gapsack.stopped_early"
 SENT_TAG = "gapsack.sent"
 """Set last, when a store has all of a trial: the digest of the files that it was taken from."""
 
@@ -82,10 +83,11 @@ def trial_content(
     """
     record = trial.result() if record is None and reason is None else record
     reason = trial.failure_reason() if record is None and reason is None else reason
-    ended = _written_milliseconds(trial.record, trial.failure, trial.curve)
+    stopped = None if record is not None or reason is not None else trial.stopped_early()
+    ended = _written_milliseconds(trial.record, trial.failure, trial.stopped, trial.curve)
     seconds = None if record is None else record.fit_seconds
     hyperparameters = _hyperparameters(trial) if record is None else record.hyperparameters
-    listed = (trial.config_file, trial.curve, trial.record) if files is None else files
+    listed = (trial.config_file, trial.curve, trial.record, trial.stopped, trial.rungs) if files is None else files
     model = None if record is None else record_model(record, trial)
     taken = set() if model is None else {point.place for point in model.figures}
     return TrialContent(
@@ -95,6 +97,7 @@ def trial_content(
         tags={
             **({} if record is None else record_tags(record)),
             **({} if reason is None else {REASON_TAG: reason}),
+            **({} if stopped is None else {STOPPED_TAG: stopped.reason}),
         },
         files=tuple(path for path in listed if path.exists()),
         data=() if record is None else record_data(record),
@@ -191,7 +194,9 @@ def record_tags(record: TrialResult) -> dict[str, str]:
 
 
 def _sources(trial: TrialFolder) -> tuple[Path, ...]:
-    return trial.config_file, trial.curve, trial.failure, trial.record
+    # Trials of earlier versions were never stopped early, and are as they were.
+    early = (path for path in (trial.stopped, trial.rungs) if path.exists())
+    return trial.config_file, trial.curve, trial.failure, trial.record, *early
 
 
 def _hyperparameters(trial: TrialFolder) -> dict[str, Any]:

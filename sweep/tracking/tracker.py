@@ -23,6 +23,7 @@ from gapsack.sweep.tracking.contents import (
     REASON_TAG,
     RECORD_METRICS,
     SENT_TAG,
+    STOPPED_TAG,
     TrialContent,
     digest,
     expected_outcome,
@@ -281,7 +282,7 @@ class StoreTracker(Tracker):
         if content.model is not None:
             self._store.model(run_id, content.model)
         # A trial that failed before and is done now has no reason any more, and tags cannot be taken away.
-        reason = {REASON_TAG: ""} if has.tags.get(REASON_TAG) and REASON_TAG not in content.tags else {}
+        reason = {tag: "" for tag in (REASON_TAG, STOPPED_TAG) if has.tags.get(tag) and tag not in content.tags}
         self._store.log(run_id, tags={**reason, **content.tags, SENT_TAG: whole})
         if has.status != content.outcome:
             self._store.end(run_id, content.outcome, milliseconds=content.ended_milliseconds)

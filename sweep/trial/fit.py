@@ -68,6 +68,7 @@ class Fit:
             DataError: too many records are faulty.
             InputError: the weights to begin with are not there, are others than expected, or do not fit the model.
             TrialInterruptedError: stopped on request, with a state written.
+            TrialStoppedEarlyError: others left it behind, or its time is over; with a state written.
         """
         self._restore()
         self._since = time.perf_counter() - self.progress.fit_seconds
@@ -103,6 +104,7 @@ class Fit:
         ) as batches:
             while self.progress.step < self.training.steps:
                 self.control.tick()
+                self.control.end_early(self.progress.step, time.perf_counter() - self._since)
                 waited = batches.wait_seconds
                 batch = next(batches)
                 inputs, labels = (batch.inputs, batch.labels) if self.tutor is None else self.tutor.taught(batch)

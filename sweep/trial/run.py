@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,13 @@ from gapsack.selection.files import remove_temporary_files
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.measure.holdout import HoldoutSet
 from gapsack.sweep.runs.curve import CurveFile
+from gapsack.sweep.runs.folder import StoppedEarly
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.runs.starting_weights import starting_weights
 from gapsack.sweep.teaching.tutor import Tutor
 from gapsack.sweep.trial.averaging import AveragingResult, Range, RangeSearch, Weights, average
-from gapsack.sweep.trial.control import Control
+from gapsack.sweep.trial.control import Control, TrialStoppedEarlyError
 from gapsack.sweep.trial.fit import Fit
 from gapsack.sweep.trial.publish import publish
 from gapsack.sweep.trial.record import earlier_record, record_again, trial_record
@@ -38,6 +40,8 @@ def run_trial(spec: TrialSpec, control: Control) -> TrialResult:
         DataError: too many records are faulty, or the data files have changed.
         InputError: the weights to begin with are not there, are others than expected, or do not fit the model.
         TrialInterruptedError: stopped on request; it can be continued.
+        TrialStoppedEarlyError: it ends before its last step, and is published if the grid wants that; its checkpoints
+            stay.
     """
     remove_temporary_files(spec.folder.path)  # an earlier worker may have been killed while it wrote
     checkpoints = Checkpoints(spec.folder.checkpoints, spec.fingerprint())
@@ -79,13 +83,39 @@ class _Trial:
         self._trainer = trainer
 
     def run(self) -> TrialResult:
-        progress = self._fit()
+        try:
+            progress = self._fit()
+        except TrialStoppedEarlyError as ended:
+            if self._is_published_early():
+                self._publish_early(ended.stopped)
+                raise TrialStoppedEarlyError(ended.stopped.model_copy(update={"published": True})) from None
+            raise
         averaging = self._search(progress)
         weights = average(self._checkpoints.steps(), averaging.chosen, self._checkpoints.read_weights)
         scores = {"gap_single": averaging.gap_single, "gap_averaged": averaging.gap_averaged}
         published = publish(self._spec, self._trainer, weights, self._holdout, scores, control=self._control)
         self._watch.ending()
         return trial_record(self._spec, progress, averaging, published, self._faults, kernels=self._trainer.kernels)
+
+    def _is_published_early(self) -> bool:
+        scheduler = self._spec.grid.search.scheduler
+        return scheduler is not None and scheduler.publish_stopped
+
+    def _publish_early(self, stopped: StoppedEarly) -> None:
+        """Publish what a trial that is stopped has learnt, and leave its checkpoints as they were."""
+        found = self._checkpoints.read_state()
+        progress = TrialProgress() if found is None else found[0]
+        current = (progress.step, self._trainer.weights())
+        averaging = self._search(progress, current)
+        weights = average(self._steps(current), averaging.chosen, self._reader(current))
+        scores = {
+            "gap_single": averaging.gap_single,
+            "gap_averaged": averaging.gap_averaged,
+            "stopped_at_step": stopped.step,
+        }
+        publish(self._spec, self._trainer, weights, self._holdout, scores, control=self._control)
+        self._watch.ending()
+        self._checkpoints.forget_scores()
 
     def publish_again(self, earlier: TrialResult) -> TrialResult:
         self._control.report({"status": "running", "phase": "publishing"})
@@ -112,16 +142,31 @@ class _Trial:
             first_weights=None if start is None else lambda: starting_weights(self._spec),
         ).run()
 
-    def _search(self, progress: TrialProgress) -> AveragingResult:
+    def _steps(self, current: tuple[int, Weights] | None) -> list[int]:
+        """Steps whose weights there are, ascending: the checkpoints, and what a trial that is stopped has now."""
+        steps = self._checkpoints.steps()
+        return steps if current is None else sorted({*steps, current[0]})
+
+    def _reader(self, current: tuple[int, Weights] | None) -> Callable[[int], Weights]:
+        """What reads the weights of a step."""
+        if current is None:
+            return self._checkpoints.read_weights
+        return lambda step: current[1] if step == current[0] else self._checkpoints.read_weights(step)
+
+    def _search(self, progress: TrialProgress, current: tuple[int, Weights] | None = None) -> AveragingResult:
         """Search for the checkpoints to average; with averaging off, the last checkpoint is what counts.
 
         Of a pruned training, only checkpoints that share the final zeros count: earlier ones are denser, and would fill
         the zeros of an average.
+
+        Args:
+            progress: where the training stands.
+            current: step and weights of a training that ends between two checkpoints.
         """
         settings = self._spec.grid.training.averaging
         pruning = self._trainer.recipe.pruning_schedule
         pruned_at = 0 if pruning is None else pruning.end_step
-        steps = [step for step in self._checkpoints.steps() if step >= pruned_at]
+        steps = [step for step in self._steps(current) if step >= pruned_at]
         if not settings.enabled:
             steps = steps[-1:]
         measured = progress.scores()
@@ -136,7 +181,7 @@ class _Trial:
 
         return RangeSearch(
             steps,
-            self._checkpoints.read_weights,
+            self._reader(current),
             self._score,
             settings.max_evaluations,
             scores={(step, step): measured[step] for step in steps if step in measured},

@@ -147,6 +147,10 @@ class Checkpoints:
             return {}
         return {(first, last): gap for first, last, gap in kept}
 
+    def forget_scores(self) -> None:
+        """Delete what `write_scores` kept."""
+        self._averaging_file.unlink(missing_ok=True)
+
     def _read(self, file: Path) -> dict[str, NDArray[Any]]:
         try:
             return read_weights(file)

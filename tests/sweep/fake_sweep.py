@@ -1,8 +1,8 @@
 """A sweep whose trials only count, run in a process of its own: python fake_sweep.py RUN_FOLDER BEHAVIOUR_JSON.
 
 Behaviour: {"steps": …, "seconds": a step's time, "raise": {trial: first attempts that raise}, "reject": [trials],
-"die": {trial: first attempts that kill their worker}, "deaf": trials ignore the stop request, "search": …,
-"resources": …}. Every attempt appends a line to RUN_FOLDER/../attempts: trial, process id, first step, where it found
+"die": {trial: first attempts that kill their worker}, "deaf": trials ignore the stop request, "gaps": {trial: GAP that
+it reports at every step}, "search": …, "training": …, "resources": …, "train_on": [trials]}. Every attempt appends a line to RUN_FOLDER/../attempts: trial, process id, first step, where it found
 our packages. Prints the result as JSON.
 """
 
@@ -12,12 +12,14 @@ import signal
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 from gapsack.models.errors import TrainingError
 from gapsack.sweep.cluster.drive import driving
 from gapsack.sweep.cluster.events import SweepEvents
+from gapsack.sweep.cluster.launch import train_to_end
 from gapsack.sweep.cluster.signals import ended_by_signals, stop_on_signals
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder
@@ -84,11 +86,13 @@ def counting_trial(behaviour):
             time.sleep(behaviour["seconds"])
             step += 1
             state.write_text(str(step))
-            control.report({"status": "running", "step": step, "loss": 1 / step})
+            gap = {"gap": behaviour["gaps"][spec.name]} if "gaps" in behaviour else {}
+            control.report({"status": "running", "step": step, "loss": 1 / step, **gap})
             if step >= 2 and attempts < behaviour.get("raise", {}).get(spec.name, 0):
                 raise OSError("the disk is full")
             if step >= 2 and attempts < behaviour.get("die", {}).get(spec.name, 0):
                 os.kill(os.getpid(), signal.SIGKILL)
+            control.end_early(step, 0.0)
             if not behaviour.get("deaf"):
                 control.tick()
         result = TrialResult(
@@ -105,14 +109,23 @@ def counting_trial(behaviour):
     return trial
 
 
+@contextmanager
+def asked_for(run, behaviour):
+    for name in behaviour.get("train_on", ()):
+        train_to_end(run, name)
+    yield
+
+
 if __name__ == "__main__":
     run = RunFolder(sys.argv[1])
     behaviour = json.loads(sys.argv[2])
-    grid = Grid.model_validate(GRID | {key: behaviour[key] for key in ("search", "resources") if key in behaviour})
+    given = {key: behaviour[key] for key in ("search", "training", "resources") if key in behaviour}
+    grid = Grid.model_validate(GRID | given)
     sweep = SweepSpec(str(run.path), grid, ("train0",), ("validate0",))
     with (
         ended_by_signals(),
         run.held(),
+        asked_for(run, behaviour),
         driving(sweep, trial=counting_trial(behaviour), events=Shouting()) as drive,
         stop_on_signals(run.stop_file.touch) as stop,
     ):

@@ -95,6 +95,12 @@ class SweepView(SweepEvents):
         self._running.pop(name, None)
         self._say(f"{name} stopped; it goes on from its last checkpoint when the sweep is resumed")
 
+    def trial_stopped_early(self, name: str, reason: str) -> None:
+        """Say why the trial ended."""
+        self._running.pop(name, None)
+        self._done += 1
+        self._say(f"{name} was stopped early: {reason} ({self._done} of {self._total})", "yellow")
+
     def stopping(self) -> None:
         """Say that the stop was heard, and how to hurry, if anyone is there: a terminal's end is a reason to stop."""
         leave_lost_terminal()

@@ -25,7 +25,9 @@ def print_status(state: RunState) -> None:
     print_faults(state)
     best = state.best
     top = f"; best {best.plan.name} with GAP {best.gap:.4f}" if best is not None else ""
-    output().print(f"\n{state.run.path}: {state.status}, {state.count('done')} of {state.wanted} trials done{top}.")
+    early = f", {len(state.stopped)} stopped early" if state.stopped else ""
+    done = f"{state.count('done')} of {state.wanted} trials done"
+    output().print(f"\n{state.run.path}: {state.status}, {done}{early}{top}.")
 
 
 def print_notices(notices: Iterable[str]) -> None:
@@ -61,6 +63,7 @@ def status_values(state: RunState) -> dict[str, Any]:
         "status": state.status,
         "wanted": state.wanted,
         "done": state.count("done"),
+        "stopped_early": len(state.stopped),
         "notices": list(state.notices),
         "trials": [{**trial_values(trial), "started_from": _started_from(state, trial)} for trial in state.trials],
         "data_faults": [each.to_dict() for each in data_faults(state.trials)],

@@ -22,7 +22,8 @@ def print_summary(launched: Launched) -> None:
     print_notices(state.notices)
     best = state.best
     top = "" if best is None else f"; best {best.plan.name} with GAP {best.gap:.4f}"
-    out.print(f"{len(result.done)} of {state.wanted} trials done{top}.")
+    early = f", {len(result.stopped_early)} stopped early" if result.stopped_early else ""
+    out.print(f"{len(result.done)} of {state.wanted} trials done{early}{top}.")
     for each in data_faults(state.trials):
         err.print(f"Faults in the {each.text}")
     lines = {"Run folder": shown(run.path)}
@@ -49,6 +50,7 @@ def summary_values(launched: Launched) -> dict[str, Any]:
         "done": list(result.done),
         "failed": dict(result.failed),
         "unfinished": list(result.unfinished),
+        "stopped_early": dict(result.stopped_early),
         "interrupted": result.interrupted,
         "data_faults": [each.to_dict() for each in data_faults(run_state(launched.run).trials)],
         "tracking_losses": None if losses is None else {"count": losses.count, "reason": losses.reason},

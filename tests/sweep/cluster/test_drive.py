@@ -243,3 +243,55 @@ def test_a_sampler_spends_what_is_left_of_its_budget(sweep, trial_result):
     assert len(attempts) == 3
     assert len({line[1] for line in sweep.attempts()}) == 1, "one process trains one trial after the other"
     assert set(result["done"]) == {"K6-H32", *attempts}
+
+
+@pytest.mark.long
+def test_what_others_leave_behind_is_stopped_once_and_trained_on_when_a_person_asks(sweep):
+    early = {
+        "steps": 6,
+        "gaps": {"K2-H8": 0.5, "K2-H16": 0.4, "K4-H8": 0.6, "K4-H16": 0.3},
+        "search": {
+            "grid": {"clusters": [2, 4], "hidden": [8, 16]},
+            "scheduler": {"kind": "asha", "grace_steps": 2, "reduction_factor": 2},
+        },
+        "training": {"steps": 6, "checkpoint_steps": 1},
+        "resources": {"concurrent": 1},
+    }
+    process = sweep.start(**early, seconds=0.3)
+    wait_for_progress(process, "K4-H8")  # K2-H16 was stopped, and K4-H8 is on its way
+    process.kill()
+    process.communicate()
+    wait_for(lambda: sweep.processes() == [])
+
+    result = sweep.run(**early)
+
+    assert (result["done"], result["failed"], result["interrupted"]) == (["K2-H8", "K4-H8"], {}, False)
+    assert {name: reason.split(",")[0] for name, reason in result["stopped_early"].items()} == {
+        "K2-H16": "at step 2",
+        "K4-H16": "at step 2",
+    }
+    trials = RunFolder(sweep.folder / "run").trials
+    assert {name: (trials / name / "checkpoints/step").read_text() for name in result["stopped_early"]} == {
+        "K2-H16": "2",
+        "K4-H16": "2",
+    }
+    numbers = {}
+    for name in early["gaps"]:
+        reports = json.loads((trials / name / "rungs.json").read_text())["reports"]
+        numbers |= {report["number"]: (name, report["step"]) for report in reports}
+    # One after the other, each at its rungs: as if nobody had been killed.
+    assert [numbers[number] for number in sorted(numbers)] == [
+        ("K2-H8", 2),
+        ("K2-H8", 4),
+        ("K2-H16", 2),
+        ("K4-H8", 2),
+        ("K4-H8", 4),
+        ("K4-H16", 2),
+    ]
+    before = len(sweep.attempts())
+
+    result = sweep.run(**early, train_on=["K4-H16"])
+
+    assert result["done"] == ["K2-H8", "K4-H8", "K4-H16"]
+    assert list(result["stopped_early"]) == ["K2-H16"]
+    assert [line[:3:2] for line in sweep.attempts()[before:]] == [["K4-H16", "2"]]

@@ -3,6 +3,7 @@
 import csv
 import json
 import uuid
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,16 +16,22 @@ from gapsack.models.checkpoints import read_weights
 from gapsack.models.errors import TrainingError
 from gapsack.models.tasks import View
 from gapsack.models.training import Recipe
+from gapsack.selection.errors import InputError
 from gapsack.selection.files import replace_json
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pool import CandidatePool
+from gapsack.sweep.cluster.launch import train_to_end
+from gapsack.sweep.cluster.worker import EarlyEndOf
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.videos import Videos
+from gapsack.sweep.grid.scheduling import Scheduler
 from gapsack.sweep.measure.holdout import HoldoutSet
 from gapsack.sweep.runs.damage import set_aside_damaged
 from gapsack.sweep.runs.record import TrialResult
-from gapsack.sweep.trial.control import Control, TrialInterruptedError
+from gapsack.sweep.runs.rungs import RungHistory, RungReport
+from gapsack.sweep.trial.control import Control, TrialInterruptedError, TrialStoppedEarlyError
 from gapsack.sweep.trial.run import run_trial
+from gapsack.sweep.trial.trial_checkpoints import Checkpoints
 
 MATRIX = "tower/gating_prob_weights"
 
@@ -377,3 +384,75 @@ def test_a_record_that_is_damaged_or_of_another_training_is_not_published_by(sma
         run(spec)
         assert len(fits) == trained + 24
         assert not spec.folder.earlier_record.exists()
+
+
+def comparison(step, **values):
+    """How the trial compares with others at a step."""
+    return RungReport(number=0, rung=0, step=step, gap=0.1, size_bytes=1, compared=3, stop=True, reason="no", **values)
+
+
+def stopped_at(spec, step, control=None):
+    """Run a trial that others leave behind at a step; how it ends."""
+    RungHistory(reports=(comparison(step),)).write(spec.folder)
+    spec.folder.begin(spec.to_dict())
+    with pytest.raises(TrialStoppedEarlyError) as ended:
+        run_trial(spec, control or Control(lambda _metrics: None, lambda: False, EarlyEndOf(spec)))
+    spec.folder.stop_early(ended.value.stopped)
+    return ended.value.stopped
+
+
+def with_scheduler(spec, **settings):
+    search = spec.grid.search.model_copy(update={"scheduler": Scheduler(kind="asha", **settings)})
+    return replace(spec, grid=spec.grid.model_copy(update={"search": search}))
+
+
+def test_a_trial_that_is_stopped_early_keeps_its_checkpoints_and_its_curve(small_trial):
+    spec = small_trial()
+    stopped = stopped_at(spec, 8)
+    assert (stopped.step, stopped.steps, stopped.rung, stopped.gap, stopped.published) == (8, 24, 0, 0.1, False)
+    assert curve(spec)[-1]["step"] == 8
+    assert Checkpoints(spec.folder.checkpoints, spec.fingerprint()).read_state()[0].step == 8
+    assert spec.folder.status(run_alive=False) == "stopped early"
+    assert not spec.run.pool.exists()
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_trained_on_it_comes_to_what_it_would_have_come_to(small_trial, published):
+    whole, spec = small_trial("whole"), with_scheduler(small_trial(), publish_stopped=published)
+    run(whole)
+    stopped_at(spec, 8)
+
+    train_to_end(spec.run, spec.name)
+
+    assert spec.folder.status(run_alive=False) == "interrupted"
+    spec.folder.begin(spec.to_dict())
+    run_trial(spec, Control(lambda _metrics: None, lambda: False, EarlyEndOf(spec)))
+    assert_same_result(whole, spec)
+    assert spec.folder.status(run_alive=False) == "done"
+
+
+def test_a_trial_that_is_stopped_early_can_become_a_candidate(small_trial):
+    spec = with_scheduler(small_trial(), publish_stopped=True)
+    assert stopped_at(spec, 20).published
+    candidate = CandidatePool.read(spec.run.pool)[spec.name]
+    assert candidate.metrics["stopped_at_step"] == 20
+    assert candidate.metrics["gap"] >= max(row["gap"] for row in curve(spec) if row["gap"])
+    assert Checkpoints(spec.folder.checkpoints, spec.fingerprint()).steps() == [6, 12, 18]
+
+
+def test_killed_between_the_decision_and_its_last_steps_it_is_still_stopped_there(small_trial):
+    spec = with_scheduler(small_trial(), publish_stopped=True)
+    spec.folder.begin(spec.to_dict())
+    with pytest.raises(KilledError):
+        run(spec, kill_after=9)
+    stopped = stopped_at(spec, 8)
+    assert (stopped.step, stopped.published) == (8, True)
+
+
+def test_only_what_was_stopped_early_can_be_trained_on(small_trial):
+    spec = small_trial()
+    with pytest.raises(InputError, match=r"none of this run was\), got K2-H8 \(no trial of this run\)"):
+        train_to_end(spec.run, "K2-H8")
+    run(spec)
+    with pytest.raises(InputError, match=r"got K2-H8 \(done\)"):
+        train_to_end(spec.run, "K2-H8")
