@@ -20,7 +20,7 @@ def dense_gap(scores, weights, labels, blend, k):
     return gap_at_k(np.tensordot(weights, values, 1), labels, k)
 
 
-def dense_gap_rounded(scores, weights, labels, blend, k, direction):
+def dense_gap_rounded(scores, weights, labels, blend, k, *, direction):
     """GAP when each score is off by several times what float32 rounds: for the correct classes, or against them."""
     ulp = float(np.finfo(np.float32).eps)
     towards = np.where(labels, direction, -direction)
@@ -68,8 +68,8 @@ def test_the_interval_contains_the_dense_gap_in_float64_and_in_float32(seed, lis
     if listed == 60 and levels is None:
         assert proof.gap == pytest.approx(exact, abs=1e-12)
         # Whole lists without ties leave open what rounding can turn round, and no more.
-        assert proof.low >= dense_gap_rounded(scores, weights, labels, blend, k, -1) - 1e-12
-        assert proof.high <= dense_gap_rounded(scores, weights, labels, blend, k, +1) + 1e-12
+        assert proof.low >= dense_gap_rounded(scores, weights, labels, blend, k, direction=-1) - 1e-12
+        assert proof.high <= dense_gap_rounded(scores, weights, labels, blend, k, direction=1) + 1e-12
 
 
 def test_a_tie_in_float32_that_is_none_in_float64_is_within_the_interval():
