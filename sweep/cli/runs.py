@@ -8,13 +8,27 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gapsack.selection.units import mib
-from gapsack.sweep.cli.app import JsonOption, make_app, messages, output, print_json, progress_bar, signal_exit_code
+from gapsack.sweep.cli.app import (
+    JsonOption,
+    errors,
+    make_app,
+    messages,
+    output,
+    print_json,
+    progress_bar,
+    signal_exit_code,
+    working,
+)
+from gapsack.sweep.cli.as_csv import CsvOption, print_csv
 from gapsack.sweep.cli.choose import app as select_app
+from gapsack.sweep.cli.manage import RUNS, StorageOption, compare, delete
 from gapsack.sweep.cli.outputs import FileOption, FolderOption
 from gapsack.sweep.cli.problems import FAILED, INTERRUPTED
 from gapsack.sweep.cli.teach import teach
+from gapsack.sweep.cli.verbosity import is_verbose
 
 if TYPE_CHECKING:
+    from gapsack.sweep.grid.schema import Grid
     from gapsack.sweep.runs.folder import RunFolder
 
 app = make_app("sweep", "Train a grid of models, then pick the best ensemble that fits a size budget (`sweep select`).")
@@ -24,14 +38,12 @@ GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="The grid file (Y
 DataOption = Annotated[
     str | None, typer.Option(metavar="DIR", help="Folder of the data files; else $GAPSACK_DATA, else the grid's own.")
 ]
-StorageOption = Annotated[Path, typer.Option(help="The folder that holds the runs.")]
 RunArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="[RUN]", help="A run folder, or a run's name; the newest run if omitted.", show_default=False
     ),
 ]
-RUNS = Path("runs")
 
 # As in sweep.data.features and dashboards.images, which import numpy and plotly.
 Level = Literal["frame", "video"]
@@ -39,20 +51,26 @@ ImageFormat = Literal["png", "svg"]
 
 
 @app.command(epilog="Example: `sweep plan examples/paper_grid.yaml`")
-def plan(grid: GridFile, *, data: DataOption = None, json: JsonOption = False) -> None:
+def plan(grid: GridFile, *, data: DataOption = None, json: JsonOption = False, csv: CsvOption = False) -> None:
     """Show what a grid would train: each trial's exact size by precision, what is skipped and why. Trains nothing.
 
     Where data files are there, the first of each kind are looked at.
     """
+    from gapsack.sweep.grid.read import load_grid
+
+    _show_plan(load_grid(grid, data_folder=data, keep_variables=True), grid, data, json=json, csv=csv)
+
+
+def _show_plan(loaded: Grid, grid: Path, data: str | None, *, json: bool, csv: bool) -> None:
     from gapsack.sweep.cli.show.plan import print_plan
     from gapsack.sweep.cluster.outlook import outlook
     from gapsack.sweep.grid.plan import plan as plan_trials
-    from gapsack.sweep.grid.read import load_grid
 
-    loaded = load_grid(grid, data_folder=data, keep_variables=True)
     trials = plan_trials(loaded)
     if json:
         print_json([trial.to_dict() for trial in trials])
+    elif csv:
+        print_csv([trial.to_dict() for trial in trials])
     else:
         print_plan(loaded, trials)
     for sentence in outlook(loaded, grid, data):
@@ -73,6 +91,11 @@ def run(
         int | None, typer.Option(min=1, help="Trials at once, in place of the grid's own number.")
     ] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow tracking URI, in place of the grid's own.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Train nothing: as sweep plan.")] = False,
+    notify: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="Run this in the shell at the end, however the sweep ended."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Train a grid's trials, or go on where an earlier run stopped: what is done is never trained again.
@@ -89,20 +112,29 @@ def run(
         ("tracking", "uri"): tracking_uri,
     }
     # Read and checked before anything heavy is imported: a mistake in the file is told at once.
-    loaded = load_grid(grid, data_folder=data, overrides=overrides)
+    loaded = load_grid(grid, data_folder=data, overrides=overrides, keep_variables=dry_run)
+    if dry_run:
+        _show_plan(loaded, grid, data, json=json, csv=False)
+        return
 
-    from gapsack.sweep.cli.show.live import SweepView
-    from gapsack.sweep.cli.show.summary import print_summary, summary_values
-    from gapsack.sweep.cluster.launch import launch
-    from gapsack.sweep.cluster.signals import ended_by_signals
+    with working("Starting"):
+        from gapsack.sweep.cli import notify as notifying
+        from gapsack.sweep.cli.show.live import SweepView
+        from gapsack.sweep.cli.show.summary import print_summary, summary_values
+        from gapsack.sweep.cluster.launch import launch
+        from gapsack.sweep.cluster.signals import ended_by_signals
 
-    with ended_by_signals():
+    if is_verbose():
+        messages().print(f"Ray and its workers log to {Path(loaded.storage) / loaded.name / 'ray.log'}")
+    with ended_by_signals(), notifying.of_an_error(notify, loaded.name):
         with SweepView(messages(), precision=loaded.budget.precision, items=loaded.data.task.items) as view:
             launched = launch(loaded, grid.read_text(encoding="utf-8"), Path.cwd(), address=address, events=view)
         if json:
             print_json(summary_values(launched))
         else:
             print_summary(launched)
+    if notify is not None:
+        notifying.notify(notify, notifying.facts_of(launched))
     if launched.result.interrupted:
         raise typer.Exit(INTERRUPTED if launched.signal is None else signal_exit_code(launched.signal))
     if launched.result.failed:
@@ -110,7 +142,9 @@ def run(
 
 
 @app.command(epilog="Example: `sweep status runs/paper_grid`")
-def status(run: RunArgument = None, storage: StorageOption = RUNS, json: JsonOption = False) -> None:
+def status(
+    run: RunArgument = None, *, storage: StorageOption = RUNS, json: JsonOption = False, csv: CsvOption = False
+) -> None:
     """Show a run's trials: how far each has come, its loss, GAP and size, and why it failed."""
     from gapsack.sweep.cli.show.status import print_status, status_values
     from gapsack.sweep.runs.folder import find_run
@@ -119,12 +153,14 @@ def status(run: RunArgument = None, storage: StorageOption = RUNS, json: JsonOpt
     state = run_state(find_run(run, storage))
     if json:
         print_json(status_values(state))
+    elif csv:
+        print_csv(status_values(state)["trials"])
     else:
         print_status(state)
 
 
 @app.command("list", epilog="Example: `sweep list --storage runs`")
-def list_runs(storage: StorageOption = RUNS, json: JsonOption = False) -> None:
+def list_runs(*, storage: StorageOption = RUNS, json: JsonOption = False, csv: CsvOption = False) -> None:
     """Show all runs, newest first."""
     from gapsack.sweep.cli.show.status import print_runs, run_values
     from gapsack.sweep.runs.folder import runs_in
@@ -135,6 +171,8 @@ def list_runs(storage: StorageOption = RUNS, json: JsonOption = False) -> None:
         messages().print(problem)
     if json:
         print_json([run_values(state) for state in states])
+    elif csv:
+        print_csv([run_values(state) for state in states])
     elif states:
         print_runs(states)
     else:
@@ -179,6 +217,8 @@ def report(
         output().print(f"Image:  {image}")
 
 
+app.command(epilog="Example: `sweep compare first_try second_try`")(compare)
+app.command(epilog="Example: `sweep delete first_try --yes`")(delete)
 app.command(
     epilog="Example: `sweep teach runs/paper_grid 'yt8m/train*.tfrecord' --out teacher`",
 )(teach)
@@ -192,7 +232,7 @@ def _track_results(run: RunFolder) -> None:
     try:
         track_results(run)
     except GapsackError as error:
-        messages().print(f"MLflow did not take the report: {error}")
+        errors().print(f"MLflow did not take the report: {error}")
 
 
 @app.command(epilog="Example: `sweep synth data --classes 40 --train-files 8`")

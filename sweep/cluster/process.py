@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gapsack.sweep.cluster import reaper
+from gapsack.sweep.cluster.logs import logs_are_wanted
 from gapsack.sweep.cluster.messages import Ended, Message, Refused, TuneJob
 from gapsack.sweep.cluster.session import Session, reaped_session, session_variables
 from gapsack.sweep.runs.spec import SweepSpec
@@ -116,7 +117,7 @@ def tune_process(sweep: SweepSpec, trial: bytes, address: str | None, log: Path)
         sweep: the sweep.
         trial: the pickled trial function.
         address: a Ray cluster; Ray on this machine otherwise.
-        log: the file that gets what the process and Ray print; it stays if `last_words` named it.
+        log: the file that gets what the process and Ray print; it stays if `last_words` named it, or logs are wanted.
     """
     with ray_process(TuneProcess, lambda session: TuneJob(sweep, trial, session, address), address, log) as running:
         yield running
@@ -146,7 +147,7 @@ def ray_process(kind: type[Child], job: Callable[[Session], object], address: st
             finally:
                 process.kill()
                 process.wait()
-                if not running.log_is_named:
+                if not (running.log_is_named or logs_are_wanted()):
                     log.unlink(missing_ok=True)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from gapsack.selection.errors import InputError
+from gapsack.sweep.cluster.logs import logs_are_wanted
 from gapsack.sweep.cluster.session import Session
 from gapsack.sweep.grid.schema import Resources
 
@@ -68,8 +69,8 @@ def ray_session(
             ray.init(
                 address="local",  # never a cluster that happens to run on this machine
                 include_dashboard=False,
-                log_to_driver=False,
-                logging_level="ERROR",
+                log_to_driver=logs_are_wanted(),
+                logging_level=_level(),
                 object_store_memory=OBJECT_STORE_BYTES,
                 runtime_env=runtime,
                 _temp_dir=str(session.folder / "ray"),
@@ -80,6 +81,10 @@ def ray_session(
         yield
     finally:
         ray.shutdown()
+
+
+def _level() -> str:
+    return "INFO" if logs_are_wanted() else "ERROR"
 
 
 def end_without_node() -> None:
@@ -97,7 +102,7 @@ def _connect(address: str, runtime: dict[str, object]) -> None:
     import ray
 
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", runtime_env=runtime)
+        ray.init(address=address, log_to_driver=logs_are_wanted(), logging_level=_level(), runtime_env=runtime)
     except (ConnectionError, ValueError) as error:
         raise InputError(f"expected a Ray cluster at {address}, got: {error}") from error
 
