@@ -13,14 +13,13 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from gapsack.sweep.cluster.scores import FinishedTrial, GapAndSize, Scores
 from gapsack.sweep.grid.schema import Distribution, Sampler
 from gapsack.sweep.grid.small_space import space_points
 
 Axes = Mapping[str, Any]
-Scores = tuple[float, float]
-"""GAP, to be large, and size in bytes, to be small."""
 
-OBJECTIVES = {"gap": "max", "size_bytes": "min"}
+TUNE_MODES = {"maximize": "max", "minimize": "min"}
 
 MAX_REPEATS = 100
 """After as many proposals in a row of what is known already, a sampler has nothing new to say."""
@@ -62,17 +61,19 @@ class SampledTrials(OptunaSearch):
         self,
         sampler: Sampler,
         *,
-        known: Sequence[tuple[Axes, Scores]],
+        known: Sequence[FinishedTrial],
         waiting: Sequence[Axes] = (),
         name: Callable[[Axes], str],
         unusable: Callable[[Axes], bool],
         stopped: Callable[[], bool],
+        scores: Scores | None = None,
     ) -> None:
+        scores = scores or GapAndSize()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         super().__init__(
             space={key: distribution(space) for key, space in sampler.space.items()},
-            metric=list(OBJECTIVES),
-            mode=list(OBJECTIVES.values()),
+            metric=list(scores.directions),
+            mode=[TUNE_MODES[direction] for direction in scores.directions.values()],
             # What is known moves the seed along: otherwise a resumed sweep would propose its first points again.
             sampler=optuna_sampler(sampler, seed=sampler.seed + len(known)),
         )
@@ -81,17 +82,19 @@ class SampledTrials(OptunaSearch):
         self._name = name
         self._unusable = unusable
         self._stopped = stopped
-        self._scores = {name(axes): scores for axes, scores in known}
+        self._score = scores
+        self._scores: dict[str, tuple[float, ...]] = {}
         self._asked: set[str] = set()
-        for axes, scores in known:
-            self.add_known(axes, scores)
+        for trial in known:
+            self.add_known(trial)
         for axes in waiting:
             self._ot_study.enqueue_trial(dict(axes))
 
-    def add_known(self, axes: Axes, scores: Scores) -> None:
+    def add_known(self, trial: FinishedTrial) -> None:
         """Tell the sampler of a finished trial (OptunaSearch's own way takes a single objective only)."""
+        scores = self._scores[trial.name] = self._score(trial)
         self._ot_study.add_trial(
-            optuna.trial.create_trial(params=dict(axes), distributions=self._space, values=list(scores))
+            optuna.trial.create_trial(params=dict(trial.axes), distributions=self._space, values=list(scores))
         )
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
@@ -121,9 +124,11 @@ class SampledTrials(OptunaSearch):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell the sampler how a trial came out; only a trial that is done has scores."""
         done = not error and result is not None and result.get("status") == "done"
-        scores = (float(result["gap"]), float(result["size_bytes"])) if done and result is not None else None
-        if scores is not None:
-            self._scores[self._name(self._ot_trials[trial_id].params)] = scores
+        scores = None
+        if done and result is not None:
+            axes = self._ot_trials[trial_id].params
+            trial = FinishedTrial(self._name(axes), axes, float(result["gap"]), int(result["size_bytes"]))
+            scores = self._scores[trial.name] = self._score(trial)
         self._settle(trial_id, scores)
 
     def save(self, checkpoint_path: str) -> None:
@@ -132,7 +137,7 @@ class SampledTrials(OptunaSearch):
     def restore(self, checkpoint_path: str) -> None:
         """See `ListedTrials.save`."""
 
-    def _settle(self, trial_id: str, scores: Scores | None) -> None:
+    def _settle(self, trial_id: str, scores: Sequence[float] | None) -> None:
         """End Optuna's own trial, with its scores or without."""
         trial = self._ot_trials.pop(trial_id)
         if scores is None:

@@ -25,6 +25,7 @@ from gapsack.sweep.cluster.messages import Ended, TuneJob
 from gapsack.sweep.cluster.outcomes import Outcomes
 from gapsack.sweep.cluster.ray import end_without_node, ray_session
 from gapsack.sweep.cluster.resources import TrialResources
+from gapsack.sweep.cluster.scores import FinishedTrial
 from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials
 from gapsack.sweep.cluster.signals import disregard_signals
 from gapsack.sweep.cluster.worker import TrialFunction, run_in_worker, stop_polling
@@ -129,7 +130,7 @@ def _searcher(sweep: SweepSpec, state: RunState, resources: TrialResources, stop
     return SampledTrials(
         sampler,
         known=[
-            (trial.point.axes, (trial.record.gap, trial.record.size_bytes[precision]))
+            FinishedTrial(trial.point.name, trial.point.axes, trial.record.gap, trial.record.size_bytes[precision])
             for trial in state.done
             if trial.record is not None
         ],

@@ -4,6 +4,7 @@ import optuna
 import pytest
 from ray.tune.search import Searcher
 
+from gapsack.sweep.cluster.scores import FinishedTrial
 from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials, distribution
 from gapsack.sweep.grid.schema import Distribution, Sampler
 
@@ -22,6 +23,11 @@ def scores(axes):
     """Better near 4 clusters and hidden 40; larger models are larger."""
     gap = 0.8 - 0.01 * abs(axes["clusters"] - 4) - 0.002 * abs(axes["hidden"] - 40)
     return gap, float(axes["clusters"] * axes["hidden"])
+
+
+def finished(axes):
+    gap, size_bytes = scores(axes)
+    return FinishedTrial(name(axes), axes, gap, int(size_bytes))
 
 
 def searcher(settings, known=(), **options):
@@ -69,7 +75,7 @@ def test_the_same_seed_asks_for_the_same_points():
 @pytest.mark.parametrize("kind", ["tpe", "random", "nsga2"])
 def test_a_resumed_sampler_spends_the_rest_and_repeats_nothing(kind):
     first = drive(searcher(sampler(kind)), limit=5)
-    known = [(axes, scores(axes)) for axes in first]
+    known = [finished(axes) for axes in first]
     waiting = {"clusters": 8, "hidden": 64}
     rest = drive(searcher(sampler(kind), known=known, waiting=[waiting] if waiting not in first else []))
     assert len(rest) == 7
@@ -79,7 +85,7 @@ def test_a_resumed_sampler_spends_the_rest_and_repeats_nothing(kind):
 
 def test_what_is_known_guides_the_sampler():
     known = [
-        (axes, scores(axes))
+        finished(axes)
         for clusters in (2, 4, 8)
         for hidden in range(8, 65, 8)
         if (clusters + hidden // 8) % 2
@@ -87,7 +93,8 @@ def test_what_is_known_guides_the_sampler():
     ]
     search = searcher(sampler(trials=len(known) + 1), known=known)
     trials = search._ot_study.trials
-    assert [(trial.params, tuple(trial.values)) for trial in trials] == known
+    told = [(trial.params, tuple(trial.values)) for trial in trials]
+    assert told == [(each.axes, scores(each.axes)) for each in known]
     assert search._ot_study.directions == [
         optuna.study.StudyDirection.MAXIMIZE,
         optuna.study.StudyDirection.MINIMIZE,
@@ -102,7 +109,7 @@ def test_a_space_that_is_used_up_ends_the_search():
 @pytest.mark.parametrize("kind", ["tpe", "random", "nsga2"])
 def test_no_point_of_a_small_space_is_left_out_by_chance(kind):
     space = {"clusters": {"choices": list(range(2, 12))}, "hidden": {"low": 8, "high": 24, "step": 8}}
-    known = [({"clusters": 2, "hidden": 8}, (0.5, 16.0))]
+    known = [FinishedTrial("K2-H8", {"clusters": 2, "hidden": 8}, 0.5, 16)]
     asked = drive(searcher(sampler(kind, trials=500, space=space), known=known))
     assert len({name(axes) for axes in asked}) == len(asked) == 29
     assert {"clusters": 2, "hidden": 8} not in asked
@@ -145,3 +152,17 @@ def test_running_points_are_not_suggested_to_another_worker():
 )
 def test_spaces_become_distributions(space, expected):
     assert distribution(Distribution.model_validate(space)) == expected
+
+
+def test_what_the_sampler_is_told_may_be_another_score():
+    class Gap:
+        directions = {"gap": "maximize"}  # noqa: RUF012
+
+        def __call__(self, trial):
+            return (trial.gap,)
+
+    search = searcher(sampler(trials=4), known=[finished({"clusters": 2, "hidden": 8})], scores=Gap())
+    drive(search)
+    assert [trial.values for trial in search._ot_study.trials] == [
+        [scores(trial.params)[0]] for trial in search._ot_study.trials
+    ]
