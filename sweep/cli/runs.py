@@ -15,6 +15,7 @@ from gapsack.sweep.cli.problems import FAILED, INTERRUPTED
 from gapsack.sweep.cli.teach import teach
 
 if TYPE_CHECKING:
+    from gapsack.dashboards.records import SweepRecords
     from gapsack.sweep.runs.folder import RunFolder
 
 app = make_app("sweep", "Train a grid of models, then pick the best ensemble that fits a size budget (`sweep select`).")
@@ -165,7 +166,7 @@ def report(
 
     shown = None if metric is None else known_metric(metric)
     folder = find_run(run, storage)
-    records = sweep_records(folder, shown)
+    records = _searched(sweep_records(folder, shown), folder)
     print_notices(records.notices)
     path = write_report(out or folder.report, records).absolute()
     if track and path == folder.report:
@@ -182,6 +183,19 @@ def report(
 app.command(
     epilog="Example: `sweep teach runs/paper_grid 'yt8m/train*.tfrecord' --out teacher`",
 )(teach)
+
+
+def _searched(records: SweepRecords, run: RunFolder) -> SweepRecords:
+    """A report's records with what the search varied; where Optuna is not installed, a person is told."""
+    from gapsack.selection.errors import InputError
+    from gapsack.sweep.runs.status import run_state
+
+    try:
+        from gapsack.sweep.cluster.search_records import with_search
+    except InputError as missing:
+        messages().print(f"The report has no figures of the search. {missing}")
+        return records
+    return with_search(records, run_state(run))
 
 
 def _track_results(run: RunFolder) -> None:
