@@ -24,6 +24,8 @@ EXTRAS = {
     "cloudpickle": "train",
     "google_crc32c": "train",
     "jax": "jax",
+    "cmaes": "cmaes",
+    "torch": "gp",
     "plotly": "report",
     "kaleido": "images",
 }

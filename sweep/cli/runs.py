@@ -28,6 +28,7 @@ from gapsack.sweep.cli.teach import teach
 from gapsack.sweep.cli.verbosity import is_verbose
 
 if TYPE_CHECKING:
+    from gapsack.dashboards.records import SweepRecords
     from gapsack.sweep.grid.schema import Grid
     from gapsack.sweep.runs.folder import RunFolder
 
@@ -203,7 +204,7 @@ def report(
 
     shown = None if metric is None else known_metric(metric)
     folder = find_run(run, storage)
-    records = sweep_records(folder, shown)
+    records = _searched(sweep_records(folder, shown), folder)
     print_notices(records.notices)
     path = write_report(out or folder.report, records).absolute()
     if track and path == folder.report:
@@ -222,6 +223,19 @@ app.command(epilog="Example: `sweep delete first_try --yes`")(delete)
 app.command(
     epilog="Example: `sweep teach runs/paper_grid 'yt8m/train*.tfrecord' --out teacher`",
 )(teach)
+
+
+def _searched(records: SweepRecords, run: RunFolder) -> SweepRecords:
+    """A report's records with what the search varied; where Optuna is not installed, a person is told."""
+    from gapsack.selection.errors import InputError
+    from gapsack.sweep.runs.status import run_state
+
+    try:
+        from gapsack.sweep.cluster.search_records import with_search
+    except InputError as missing:
+        messages().print(f"The report has no figures of the search. {missing}")
+        return records
+    return with_search(records, run_state(run))
 
 
 def _track_results(run: RunFolder) -> None:
