@@ -50,20 +50,20 @@ class Telling:
     def tell(self, message: TrialMessage | Refused | Ended) -> None:
         """Tell what a message says of a trial."""
         match message:
-            case TrialStarted(name, hyperparameters):
+            case TrialStarted(name, settings):
                 self.running.add(name)
                 self._events.trial_started(name)
-                self._tracker.trial_started(name, hyperparameters)
+                self._tracker.trial_started(name, settings)
             case TrialReported(name, metrics):
                 self._progress(name, metrics)
             case TrialFinished(name):
                 self._finished(name, TrialResult.read(self._sweep.run.trial(name).record))
-            case TrialFailed(name, hyperparameters, reason):
+            case TrialFailed(name, settings, reason):
                 self.running.discard(name)
                 self.failed.add(name)
                 self._events.trial_failed(name, reason)
                 # A worker that never came up has not been told of; a run that exists is only opened again.
-                self._tracker.trial_started(name, hyperparameters)
+                self._tracker.trial_started(name, settings)
                 self._tracker.trial_failed(name, reason)
             case TrialRetried(name, reason):
                 self.running.discard(name)
@@ -88,7 +88,7 @@ class Telling:
         known = self.finished | {trial.plan.name for trial in before.done}
         for trial in now.done:
             if trial.plan.name not in known and trial.record is not None:
-                self._tracker.trial_started(trial.plan.name, trial.point.hyperparameters)
+                self._tracker.trial_started(trial.plan.name, trial.point.settings)
                 self._finished(trial.plan.name, trial.record)
 
     def _progress(self, name: str, metrics: Mapping[str, Any]) -> None:

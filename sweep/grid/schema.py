@@ -6,10 +6,11 @@ files the data patterns match is known only when a run starts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    BeforeValidator,
     Discriminator,
     Field,
     NonNegativeFloat,
@@ -34,7 +35,7 @@ from gapsack.selection.units import MIB
 from gapsack.sweep.data.dataset import Dataset, dataset_of
 from gapsack.sweep.data.files import Split, expand, split_holdout
 from gapsack.sweep.grid.array_data import ArrayData
-from gapsack.sweep.grid.section import DataFiles, DataPath, Patterns, Scalar, Section
+from gapsack.sweep.grid.section import AxisValue, DataFiles, DataPath, Patterns, Scalar, Section
 
 FAMILY = "family"
 """Key by which a point of the search says its family, where there are several."""
@@ -200,14 +201,27 @@ class Model(Section):
         return self.families[family] if self.families else self.options
 
 
-class Distribution(Section):
-    """What a sampler may choose for one hyperparameter: one of `choices`, or a number from `low` to `high`."""
+Values = Annotated[tuple[AxisValue, ...], Field(strict=False, min_length=1)]
+"""The values of an axis."""
 
-    choices: Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)] | None = None
+
+def _listed(given: object) -> object:
+    """One value is a list of one."""
+    return given if isinstance(given, list | tuple) else (given,)
+
+
+class Distribution(Section):
+    """What a sampler may choose for one axis: one of `choices`, or a number from `low` to `high`.
+
+    With `when`, the axis is there only in trials in which other axes have one of the values that it names.
+    """
+
+    choices: Values | None = None
     low: int | float | None = None
     high: int | float | None = None
     step: PositiveInt | PositiveFloat | None = None
     log: bool = False
+    when: dict[str, Annotated[Values, BeforeValidator(_listed)]] = Field(default={})
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -230,21 +244,74 @@ class Distribution(Section):
         """Whether a range is of whole numbers: both ends, and the step, are written without a decimal point."""
         return isinstance(self.low, int) and isinstance(self.high, int) and isinstance(self.step, int | None)
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether there is an end of its values."""
+        return self.choices is not None or self.is_integer or self.step is not None
+
+    def applies(self, axes: Mapping[str, Any]) -> bool:
+        """Whether a trial with these axes, those above this one, has this one as well."""
+        return all(key in axes and axes[key] in values for key, values in self.when.items())
+
 
 class Sampler(Section):
-    """An Optuna sampler that proposes trials: GAP up, size down."""
+    """An Optuna sampler that proposes trials: GAP up and size down, or GAP alone.
 
-    kind: Literal["tpe", "random", "nsga2"] = "tpe"
+    Attributes:
+        kind: Which sampler.
+        trials: How many are trained.
+        seed: Of the sampler.
+        space: What it chooses from, by axis.
+        objective: What it is told of a trial that is done.
+        max_mib: Size, in the budget's precision, beyond which nothing is trained.
+        storage: URL of the database that holds the study; None for a file in the run's folder.
+    """
+
+    kind: Literal["tpe", "gp", "cmaes", "nsga2", "nsga3", "qmc", "random", "brute_force"] = "tpe"
     trials: PositiveInt
     seed: NonNegativeInt = 0
     space: Annotated[dict[str, Distribution], Field(min_length=1)]
+    objective: Literal["gap_and_size", "gap"] = "gap_and_size"
+    max_mib: PositiveFloat | None = None
+    storage: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        above: dict[str, Distribution] = {}
+        for key, space in self.space.items():
+            for parent, values in space.when.items():
+                if parent not in above:
+                    raise ValueError(f"expected {key} to depend on axes above it, got when: {parent}")
+                choices = above[parent].choices
+                if choices is not None and (others := [value for value in values if value not in choices]):
+                    raise ValueError(f"expected {key} when {parent} is one of its choices, got {others[0]}")
+            above[key] = space
+        if self.kind == "cmaes" and self.objective == "gap_and_size":
+            raise ValueError("expected objective: gap with kind: cmaes, which knows one objective, got gap_and_size")
+        endless = [key for key, space in self.space.items() if not space.is_finite]
+        if self.kind == "brute_force" and endless:
+            raise ValueError(f"expected choices or a step for every axis of brute_force, got none for {endless[0]}")
+        return self
+
+
+Product = dict[str, Values]
+"""Axes of which every combination is a trial."""
+
+
+def _products(given: object) -> str:
+    return "several" if isinstance(given, list | tuple) else "one"
 
 
 class Search(Section):
-    """Which trials: the product of `grid` axes and the listed `points`, or what a `sampler` proposes."""
+    """Which trials: the product of `grid` axes (or each of several products) and the listed `points`, or what a
+    `sampler` proposes.
+    """
 
-    grid: dict[str, Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]] = Field(default={})
-    points: Annotated[tuple[dict[str, Scalar], ...], Field(strict=False)] = ()
+    grid: Annotated[
+        Annotated[Product, Tag("one")] | Annotated[tuple[Product, ...], Field(strict=False), Tag("several")],
+        Discriminator(_products),
+    ] = Field(default={})
+    points: Annotated[tuple[dict[str, AxisValue], ...], Field(strict=False)] = ()
     sampler: Sampler | None = None
 
     @model_validator(mode="after")
@@ -254,6 +321,19 @@ class Search(Section):
         if self.sampler is None and not self.grid and not self.points:
             raise ValueError("expected grid, points or a sampler, got none of them")
         return self
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """The products of axes, however many are written."""
+        if isinstance(self.grid, tuple):
+            return self.grid
+        return (self.grid,) if self.grid else ()
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """All that varies, in the order written."""
+        keys = [key for each in (*self.products, *self.points) for key in each]
+        return tuple(dict.fromkeys([*keys, *(() if self.sampler is None else self.sampler.space)]))
 
 
 class Averaging(Section):
@@ -428,31 +508,34 @@ class Grid(Section):
         return self
 
     @model_validator(mode="after")
-    def _points_say_their_family(self) -> Self:
+    def _trials_say_their_family(self) -> Self:
         if not self.model.families:
             return self
-        if self.search.grid or self.search.sampler is not None:
-            raise ValueError("expected search.points, each with a family, beside model.families")
-        for index, point in enumerate(self.search.points):
-            if point.get(FAMILY) not in self.model.families:
-                told = f"got {point[FAMILY]}" if FAMILY in point else "got none"
-                known = ", ".join(self.model.families)
-                raise ValueError(f"expected in search.points[{index}] a family of model.families ({known}), {told}")
+        search = self.search
+        for place, product in enumerate(search.products):
+            where = f"search.grid[{place}]" if isinstance(search.grid, tuple) else "search.grid"
+            self._check_families(product.get(FAMILY, ()), where)
+        for index, point in enumerate(search.points):
+            self._check_families([point[FAMILY]] if FAMILY in point else (), f"search.points[{index}]")
+        if search.sampler is not None:
+            space = search.sampler.space.get(FAMILY)
+            self._check_families((space and space.choices) or (), "search.sampler.space")
         return self
 
-    def hyperparameters(self, axes: Mapping[str, Any]) -> dict[str, Any]:
-        """All hyperparameters of the trial at `axes`: the fixed options, the axes, and the data's shape."""
-        name = self.model.family_of(axes)
-        own = {key: value for key, value in axes.items() if self.model.family is not None or key != FAMILY}
-        return {**self.model.options_of(name), **own, **registry.family(name).from_data(self.data.task.dimensions)}
+    def _check_families(self, given: Sequence[object], where: str) -> None:
+        others = [family for family in given if family not in self.model.families]
+        if others or not given:
+            known = ", ".join(self.model.families)
+            told = f"got {others[0]}" if others else "got none"
+            raise ValueError(f"expected in {where} a family of model.families ({known}), {told}")
 
-    def of_trial(self, name: str) -> Grid:
-        """The grid as the trial of that name has it: without what others begin with."""
-        start = self.training.start_from
-        if start is None:
-            return self
-        own = {key: source for key, source in start.sources.items() if key in (name, EVERY_TRIAL)}
-        return self.with_start(start.model_copy(update={"sources": own}))
+    def of_trial(self, name: str, training: Training) -> Grid:
+        """The grid as a trial has it: with its own settings of training, and without what others begin with."""
+        start = training.start_from
+        if start is not None:
+            own = {key: source for key, source in start.sources.items() if key in (name, EVERY_TRIAL)}
+            training = training.model_copy(update={"start_from": start.model_copy(update={"sources": own})})
+        return self if training is self.training else self.model_copy(update={"training": training})
 
     def with_start(self, start: StartFrom) -> Grid:
         """The grid with that `training.start_from`."""

@@ -16,7 +16,7 @@ from gapsack.sweep.grid.plan import PlannedTrial, planned
 from gapsack.sweep.grid.points import TrialPoint, trial_point, trial_points
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import Grid
-from gapsack.sweep.grid.section import Scalar
+from gapsack.sweep.grid.section import AxisValue
 from gapsack.sweep.grid.small_space import reachable_trials, small_space
 from gapsack.sweep.runs.curve import CurveRow, curve_rows
 from gapsack.sweep.runs.damage import checked_result, labels_damage
@@ -204,7 +204,7 @@ def _axes(folder: TrialFolder) -> dict[str, Any]:
 
 
 class _StartedPoint(BaseModel):
-    axes: dict[str, Scalar]
+    axes: dict[str, AxisValue]
 
 
 class _Started(BaseModel):

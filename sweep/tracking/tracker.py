@@ -15,6 +15,7 @@ from typing import Any
 
 from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.training_axes import training_at
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import run_environment
 from gapsack.sweep.runs.record import TrialResult
@@ -66,8 +67,8 @@ class Tracker:
     def start_sweep(self) -> None:
         """The sweep begins, or goes on."""
 
-    def trial_started(self, name: str, hyperparameters: Mapping[str, Any]) -> None:
-        """A worker has the trial."""
+    def trial_started(self, name: str, settings: Mapping[str, Any]) -> None:
+        """A worker has the trial, whose `TrialPoint.settings` these are."""
 
     def trial_metrics(self, name: str, step: int, metrics: Mapping[str, float]) -> None:
         """What was measured at a step."""
@@ -139,6 +140,8 @@ class StoreTracker(Tracker):
         """Trials whose run may have been made, whether or not the store said so."""
         self._settled: dict[str, str] = {}
         """Trials that the store has whole, with the digest of what it has."""
+        self._steps: dict[str, int] = {}
+        """Of the trials that were started."""
         self._gaps: dict[str, float] = {}
         """Of the trials that are done."""
         self._sweep_data: set[str] = set()
@@ -174,16 +177,17 @@ class StoreTracker(Tracker):
         self._gaps = done_gaps(self._run)
         self._catch_up()
 
-    def trial_started(self, name: str, hyperparameters: Mapping[str, Any]) -> None:
-        """A worker has the trial: its run is RUNNING."""
-        self._backlog.add(partial(self._start_trial, name, trial_params(self._grid, hyperparameters)), name)
+    def trial_started(self, name: str, settings: Mapping[str, Any]) -> None:
+        """A worker has the trial, whose `TrialPoint.settings` these are: its run is RUNNING."""
+        self._steps[name] = training_at(self._grid.training, settings).steps
+        self._backlog.add(partial(self._start_trial, name, trial_params(self._grid, settings)), name)
 
     def trial_metrics(self, name: str, step: int, metrics: Mapping[str, float]) -> None:
         """What was measured at a step; values that are not finite are left out, as they cannot be drawn.
 
         At the last step a figure that the record has as well is left to it, so that there is one.
         """
-        last = step >= self._grid.training.steps
+        last = step >= self._steps.get(name, self._grid.training.steps)
         told = {
             key: value
             for key, value in metrics.items()

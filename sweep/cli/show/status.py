@@ -8,6 +8,7 @@ from typing import Any
 
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, messages, output, print_reasons, print_table
+from gapsack.sweep.cli.show.seeds import print_spreads, spreads_of
 from gapsack.sweep.runs.data_faults import data_faults
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.status import RunState, TrialState
@@ -24,6 +25,7 @@ def print_status(state: RunState) -> None:
         [_status_row(trial, precision)[: len(numbers) + 2] for trial in state.trials],
     )
     _print_budget_of_gains(state)
+    print_spreads(spreads_of(state))
     print_reasons({trial.plan.name: trial.reason for trial in state.trials})
     print_notices(state.notices)
     print_faults(state)
@@ -78,6 +80,7 @@ def status_values(state: RunState) -> dict[str, Any]:
         "done": state.count("done"),
         "notices": list(state.notices),
         "trials": [{**trial_values(trial), "started_from": _started_from(state, trial)} for trial in state.trials],
+        "points": [spread.to_dict() for spread in spreads_of(state)],
         "data_faults": [each.to_dict() for each in data_faults(state.trials)],
     }
 
@@ -97,6 +100,7 @@ def trial_values(trial: TrialState) -> dict[str, Any]:
         "ensemble_gain": None if gain is None else gain.gain,
         "ensemble_gain_per_mib": None if gain is None else gain.gain_per_mib,
         "hyperparameters": trial.plan.hyperparameters,
+        "axes": trial.point.axes,
     }
 
 
