@@ -273,7 +273,7 @@ def test_the_wheel_works_wherever_it_is_imported(own_folders, built, plain, tmp_
     assert json.loads(planned.stdout)[0]["status"] == "planned", planned.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_real_installation_without_extras(built, tmp_path):
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv/bin/python"
