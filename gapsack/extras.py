@@ -23,6 +23,7 @@ EXTRAS = {
     "mlflow": "train",
     "cloudpickle": "train",
     "google_crc32c": "train",
+    "sklearn": "train",
     "jax": "jax",
     "plotly": "report",
     "kaleido": "images",

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from gapsack.selection.errors import BudgetError
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.search import search_ensemble
+from gapsack.sweep.advice.sampled_pool import sampled
 from gapsack.sweep.graphs.reserve import Reserve
 from gapsack.sweep.runs.ensemble_gain import EnsembleGain
-
-SAMPLE_VIDEOS = 5_000
-"""Of more held-out videos, a random sample of so many chooses: a search then takes seconds, and both ensembles are
-compared on the same videos."""
 
 
 def marginal_gain(
@@ -30,7 +25,7 @@ def marginal_gain(
     The same pool, in any order, and budget give the same gain.
 
     Args:
-        pool: the candidate and those that it is to be compared with.
+        pool: the candidate and those that it is to be compared with; of very many videos a sample is looked at.
         name: of the candidate.
         budget_bytes: the size that ensembles keep, with what a graph takes beside its members; None for any size.
         should_stop: asked between steps; once true, there is no gain to tell.
@@ -43,7 +38,7 @@ def marginal_gain(
     """
     # The order matters to the last digits alone, which a sweep that goes on is to tell the same.
     pool = CandidatePool(pool.labels, sorted(pool.candidates, key=lambda each: each.name))
-    pool = _sampled(pool)
+    pool = sampled(pool)
     candidate = pool[name]
     others = [each for each in pool.candidates if each.name != name]
     reserve = Reserve.of(pool)
@@ -87,12 +82,6 @@ def marginal_gain(
         budget_bytes=budget_bytes,
         videos=pool.labels.video_count,
     )
-
-
-def _sampled(pool: CandidatePool) -> CandidatePool:
-    if pool.labels.video_count <= SAMPLE_VIDEOS:
-        return pool
-    return pool.take(np.sort(np.random.default_rng(0).permutation(pool.labels.video_count)[:SAMPLE_VIDEOS]))
 
 
 def _room_for_all(pool: CandidatePool, reserve: Reserve) -> int:

@@ -10,6 +10,7 @@ import typer
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import JsonOption, make_app, messages, output, print_json, progress_bar, signal_exit_code
 from gapsack.sweep.cli.choose import app as select_app
+from gapsack.sweep.cli.next import next_trial
 from gapsack.sweep.cli.outputs import FileOption, FolderOption
 from gapsack.sweep.cli.problems import FAILED, INTERRUPTED
 from gapsack.sweep.cli.teach import teach
@@ -179,6 +180,10 @@ def report(
         output().print(f"Image:  {image}")
 
 
+app.command(
+    "next",
+    epilog="Example: `sweep next runs/paper_grid --budget-mb 1024` or `sweep next --what-if size=100MiB,gap=0.87`",
+)(next_trial)
 app.command(
     epilog="Example: `sweep teach runs/paper_grid 'yt8m/train*.tfrecord' --out teacher`",
 )(teach)

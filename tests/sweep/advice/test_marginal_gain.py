@@ -3,7 +3,7 @@ import pytest
 from gapsack.selection.errors import PoolError
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.search import search_ensemble
-from gapsack.sweep.advice import marginal_gain as module
+from gapsack.sweep.advice import sampled_pool
 from gapsack.sweep.advice.marginal_gain import marginal_gain
 
 
@@ -53,7 +53,7 @@ def test_nothing_is_told_where_nothing_fits_or_a_stop_is_asked_for(noisy_pool):
 
 
 def test_of_many_videos_a_sample_chooses(noisy_pool, monkeypatch):
-    monkeypatch.setattr(module, "SAMPLE_VIDEOS", 50)
+    monkeypatch.setattr(sampled_pool, "SAMPLE_VIDEOS", 50)
     pool = noisy_pool((1.0, 1.0), (40, 40))
     gain = marginal_gain(pool, "m0", 100)
     assert gain.videos == 50
