@@ -72,6 +72,10 @@ class ModelSpace:
     def labels(self) -> Labels:
         return self._twin.labels()
 
+    def gap(self, point: SpacePoint) -> float:
+        """GAP@20 that the model scores, which is known once it is trained."""
+        return float(self._gaps[point])
+
     def trained(self, point: SpacePoint) -> Candidate:
         """The model, with its predictions."""
         if point.name not in self._made:

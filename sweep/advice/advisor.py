@@ -92,21 +92,26 @@ class Advisor:
 
     @property
     def ensemble_gap(self) -> float:
-        """Its GAP@20, with weights that are not searched further."""
-        return self.errors.score(self.errors.best)
+        """Its GAP@20."""
+        return self.errors.ensemble_gap
 
-    def ranked(self, most: int = LOOKED_AT) -> list[Suggestion]:
-        """The models that were asked about, those first by which most is expected to be gained; `most` of them."""
+    def ranked(self, most: int, looked_at: int = LOOKED_AT) -> list[Suggestion]:
+        """The models that were asked about, those first by which most is expected to be gained.
+
+        Args:
+            most: how many are told.
+            looked_at: how many, at least, get more than a glance.
+        """
         if not self._asked:
             return []
         gaps = self._models.gaps(self._asked)
         sizes = [point.size_bytes(self.precision) for point in self._asked]
         predicted = [self._models.model(point, gap) for point, gap in zip(self._asked, gaps, strict=True)]
         glances = [self._estimate.quick(size, model) for size, model in zip(sizes, predicted, strict=True)]
-        looked_at = np.argsort(-np.array(glances), kind="stable")[: max(most, LOOKED_AT)]
+        promising = np.argsort(-np.array(glances), kind="stable")[: max(most, looked_at)]
         found = [
             Suggestion(self._asked[n], sizes[n], gaps[n], self._estimate.gain(sizes[n], predicted[n]))
-            for n in looked_at
+            for n in promising
         ]
         return sorted(found, key=lambda each: (-each.gain.mean, -each.gain.high, each.size_bytes, each.point.name))[
             :most

@@ -15,6 +15,9 @@ Floats = NDArray[np.float64]
 
 DRAWS = 64
 """Of what a predicted model may turn out to be; the same numbers for every model, so that they compare."""
+BETTER = ((-1.0, 0.0), (-1.0, 1.0))
+"""Deviations of error, and of what a model has of its own, for which other members may be better beside it."""
+
 QUANTILES = (0.1, 0.5, 0.9)
 LARGEST_DRAW = 0.999
 """Of a correlation."""
@@ -59,18 +62,19 @@ class GainEstimate:
         joined = self._pool.with_newcomer(self._newcomer(size_bytes, model, -1.0, 0.0))
         if not joined.fits:
             return 0.0
-        rest = joined.best_rest(quick=True)
+        rest = joined.rest_near(self._pool.best, swaps=False)
         return max(self._before - joined.loss(rest), 0.0) * self._pool.gap_per_error
 
     def gain(self, size_bytes: int, model: PredictedModel) -> ExpectedGain:
         """What is gained, over all that the model may turn out to be."""
         correlation = float(self._weights @ model.correlations[self._members])
-        rests = []
-        for error, own in ((0.0, 0.0), (-1.0, 0.0), (-1.0, 1.0)):
+        joined = self._pool.with_newcomer(self._newcomer(size_bytes, model, 0.0, 0.0))
+        if not joined.fits:
+            return ExpectedGain(0.0, 0.0, 0.0, 0.0, (), correlation)
+        rests = [joined.best_rest()]
+        for error, own in BETTER:
             joined = self._pool.with_newcomer(self._newcomer(size_bytes, model, error, own))
-            if not joined.fits:
-                return ExpectedGain(0.0, 0.0, 0.0, 0.0, (), correlation)
-            rests.append(joined.best_rest())
+            rests.append(joined.rest_near(rests[0], swaps=True))
         losses = [self._least(self._newcomer(size_bytes, model, error, own), rests) for error, own in self._draws]
         gains = np.maximum(self._before - np.array(losses), 0.0) * self._pool.gap_per_error
         low, median, high = np.quantile(gains, QUANTILES)

@@ -96,6 +96,11 @@ class PoolErrors:
         """The GAP@20 of the blend of a subset that has the least squared error."""
         return self._board.evaluate([subset], "cheap")[0].score
 
+    @cached_property
+    def ensemble_gap(self) -> float:
+        """The GAP@20 of the best ensemble, whose weights are searched for it."""
+        return self._board.evaluate([self.best], "full")[0].score
+
     def weights(self, subset: Subset) -> Floats:
         """The weights of that blend."""
         return self.errors.least_squares(np.array(self.space.columns_of(subset), np.int64))[0]
@@ -199,18 +204,23 @@ class WithNewcomer:
         columns = (*self._pool.space.columns_of(subset), len(self._errors.pairs) - 1)
         return self._errors.least_squares(np.array(columns, np.int64))[1]
 
-    def best_rest(self, *, quick: bool = False) -> Subset:
-        """Models of the pool that keep the budget with the newcomer and are good beside it.
+    def rest_near(self, start: Subset, *, swaps: bool) -> Subset:
+        """Models of the pool that keep the budget with the newcomer and are good beside it, found near some."""
+        space = self._space
+        return () if space is None else near_best(space, self.loss, start, swaps=swaps)
 
-        With `quick`, those of the best ensemble without it that still fit, and what fits besides.
-        """
+    def best_rest(self) -> Subset:
+        """The best ones that are found from the best ensemble without the newcomer, and from models of any size."""
+        space = self._space
+        return () if space is None else best_subset(space, self.loss, [self._pool.best])
+
+    @cached_property
+    def _space(self) -> Space | None:
+        """What has room beside the newcomer; None where nothing has."""
         try:
-            space = self._pool.space.within(self._room)
+            return self._pool.space.within(self._room)
         except BudgetError:
-            return ()  # there is room for the newcomer alone
-        if quick:
-            return near_best(space, self.loss, self._pool.best, swaps=False)
-        return best_subset(space, self.loss, [self._pool.best])
+            return None
 
 
 def best_subset(space: Space, loss: Loss, starts: Sequence[Subset] = ()) -> Subset:
