@@ -25,6 +25,8 @@ EXTRAS = {
     "google_crc32c": "train",
     "sklearn": "train",
     "jax": "jax",
+    "cmaes": "cmaes",
+    "torch": "gp",
     "plotly": "report",
     "kaleido": "images",
 }

@@ -27,8 +27,8 @@ class FinishedTrial(NamedTuple):
 class Scores(Protocol):
     """Makes a finished trial's scores, in the order of `directions`.
 
-    Each trial is scored once, when it is done (or, in a run that goes on, when it begins again); trials that were done
-    before come first, in the order of the plan.
+    Each trial is scored once, when it is done. In a run that goes on those come first, in the order of the plan, that
+    were done before and that the study lacks.
     """
 
     @property
@@ -37,6 +37,19 @@ class Scores(Protocol):
 
     def __call__(self, trial: FinishedTrial) -> tuple[float, ...]:
         """The scores of a trial."""
+
+
+class GapAlone:
+    """GAP, to be large."""
+
+    @property
+    def directions(self) -> Mapping[str, Direction]:
+        """See `Scores`."""
+        return {"gap": "maximize"}
+
+    def __call__(self, trial: FinishedTrial) -> tuple[float, ...]:
+        """See `Scores`."""
+        return (trial.gap,)
 
 
 class GapAndSize:
@@ -50,3 +63,7 @@ class GapAndSize:
     def __call__(self, trial: FinishedTrial) -> tuple[float, ...]:
         """See `Scores`."""
         return trial.gap, float(trial.size_bytes)
+
+
+OBJECTIVES: dict[str, type[GapAlone | GapAndSize]] = {"gap": GapAlone, "gap_and_size": GapAndSize}
+"""By the name of `search.sampler.objective`."""

@@ -10,6 +10,7 @@
 ├── stop              made to ask all trials to write a checkpoint and stop
 ├── tune/             Ray Tune's own files
 ├── ray.log           what Ray prints; it stays if Ray died
+├── study.journal     the Optuna study of a sampler, unless the grid names a database
 ├── trials/<name>/    see TrialFolder
 ├── pool/             the candidate pool that `select` reads
 ├── ensemble.json, graph/, report.html
@@ -196,6 +197,7 @@ class RunFolder:
         self.stop_file = self.path / "stop"
         self.tune = self.path / "tune"
         self.ray_log = self.path / "ray.log"
+        self.study_file = self.path / "study.journal"
         self.trials = self.path / "trials"
         self.pool = self.path / "pool"
         self.ensemble_file = self.path / "ensemble.json"
