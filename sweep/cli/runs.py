@@ -22,6 +22,7 @@ from gapsack.sweep.cli.app import (
 from gapsack.sweep.cli.as_csv import CsvOption, print_csv
 from gapsack.sweep.cli.choose import app as select_app
 from gapsack.sweep.cli.manage import RUNS, StorageOption, compare, delete
+from gapsack.sweep.cli.next import next_trial
 from gapsack.sweep.cli.outputs import FileOption, FolderOption
 from gapsack.sweep.cli.problems import FAILED, INTERRUPTED
 from gapsack.sweep.cli.teach import teach
@@ -220,6 +221,10 @@ def report(
 
 app.command(epilog="Example: `sweep compare first_try second_try`")(compare)
 app.command(epilog="Example: `sweep delete first_try --yes`")(delete)
+app.command(
+    "next",
+    epilog="Example: `sweep next runs/paper_grid --budget-mb 1024` or `sweep next --what-if size=100MiB,gap=0.87`",
+)(next_trial)
 app.command(
     epilog="Example: `sweep teach runs/paper_grid 'yt8m/train*.tfrecord' --out teacher`",
 )(teach)
