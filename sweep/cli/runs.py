@@ -27,6 +27,7 @@ from gapsack.sweep.cli.outputs import FileOption, FolderOption
 from gapsack.sweep.cli.problems import FAILED, INTERRUPTED
 from gapsack.sweep.cli.teach import teach
 from gapsack.sweep.cli.verbosity import is_verbose
+from gapsack.sweep.cluster.address import VARIABLE as RAY_ADDRESS
 
 if TYPE_CHECKING:
     from gapsack.dashboards.records import SweepRecords
@@ -87,7 +88,10 @@ def run(
     name: Annotated[str | None, typer.Option(help="Name of the run, in place of the grid's own.")] = None,
     storage: Annotated[Path | None, typer.Option(help="Folder for the run folder, in place of the grid's own.")] = None,
     address: Annotated[
-        str | None, typer.Option(help="A Ray cluster (for example auto); Ray on this machine otherwise.")
+        str | None,
+        typer.Option(
+            envvar=RAY_ADDRESS, help="A Ray cluster: auto, or its head's HOST:PORT; Ray on this machine otherwise."
+        ),
     ] = None,
     concurrent: Annotated[
         int | None, typer.Option(min=1, help="Trials at once, in place of the grid's own number.")
@@ -126,6 +130,8 @@ def run(
         from gapsack.sweep.cluster.launch import launch
         from gapsack.sweep.cluster.signals import ended_by_signals
 
+    if address is not None:
+        messages().print(f"Joining the Ray cluster at {address}")
     if is_verbose():
         messages().print(f"Ray and its workers log to {Path(loaded.storage) / loaded.name / 'ray.log'}")
     with ended_by_signals(), notifying.of_an_error(notify, loaded.name):

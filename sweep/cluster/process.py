@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gapsack.sweep.cluster import reaper
+from gapsack.sweep.cluster.address import checked_address
 from gapsack.sweep.cluster.logs import logs_are_wanted
 from gapsack.sweep.cluster.messages import Ended, Message, Refused, TuneJob
 from gapsack.sweep.cluster.session import Session, reaped_session, session_variables
@@ -133,8 +134,13 @@ def ray_process(kind: type[Child], job: Callable[[Session], object], address: st
         kind: what the child is seen as.
         job: what it is to do, which `sweep.cluster.entry` knows.
         address: a Ray cluster; Ray on this machine otherwise.
-        log: the file that gets what the child and Ray print; it stays if `last_words` named it.
+        log: the file that gets what the child and Ray print; it stays if `last_words` named it, or logs are wanted.
+
+    Raises:
+        InputError: no cluster can be at the address.
     """
+    if address is not None:
+        address = checked_address(address)
     with reaped_session() as session:
         ours, theirs = Pipe()
         with ours:
