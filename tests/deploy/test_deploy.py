@@ -110,7 +110,8 @@ STAND_INS = {
     "ray": 'echo "$*" >> ray.txt\n[ "$1" = health-check ] && exit 0\ntrap "echo stopped >> ray.txt; exit 0" TERM\n'
     "while true; do sleep 0.05; done",
     "sweep": 'echo "$*" > sweep.txt\ntrap "sleep 0.3; echo checkpoint >> sweep.txt; exit 143" TERM\n'
-    '[ "$2" = fails.yaml ] && exit 1\nuntil [ "$(grep -c ^start ray.txt)" = 2 ]; do sleep 0.05; done\nwhile [ "$2" != short.yaml ]; do sleep 0.05; done',
+    '[ "$2" = fails.yaml ] && exit 1\nuntil [ "$(grep -c ^start ray.txt)" = 2 ]; do sleep 0.05; done\n'
+    'while [ "$2" != short.yaml ]; do sleep 0.05; done',
 }
 
 
