@@ -44,6 +44,10 @@ AUTO = "auto"
 """In `training.precisions`: the mixed precision that each trial's own sensitivity suggests."""
 
 
+SAMPLER_PACKAGES = {"cmaes": "cmaes", "gp": "torch"}
+"""What kinds of samplers need beside Optuna."""
+
+
 class Holdout(Section):
     """Which of the `validate` files are held out: `count` of them drawn by `seed`, or those that `files` names."""
 
