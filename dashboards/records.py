@@ -46,6 +46,9 @@ class TrialRecord:
         videos_per_second: training speed.
         reason: one sentence, for a failed or skipped trial, or one whose files are damaged.
         curve: logged points, by increasing step.
+        ensemble_gain: GAP that the best ensemble under the sweep's budget gained when the model joined the others;
+            None where that was not computed.
+        ensemble_gain_per_mib: the same by MiB that the model takes of the budget.
     """
 
     name: str
@@ -61,6 +64,8 @@ class TrialRecord:
     videos_per_second: float | None = None
     reason: str = ""
     curve: tuple[CurvePoint, ...] = ()
+    ensemble_gain: float | None = None
+    ensemble_gain_per_mib: float | None = None
 
 
 @dataclass(frozen=True)

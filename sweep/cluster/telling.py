@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gapsack.sweep.cluster.events import SweepEvents
+from gapsack.sweep.cluster.gains import GainFailed, Gains
 from gapsack.sweep.cluster.messages import (
     Ended,
     Refused,
@@ -37,10 +38,11 @@ class Telling:
         failed: Of those that failed for good.
     """
 
-    def __init__(self, sweep: SweepSpec, tracker: Tracker, events: SweepEvents) -> None:
+    def __init__(self, sweep: SweepSpec, tracker: Tracker, events: SweepEvents, gains: Gains) -> None:
         self._sweep = sweep
         self._tracker = tracker
         self._events = events
+        self._gains = gains
         self.running: set[str] = set()
         self.finished: set[str] = set()
         self.failed: set[str] = set()
@@ -72,6 +74,15 @@ class Telling:
             case Refused() | Ended():
                 pass  # of no trial
 
+    def tell_gains(self) -> None:
+        """Tell what trials add to the ensemble, as far as that has become known."""
+        for gain in self._gains.told():
+            if isinstance(gain, GainFailed):
+                self._events.notice(f"What {gain.name} adds to the ensemble could not be computed: {gain.reason}")
+            else:
+                self._events.trial_gained(gain.name, gain)
+                self._tracker.trial_gained(gain.name)
+
     def catch_up(self, *, before: RunState, now: RunState) -> None:
         """Tell of trials that are done and of which nobody could tell, since the Tune process died."""
         known = self.finished | {trial.plan.name for trial in before.done}
@@ -92,3 +103,4 @@ class Telling:
         self._events.trial_finished(name, record)
         folder = self._sweep.run.trial(name)
         self._tracker.trial_finished(name, record, [folder.config_file, folder.curve, folder.record])
+        self._gains.ended(name)

@@ -97,6 +97,8 @@ class TrialFolder:
         """Exists if and only if the trial is done (see also `runs.damage`)."""
         self.earlier_record = self.path / "record.earlier.json"
         """The record of a trial that was done, whose files were found damaged: it is published again by this."""
+        self.gain = self.path / "gain.json"
+        """What its model adds to the ensemble (`runs.ensemble_gain`); the driver writes it after the record."""
         self.failure = self.path / "failure.json"
         """Why the last attempt failed, see `Failure`."""
         self.running = self.path / "running.json"
@@ -119,12 +121,14 @@ class TrialFolder:
         """Make a trial that is done count as not done; its record is kept as the earlier one."""
         remove(self.earlier_record)
         self.record.replace(self.earlier_record)
+        remove(self.gain)
         sync_folder(self.path)
 
     def set_aside_as(self, earlier: TrialResult) -> None:
         """As `set_aside`, of a record that is damaged; `earlier` is kept in its place."""
         replace_json(self.earlier_record, earlier.to_dict())
         remove(self.record)
+        remove(self.gain)
         sync_folder(self.path)
 
     def fail(self, reason: str, details: str | None = None) -> None:

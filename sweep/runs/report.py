@@ -168,7 +168,7 @@ def frontier_points(frontier: Mapping[str, Any], key: str = "points") -> tuple[F
 
 def trial_record(trial: TrialState) -> TrialRecord:
     """One trial. An interrupted one counts as pending: it goes on when the sweep does."""
-    record = trial.record
+    record, gain = trial.record, trial.ensemble_gain
     status: Status = "pending" if trial.status == "interrupted" else trial.status
     return TrialRecord(
         name=trial.plan.name,
@@ -184,6 +184,8 @@ def trial_record(trial: TrialState) -> TrialRecord:
         videos_per_second=trial.latest("videos_per_second") if record is None else record.videos_per_second,
         reason=trial.reason or "",
         curve=tuple(_curve_point(row) for row in trial.curve),
+        ensemble_gain=None if gain is None else gain.gain,
+        ensemble_gain_per_mib=None if gain is None else gain.gain_per_mib,
     )
 
 

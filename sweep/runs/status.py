@@ -20,6 +20,7 @@ from gapsack.sweep.grid.section import AxisValue
 from gapsack.sweep.grid.small_space import reachable_trials, small_space
 from gapsack.sweep.runs.curve import CurveRow, curve_rows
 from gapsack.sweep.runs.damage import checked_result, labels_damage
+from gapsack.sweep.runs.ensemble_gain import EnsembleGain
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder, TrialStatus
 from gapsack.sweep.runs.record import TrialResult
 
@@ -42,6 +43,11 @@ class TrialState:
     def curve(self) -> tuple[CurveRow, ...]:
         """The rows of its curve so far."""
         return curve_rows(self.folder.curve)
+
+    @cached_property
+    def ensemble_gain(self) -> EnsembleGain | None:
+        """What it adds to the ensemble, once it is done and that is computed."""
+        return None if self.record is None else EnsembleGain.of(self.folder)
 
     def latest(self, column: str) -> float | None:
         """The last value of a curve's column."""

@@ -15,6 +15,7 @@ from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.grid.training_axes import is_training, training_at, training_axes
 from gapsack.sweep.runs.curve import COLUMNS, curve_rows
+from gapsack.sweep.runs.ensemble_gain import EnsembleGain
 from gapsack.sweep.runs.folder import TrialFolder
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.tracking.store import MetricPoint, RunOutcome, TrainedModel, UsedData, metric_points
@@ -86,13 +87,14 @@ def trial_content(
     ended = _written_milliseconds(trial.record, trial.failure, trial.curve)
     seconds = None if record is None else record.fit_seconds
     settings = _settings(trial) if record is None else {**record.hyperparameters, **training_axes(record.axes)}
-    listed = (trial.config_file, trial.curve, trial.record) if files is None else files
+    listed = (trial.config_file, trial.curve, trial.record, trial.gain) if files is None else files
+    gained = () if record is None else tuple(gain_points(trial, record))
     model = None if record is None else record_model(record, trial)
     taken = set() if model is None else {point.place for point in model.figures}
     return TrialContent(
         outcome="FINISHED" if record is not None else "KILLED" if reason is None else "FAILED",
         params=trial_params(grid, settings, None if record is None else record.family),
-        curve=tuple(point for point in curve_points(trial.curve) if point.place not in taken),
+        curve=(*(point for point in curve_points(trial.curve) if point.place not in taken), *gained),
         tags={
             **({} if record is None else record_tags(record)),
             **({} if reason is None else {REASON_TAG: reason}),
@@ -138,6 +140,15 @@ def curve_points(path: Path) -> list[MetricPoint]:
         finite = {key: value for key, value in values.items() if value is not None and math.isfinite(value)}
         found += metric_points(finite, step=int(row["step"] or 0), milliseconds=at)
     return found
+
+
+def gain_points(trial: TrialFolder, record: TrialResult | None = None) -> list[MetricPoint]:
+    """What a trial adds to the ensemble, at its last step; nothing where that is not known (yet)."""
+    gain, record = EnsembleGain.of(trial), record or trial.result()
+    if gain is None or record is None:
+        return []
+    figures = {"ensemble_gain": gain.gain, "ensemble_gain_per_mib": gain.gain_per_mib}
+    return metric_points(figures, step=record.steps)
 
 
 def trial_params(grid: Grid, settings: Mapping[str, Any], family: str | None = None) -> dict[str, Any]:
@@ -196,7 +207,8 @@ def record_tags(record: TrialResult) -> dict[str, str]:
 
 
 def _sources(trial: TrialFolder) -> tuple[Path, ...]:
-    return trial.config_file, trial.curve, trial.failure, trial.record
+    gain = (trial.gain,) if trial.gain.exists() else ()  # trials of earlier versions have none, and are as they were
+    return trial.config_file, trial.curve, trial.failure, trial.record, *gain
 
 
 def _settings(trial: TrialFolder) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from gapsack.sweep.tracking.contents import (
     TrialContent,
     digest,
     expected_outcome,
+    gain_points,
     is_begun,
     training_params,
     trial_content,
@@ -74,6 +75,9 @@ class Tracker:
 
     def trial_finished(self, name: str, record: TrialResult, artifacts: Iterable[Path]) -> None:
         """The trial is done; `record` is its record.json, `artifacts` are files to keep with it."""
+
+    def trial_gained(self, name: str) -> None:
+        """It is known what a trial that is done adds to the ensemble: its folder has it (`runs.ensemble_gain`)."""
 
     def trial_failed(self, name: str, reason: str) -> None:
         """The trial failed for good."""
@@ -201,6 +205,10 @@ class StoreTracker(Tracker):
         points = metric_points(sweep_figures(self._gaps), step=len(self._gaps))
         self._backlog.add(lambda: self._store.log(self._parent, points=points))
 
+    def trial_gained(self, name: str) -> None:
+        """What a trial adds to the ensemble becomes metrics of its run."""
+        self._backlog.add(lambda: self._settle_gain(name), name)
+
     def trial_failed(self, name: str, reason: str) -> None:
         """The trial failed for good: its run is FAILED."""
         content = partial(trial_content, self._run.trial(name), self._grid, reason=reason)
@@ -290,6 +298,19 @@ class StoreTracker(Tracker):
         if has.status != content.outcome:
             self._store.end(run_id, content.outcome, milliseconds=content.ended_milliseconds)
         self._settled[name] = whole
+        self._has.pop(name, None)
+
+    def _settle_gain(self, name: str) -> None:
+        """Send a trial's gain; of a trial that the store has not got whole, all there is."""
+        trial = self._run.trial(name)
+        if name not in self._settled or not trial.gain.exists():
+            self._settle_by_files(name)
+            return
+        self._send_points(name, gain_points(trial))
+        run_id = self._kept.trials[name]
+        self._store.artifact(run_id, trial.gain)
+        self._settled[name] = digest(trial)
+        self._store.log(run_id, tags={SENT_TAG: self._settled[name]})
         self._has.pop(name, None)
 
     def _tell_data_of_sweep(self, data: Sequence[UsedData]) -> None:
