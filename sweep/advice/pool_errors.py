@@ -82,7 +82,8 @@ class PoolErrors:
 
     def __init__(self, pool: CandidatePool, budget_bytes: int) -> None:
         pool = sampled(pool)
-        options = Options(tune_share=1.0, **Reserve.of(pool).options())
+        reserve = Reserve.of(pool)
+        options = Options(reserve_bytes=reserve.fixed_bytes, member_reserve_bytes=reserve.member_bytes)
         objective = objective_of("gap@20", pool.labels)
         self.space = Space(pool, None, options.constraints(budget_bytes))
         rows = build_rows(pool.labels, self.space.columns, objective.top_k)
