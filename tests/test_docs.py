@@ -54,6 +54,11 @@ STANDS_FOR = (
     ("--budget-mb 0.19", "--budget-mb 1024"),  # the small models of videos are larger than those of digits
     ("mlflow ui", "mlflow ui --help"),  # it serves until it is stopped
     ("predict graph 'test*.tfrecord'", "predict runs/my_sweep/graph 'data/validate*.tfrecord'"),
+    ("predict runs/demo/graph", "predict runs/my_sweep/graph"),
+    ("mlflow ui --help --backend-store-uri sqlite:///mlflow.db", "mlflow ui --help"),
+    ("delete first_try --yes", "delete spare --yes"),  # the other runs are needed
+    ("compare first_try second_try", "compare my_sweep digits"),
+    ("--notify 'notify-send \"$GAPSACK_RUN: $GAPSACK_STATE\"'", "--notify 'echo $GAPSACK_RUN: $GAPSACK_STATE'"),
     (
         "--data 'validate*.tfrecord'",
         f"--data 'data/validate*.tfrecord' --classes {CLASSES}",
@@ -133,7 +138,7 @@ def workplace(tmp_path_factory) -> Path:
     for command in ("run grid.yaml --data data", "select ensemble --budget-mb 1024", "select build"):
         give(f"sweep {command}", folder)
     give("sweep select build --format metagraph", folder)
-    for name in ("paper_grid", "yt8m_video", "digits"):
+    for name in ("paper_grid", "yt8m_video", "digits", "spare"):
         shutil.copytree(folder / "runs/my_sweep", folder / "runs" / name)
     _write_predictions(folder)
     _write_models(folder)

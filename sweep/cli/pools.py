@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 from gapsack.selection.errors import PoolError
-from gapsack.sweep.cli.app import JsonOption, make_app, messages, print_json, progress_bar
+from gapsack.sweep.cli.app import JsonOption, make_app, messages, print_json, progress_bar, working
 from gapsack.sweep.cli.options import MetricOption, known_metric
 from gapsack.sweep.cli.outputs import FolderOption
 
@@ -176,7 +176,8 @@ def add_models(
         max_bad_share=max_bad_share,
         top_k=top_k,
     )
-    load_tensorflow()
+    with working("Starting TensorFlow"):
+        load_tensorflow()
     with progress_bar("Predicting videos", None) as advance:
         added = wanted.run(messages().print, advance)
     _show(added, pool, chosen, json)
@@ -212,7 +213,8 @@ def add_branches(
     wanted = BranchImport(
         place, names or [], import_source(place, data or [], None, None).files, store or [], batch_size
     )
-    load_tensorflow()
+    with working("Starting TensorFlow"):
+        load_tensorflow()
     with progress_bar("Predicting videos", None) as advance:
         added = wanted.run(messages().print, advance)
     _show(added, place, chosen, json)

@@ -1,4 +1,4 @@
-"""Optuna's samplers, as a grid file names them, and the axes of a space as Optuna has them.
+"""Optuna's samplers, as a grid file names them.
 
 Importing this module imports Optuna.
 """
@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import optuna
 from optuna import samplers
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from gapsack.sweep.grid.schema import Distribution, Sampler
+from gapsack.sweep.grid.schema import Sampler
 
 PACKAGES = {"cmaes": "cmaes", "gp": "torch"}
 """What kinds of samplers need beside Optuna."""
@@ -68,31 +66,3 @@ def optuna_sampler(sampler: Sampler, *, seed: int) -> BaseSampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return kinds[sampler.kind]()
-
-
-def distribution(space: Distribution) -> BaseDistribution:
-    """An axis as Optuna has it."""
-    if space.choices is not None:
-        return CategoricalDistribution(space.choices)
-    assert space.low is not None and space.high is not None
-    if space.is_integer:
-        return IntDistribution(int(space.low), int(space.high), step=int(space.step or 1), log=space.log)
-    return FloatDistribution(space.low, space.high, step=space.step, log=space.log)
-
-
-def suggested(trial: optuna.Trial, space: Mapping[str, Distribution]) -> dict[str, Any]:
-    """The axes that a trial of a study suggests: those that it has, one after the other."""
-    axes: dict[str, Any] = {}
-    for key, axis in space.items():
-        if axis.applies(axes):
-            axes[key] = _suggested(trial, key, axis)
-    return axes
-
-
-def _suggested(trial: optuna.Trial, key: str, space: Distribution) -> Any:
-    if space.choices is not None:
-        return trial.suggest_categorical(key, space.choices)
-    assert space.low is not None and space.high is not None
-    if space.is_integer:
-        return trial.suggest_int(key, int(space.low), int(space.high), step=int(space.step or 1), log=space.log)
-    return trial.suggest_float(key, space.low, space.high, step=space.step, log=space.log)

@@ -13,7 +13,7 @@ import optuna
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
-from gapsack.sweep.cluster.samplers import distribution, suggested
+from gapsack.sweep.cluster.optuna_space import distribution, suggested
 from gapsack.sweep.cluster.scores import FinishedTrial, GapAndSize, Scores
 from gapsack.sweep.cluster.study import REASON, REPEATS, TRIAL
 from gapsack.sweep.grid.schema import Sampler

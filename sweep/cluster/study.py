@@ -26,7 +26,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.cluster.samplers import distribution
+from gapsack.sweep.cluster.optuna_space import distribution
 from gapsack.sweep.cluster.scores import Direction
 from gapsack.sweep.grid.schema import Distribution, Sampler
 from gapsack.sweep.runs.folder import RunFolder

@@ -471,8 +471,11 @@ class Resources(Section):
 
     @model_validator(mode="after")
     def _gpu_share(self) -> Self:
-        if isinstance(self.gpus, float) and self.gpus > 1 and not self.gpus.is_integer():
-            raise ValueError(f"expected gpus to be a share of one GPU, or whole GPUs, got {self.gpus}")
+        if isinstance(self.gpus, float) and self.gpus > 1:
+            raise ValueError(
+                f"expected gpus to be 0, 1, or a share of one GPU, got {self.gpus:g}: a trial trains on one, and "
+                "trials are what runs in parallel"
+            )
         if self.gpu_memory_gib is not None and self.gpus != "auto":
             raise ValueError(f"expected gpu_memory_gib with gpus: auto only, got gpus: {self.gpus}")
         return self

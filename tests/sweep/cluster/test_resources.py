@@ -77,7 +77,9 @@ def test_fixed_shares_are_passed_on():
     assert TrialResources(grid(gpus=0.5)).largest([]) == {"CPU": 1, "GPU": 0.5}
 
 
-@pytest.mark.parametrize("wrong", [{"gpus": 1.5}, {"gpus": 1, "gpu_memory_gib": 80}, {"gpus": "all"}, {"gpus": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"gpus": 1.5}, {"gpus": 2}, {"gpus": 1, "gpu_memory_gib": 80}, {"gpus": "all"}, {"gpus": -1}]
+)
 def test_shares_that_mean_nothing_are_refused(wrong):
     with pytest.raises(ValidationError):
         Resources.model_validate(wrong)

@@ -4,7 +4,8 @@ import optuna
 import pytest
 from ray.tune.search import Searcher
 
-from gapsack.sweep.cluster.samplers import distribution, optuna_sampler
+from gapsack.sweep.cluster.optuna_space import distribution
+from gapsack.sweep.cluster.samplers import optuna_sampler
 from gapsack.sweep.cluster.scores import OBJECTIVES, EnsembleScore, FinishedTrial
 from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials
 from gapsack.sweep.grid.schema import Distribution, Sampler
