@@ -106,7 +106,7 @@ class Advisor:
             return []
         gaps = self._models.gaps(self._asked)
         sizes = [point.size_bytes(self.precision) for point in self._asked]
-        predicted = [self._models.model(point, gap) for point, gap in zip(self._asked, gaps, strict=True)]
+        predicted = self._models.models(self._asked, gaps)
         glances = [self._estimate.quick(size, model) for size, model in zip(sizes, predicted, strict=True)]
         promising = np.argsort(-np.array(glances), kind="stable")[: max(most, looked_at)]
         found = [
@@ -122,7 +122,8 @@ class Advisor:
         nearest = self._models.nearest_in_size(size_bytes)
         point = replace(nearest, name=f"a model like {nearest.name}", sizes={self.precision: size_bytes})
         known = PredictedValue(gap, 0.0)
-        return Suggestion(point, size_bytes, known, self._estimate.gain(size_bytes, self._models.model(point, known)))
+        [model] = self._models.models([point], [known])
+        return Suggestion(point, size_bytes, known, self._estimate.gain(size_bytes, model))
 
 
 def suggestion_values(suggestion: Suggestion, precision: str) -> dict[str, Any]:

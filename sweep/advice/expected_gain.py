@@ -87,14 +87,15 @@ class GainEstimate:
         joined = self._pool.with_newcomer(newcomer)
         return min(joined.loss(rest) for rest in rests)
 
-    @staticmethod
-    def _newcomer(size_bytes: int, model: PredictedModel, error: float, own: float | Floats) -> Newcomer:
-        """The model when its error and its correlations are so many deviations off."""
-        return Newcomer(
-            size_bytes=size_bytes,
-            squared_error=float(np.exp(model.squared_error.mean + error * model.squared_error.deviation)),
-            correlations=np.clip(1.0 - np.exp(model.own + own * model.own_deviation), -LARGEST_DRAW, LARGEST_DRAW),
-        )
+    def _newcomer(self, size_bytes: int, model: PredictedModel, error: float, own: float | Floats) -> Newcomer:
+        """The model when its error and its correlations are so many deviations off.
+
+        It is wrong about what all others are wrong about: with each it shares at least what any two of them share.
+        """
+        squared_error = float(np.exp(model.squared_error.mean + error * model.squared_error.deviation))
+        least = self._pool.least_shared / np.sqrt(squared_error * self._pool.squared_errors)
+        correlations = 1.0 - np.exp(model.own + own * model.own_deviation)
+        return Newcomer(size_bytes, squared_error, np.minimum(np.maximum(correlations, least), LARGEST_DRAW))
 
 
 def _normal_draws(models: int) -> list[tuple[float, Floats]]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.pool import Candidate, CandidatePool
+from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.advice.advisor import Advisor, Suggestion, suggestion_values
+from gapsack.sweep.advice.known_points import known_points
 from gapsack.sweep.advice.predicted_models import ModelPoint
-from gapsack.sweep.advice.untried_points import model_point, untried_points
+from gapsack.sweep.advice.untried_points import untried_points
 from gapsack.sweep.runs.status import RunState
 
 WORTH = 1e-4
@@ -94,22 +95,11 @@ def what_if(
     return _advice(budget_bytes, pool, advisor, 0, [advisor.what_if(size_bytes, gap)])
 
 
-def known_point(candidate: Candidate, trials: Mapping[str, ModelPoint], axes: set[str]) -> ModelPoint:
-    """What was known of a candidate before it was trained: of the run's own trial, or of a model from elsewhere."""
-    if candidate.name in trials:
-        return trials[candidate.name]
-    own = {key: value for key, value in candidate.hyperparameters.items() if key in axes}
-    return ModelPoint(candidate.name, str(candidate.origin.get("family", "")), own, candidate.size_bytes)
-
-
 def _advisor(
     state: RunState, budget_bytes: int, untried: list[ModelPoint], left_out: Callable[[str], object]
 ) -> tuple[CandidatePool, Advisor]:
     pool = CandidatePool.read(state.run.pool, left_out=left_out)
-    trials = {trial.plan.name: model_point(state.grid, trial.point) for trial in state.done}
-    axes = {key for point in (*trials.values(), *untried) for key in point.axes}
-    known = {candidate.name: known_point(candidate, trials, axes) for candidate in pool.candidates}
-    return pool, Advisor(pool, known, budget_bytes, untried)
+    return pool, Advisor(pool, known_points(state.run, pool, state.grid.search.axes), budget_bytes, untried)
 
 
 def _advice(

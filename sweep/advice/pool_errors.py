@@ -39,9 +39,18 @@ SHARES = (1, 2, 3, 4, 6, 8)
 """Searches begin with models that take at most such a part of the budget: a large one that comes first, since it is the
 best alone, is not exchanged for several small ones afterwards."""
 
+FINALISTS = 12
+"""Subsets of which the one with the best GAP is the best ensemble."""
+
+SMOOTHINGS = tuple(np.geomspace(1e-7, 1e-2, 21).tolist())
+"""Of the largest variation of a pool's errors, what counts as hardly any."""
+
+LEAST_OF_A_LINE = 4
+"""Models that a line is fitted to."""
+
 LARGEST_EXPLAINED = 0.98
 """Of a new model's squared error, the most that the errors of the others may explain: nothing that is trained by itself
-repeats them, and predicted correlations that say so contradict each other."""
+repeats them."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,8 @@ class PoolErrors:
 
     def __init__(self, pool: CandidatePool, budget_bytes: int) -> None:
         pool = sampled(pool)
-        options = Options(tune_share=1.0, **Reserve.of(pool).options())
+        reserve = Reserve.of(pool)
+        options = Options(reserve_bytes=reserve.fixed_bytes, member_reserve_bytes=reserve.member_bytes)
         objective = objective_of("gap@20", pool.labels)
         self.space = Space(pool, None, options.constraints(budget_bytes))
         rows = build_rows(pool.labels, self.space.columns, objective.top_k)
@@ -98,8 +108,11 @@ class PoolErrors:
 
     @cached_property
     def ensemble_gap(self) -> float:
-        """The GAP@20 of the best ensemble, whose weights are searched for it."""
-        return self._board.evaluate([self.best], "full")[0].score
+        """The GAP@20 of the best ensemble: the best of the `FINALISTS` subsets of least squared error near `best`, with
+        weights that are searched for it.
+        """
+        near = sorted(neighbours(self.space, self.best), key=lambda subset: (self.loss(subset), subset))
+        return max(entry.score for entry in self._board.evaluate([self.best, *near[: FINALISTS - 1]], "full"))
 
     def weights(self, subset: Subset) -> Floats:
         """The weights of that blend."""
@@ -139,10 +152,27 @@ class PoolErrors:
         return np.asarray(pairs / np.outer(scale, scale))
 
     @cached_property
+    def better_half(self) -> NDArray[np.int64]:
+        """[half of the candidates, at least `LEAST_OF_A_LINE`] those of the higher GAP, who make up ensembles.
+
+        How GAP and squared error go together is learnt from these: models that were trained too little or too fast may
+        be wrong by far more than their GAP says.
+        """
+        count = max((len(self.names) + 1) // 2, min(LEAST_OF_A_LINE, len(self.names)))
+        return np.sort(np.argsort(-self.single_scores, kind="stable")[:count])
+
+    @cached_property
+    def least_shared(self) -> float:
+        """The least product, a video, of the errors of two of the models: what all of them are wrong about."""
+        columns = [self.space.items[number].column for number in self.reference_items]
+        pairs = self.errors.pairs[np.ix_(columns, columns)]
+        return float(pairs[np.triu_indices(len(columns), 1)].min(initial=pairs.max()) / self.errors.videos)
+
+    @cached_property
     def gap_per_error(self) -> float:
         """By how much GAP rises when a blend's squared error, a video, falls by one."""
         rooms = [self.space.constraints.room_bytes // share for share in (1, 2, 4, 8)]
-        subsets = {(number,) for number in self.reference_items} | {self.best}
+        subsets = {(self.reference_items[place],) for place in self.better_half} | {self.best}
         for room in rooms[1:]:
             try:
                 subsets.add(near_best(self.space.within(room), self.loss, swaps=False))
@@ -160,18 +190,33 @@ class PoolErrors:
         return slope
 
     @cached_property
-    def _inverse(self) -> Floats:
-        return np.asarray(np.linalg.pinv(self.errors.pairs, rcond=1e-9, hermitian=True))
+    def _directions(self) -> tuple[Floats, Floats]:
+        """Eigenvalues, at least 0, and eigenvectors of the products."""
+        values, vectors = np.linalg.eigh(self.errors.pairs)
+        return np.maximum(values, 0.0), vectors
 
-    def consistent(self, crossed: Floats, own: float) -> float:
-        """By what products of a new model with the others are to be taken to be possible; 1 where they are.
+    def consistent(self, crossed: Floats, own: float) -> tuple[Floats, float]:
+        """Products of a new model that are possible beside those of the pool, near the ones that are predicted.
+
+        Each correlation is predicted by itself, so that models that are nearly the same may be told apart by chance, as
+        if the new model were the opposite of their difference. Directions in which the pool hardly varies are smoothed
+        away, no more of them than needed. What is impossible nevertheless means that the model is worse than predicted.
 
         Args:
             crossed: [columns] its products with the others.
             own: that with itself.
+
+        Returns:
+            Both.
         """
-        explained = float(crossed @ self._inverse @ crossed) / own
-        return 1.0 if explained <= LARGEST_EXPLAINED else float(np.sqrt(LARGEST_EXPLAINED / explained))
+        values, vectors = self._directions
+        parts = vectors.T @ crossed
+        for smoothing in SMOOTHINGS:
+            kept = values / (values + smoothing * values[-1])
+            explained = float(np.sum(parts**2 * kept / (values + smoothing * values[-1])))
+            if explained <= LARGEST_EXPLAINED * own:
+                break
+        return vectors @ (kept * parts), max(own, explained / LARGEST_EXPLAINED)
 
     def with_newcomer(self, newcomer: Newcomer) -> WithNewcomer:
         """The errors with those of one more model, in the last column."""
@@ -188,7 +233,7 @@ class WithNewcomer:
         for item in space.items:
             crossed[item.column] = newcomer.correlations[pool.place[item.candidate]] * scale[item.column]
         own = newcomer.squared_error * videos
-        crossed *= pool.consistent(crossed, own)
+        crossed, own = pool.consistent(crossed, own)
         extended = np.block([[pairs, crossed[:, None]], [crossed[None, :], np.array([[own]])]])
         self._errors = Products(extended, np.zeros(len(extended)), videos)
         self._pool = pool
@@ -246,16 +291,24 @@ def near_best(
     while subset and not space.fits(subset):
         subset = min((_without(subset, number) for number in subset), key=lambda rest: (loss(rest), rest))
     lowest = loss(subset)
-    small = [most_bytes is None or item.room_bytes <= most_bytes for item in space.items]
     while True:
-        near = [_with(subset, number) for number in space.additions(subset) if small[number]]
-        if swaps:
-            rests = [_without(subset, number) for number in subset]
-            near += [_with(rest, number) for rest in rests for number in space.additions(rest) if small[number]]
-        best = min(((loss(each), each) for each in near if each != subset), default=(np.inf, subset))
+        near = neighbours(space, subset, swaps=swaps, most_bytes=most_bytes)
+        best = min(((loss(each), each) for each in near), default=(np.inf, subset))
         if best[0] >= lowest - 1e-12:
             return subset
         lowest, subset = best
+
+
+def neighbours(space: Space, subset: Subset, *, swaps: bool = True, most_bytes: int | None = None) -> set[Subset]:
+    """The subsets that keep the budget and in which one model more is, or another one in the place of one."""
+    rests = [subset, *((_without(subset, number) for number in subset) if swaps else ())]
+    joined = {
+        _with(rest, number)
+        for rest in rests
+        for number in space.additions(rest)
+        if most_bytes is None or space.items[number].room_bytes <= most_bytes
+    }
+    return joined - {subset}
 
 
 def _with(subset: Subset, number: int) -> Subset:

@@ -1,8 +1,8 @@
 """What a model would score that was not trained, and how its errors would go with those of the models that were.
 
-Gaussian processes, fitted on the trials that are done: of GAP over the hyperparameters and the size of a model; and of
-the correlation of two models' errors over how far they are from each other in these, and how wrong each is. Both tell
-how sure they are.
+Gaussian processes, fitted on the trials that are done: of GAP over the hyperparameters and the size of a model; of what
+its squared error differs from what its GAP says, over the same; and of the correlation of two models' errors over how
+far they are from each other in these, and how wrong each is. All tell how sure they are.
 """
 
 from __future__ import annotations
@@ -100,9 +100,10 @@ class PredictedModels:
         self._scaler = StandardScaler().fit(self._vectors.fit_transform(features))
         self._places = self._placed(known)
         self._gap = _fitted(self._places, pool.single_scores)
-        self._error = LinearRegression().fit(pool.single_scores[:, None], np.log(pool.squared_errors))
-        residuals = np.log(pool.squared_errors) - self._error.predict(pool.single_scores[:, None])
-        self._error_deviation = float(np.sqrt((residuals**2).sum() / max(len(known) - 2, 1)))
+        better, errors = pool.better_half, np.log(pool.squared_errors)
+        scores = pool.single_scores[:, None]
+        self._error = LinearRegression().fit(scores[better], errors[better])
+        self._error_besides = _fitted(self._places, errors - self._error.predict(scores))
         self._pair_scaler = StandardScaler()
         self._own = self._fitted_pairs()
 
@@ -111,16 +112,31 @@ class PredictedModels:
         means, deviations = self._gap.predict(self._placed(models), return_std=True)
         return [PredictedValue(float(mean), float(std)) for mean, std in zip(means, deviations, strict=True)]
 
-    def model(self, point: ModelPoint, gap: PredictedValue) -> PredictedModel:
-        """What is predicted of a model that scores so."""
-        slope = float(self._error.coef_[0])
-        error = float(self._error.predict([[gap.mean]])[0])
-        deviation = float(np.hypot(slope * gap.deviation, self._error_deviation))
-        place = self._placed([point])[0]
-        errors = np.log(self._pool.squared_errors)
-        pairs = np.array([_pair(place, other, error, its) for other, its in zip(self._places, errors, strict=True)])
-        own, own_deviation = self._own.predict(self._pair_scaler.transform(pairs), return_std=True)
-        return PredictedModel(gap, PredictedValue(error, deviation), np.minimum(own, 0.0), own_deviation)
+    def models(self, points: Sequence[ModelPoint], gaps: Sequence[PredictedValue]) -> list[PredictedModel]:
+        """What is predicted of models that score so."""
+        places, others = self._placed(points), np.log(self._pool.squared_errors)
+        besides, deviations = self._error_besides.predict(places, return_std=True)
+        means = self._error.predict([[gap.mean] for gap in gaps]) + besides
+        deviations = np.hypot(float(self._error.coef_[0]) * np.array([gap.deviation for gap in gaps]), deviations)
+        pairs = [
+            _pair(place, other, error, its)
+            for place, error in zip(places, means, strict=True)
+            for other, its in zip(self._places, others, strict=True)
+        ]
+        own, own_deviations = self._own.predict(self._pair_scaler.transform(np.array(pairs)), return_std=True)
+        by_model = (len(points), len(others))
+        rows = zip(
+            gaps,
+            means,
+            deviations,
+            np.minimum(own, 0.0).reshape(by_model),
+            own_deviations.reshape(by_model),
+            strict=True,
+        )
+        return [
+            PredictedModel(gap, PredictedValue(float(mean), float(deviation)), its_own, its_deviations)
+            for gap, mean, deviation, its_own, its_deviations in rows
+        ]
 
     def nearest_in_size(self, size_bytes: int) -> ModelPoint:
         """The model whose size is the nearest, by ratio."""

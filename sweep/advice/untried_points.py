@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ def untried_points(state: RunState) -> list[ModelPoint]:
     return drawn_points(state.grid, state.grid.search.sampler, without=begun)
 
 
-def drawn_points(grid: Grid, sampler: Sampler, *, without: Sequence[str] = (), seed: int = 0) -> list[ModelPoint]:
+def drawn_points(grid: Grid, sampler: Sampler, *, without: Collection[str] = (), seed: int = 0) -> list[ModelPoint]:
     """Points of a sampler's space that can be trained, each once.
 
     Args:

@@ -111,6 +111,7 @@ def print_advice(advice: Advice) -> None:
     if not rows:
         out.print("Nothing is untried: every point of the search is done, running or ruled out by the budget.")
     elif advice.is_worth_it:
-        out.print(f"The first is as likely as not to gain more than {advice.suggestions[0].gain.median:.5f}.")
+        likeliest = max(advice.suggestions, key=lambda each: each.gain.median)
+        out.print(f"{likeliest.point.name} is as likely as not to gain more than {advice.likely_gain:.5f}.")
     else:
         out.print(f"Nothing is likely to gain more than {advice.likely_gain:.5f}.")

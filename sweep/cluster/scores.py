@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
 Direction = Literal["maximize", "minimize"]
@@ -63,6 +63,22 @@ class GapAndSize:
     def __call__(self, trial: FinishedTrial) -> tuple[float, ...]:
         """See `Scores`."""
         return trial.gap, float(trial.size_bytes)
+
+
+class EnsembleScore:
+    """GAP of the best ensemble under the budget of what is trained by then, to be large."""
+
+    def __init__(self, best: Callable[[], float]) -> None:
+        self._best = best
+
+    @property
+    def directions(self) -> Mapping[str, Direction]:
+        """See `Scores`."""
+        return {"ensemble_gap": "maximize"}
+
+    def __call__(self, trial: FinishedTrial) -> tuple[float, ...]:
+        """See `Scores`; the trial's model is in the run's pool."""
+        return (self._best(),)
 
 
 OBJECTIVES: dict[str, type[GapAlone | GapAndSize]] = {"gap": GapAlone, "gap_and_size": GapAndSize}

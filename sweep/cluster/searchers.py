@@ -5,7 +5,7 @@ Importing this module imports Ray Tune and Optuna.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,8 @@ class SampledTrials(Searcher):
         name: What the trial at a point is called; InputError where there is none.
         unusable: Why a point cannot be trained; None where it can.
         stopped: Whether to suggest no more.
+        proposal: Given the names of trials that are done or running, a point to be trained before what the study would
+            propose; None where it is to propose.
         scores: What is told of a trial that is done.
     """
 
@@ -82,6 +84,7 @@ class SampledTrials(Searcher):
         unusable: Callable[[Axes], str | None],
         stopped: Callable[[], bool],
         scores: Scores | None = None,
+        proposal: Callable[[Collection[str]], Axes | None] | None = None,
     ) -> None:
         super().__init__(metric="gap", mode="max")
         self._sampler = sampler
@@ -93,6 +96,7 @@ class SampledTrials(Searcher):
         self._name = name
         self._unusable = unusable
         self._stopped = stopped
+        self._proposal = proposal
         self._running: dict[str, tuple[optuna.Trial, dict[str, Any]]] = {}
         self._scores = self._told()
         self._done = {trial.name for trial in known}
@@ -124,10 +128,13 @@ class SampledTrials(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
         """Axes of a point that is neither done nor running."""
-        for _attempt in range(MAX_REPEATS):
+        for attempt in range(MAX_REPEATS):
             if self._stopped() or self._left == 0:
                 return str(Searcher.FINISHED)
-            if (found := self._ask(trial_id, self._waiting.pop(0) if self._waiting else None)) is not None:
+            # A proposal that is not to be trained would come again: then it is the study's turn.
+            further = self._proposal if self._proposal is not None and attempt == 0 else None
+            axes = self._waiting.pop(0) if self._waiting else further and further(self._done | self._asked)
+            if (found := self._ask(trial_id, axes)) is not None:
                 return found
         rest = next(filter(self._is_new, self._further_points()), None)
         asked = None if rest is None else self._ask(trial_id, rest)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 from ray.tune.experiment import Trial
@@ -26,14 +26,18 @@ from gapsack.sweep.cluster.outcomes import Outcomes
 from gapsack.sweep.cluster.ray import end_without_node, ray_session
 from gapsack.sweep.cluster.resources import TrialResources
 from gapsack.sweep.cluster.samplers import optuna_sampler, require_packages
-from gapsack.sweep.cluster.scores import OBJECTIVES, FinishedTrial
+from gapsack.sweep.cluster.scores import OBJECTIVES, EnsembleScore, FinishedTrial
 from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials
 from gapsack.sweep.cluster.signals import disregard_signals
 from gapsack.sweep.cluster.study import open_study
 from gapsack.sweep.cluster.worker import TrialFunction, run_in_worker, stop_polling
 from gapsack.sweep.grid.plan import planned
+from gapsack.sweep.grid.schema import Sampler
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import RunState, state_of
+
+if TYPE_CHECKING:
+    from gapsack.sweep.advice.ensemble_objective import EnsembleObjective
 
 WATCH_SECONDS = 3.0
 
@@ -130,7 +134,8 @@ def _searcher(sweep: SweepSpec, state: RunState, resources: TrialResources, stop
     if sampler is None:
         return ListedTrials(waiting, stopped=stopped)
     precision = sweep.grid.budget.precision
-    scores = OBJECTIVES[sampler.objective]()
+    objective = _ensemble_objective(sweep, sampler)
+    scores = OBJECTIVES[sampler.objective]() if objective is None else EnsembleScore(objective.score)
     # What is known moves the seed along: otherwise a resumed sweep would propose its first points again.
     proposing = optuna_sampler(sampler, seed=sampler.seed + len(state.done))
     return SampledTrials(
@@ -146,7 +151,18 @@ def _searcher(sweep: SweepSpec, state: RunState, resources: TrialResources, stop
         name=lambda axes: sweep.trial(axes).name,
         unusable=lambda axes: _unusable(sweep, resources, axes),
         stopped=stopped,
+        proposal=None if objective is None else objective.proposal,
     )
+
+
+def _ensemble_objective(sweep: SweepSpec, sampler: Sampler) -> EnsembleObjective | None:
+    """What a sampler of the objective `ensemble` aims at; None of another."""
+    budget_bytes = sweep.grid.budget.size_bytes
+    if sampler.objective != "ensemble" or budget_bytes is None:
+        return None
+    from gapsack.sweep.advice.ensemble_objective import EnsembleObjective  # loads scikit-learn
+
+    return EnsembleObjective(sweep.run, sweep.grid, sampler, budget_bytes)
 
 
 def _unusable(sweep: SweepSpec, resources: TrialResources, axes: Mapping[str, Any]) -> str | None:

@@ -259,7 +259,7 @@ class Distribution(Section):
 
 
 class Sampler(Section):
-    """An Optuna sampler that proposes trials: GAP up and size down, or GAP alone.
+    """An Optuna sampler that proposes trials: GAP up and size down, GAP alone, or what the best ensemble scores.
 
     Attributes:
         kind: Which sampler.
@@ -275,7 +275,7 @@ class Sampler(Section):
     trials: PositiveInt
     seed: NonNegativeInt = 0
     space: Annotated[dict[str, Distribution], Field(min_length=1)]
-    objective: Literal["gap_and_size", "gap"] = "gap_and_size"
+    objective: Literal["gap_and_size", "gap", "ensemble"] = "gap_and_size"
     max_mib: PositiveFloat | None = None
     storage: Annotated[str, Field(min_length=1)] | None = None
 
@@ -514,6 +514,13 @@ class Grid(Section):
         start = self.training.start_from
         if start is not None and not start.is_one and self.search.sampler is not None:
             raise ValueError("expected training.start_from with one trial beside a sampler, got a run alone")
+        return self
+
+    @model_validator(mode="after")
+    def _ensemble_has_a_budget(self) -> Self:
+        sampler = self.search.sampler
+        if sampler is not None and sampler.objective == "ensemble" and self.budget.mib is None:
+            raise ValueError("expected budget.mib beside objective: ensemble, which is the best one under it, got none")
         return self
 
     @model_validator(mode="after")

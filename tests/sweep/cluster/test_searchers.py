@@ -6,7 +6,7 @@ from ray.tune.search import Searcher
 
 from gapsack.sweep.cluster.optuna_space import distribution
 from gapsack.sweep.cluster.samplers import optuna_sampler
-from gapsack.sweep.cluster.scores import OBJECTIVES, FinishedTrial
+from gapsack.sweep.cluster.scores import OBJECTIVES, EnsembleScore, FinishedTrial
 from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials
 from gapsack.sweep.grid.schema import Distribution, Sampler
 
@@ -69,6 +69,27 @@ def test_listed_points_come_in_their_order():
 def test_nothing_is_suggested_after_a_stop():
     assert ListedTrials([{"hidden": 8}], stopped=lambda: True).suggest("a") == Searcher.FINISHED
     assert searcher(sampler(), stopped=lambda: True).suggest("a") == Searcher.FINISHED
+
+
+def test_what_is_proposed_from_outside_comes_before_what_the_study_would_propose():
+    best = {"clusters": 4, "hidden": 40}
+    taken = []
+
+    def proposal(names):
+        taken.append(set(names))
+        return best if len(names) >= 3 else None
+
+    asked = drive(searcher(sampler(trials=6), proposal=proposal))
+    assert len({name(axes) for axes in asked}) == 6  # the proposal comes once; the study goes on when it comes again
+    assert asked[3] == best or best in asked[:3]
+    assert taken[:4] == [{name(axes) for axes in asked[:count]} for count in range(4)]
+
+
+def test_an_ensembles_score_is_told_of_each_trial():
+    gaps = iter([0.5, 0.6, 0.7])
+    search = searcher(sampler(trials=3, objective="ensemble"), scores=EnsembleScore(lambda: next(gaps)))
+    drive(search)
+    assert [trial.values for trial in search._study.trials] == [[0.5], [0.6], [0.7]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
