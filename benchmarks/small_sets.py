@@ -215,7 +215,7 @@ def contest(small: Small, metric: str, budget_bytes: int, methods: dict[str, dic
     chosen["equal weights"] = filled
     pool = small.pool()
     for name, options in methods.items():
-        with limited(options.get("share", preference.SCORE_ERROR_SHARE)):
+        with limited(options.get("share")):
             asked = {key: value for key, value in options.items() if key != "share"}
             found = search_ensemble(pool, budget_bytes=budget_bytes, metric=metric, folds=1, **asked)
         chosen[name] = _weights(found, len(singles))
@@ -226,14 +226,17 @@ def contest(small: Small, metric: str, budget_bytes: int, methods: dict[str, dic
 
 
 @contextmanager
-def limited(share: float) -> Iterator[None]:
-    """The preference with another share of the score's error."""
-    before = preference.SCORE_ERROR_SHARE
-    preference.SCORE_ERROR_SHARE = share
+def limited(share: float | None) -> Iterator[None]:
+    """The preference with another share of the score's error, whatever the metric; its own where there is none."""
+    names = ("SCORE_ERROR_SHARE", "LOG_LOSS_ERROR_SHARE")
+    before = {name: getattr(preference, name) for name in names}
     try:
+        for name in names:
+            setattr(preference, name, before[name] if share is None else share)
         yield
     finally:
-        preference.SCORE_ERROR_SHARE = before
+        for name in names:
+            setattr(preference, name, before[name])
 
 
 def _weights(found: Ensemble, count: int) -> Weights:

@@ -46,6 +46,9 @@ class TrialRecord:
         videos_per_second: training speed.
         reason: one sentence, for a failed or skipped trial, or one whose files are damaged.
         curve: logged points, by increasing step.
+        ensemble_gain: GAP that the best ensemble under the sweep's budget gained when the model joined the others;
+            None where that was not computed.
+        ensemble_gain_per_mib: the same by MiB that the model takes of the budget.
     """
 
     name: str
@@ -61,6 +64,8 @@ class TrialRecord:
     videos_per_second: float | None = None
     reason: str = ""
     curve: tuple[CurvePoint, ...] = ()
+    ensemble_gain: float | None = None
+    ensemble_gain_per_mib: float | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,42 @@ class DataFault:
 
 
 @dataclass(frozen=True)
+class SearchRecords:
+    """What was searched, as Optuna shows it.
+
+    Args:
+        trials: names of those that are done, in the order in which they ended.
+        importances: each axis's share in what makes a trial one of the best, the largest first; empty of few trials.
+        history: ``optuna.visualization.plot_optimization_history`` of the trials' scores, as plotly's JSON.
+        slices: ``optuna.visualization.plot_slice`` of them, as plotly's JSON.
+        sliced: the axes of that, from left to right.
+    """
+
+    trials: tuple[str, ...]
+    importances: Mapping[str, float]
+    history: Mapping[str, Any]
+    slices: Mapping[str, Any]
+    sliced: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SeedPoint:
+    """A point of the search whose seeds vary.
+
+    Args:
+        name: what its trials are called, without the seed.
+        gaps: GAP@20 of each, in the order of the seeds.
+        mean: of those.
+        deviation: their sample standard deviation; None of a single one.
+    """
+
+    name: str
+    gaps: tuple[float, ...]
+    mean: float
+    deviation: float | None
+
+
+@dataclass(frozen=True)
 class SweepRecords:
     """Everything that a report shows. Only the name is required: a sweep that has not begun has a report too.
 
@@ -144,6 +185,8 @@ class SweepRecords:
         created: when the records were taken, as text; the report itself reads no clock.
         notices: what a reader should know besides, in sentences: files that are damaged and therefore left out.
         metric: what `gap` of the trials is, where it is another score than GAP@20; curves are of GAP@20 in any case.
+        search: what was varied and what came of it; None where nothing was.
+        seeds: mean and spread of the points whose seeds vary.
     """
 
     name: str
@@ -161,3 +204,5 @@ class SweepRecords:
     created: str = ""
     notices: tuple[str, ...] = ()
     metric: str = "gap@20"
+    search: SearchRecords | None = None
+    seeds: tuple[SeedPoint, ...] = ()

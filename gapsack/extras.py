@@ -23,7 +23,11 @@ EXTRAS = {
     "mlflow": "train",
     "cloudpickle": "train",
     "google_crc32c": "train",
+    "sklearn": "train",
     "jax": "jax",
+    "cmaes": "cmaes",
+    "torch": "gp",
+    "pyarrow": "parquet",
     "plotly": "report",
     "kaleido": "images",
 }

@@ -35,9 +35,13 @@ def load_keras() -> None:
 def _silent_start() -> Iterator[None]:
     """The process's file descriptor 2 leads nowhere in the block, for C++ code as well.
 
-    TensorFlow reads its log level once, here. The environment is left as it was, for processes that start later.
+    TensorFlow reads its log level once, here. The environment is left as it was, for processes that start later. Where
+    it asks for all that TensorFlow logs, nothing is kept back.
     """
     before = os.environ.get(LOG_LEVEL)
+    if before == "0":
+        yield
+        return
     os.environ.setdefault(LOG_LEVEL, "3")
     sys.stderr.flush()
     kept = os.dup(2)

@@ -54,10 +54,20 @@ STANDS_FOR = (
     ("--budget-mb 0.19", "--budget-mb 1024"),  # the small models of videos are larger than those of digits
     ("mlflow ui", "mlflow ui --help"),  # it serves until it is stopped
     ("predict graph 'test*.tfrecord'", "predict runs/my_sweep/graph 'data/validate*.tfrecord'"),
+    ("predict runs/demo/graph", "predict runs/my_sweep/graph"),
+    ("mlflow ui --help --backend-store-uri sqlite:///mlflow.db", "mlflow ui --help"),
+    ("delete first_try --yes", "delete spare --yes"),  # the other runs are needed
+    ("compare first_try second_try", "compare my_sweep digits"),
+    ("--notify 'notify-send \"$GAPSACK_RUN: $GAPSACK_STATE\"'", "--notify 'echo $GAPSACK_RUN: $GAPSACK_STATE'"),
     (
         "--data 'validate*.tfrecord'",
         f"--data 'data/validate*.tfrecord' --classes {CLASSES}",
     ),  # the small data's vocabulary
+    # Whoever is in the ensemble by now: the blocks share a pool.
+    (
+        "--predictions resnet=new_resnet.npz --predictions tiny=new_tiny.csv",
+        "--predictions resnet=resnet.npz --predictions tiny=tiny.csv --predictions a=a.npz --predictions b=b.csv",
+    ),
     ("train_2018/model.ckpt-200000", "train/model.ckpt-200000"),
 )
 
@@ -133,7 +143,7 @@ def workplace(tmp_path_factory) -> Path:
     for command in ("run grid.yaml --data data", "select ensemble --budget-mb 1024", "select build"):
         give(f"sweep {command}", folder)
     give("sweep select build --format metagraph", folder)
-    for name in ("paper_grid", "yt8m_video", "digits"):
+    for name in ("paper_grid", "yt8m_video", "digits", "spare"):
         shutil.copytree(folder / "runs/my_sweep", folder / "runs" / name)
     _write_predictions(folder)
     _write_models(folder)

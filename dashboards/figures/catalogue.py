@@ -13,6 +13,8 @@ from gapsack.dashboards.figures.curves import curves_figure, curves_info
 from gapsack.dashboards.figures.frontier import frontier_figure, frontier_info
 from gapsack.dashboards.figures.heat_map import heat_map_figure, heat_map_info
 from gapsack.dashboards.figures.plane import plane_figure, plane_info
+from gapsack.dashboards.figures.seeds import seeds_figure
+from gapsack.dashboards.figures.study import history_figure, importance_figure, slice_figure
 from gapsack.dashboards.figures.theme import LIGHT, Theme
 from gapsack.dashboards.records import SweepRecords
 
@@ -100,6 +102,30 @@ FIGURES: tuple[FigureKind, ...] = (
         "Score by hyperparameters",
         "The best trial of each combination. Members of the ensemble have a frame.",
         _heat_map,
+    ),
+    FigureKind(
+        "seeds",
+        "What the seed makes of it",
+        "Trials that differ in their seed alone: differences between models that are no larger than this are chance.",
+        lambda records, theme: seeds_figure(records.seeds, theme),
+    ),
+    FigureKind(
+        "history",
+        "The search",
+        "The trials in the order in which they ended, and the best score so far.",
+        lambda records, theme: history_figure(records.search, theme),
+    ),
+    FigureKind(
+        "importance",
+        "What matters",
+        "The share of each axis in what makes a trial one of the best (PED-ANOVA, of Optuna). Of few trials a guess.",
+        lambda records, theme: importance_figure(records.search, theme),
+    ),
+    FigureKind(
+        "slice",
+        "Score by each axis",
+        "Every finished trial over the values of one axis at a time; darker ones ended later.",
+        lambda records, theme: slice_figure(records.search, theme),
     ),
     FigureKind("loss", "Training loss", "Mean over the steps since the point before.", _loss),
     FigureKind(

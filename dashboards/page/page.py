@@ -100,6 +100,7 @@ def _sections(records: SweepRecords, figures: Mapping[str, go.Figure]) -> list[M
         _section("Why this ensemble", *explanation_parts(records.ensembles[-1] if records.ensembles else None)),
         _section("The models", _figure("plane", figures), _figure("heat_map", figures)),
         _section("Every budget", _figure("frontier", figures)),
+        _section("The search", *(_figure(key, figures) for key in ("seeds", "history", "importance", "slice"))),
         _section("Training", _curves(records, figures)),
         _section(
             "Trials",

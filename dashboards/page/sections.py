@@ -96,6 +96,10 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
         TableColumn(
             _short(records), numeric=True, hint=f"of the weights that were kept, on the held-out {records.data.items}"
         ),
+        TableColumn(
+            "adds GAP", numeric=True, hint="to the best ensemble under the budget of the models that were done by then"
+        ),
+        TableColumn("a MiB", numeric=True, hint="what it adds, by MiB of the budget that it takes"),
         TableColumn("by averaging", numeric=True, hint="average of checkpoints against the best single one"),
         TableColumn("averaged steps", numeric=True),
         TableColumn(f"{records.data.items}/s", numeric=True, hint="training speed"),
@@ -111,6 +115,8 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
                 number(trial.parameters, None if trial.parameters is None else short_count_text(trial.parameters)),
                 *(_size(trial, precision, digits[precision]) for precision in precisions),
                 _gap(trial.gap),
+                number(trial.ensemble_gain, f"{trial.ensemble_gain or 0:.5f}"),
+                number(trial.ensemble_gain_per_mib, f"{trial.ensemble_gain_per_mib or 0:.1e}"),
                 _averaging(trial),
                 _steps(trial),
                 number(trial.videos_per_second, f"{trial.videos_per_second or 0:,.0f}"),
@@ -148,7 +154,7 @@ def inferior_table(records: SweepRecords) -> Markup | None:
 
 
 def trouble_table(records: SweepRecords) -> Markup | None:
-    """Trials that failed, were skipped or stopped early, with the reasons, and those with damaged files; None without."""
+    """Trials that failed, were skipped, were stopped early or have damaged files, with the reasons; None without such."""
     trouble = [trial for trial in records.trials if trial.status in ("failed", "skipped") or trial.reason]
     if not trouble:
         return None

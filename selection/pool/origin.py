@@ -73,6 +73,8 @@ class TrialOrigin(WeightsOrigin):
     run: str
     started_from: StartedFrom | None = None
     """None for a trial that began with random weights, or that an earlier version trained."""
+    settings: dict[str, Any] | None = None
+    """Settings of training that the search varied, by dotted key; None where none was."""
 
 
 class CheckpointOrigin(WeightsOrigin):

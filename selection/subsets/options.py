@@ -100,7 +100,7 @@ class Options:
         ),
     )
     """Noise is one bootstrap standard error of the difference in score on the tuning videos; for ``measured``, at most
-    ``selection.subsets.preference.SCORE_ERROR_SHARE`` of that of the score."""
+    ``selection.subsets.preference.score_error_share`` of that of the score."""
     exhaustive: bool = field(default=False, metadata=_told("Search every maximal subset in full; slow."))
     tune_share: float | None = field(
         default=None,

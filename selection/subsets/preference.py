@@ -9,6 +9,7 @@ import numpy as np
 
 from gapsack.selection.blend.runner import Stopped
 from gapsack.selection.blend.weights import on_simplex
+from gapsack.selection.metrics.log_losses import BinaryLogLoss, CategoricalLogLoss
 from gapsack.selection.report.bootstrap import Sample, draws_for_an_error, sample_on
 from gapsack.selection.subsets.board import Board, Entry
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from gapsack.selection.metrics.objectives import Objective
     from gapsack.selection.subsets.find import Found
     from gapsack.selection.subsets.options import Options
     from gapsack.selection.subsets.space import Space, Subset
@@ -24,6 +26,14 @@ if TYPE_CHECKING:
 LEAST_WEIGHT = 1e-3  # of a member that must be there and would have none: what is listed votes
 MEASURABLE_ERRORS = 1.0  # standard errors of the difference that a gain must have to be worth bytes,
 SCORE_ERROR_SHARE = 0.02  # or this share of the standard error of the score itself: what nobody would see beside it
+# A log loss has no bound. Its error is that of the few items that are missed most, and a share of that hides what is
+# seen on others: with 0.02 of it, ensembles were visibly worse on new items (docs/benchmarks.md, small sets).
+LOG_LOSS_ERROR_SHARE = 0.002
+
+
+def score_error_share(objective: Objective) -> float:
+    """The share of its standard error that a score may give up for fewer bytes."""
+    return LOG_LOSS_ERROR_SHARE if isinstance(objective, BinaryLogLoss | CategoricalLogLoss) else SCORE_ERROR_SHARE
 
 
 def stripped(found: Found) -> Entry:
@@ -72,7 +82,8 @@ def _chosen(found: Found, best: Entry, options: Options, groups: NDArray[np.int6
         weights, objective = entry.scored.weights, evaluator.objective
         return sample_on(rows, weights, objective, resamples=resamples, seed=options.seed, groups=groups)
 
-    noise = _Noise(best, sample, -np.inf if found.start is None else found.start.score)
+    floor = -np.inf if found.start is None else found.start.score
+    noise = _Noise(best, sample, floor, score_error_share(evaluator.objective))
     if options.prefer == "small":
         chosen, told = _smallest(found.board, best, noise)
     else:
@@ -86,12 +97,14 @@ def _chosen(found: Found, best: Entry, options: Options, groups: NDArray[np.int6
 class _Noise:
     """What entries lose to the best on the tuning videos, and how sure that is: one bootstrap for the best.
 
-    ``floor`` is the score that none may be behind: that of the ensemble which the search began from.
+    ``floor`` is the score that none may be behind: that of the ensemble which the search began from. ``share`` is that
+    of `score_error_share`.
     """
 
-    def __init__(self, best: Entry, sample: Callable[[Entry], Sample], floor: float) -> None:
+    def __init__(self, best: Entry, sample: Callable[[Entry], Sample], floor: float, share: float) -> None:
         self.best = best
         self.floor = floor
+        self.share = share
         self._sample_of = sample
         self._sample: Sample | None = None
 
@@ -113,7 +126,7 @@ class _Noise:
         that is visibly worse on new videos. So what is given up is also small beside the error of the score.
         """
         lost = self.best.score - entry.score
-        if lost > SCORE_ERROR_SHARE * self.own.standard_error:
+        if lost > self.share * self.own.standard_error:
             return False
         return lost <= errors * self.lost(entry).standard_error
 
@@ -139,7 +152,7 @@ def _measured(board: Board, best: Entry, noise: _Noise, *, allowed_errors: float
         return chosen, f"{sentence}, which gained nothing on the tuning videos."
     return chosen, (
         f"{sentence}, which gained {lost:.6f} on the tuning videos, less than the standard error of that difference "
-        f"and {SCORE_ERROR_SHARE:.0%} of that of the score; --prefer score keeps it."
+        f"and {100 * noise.share:g} % of that of the score; --prefer score keeps it."
     )
 
 

@@ -29,7 +29,7 @@ from gapsack.selection.rows.rows import build_rows
 from gapsack.selection.subsets import find as searching
 from gapsack.selection.subsets.board import Entry
 from gapsack.selection.subsets.find import Found, find_with, runner_on
-from gapsack.selection.subsets.preference import MEASURABLE_ERRORS, without_idle
+from gapsack.selection.subsets.preference import MEASURABLE_ERRORS, score_error_share, without_idle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,12 +92,12 @@ class Rescored:
 
     def behind(self, other: Rescored) -> tuple[float, float]:
         """By how much it is behind another, and the standard error of that."""
-        differences = other.parts - self.parts
-        differences = differences[np.isfinite(differences)]  # a part may lack what its metric needs
-        behind = other.entry.score - self.entry.score
-        if len(differences) < 2:  # all videos are one group, and nothing tells how sure a difference is
-            return behind, np.inf
-        return behind, float(differences.std(ddof=1) / np.sqrt(len(differences)))
+        return other.entry.score - self.entry.score, _error_of_mean(other.parts - self.parts)
+
+    @property
+    def error(self) -> float:
+        """The standard error of its score."""
+        return _error_of_mean(self.parts)
 
 
 @dataclass(frozen=True)
@@ -302,9 +302,7 @@ class _Rounds:
         again, ahead = self._scales.scored([chosen, best], self._all)
         behind, error = again.behind(ahead)
         floor = -np.inf if self._start is None else self._start.score
-        if again.entry.score >= floor and _within(
-            behind, error, 0.0 if self._options.prefer == "score" else MEASURABLE_ERRORS
-        ):
+        if again.entry.score >= floor and behind <= self._may_be_given_up(ahead, error):
             return again.entry, (
                 f"{preference} (That was measured on {where}; on all of them it gives up {behind:.6f}, with a standard "
                 f"error of {error:.6f}.)"
@@ -313,6 +311,21 @@ class _Rounds:
             f"The best score on the tuning videos: to leave something out of it would have given up {behind:.6f}, with "
             f"a standard error of {error:.6f}."
         )
+
+    def _may_be_given_up(self, best: Rescored, error: float) -> float:
+        """What the choice may be behind the best on all videos, where the difference has this standard error."""
+        if self._options.prefer == "score":
+            return 0.0
+        measurable = MEASURABLE_ERRORS * error
+        if self._options.prefer == "small":
+            return measurable
+        return min(measurable, score_error_share(self._scales.objective) * best.error)
+
+
+def _error_of_mean(parts: Floats) -> float:
+    """The standard error of the mean of some parts; without end where all videos are one group, and nothing tells."""
+    parts = parts[np.isfinite(parts)]  # a part may lack what its metric needs
+    return float(parts.std(ddof=1) / np.sqrt(len(parts))) if len(parts) > 1 else np.inf
 
 
 def _within(behind: float, error: float, errors: float) -> bool:

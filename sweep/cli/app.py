@@ -19,7 +19,15 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -29,9 +37,11 @@ from gapsack import __version__
 from gapsack.selection.printable import escaped_json, printable
 from gapsack.sweep.cli.outputs import check_json, is_taken, standard_output
 from gapsack.sweep.cli.problems import INTERRUPTED, problem_of
+from gapsack.sweep.cli.verbosity import Verbosity, is_quiet, taken_out, verbosity
 from gapsack.sweep.cluster.signals import EndedBySignalError
 
 DEBUG = "--debug"
+VERBOSITY = "--verbose"
 SIGNAL_CODES = 128
 
 
@@ -55,13 +65,28 @@ VersionOption = Annotated[
 ]
 
 
-def _no_debug(_wanted: bool) -> None:
-    """Nothing: `Commands` takes `--debug` wherever it stands. This makes it known to the help."""
+def _taken_before(_wanted: bool) -> None:
+    """Nothing: `Commands` takes the option wherever it stands. This makes it known to the help."""
 
 
 DebugOption = Annotated[
     bool,
-    typer.Option("--debug", help="Show the trace of an error; may stand anywhere in the line.", callback=_no_debug),
+    typer.Option("--debug", help="Show the trace of an error; may stand anywhere in the line.", callback=_taken_before),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", help="Only results and errors; may stand anywhere in the line.", callback=_taken_before
+    ),
+]
+VerboseOption = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Also what Ray, TensorFlow and MLflow log; may stand anywhere in the line.",
+        callback=_taken_before,
+    ),
 ]
 
 
@@ -69,11 +94,14 @@ class Commands(TyperGroup):
     """A group of commands whose errors become a sentence and an exit code; the outermost group tells them."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take `--debug` out of the line, wherever it stands before `--`."""
+        """Take `--debug`, `--quiet` and `--verbose` out of the line, wherever they stand before `--`."""
         end = args.index("--") if "--" in args else len(args)
         if DEBUG in args[:end]:
             ctx.meta[DEBUG] = True
             args = [word for word in args[:end] if word != DEBUG] + args[end:]
+        args, chosen = taken_out(args)
+        if ctx.parent is None:
+            ctx.meta[VERBOSITY] = chosen
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 
@@ -81,11 +109,11 @@ class Commands(TyperGroup):
         """Run the command that was asked for."""
         if ctx.parent is not None:
             return super().invoke(ctx)
-        with standard_output():
+        with standard_output(), verbosity(ctx.meta.get(VERBOSITY, Verbosity.NORMAL)):
             try:
                 return super().invoke(ctx)
             except KeyboardInterrupt as error:
-                messages().print("Interrupted.")
+                errors().print("Interrupted.")
                 code = signal_exit_code(error.number) if isinstance(error, EndedBySignalError) else INTERRUPTED
                 raise typer.Exit(code) from error
             except Exception as error:
@@ -93,8 +121,8 @@ class Commands(TyperGroup):
                 if problem is None:
                     raise
                 if ctx.meta.get(DEBUG):
-                    messages().print("".join(traceback.format_exception(error)).rstrip())
-                messages().print(problem.sentence)
+                    errors().print("".join(traceback.format_exception(error)).rstrip())
+                errors().print(problem.sentence)
                 raise typer.Exit(problem.code) from error
 
 
@@ -116,8 +144,13 @@ def make_app(name: str, purpose: str) -> typer.Typer:
     )
 
     @app.callback()
-    def options(version: VersionOption = False, debug: DebugOption = False) -> None:
-        """What comes before a command; both options have done what they do when they are read."""
+    def options(
+        version: VersionOption = False,
+        quiet: QuietOption = False,
+        verbose: VerboseOption = False,
+        debug: DebugOption = False,
+    ) -> None:
+        """What comes before a command; these options have done what they do when they are read."""
 
     return app
 
@@ -151,7 +184,12 @@ def output() -> Console:
 
 
 def messages() -> Console:
-    """Where progress, notices and errors go: standard error, so that results can be piped."""
+    """Where progress and notices go: standard error, so that results can be piped; with `--quiet` nowhere."""
+    return PlainConsole(stderr=True, highlight=False, markup=False, soft_wrap=True, quiet=is_quiet())
+
+
+def errors() -> Console:
+    """Where errors go, and what a person has to answer: standard error, however quiet a command is to be."""
     return PlainConsole(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -216,21 +254,46 @@ def _write_lines(console: Console, lines: Sequence[str]) -> None:
         console.file.write(printable("\n".join(lines)) + "\n")
 
 
+def is_watched(console: Console) -> bool:
+    """Whether somebody sees what moves on it."""
+    return console.is_terminal and not console.quiet
+
+
 @contextmanager
-def progress_bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; the block gets a function that advances it. Elsewhere than on a terminal it is silent."""
+def working(description: str) -> Iterator[None]:
+    """On a terminal, a word and a spinner while something goes on that cannot be counted."""
+    console = messages()
+    if is_watched(console):
+        with console.status(description):
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def progress_bar(
+    description: str, total: int | None, *, starting: str | None = None
+) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; the block gets a function that advances it. Elsewhere than on a terminal it is silent.
+
+    Args:
+        description: what goes on.
+        total: how far; None where nobody knows.
+        starting: what goes on until it advances for the first time; None for the same.
+    """
     console = messages()
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(description, total=total)
+    with Progress(*columns, console=console, transient=True, disable=not is_watched(console)) as progress:
+        task = progress.add_task(starting or description, total=total)
 
         def advance(amount: int) -> None:
-            progress.advance(task, amount)
+            progress.update(task, advance=amount, description=description)
 
         yield advance

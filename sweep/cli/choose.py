@@ -11,6 +11,7 @@ import typer
 from gapsack.sweep.cli import graphs as graph_cli
 from gapsack.sweep.cli import pools as pool_cli
 from gapsack.sweep.cli.app import JsonOption, make_app, messages, output, print_json, progress_bar
+from gapsack.sweep.cli.as_csv import CsvOption, print_csv
 from gapsack.sweep.cli.options import (
     ENSEMBLE,
     FRONTIER,
@@ -58,6 +59,7 @@ def pareto(
     item_weights: ItemWeightsOption = None,
     class_weights: ClassWeightsOption = None,
     json: JsonOption = False,
+    csv: CsvOption = False,
 ) -> None:
     """Show which models are inferior (larger, with the same or a worse score), and to whom."""
     from gapsack.selection.pool import CandidatePool
@@ -72,6 +74,8 @@ def pareto(
     values = pareto_values(read, precision, chosen)
     if json:
         print_json(values)
+    elif csv:
+        print_csv(values)
     else:
         print_pareto(values)
 
@@ -153,6 +157,31 @@ def explain(
         output().print(f"\nEnsemble: {source.path}")
 
 
+@app.command(epilog="Example: `sweep select blend ensemble.json --predictions a=new_a.npz --predictions b=new_b.csv`")
+def blend(
+    ensemble: graph_cli.EnsembleArgument = None,
+    *,
+    predictions: Annotated[
+        list[str], typer.Option(metavar="NAME=FILE", help="A member's predictions of new items; one for each member.")
+    ],
+    out: Annotated[Path, FileOption("The result: .csv, .npz or .parquet.")] = Path("blended.csv"),
+    classes: pool_cli.ClassesOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Apply an ensemble to new predictions of its members, from any framework; no graph is needed."""
+    from gapsack.selection.report.ensemble import Ensemble
+    from gapsack.sweep.pools.blend_files import blend_files
+    from gapsack.sweep.runs.sources import find_ensemble
+
+    found = blend_files(Ensemble.read(find_ensemble(ensemble).path), predictions, classes)
+    found.write(out)
+    items, width = found.scores.shape
+    if json:
+        print_json({"out": str(out.absolute()), "items": items, "classes": width})
+    else:
+        output().print(f"{items:,} items, {width:,} classes: {out}")
+
+
 @app.command(epilog="Example: `sweep select frontier runs/paper_grid --plot frontier.html`")
 @search_options(FRONTIER)
 def frontier(
@@ -162,6 +191,7 @@ def frontier(
     out: Annotated[Path | None, FileOption("Its JSON file; frontier.json in the run, or here, if omitted.")] = None,
     plot: Annotated[Path | None, FileOption("An HTML file with the plot; sweep report has it too.")] = None,
     json: JsonOption = False,
+    csv: CsvOption = False,
 ) -> None:
     """Search the best ensemble of every budget at once: where does another MiB still buy score?"""
     from gapsack.sweep import api
@@ -183,6 +213,8 @@ def frontier(
         write_plot(record, plot)
     if json:
         print_json(record)
+    elif csv:
+        print_csv(record["points"])
     else:
         print_frontier(record, path)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gapsack.sweep.cli.app import JsonOption, messages, output, print_json, progress_bar
+from gapsack.sweep.cli.app import JsonOption, errors, output, print_json, progress_bar
 from gapsack.sweep.cli.options import known_metric
 from gapsack.sweep.cli.outputs import FileOption, FolderOption
 
@@ -99,10 +99,10 @@ def build(
     settings = {} if lite_weights is None else {"weights": lite_weights.value}
     writing = Writing(format, settings, saturate)
     folder = out or default_folder(found, format)
-    with progress_bar("Writing members", None) as advance:
+    with progress_bar("Writing members", None, starting="Starting TensorFlow") as advance:
         built = build_and_track(found, folder, writing, track=track, advance=advance, register=register, alias=alias)
     if built.untracked is not None:
-        messages().print(f"The graph is built, but MLflow did not take it: {built.untracked}")
+        errors().print(f"The graph is built, but MLflow did not take it: {built.untracked}")
     if json:
         print_json(built.to_dict())
     else:
@@ -131,11 +131,11 @@ def evaluate(
     job = Job.prepare(
         find_graph(graph), files or [], batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
     )
-    with progress_bar(f"Evaluating {job.items}", None) as advance:
+    with progress_bar(f"Evaluating {job.items}", None, starting="Starting TensorFlow") as advance:
         evaluation = job.evaluate(advance, named).to_dict()
     problem = job.record(evaluation) if track else None
     if problem is not None:
-        messages().print(f"MLflow did not take these figures: {problem}")
+        errors().print(f"MLflow did not take these figures: {problem}")
     if json:
         print_json(evaluation | job.facts())
     else:
@@ -160,7 +160,7 @@ def predict(
     job = Job.prepare(
         find_graph(graph), files or [], batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
     )
-    with progress_bar(f"Predicting {job.items}", None) as advance:
+    with progress_bar(f"Predicting {job.items}", None, starting="Starting TensorFlow") as advance:
         videos = job.predict(out, advance)
     if json:
         print_json({"out": str(out.absolute()), "videos": videos} | job.facts())

@@ -19,6 +19,7 @@ from gapsack.selection.outputs import STANDARD_OUTPUT, check_file, check_folder,
 
 _taken: ContextVar[bool] = ContextVar("standard output is the result")
 _json: ContextVar[bool] = ContextVar("standard output has JSON")
+_csv: ContextVar[bool] = ContextVar("standard output has CSV")
 
 
 def is_taken() -> bool:
@@ -29,17 +30,24 @@ def is_taken() -> bool:
 @contextmanager
 def standard_output() -> Iterator[None]:
     """Within it, standard output belongs to nobody until an option takes it."""
-    taken, json = _taken.set(False), _json.set(False)
+    before = [(use, use.set(False)) for use in (_taken, _json, _csv)]
     try:
         yield
     finally:
-        _taken.reset(taken)
-        _json.reset(json)
+        for use, token in before:
+            use.reset(token)
 
 
 def check_json(wanted: bool) -> bool:
     """The option `--json`, which needs standard output for itself."""
     _json.set(wanted)
+    _check_one_use()
+    return wanted
+
+
+def check_csv(wanted: bool) -> bool:
+    """The option `--csv`, which needs standard output for itself."""
+    _csv.set(wanted)
     _check_one_use()
     return wanted
 
@@ -79,5 +87,7 @@ def FolderOption(help: str, metavar: str = "DIR") -> object:  # noqa: N802 (name
 
 
 def _check_one_use() -> None:
-    if _json.get(False) and is_taken():
-        raise InputError("expected --json or an output on standard output, got both")
+    uses = {"--json": _json.get(False), "--csv": _csv.get(False), "an output on standard output": is_taken()}
+    wanted = [use for use, is_wanted in uses.items() if is_wanted]
+    if len(wanted) > 1:
+        raise InputError(f"expected {' or '.join(wanted)}, got {'both' if len(wanted) == 2 else 'all'}")

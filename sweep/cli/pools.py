@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 from gapsack.selection.errors import PoolError
-from gapsack.sweep.cli.app import JsonOption, make_app, messages, print_json, progress_bar
+from gapsack.sweep.cli.app import JsonOption, make_app, messages, print_json, progress_bar, working
 from gapsack.sweep.cli.options import MetricOption, known_metric
 from gapsack.sweep.cli.outputs import FolderOption
 
@@ -34,12 +34,13 @@ def add(
     *,
     labels: Annotated[
         Path | None,
-        typer.Option(help="Labels (.npz or .csv, see docs/pool.md); may be left out when the pool has some."),
+        typer.Option(help="Labels (.npz, .csv or .parquet, see docs/pool.md); may be left out when the pool has some."),
     ] = None,
     predictions: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=FILE", help="A model's predictions (.npz or .csv); NAME@PRECISION=FILE for one precision."
+            metavar="NAME=FILE",
+            help="A model's predictions (.npz, .csv, .parquet); NAME@PRECISION=FILE for one.",
         ),
     ] = None,
     size: Annotated[
@@ -54,6 +55,10 @@ def add(
             metavar="NAME=GROUP:SIZE",
             help="Bytes of tensors that all models naming the group have, counted once (repeatable); NAME@PRECISION=…",
         ),
+    ] = None,
+    figure: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME:FIGURE=NUMBER", help="A further figure, a:latency_ms=12, for --limit; repeatable."),
     ] = None,
     classes: ClassesOption = None,
     top_k: TopKOption = 100,
@@ -71,6 +76,7 @@ def add(
         predictions=predictions or [],
         sizes=size or [],
         shared=shared or [],
+        metrics=figure or [],
         class_count=classes,
         top_k=top_k,
         default_precision=precision,
@@ -176,7 +182,8 @@ def add_models(
         max_bad_share=max_bad_share,
         top_k=top_k,
     )
-    load_tensorflow()
+    with working("Starting TensorFlow"):
+        load_tensorflow()
     with progress_bar("Predicting videos", None) as advance:
         added = wanted.run(messages().print, advance)
     _show(added, pool, chosen, json)
@@ -212,7 +219,8 @@ def add_branches(
     wanted = BranchImport(
         place, names or [], import_source(place, data or [], None, None).files, store or [], batch_size
     )
-    load_tensorflow()
+    with working("Starting TensorFlow"):
+        load_tensorflow()
     with progress_bar("Predicting videos", None) as advance:
         added = wanted.run(messages().print, advance)
     _show(added, place, chosen, json)

@@ -8,13 +8,30 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gapsack.selection.units import mib
-from gapsack.sweep.cli.app import JsonOption, make_app, messages, output, print_json, progress_bar, signal_exit_code
+from gapsack.sweep.cli.app import (
+    JsonOption,
+    errors,
+    make_app,
+    messages,
+    output,
+    print_json,
+    progress_bar,
+    signal_exit_code,
+    working,
+)
+from gapsack.sweep.cli.as_csv import CsvOption, print_csv
 from gapsack.sweep.cli.choose import app as select_app
+from gapsack.sweep.cli.manage import RUNS, StorageOption, compare, delete
+from gapsack.sweep.cli.next import next_trial
 from gapsack.sweep.cli.outputs import FileOption, FolderOption
 from gapsack.sweep.cli.problems import FAILED, INTERRUPTED
 from gapsack.sweep.cli.teach import teach
+from gapsack.sweep.cli.verbosity import is_verbose
+from gapsack.sweep.cluster.address import VARIABLE as RAY_ADDRESS
 
 if TYPE_CHECKING:
+    from gapsack.dashboards.records import SweepRecords
+    from gapsack.sweep.grid.schema import Grid
     from gapsack.sweep.runs.folder import RunFolder
 
 app = make_app("sweep", "Train a grid of models, then pick the best ensemble that fits a size budget (`sweep select`).")
@@ -24,14 +41,12 @@ GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="The grid file (Y
 DataOption = Annotated[
     str | None, typer.Option(metavar="DIR", help="Folder of the data files; else $GAPSACK_DATA, else the grid's own.")
 ]
-StorageOption = Annotated[Path, typer.Option(help="The folder that holds the runs.")]
 RunArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="[RUN]", help="A run folder, or a run's name; the newest run if omitted.", show_default=False
     ),
 ]
-RUNS = Path("runs")
 
 # As in sweep.data.features and dashboards.images, which import numpy and plotly.
 Level = Literal["frame", "video"]
@@ -39,20 +54,26 @@ ImageFormat = Literal["png", "svg"]
 
 
 @app.command(epilog="Example: `sweep plan examples/paper_grid.yaml`")
-def plan(grid: GridFile, *, data: DataOption = None, json: JsonOption = False) -> None:
+def plan(grid: GridFile, *, data: DataOption = None, json: JsonOption = False, csv: CsvOption = False) -> None:
     """Show what a grid would train: each trial's exact size by precision, what is skipped and why. Trains nothing.
 
     Where data files are there, the first of each kind are looked at.
     """
+    from gapsack.sweep.grid.read import load_grid
+
+    _show_plan(load_grid(grid, data_folder=data, keep_variables=True), grid, data, json=json, csv=csv)
+
+
+def _show_plan(loaded: Grid, grid: Path, data: str | None, *, json: bool, csv: bool) -> None:
     from gapsack.sweep.cli.show.plan import print_plan
     from gapsack.sweep.cluster.outlook import outlook
     from gapsack.sweep.grid.plan import plan as plan_trials
-    from gapsack.sweep.grid.read import load_grid
 
-    loaded = load_grid(grid, data_folder=data, keep_variables=True)
     trials = plan_trials(loaded)
     if json:
         print_json([trial.to_dict() for trial in trials])
+    elif csv:
+        print_csv([trial.to_dict() for trial in trials])
     else:
         print_plan(loaded, trials)
     for sentence in outlook(loaded, grid, data):
@@ -67,7 +88,10 @@ def run(
     name: Annotated[str | None, typer.Option(help="Name of the run, in place of the grid's own.")] = None,
     storage: Annotated[Path | None, typer.Option(help="Folder for the run folder, in place of the grid's own.")] = None,
     address: Annotated[
-        str | None, typer.Option(help="A Ray cluster (for example auto); Ray on this machine otherwise.")
+        str | None,
+        typer.Option(
+            envvar=RAY_ADDRESS, help="A Ray cluster: auto, or its head's HOST:PORT; Ray on this machine otherwise."
+        ),
     ] = None,
     concurrent: Annotated[
         int | None, typer.Option(min=1, help="Trials at once, in place of the grid's own number.")
@@ -78,6 +102,11 @@ def run(
         typer.Option(
             "--continue", metavar="TRIAL", help="Train a trial that was stopped early to its end; repeatable."
         ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Train nothing: as sweep plan.")] = False,
+    notify: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="Run this in the shell at the end, however the sweep ended."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -95,14 +124,23 @@ def run(
         ("tracking", "uri"): tracking_uri,
     }
     # Read and checked before anything heavy is imported: a mistake in the file is told at once.
-    loaded = load_grid(grid, data_folder=data, overrides=overrides)
+    loaded = load_grid(grid, data_folder=data, overrides=overrides, keep_variables=dry_run)
+    if dry_run:
+        _show_plan(loaded, grid, data, json=json, csv=False)
+        return
 
-    from gapsack.sweep.cli.show.live import SweepView
-    from gapsack.sweep.cli.show.summary import print_summary, summary_values
-    from gapsack.sweep.cluster.launch import launch
-    from gapsack.sweep.cluster.signals import ended_by_signals
+    with working("Starting"):
+        from gapsack.sweep.cli import notify as notifying
+        from gapsack.sweep.cli.show.live import SweepView
+        from gapsack.sweep.cli.show.summary import print_summary, summary_values
+        from gapsack.sweep.cluster.launch import launch
+        from gapsack.sweep.cluster.signals import ended_by_signals
 
-    with ended_by_signals():
+    if address is not None:
+        messages().print(f"Joining the Ray cluster at {address}")
+    if is_verbose():
+        messages().print(f"Ray and its workers log to {Path(loaded.storage) / loaded.name / 'ray.log'}")
+    with ended_by_signals(), notifying.of_an_error(notify, loaded.name):
         with SweepView(messages(), precision=loaded.budget.precision, items=loaded.data.task.items) as view:
             launched = launch(
                 loaded,
@@ -116,6 +154,8 @@ def run(
             print_json(summary_values(launched))
         else:
             print_summary(launched)
+    if notify is not None:
+        notifying.notify(notify, notifying.facts_of(launched))
     if launched.result.interrupted:
         raise typer.Exit(INTERRUPTED if launched.signal is None else signal_exit_code(launched.signal))
     if launched.result.failed:
@@ -123,7 +163,9 @@ def run(
 
 
 @app.command(epilog="Example: `sweep status runs/paper_grid`")
-def status(run: RunArgument = None, storage: StorageOption = RUNS, json: JsonOption = False) -> None:
+def status(
+    run: RunArgument = None, *, storage: StorageOption = RUNS, json: JsonOption = False, csv: CsvOption = False
+) -> None:
     """Show a run's trials: how far each has come, its loss, GAP and size, and why it failed."""
     from gapsack.sweep.cli.show.status import print_status, status_values
     from gapsack.sweep.runs.folder import find_run
@@ -132,12 +174,14 @@ def status(run: RunArgument = None, storage: StorageOption = RUNS, json: JsonOpt
     state = run_state(find_run(run, storage))
     if json:
         print_json(status_values(state))
+    elif csv:
+        print_csv(status_values(state)["trials"])
     else:
         print_status(state)
 
 
 @app.command("list", epilog="Example: `sweep list --storage runs`")
-def list_runs(storage: StorageOption = RUNS, json: JsonOption = False) -> None:
+def list_runs(*, storage: StorageOption = RUNS, json: JsonOption = False, csv: CsvOption = False) -> None:
     """Show all runs, newest first."""
     from gapsack.sweep.cli.show.status import print_runs, run_values
     from gapsack.sweep.runs.folder import runs_in
@@ -148,6 +192,8 @@ def list_runs(storage: StorageOption = RUNS, json: JsonOption = False) -> None:
         messages().print(problem)
     if json:
         print_json([run_values(state) for state in states])
+    elif csv:
+        print_csv([run_values(state) for state in states])
     elif states:
         print_runs(states)
     else:
@@ -178,7 +224,7 @@ def report(
 
     shown = None if metric is None else known_metric(metric)
     folder = find_run(run, storage)
-    records = sweep_records(folder, shown)
+    records = _searched(sweep_records(folder, shown), folder)
     print_notices(records.notices)
     path = write_report(out or folder.report, records).absolute()
     if track and path == folder.report:
@@ -192,9 +238,28 @@ def report(
         output().print(f"Image:  {image}")
 
 
+app.command(epilog="Example: `sweep compare first_try second_try`")(compare)
+app.command(epilog="Example: `sweep delete first_try --yes`")(delete)
+app.command(
+    "next",
+    epilog="Example: `sweep next runs/paper_grid --budget-mb 1024` or `sweep next --what-if size=100MiB,gap=0.87`",
+)(next_trial)
 app.command(
     epilog="Example: `sweep teach runs/paper_grid 'yt8m/train*.tfrecord' --out teacher`",
 )(teach)
+
+
+def _searched(records: SweepRecords, run: RunFolder) -> SweepRecords:
+    """A report's records with what the search varied; where Optuna is not installed, a person is told."""
+    from gapsack.selection.errors import InputError
+    from gapsack.sweep.runs.status import run_state
+
+    try:
+        from gapsack.sweep.cluster.search_records import with_search
+    except InputError as missing:
+        messages().print(f"The report has no figures of the search. {missing}")
+        return records
+    return with_search(records, run_state(run))
 
 
 def _track_results(run: RunFolder) -> None:
@@ -205,7 +270,7 @@ def _track_results(run: RunFolder) -> None:
     try:
         track_results(run)
     except GapsackError as error:
-        messages().print(f"MLflow did not take the report: {error}")
+        errors().print(f"MLflow did not take the report: {error}")
 
 
 @app.command(epilog="Example: `sweep synth data --classes 40 --train-files 8`")

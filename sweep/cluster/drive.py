@@ -15,6 +15,7 @@ import cloudpickle
 
 from gapsack.selection.errors import InputError
 from gapsack.sweep.cluster.events import SweepEvents
+from gapsack.sweep.cluster.gains import Gains
 from gapsack.sweep.cluster.messages import Go, Refused
 from gapsack.sweep.cluster.process import TuneProcess, tune_process
 from gapsack.sweep.cluster.signals import StopRequest
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from gapsack.sweep.tracking.tracker import Tracker
 
 __all__ = ["Drive", "SweepResult", "driving"]
+
+LOOK_SECONDS = 0.2
+"""Between two looks at whether the last gains are computed, or a stop is asked for."""
+LEAVE_SECONDS = 2.0
+"""How long the computation of a gain that is given up is waited for, so that it ends in order."""
 
 
 class Drive:
@@ -51,11 +57,16 @@ class Drive:
         for done in self._state.done:  # its worker may have been killed after it wrote the record
             shutil.rmtree(done.folder.checkpoints, ignore_errors=True)
         self._events.sweep_started(total=self._state.wanted, done=len(self._state.done))
-        telling = Telling(self._sweep, tracker, self._events)
-        if self._process is not None:
-            self._follow(self._process, telling, stop)
-        state = state_of(self._sweep.run, self._sweep.grid, alive=False)
-        telling.catch_up(before=self._state, now=state)
+        gains = self._gains()
+        telling = Telling(self._sweep, tracker, self._events, gains)
+        try:
+            if self._process is not None:
+                self._follow(self._process, telling, stop)
+            state = state_of(self._sweep.run, self._sweep.grid, alive=False)
+            telling.catch_up(before=self._state, now=state)
+            self._await(gains, telling, stop)
+        finally:
+            gains.stop()
         stopped = stop.requested or self._sweep.run.stop_file.exists()
         is_over = state.settled + len(telling.failed) >= state.wanted
         if self._process is not None and self._process.died and not (is_over or stopped):
@@ -66,11 +77,38 @@ class Drive:
             )
         return state.result(interrupted=stopped and not is_over)
 
+    def _gains(self) -> Gains:
+        """What computes gains, with those to do that an earlier driver of the run left undone.
+
+        A run of a version that computed none does not wait for them.
+        """
+        done = sorted(
+            self._state.done, key=lambda trial: (trial.record.finished if trial.record else "", trial.plan.name)
+        )
+        gains = Gains(self._sweep.run, self._sweep.grid, [trial.plan.name for trial in done])
+        lacking = [trial.plan.name for trial in done if not trial.folder.gain.exists()]
+        if len(lacking) < len(done):
+            for name in lacking:
+                gains.compute(name)
+        return gains
+
+    def _await(self, gains: Gains, telling: Telling, stop: StopRequest) -> None:
+        """Tell the last gains, unless a stop is asked for: the next driver of the run computes what is missing."""
+        gains.close()
+        while not gains.wait(LOOK_SECONDS):
+            telling.tell_gains()
+            if stop.requested or self._sweep.run.stop_file.exists():
+                gains.stop()
+                gains.wait(LEAVE_SECONDS)
+                break
+        telling.tell_gains()
+
     def _follow(self, process: TuneProcess, telling: Telling, stop: StopRequest) -> None:
         """Let the process train, and tell what it says until it has told all, has died, or need not go on."""
         stopping = False
         process.send(Go())
         for message in process.messages():
+            telling.tell_gains()
             if stop.requested and not stopping:
                 stopping = True
                 self._events.stopping()

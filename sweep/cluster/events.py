@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gapsack.sweep.runs.ensemble_gain import EnsembleGain
 from gapsack.sweep.runs.record import TrialResult
 
 
@@ -28,6 +29,9 @@ class SweepEvents:
 
     def trial_finished(self, name: str, record: TrialResult) -> None:
         """The trial is done; `record` is its record.json."""
+
+    def trial_gained(self, name: str, gain: EnsembleGain) -> None:
+        """What a trial that is done adds to the best ensemble of those that are done, some time after it finished."""
 
     def trial_failed(self, name: str, reason: str) -> None:
         """The trial failed for good."""

@@ -35,10 +35,10 @@ class Go:
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """A worker has begun the trial, or continues it."""
+    """A worker has begun the trial, or continues it; `settings` are those of `TrialPoint`."""
 
     name: str
-    hyperparameters: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class TrialFailed:
     """The trial failed for good; why stands in its folder too."""
 
     name: str
-    hyperparameters: Mapping[str, Any]
+    settings: Mapping[str, Any]
     reason: str
 
 

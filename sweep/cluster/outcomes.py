@@ -43,7 +43,7 @@ class Outcomes(tune.Callback):
         """A report of a running trial."""
         spec = self._sweep.trial(trial.config)
         if result.get("phase") == "start":
-            self._tell(TrialStarted(spec.name, spec.point.hyperparameters))
+            self._tell(TrialStarted(spec.name, spec.point.settings))
         elif result.get("status") == "running":
             self._tell(TrialReported(spec.name, reported(result)))
 
@@ -72,7 +72,7 @@ class Outcomes(tune.Callback):
         self._failed(spec, reason)
 
     def _failed(self, spec: TrialSpec, reason: str) -> None:
-        self._tell(TrialFailed(spec.name, spec.point.hyperparameters, reason))
+        self._tell(TrialFailed(spec.name, spec.point.settings, reason))
 
 
 def reported(result: dict[str, Any]) -> dict[str, Any]:

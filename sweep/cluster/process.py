@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gapsack.sweep.cluster import reaper
+from gapsack.sweep.cluster.address import checked_address
+from gapsack.sweep.cluster.logs import logs_are_wanted
 from gapsack.sweep.cluster.messages import Ended, Message, Refused, TuneJob
 from gapsack.sweep.cluster.session import Session, reaped_session, session_variables
 from gapsack.sweep.runs.spec import SweepSpec
@@ -116,7 +118,7 @@ def tune_process(sweep: SweepSpec, trial: bytes, address: str | None, log: Path)
         sweep: the sweep.
         trial: the pickled trial function.
         address: a Ray cluster; Ray on this machine otherwise.
-        log: the file that gets what the process and Ray print; it stays if `last_words` named it.
+        log: the file that gets what the process and Ray print; it stays if `last_words` named it, or logs are wanted.
     """
     with ray_process(TuneProcess, lambda session: TuneJob(sweep, trial, session, address), address, log) as running:
         yield running
@@ -132,8 +134,13 @@ def ray_process(kind: type[Child], job: Callable[[Session], object], address: st
         kind: what the child is seen as.
         job: what it is to do, which `sweep.cluster.entry` knows.
         address: a Ray cluster; Ray on this machine otherwise.
-        log: the file that gets what the child and Ray print; it stays if `last_words` named it.
+        log: the file that gets what the child and Ray print; it stays if `last_words` named it, or logs are wanted.
+
+    Raises:
+        InputError: no cluster can be at the address.
     """
+    if address is not None:
+        address = checked_address(address)
     with reaped_session() as session:
         ours, theirs = Pipe()
         with ours:
@@ -146,7 +153,7 @@ def ray_process(kind: type[Child], job: Callable[[Session], object], address: st
             finally:
                 process.kill()
                 process.wait()
-                if not running.log_is_named:
+                if not (running.log_is_named or logs_are_wanted()):
                     log.unlink(missing_ok=True)
 
 

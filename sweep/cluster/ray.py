@@ -6,6 +6,7 @@ therefore leaves it to a process of its own (`sweep.cluster.process`, docs/adr/0
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -13,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.cluster.session import Session
+from gapsack.sweep.cluster.logs import logs_are_wanted
+from gapsack.sweep.cluster.session import JOB_CONFIG, Session
 from gapsack.sweep.grid.schema import Resources
 
 OBJECT_STORE_BYTES = 128 * 2**20
@@ -68,18 +70,32 @@ def ray_session(
             ray.init(
                 address="local",  # never a cluster that happens to run on this machine
                 include_dashboard=False,
-                log_to_driver=False,
-                logging_level="ERROR",
+                log_to_driver=logs_are_wanted(),
+                logging_level=_level(),
                 object_store_memory=OBJECT_STORE_BYTES,
                 runtime_env=runtime,
                 _temp_dir=str(session.folder / "ray"),
             )
         else:
-            _connect(address, runtime)
+            _connect(address, within_job(runtime, os.environ))
         check_resources(largest, ray.cluster_resources(), address)
         yield
     finally:
         ray.shutdown()
+
+
+def within_job(runtime: Mapping[str, object], environment: Mapping[str, str]) -> dict[str, object]:
+    """What workers get of our environment, where this is a job of the cluster: a job's own working folder stays.
+
+    Ray joins the rest by itself: environment variables of both, ours before the job's; the job's packages.
+    """
+    config = json.loads(environment.get(JOB_CONFIG) or "{}")
+    job = config.get("runtime_env") or {}
+    return {key: value for key, value in runtime.items() if key != "working_dir" or "working_dir" not in job}
+
+
+def _level() -> str:
+    return "INFO" if logs_are_wanted() else "ERROR"
 
 
 def end_without_node() -> None:
@@ -97,7 +113,7 @@ def _connect(address: str, runtime: dict[str, object]) -> None:
     import ray
 
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", runtime_env=runtime)
+        ray.init(address=address, log_to_driver=logs_are_wanted(), logging_level=_level(), runtime_env=runtime)
     except (ConnectionError, ValueError) as error:
         raise InputError(f"expected a Ray cluster at {address}, got: {error}") from error
 

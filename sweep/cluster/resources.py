@@ -33,7 +33,7 @@ class TrialResources:
         if given != "auto":
             return float(given)
         point = trial_point(self._grid, axes)
-        needed = training_bytes(point.family, point.hyperparameters, self._grid.data, self._grid.training)
+        needed = training_bytes(point.family, point.hyperparameters, self._grid.data, point.training)
         try:
             return gpu_share(needed, self._gpu_bytes)
         except InputError as error:

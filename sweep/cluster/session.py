@@ -33,6 +33,12 @@ QUIET = {
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Tune's experiment state is never read
 }
 
+JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""By this variable Ray tells a job's entry point, which may be `sweep run`, the environment that the job asked for."""
+
+OVERRIDE_JOB = "RAY_OVERRIDE_JOB_RUNTIME_ENV"
+"""Ray refuses to join that with an environment of our own, even where they agree, unless this is set: ours wins."""
+
 RECONNECT_SECONDS = 20
 """After so long without its head process a session on one machine is lost; Ray's own minute is for clusters."""
 
@@ -56,8 +62,10 @@ def session_variables(session: Session, address: str | None) -> dict[str, str]:
     """Environment variables of a process that is to use Ray in this session; Ray reads some when it is imported."""
     variables = QUIET | {"TMPDIR": str(session.temporary)}
     if address is not None:
-        return variables
+        return variables | {OVERRIDE_JOB: "1"}
     return variables | {
+        # A job's environment is the cluster's: its packages lie there, and here is a Ray of our own.
+        JOB_CONFIG: "{}",
         # The loopback address as the node's own, so that nothing listens on any other. Ray does so by itself on Windows
         # and macOS, and this is how it is told to there or here.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gapsack.sweep.cluster.events import SweepEvents
+from gapsack.sweep.cluster.gains import GainFailed, Gains
 from gapsack.sweep.cluster.messages import (
     Ended,
     Refused,
@@ -38,10 +39,11 @@ class Telling:
         failed: Of those that failed for good.
     """
 
-    def __init__(self, sweep: SweepSpec, tracker: Tracker, events: SweepEvents) -> None:
+    def __init__(self, sweep: SweepSpec, tracker: Tracker, events: SweepEvents, gains: Gains) -> None:
         self._sweep = sweep
         self._tracker = tracker
         self._events = events
+        self._gains = gains
         self.running: set[str] = set()
         self.finished: set[str] = set()
         self.failed: set[str] = set()
@@ -49,20 +51,20 @@ class Telling:
     def tell(self, message: TrialMessage | Refused | Ended) -> None:
         """Tell what a message says of a trial."""
         match message:
-            case TrialStarted(name, hyperparameters):
+            case TrialStarted(name, settings):
                 self.running.add(name)
                 self._events.trial_started(name)
-                self._tracker.trial_started(name, hyperparameters)
+                self._tracker.trial_started(name, settings)
             case TrialReported(name, metrics):
                 self._progress(name, metrics)
             case TrialFinished(name):
                 self._finished(name, TrialResult.read(self._sweep.run.trial(name).record))
-            case TrialFailed(name, hyperparameters, reason):
+            case TrialFailed(name, settings, reason):
                 self.running.discard(name)
                 self.failed.add(name)
                 self._events.trial_failed(name, reason)
                 # A worker that never came up has not been told of; a run that exists is only opened again.
-                self._tracker.trial_started(name, hyperparameters)
+                self._tracker.trial_started(name, settings)
                 self._tracker.trial_failed(name, reason)
             case TrialRetried(name, reason):
                 self.running.discard(name)
@@ -77,12 +79,21 @@ class Telling:
             case Refused() | Ended():
                 pass  # of no trial
 
+    def tell_gains(self) -> None:
+        """Tell what trials add to the ensemble, as far as that has become known."""
+        for gain in self._gains.told():
+            if isinstance(gain, GainFailed):
+                self._events.notice(f"What {gain.name} adds to the ensemble could not be computed: {gain.reason}")
+            else:
+                self._events.trial_gained(gain.name, gain)
+                self._tracker.trial_gained(gain.name)
+
     def catch_up(self, *, before: RunState, now: RunState) -> None:
         """Tell of trials that are done and of which nobody could tell, since the Tune process died."""
         known = self.finished | {trial.plan.name for trial in before.done}
         for trial in now.done:
             if trial.plan.name not in known and trial.record is not None:
-                self._tracker.trial_started(trial.plan.name, trial.point.hyperparameters)
+                self._tracker.trial_started(trial.plan.name, trial.point.settings)
                 self._finished(trial.plan.name, trial.record)
 
     def _progress(self, name: str, metrics: Mapping[str, Any]) -> None:
@@ -97,3 +108,4 @@ class Telling:
         self._events.trial_finished(name, record)
         folder = self._sweep.run.trial(name)
         self._tracker.trial_finished(name, record, [folder.config_file, folder.curve, folder.record])
+        self._gains.ended(name)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 from ray.tune.experiment import Trial
@@ -25,13 +25,20 @@ from gapsack.sweep.cluster.messages import Ended, TuneJob
 from gapsack.sweep.cluster.outcomes import Outcomes
 from gapsack.sweep.cluster.ray import end_without_node, ray_session
 from gapsack.sweep.cluster.resources import TrialResources
+from gapsack.sweep.cluster.samplers import optuna_sampler, require_packages
+from gapsack.sweep.cluster.scores import OBJECTIVES, EnsembleScore, FinishedTrial
 from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials
 from gapsack.sweep.cluster.signals import disregard_signals
 from gapsack.sweep.cluster.stopping import scheduler_of
+from gapsack.sweep.cluster.study import open_study
 from gapsack.sweep.cluster.worker import TrialFunction, run_in_worker, stop_polling
 from gapsack.sweep.grid.plan import planned
+from gapsack.sweep.grid.schema import Sampler
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import RunState, state_of
+
+if TYPE_CHECKING:
+    from gapsack.sweep.advice.ensemble_objective import EnsembleObjective
 
 WATCH_SECONDS = 3.0
 
@@ -43,6 +50,7 @@ def run(job: TuneJob, connection: Connection) -> None:
         InputError: a trial needs more than there is, or no cluster answers.
     """
     sweep = job.sweep
+    require_packages(sweep.grid.search.sampler)
     # No worker is left of earlier drivers, so that nobody's mark is a sign of life.
     state = state_of(sweep.run, sweep.grid, alive=False)
     resources = TrialResources(sweep.grid)
@@ -128,25 +136,43 @@ def _searcher(sweep: SweepSpec, state: RunState, resources: TrialResources, stop
     if sampler is None:
         return ListedTrials(waiting, stopped=stopped)
     precision = sweep.grid.budget.precision
+    objective = _ensemble_objective(sweep, sampler)
+    scores = OBJECTIVES[sampler.objective]() if objective is None else EnsembleScore(objective.score)
+    # What is known moves the seed along: otherwise a resumed sweep would propose its first points again.
+    proposing = optuna_sampler(sampler, seed=sampler.seed + len(state.done))
     return SampledTrials(
         sampler,
+        study=open_study(sweep.run, sampler, proposing, scores.directions),
+        scores=scores,
         known=[
-            (trial.point.axes, (trial.record.gap, trial.record.size_bytes[precision]))
+            FinishedTrial(trial.point.name, trial.point.axes, trial.record.gap, trial.record.size_bytes[precision])
             for trial in state.done
             if trial.record is not None
         ],
         ended=[trial.point.axes for trial in state.stopped],
         waiting=waiting,
         name=lambda axes: sweep.trial(axes).name,
-        unusable=lambda axes: _is_unusable(sweep, resources, axes),
+        unusable=lambda axes: _unusable(sweep, resources, axes),
         stopped=stopped,
+        proposal=None if objective is None else objective.proposal,
     )
 
 
-def _is_unusable(sweep: SweepSpec, resources: TrialResources, axes: Mapping[str, Any]) -> bool:
-    """Whether a proposed point has no model in its family, or one that fits neither the budget nor a GPU."""
+def _ensemble_objective(sweep: SweepSpec, sampler: Sampler) -> EnsembleObjective | None:
+    """What a sampler of the objective `ensemble` aims at; None of another."""
+    budget_bytes = sweep.grid.budget.size_bytes
+    if sampler.objective != "ensemble" or budget_bytes is None:
+        return None
+    from gapsack.sweep.advice.ensemble_objective import EnsembleObjective  # loads scikit-learn
+
+    return EnsembleObjective(sweep.run, sweep.grid, sampler, budget_bytes)
+
+
+def _unusable(sweep: SweepSpec, resources: TrialResources, axes: Mapping[str, Any]) -> str | None:
+    """Why a proposed point is not trained: it is none of its family, or it fits neither the budget nor a GPU."""
     try:
         resources.gpus(axes)
-        return planned(sweep.grid, sweep.trial(axes).point).status == "skipped"
-    except InputError:
-        return True
+        plan = planned(sweep.grid, sweep.trial(axes).point)
+    except InputError as error:
+        return str(error)
+    return plan.reason if plan.status == "skipped" else None

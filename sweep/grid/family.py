@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,10 +17,12 @@ from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.array_data import ArrayData
-from gapsack.sweep.grid.points import located_points, trial_points
+from gapsack.sweep.grid.axes_problems import PRECISIONS_KEY, axes_problems, precision_problem, repeated
+from gapsack.sweep.grid.points import TrialPoint, axis_points, located_points, trial_points
 from gapsack.sweep.grid.problems import Problem, suggestion
-from gapsack.sweep.grid.schema import AUTO, DATA, FAMILY, Data, Distribution, Grid, Model, Search, Training
+from gapsack.sweep.grid.schema import DATA, FAMILY, Data, Distribution, Grid, Model, Search, Training
 from gapsack.sweep.grid.section import KEEP_VARIABLES, Section
+from gapsack.sweep.grid.training_axes import is_training, point_problems
 from gapsack.sweep.grid.yaml12 import Location, dotted
 
 S = TypeVar("S", bound=Section)
@@ -80,9 +82,10 @@ def _model_problems(content: dict[str, Any], model: Model) -> list[Problem]:
     if search is None:
         return problems
     problems += _varied(model, known, search)
-    if data is None or problems:
+    training = _section(content, "training", Training)
+    problems += axes_problems(search, training or Training())
+    if data is None or training is None or problems:
         return problems
-    training = _section(content, "training", Training) or Training()
     try:
         grid = Grid(name="checked", data=data, model=model, search=search, training=training)
     except ValidationError:  # the schema's own errors tell it
@@ -153,11 +156,8 @@ def _training_problems(training: Training | None) -> Iterator[Problem]:
     if training is None:
         return
     for index, name in enumerate(training.precisions):
-        try:
-            if name != AUTO:
-                precisions.check_name(name)
-        except InputError as error:
-            yield Problem(("training", "precisions", index), f"{error}; or {AUTO}")
+        if problem := precision_problem(name):
+            yield Problem(("training", "precisions", index), problem)
 
 
 def _options(known: _Known) -> Iterator[Problem]:
@@ -166,27 +166,37 @@ def _options(known: _Known) -> Iterator[Problem]:
 
 
 def _varied(model: Model, knowns: Mapping[str, _Known], search: Search) -> Iterator[Problem]:
-    """Problems of each varied key and each of its values, and of required keys that a point lacks."""
+    """Problems of each hyperparameter that varies and of each of its values, and of required ones that a trial lacks.
+
+    Where a trial's family is wrong or missing, the schema tells.
+    """
+
+    def families(given: Sequence[object]) -> list[_Known]:
+        names = map(str, given) if model.families else iter(model.names)
+        return [knowns[name] for name in names if name in knowns]
+
+    def own(axes: Mapping[str, Any]) -> list[str]:
+        return [key for key in axes if not is_training(key) and not (model.families and key == FAMILY)]
+
+    for number, product in enumerate(search.products):
+        place: Location = ("search", "grid", number) if isinstance(search.grid, tuple) else ("search", "grid")
+        for known in families(product.get(FAMILY, ())):
+            yield from _keys(known, own(product), place)
+            for key in own(product):
+                yield from _values(known, key, product[key], (*place, key))
     for index, point in enumerate(search.points):
-        known = knowns.get(str(point.get(FAMILY))) if model.families else knowns[model.names[0]]
-        if known is None:
-            continue  # a point without a family: the schema tells
-        location = ("search", "points", index)
-        values = {key: value for key, value in point.items() if not model.families or key != FAMILY}
-        yield from _keys(known, list(values), location)
-        for key, value in values.items():
-            yield from _value(known, key, value, (*location, key))
-    if model.families:
-        return
-    known = knowns[model.names[0]]
-    if search.grid:
-        yield from _keys(known, list(search.grid), ("search", "grid"))
-    for key, listed in search.grid.items():
-        yield from _values(known, key, listed, ("search", "grid", key))
+        for known in families([point.get(FAMILY)]):
+            place = ("search", "points", index)
+            yield from _keys(known, own(point), place)
+            for key in own(point):
+                yield from _value(known, key, point[key], (*place, key))
     if search.sampler is not None:
-        yield from _keys(known, list(search.sampler.space), ("search", "sampler", "space"))
-        for key, space in search.sampler.space.items():
-            yield from _space(known, key, space, ("search", "sampler", "space", key))
+        space = search.sampler.space
+        for known in families((FAMILY in space and space[FAMILY].choices) or ()):
+            keys = [key for key in own(space) if known.family.name in space[key].when.get(FAMILY, [known.family.name])]
+            yield from _keys(known, keys, ("search", "sampler", "space"))
+            for key in keys:
+                yield from _space(known, key, space[key], ("search", "sampler", "space", key))
 
 
 def _keys(known: _Known, keys: list[str], location: Location) -> Iterator[Problem]:
@@ -221,13 +231,9 @@ def _values(known: _Known, key: str, values: tuple[Any, ...], location: Location
     if key not in known.parameters or key in known.from_data:
         yield from _value(known, key, values[0], location)
         return
-    seen: set[object] = set()
     for index, value in enumerate(values):
         yield from _value(known, key, value, (*location, index))
-        told_apart = (isinstance(value, bool), value)
-        if told_apart in seen:
-            yield Problem((*location, index), f"expected each value once, got {value} again")
-        seen.add(told_apart)
+    yield from repeated(values, location)
 
 
 def _value(known: _Known, key: str, value: object, location: Location) -> Iterator[Problem]:
@@ -243,6 +249,14 @@ def _value(known: _Known, key: str, value: object, location: Location) -> Iterat
 
 def _points(grid: Grid) -> Iterator[Problem]:
     """Problems that only whole points show: repeated trials, and values that do not go together."""
+    wrong = [
+        Problem(location, sentence)
+        for location, axes in axis_points(grid)
+        for sentence in point_problems(grid.training, axes)
+    ]
+    yield from wrong
+    if wrong:
+        return
     try:
         trial_points(grid)
     except ConfigError as error:
@@ -255,14 +269,17 @@ def _points(grid: Grid) -> Iterator[Problem]:
         except InputError as error:
             yield Problem(location, str(error))
             continue
-        yield from _mixed_precisions(family, complete, grid.training)
+        yield from _mixed_precisions(family, complete, point, location)
 
 
-def _mixed_precisions(family: Family, hyperparameters: Mapping[str, Any], training: Training) -> Iterator[Problem]:
+def _mixed_precisions(
+    family: Family, hyperparameters: Mapping[str, Any], point: TrialPoint, location: Location
+) -> Iterator[Problem]:
     """Mixed precisions that have not a letter for each group of the model's tensors."""
-    for index, name in enumerate(training.precisions):
+    varied = PRECISIONS_KEY in point.axes
+    for index, name in enumerate(point.training.precisions):
         if name.startswith("mixed_"):
             try:
                 precisions.precision(name, family.tensors(hyperparameters))
             except InputError as error:
-                yield Problem(("training", "precisions", index), str(error))
+                yield Problem(location if varied else ("training", "precisions", index), str(error))

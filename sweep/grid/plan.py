@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from gapsack.models import sizes
-from gapsack.selection.units import mib
+from gapsack.selection.errors import InputError
+from gapsack.selection.units import MIB, mib
+from gapsack.sweep.grid.conditions import conditional_product
 from gapsack.sweep.grid.points import TrialPoint, trial_point, trial_points
-from gapsack.sweep.grid.schema import Distribution, Grid
-from gapsack.sweep.grid.section import Scalar
+from gapsack.sweep.grid.schema import Distribution, Grid, Sampler
+from gapsack.sweep.grid.section import AxisValue
+from gapsack.sweep.grid.training_axes import is_training
 
 MAX_CORNERS = 4096
 """Corners of a sampler's space that are sized; beyond 12 two-valued axes a grid of corners stops being a plan."""
@@ -24,7 +27,8 @@ MAX_CORNERS = 4096
 class PlannedTrial:
     """One trial as planned.
 
-    `reason` says why a trial is skipped. An "example" is no trial of the plan, but an end of a sampler's space.
+    `reason` says why a trial is skipped. An "example" is no trial of the plan, but an end of a sampler's space. `axes`
+    are what the search varies, settings of training by dotted key.
     """
 
     name: str
@@ -34,6 +38,7 @@ class PlannedTrial:
     size_bytes: dict[str, int]
     status: Literal["planned", "skipped", "example"]
     reason: str | None
+    axes: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `sweep plan --json` prints them."""
@@ -53,17 +58,19 @@ def planned(grid: Grid, point: TrialPoint) -> PlannedTrial:
     reason = skip_reason(grid, found.size_bytes)
     status: Literal["planned", "skipped"] = "planned" if reason is None else "skipped"
     return PlannedTrial(
-        point.name, point.family, point.hyperparameters, found.parameters, found.size_bytes, status, reason
+        point.name, point.family, point.hyperparameters, found.parameters, found.size_bytes, status, reason, point.axes
     )
 
 
 def skip_reason(grid: Grid, size_bytes: dict[str, int]) -> str | None:
     """Why a trial of these sizes is not trained, or None."""
-    budget = grid.budget
-    size, limit = size_bytes[budget.precision], budget.size_bytes
-    if not budget.skip or limit is None or size <= limit:
-        return None
-    return f"{mib(size):.2f} MiB in {budget.precision} can never fit the budget of {mib(limit):g} MiB"
+    budget, sampler = grid.budget, grid.search.sampler
+    size = size_bytes[budget.precision]
+    if budget.skip and budget.size_bytes is not None and size > budget.size_bytes:
+        return f"{mib(size):.2f} MiB in {budget.precision} can never fit the budget of {mib(budget.size_bytes):g} MiB"
+    if sampler is not None and sampler.max_mib is not None and size > sampler.max_mib * MIB:
+        return f"{mib(size):.2f} MiB in {budget.precision} are more than search.sampler.max_mib, {sampler.max_mib:g}"
+    return None
 
 
 def corners(grid: Grid) -> list[TrialPoint]:
@@ -74,12 +81,27 @@ def corners(grid: Grid) -> list[TrialPoint]:
     sampler = grid.search.sampler
     if sampler is None:
         return []
-    ends = [_ends(space) for space in sampler.space.values()]
-    combinations = itertools.islice(itertools.product(*ends), MAX_CORNERS)
-    return [trial_point(grid, dict(zip(sampler.space, values, strict=True))) for values in combinations]
+    ends = {key: _told_ends(sampler, key) for key in sampler.space}
+    found, problem = [], None
+    for axes in itertools.islice(conditional_product(sampler.space, ends.__getitem__), MAX_CORNERS):
+        try:
+            found.append(trial_point(grid, axes))
+        except InputError as error:  # settings that do not go together: a sampler that draws them draws again
+            problem = problem or error
+    if not found and problem is not None:
+        raise problem
+    return found
 
 
-def _ends(space: Distribution) -> Sequence[Scalar]:
+def _told_ends(sampler: Sampler, key: str) -> Sequence[AxisValue]:
+    """The ends of an axis; of one that no size depends on, the first; all choices where other axes depend on them."""
+    space = sampler.space[key]
+    if any(key in other.when for other in sampler.space.values()):
+        return space.choices or _ends(space)
+    return _ends(space)[:1] if is_training(key) else _ends(space)
+
+
+def _ends(space: Distribution) -> Sequence[AxisValue]:
     """The values of one axis between which all others lie; all of them where they have no order."""
     if space.choices is None:
         assert space.low is not None

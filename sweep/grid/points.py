@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from gapsack.models import registry
 from gapsack.models.family import Family
 from gapsack.sweep.errors import ConfigError
-from gapsack.sweep.grid.schema import FAMILY, Grid, Search
+from gapsack.sweep.grid.schema import FAMILY, Grid, Search, Training
+from gapsack.sweep.grid.training_axes import PREFIX, SHORT, is_training, training_at, training_axes
 from gapsack.sweep.grid.yaml12 import Location, dotted
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")
@@ -24,28 +25,55 @@ LONGEST_NAME = 100
 
 @dataclass(frozen=True)
 class TrialPoint:
-    """One trial of a sweep: a name that serves as file name, and all that its model is built from."""
+    """One trial of a sweep: a name that serves as file name, and all that its model is built from and trained with.
+
+    Attributes:
+        name: Of the trial.
+        family: Of its model.
+        axes: What the search varies: hyperparameters, the family, and settings of training by dotted key.
+        hyperparameters: All of the model: those among the axes, the grid's fixed options, and the data's shape.
+        training: All settings of training: the grid's section, with the axes in their places.
+    """
 
     name: str
     family: str
     axes: dict[str, Any]
-    """The hyperparameters that the search varies."""
     hyperparameters: dict[str, Any]
-    """All of them: the axes, the grid's fixed options, and the data's shape."""
+    training: Training
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The hyperparameters, and the settings of training that the search varies, by dotted key."""
+        return {**self.hyperparameters, **training_axes(self.axes)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, without the settings of training, which the trial's own grid holds."""
+        return {
+            "name": self.name,
+            "family": self.family,
+            "axes": dict(self.axes),
+            "hyperparameters": dict(self.hyperparameters),
+        }
 
 
 def axis_points(grid: Grid) -> Iterator[tuple[Location, dict[str, Any]]]:
-    """Each point of the search as (place in the file, axes): the product of the grid's axes, then the listed points."""
-    axes = grid.search.grid
-    if axes:
+    """Each point of the search as (place in the file, axes): the product of the grid's axes, or one product after the
+    other, then the listed points.
+    """
+    for number, axes in enumerate(grid.search.products):
+        place: Location = ("search", "grid", number) if isinstance(grid.search.grid, tuple) else ("search", "grid")
         for values in itertools.product(*axes.values()):
-            yield ("search", "grid"), dict(zip(axes, values, strict=True))
+            yield place, dict(zip(axes, values, strict=True))
     for index, point in enumerate(grid.search.points):
         yield ("search", "points", index), dict(point)
 
 
 def trial_point(grid: Grid, axes: Mapping[str, Any]) -> TrialPoint:
-    """The trial at `axes`; also for what a sampler proposes."""
+    """The trial at `axes`; also for what a sampler proposes.
+
+    Raises:
+        ConfigError: its settings of training are out of range, or do not go together.
+    """
     return _Points(grid).at(axes)
 
 
@@ -80,8 +108,9 @@ def trial_name(
 ) -> str:
     """A file name from the varied hyperparameters, such as `K16-H512` or `K16-H512-mixtures2`.
 
-    Those with a letter in the family are named whether they vary or not, since they make the size; a trial in which
-    nothing varies and nothing has a letter is called by its family. What would be too long ends in a digest of it all.
+    Those with a letter in the family are named whether they vary or not, since they make the size; settings of training
+    come last, such as `lr3e-4-s1`. A trial in which nothing varies and nothing has a letter is called by its family.
+    What would be too long ends in a digest of it all.
 
     Args:
         family: of the model.
@@ -89,10 +118,11 @@ def trial_name(
         hyperparameters: all of them.
         spelling: a value of a hyperparameter as part of the name; six digits and safe characters if omitted.
     """
-    text = spelling or (lambda _key, value: _text(value))
+    text = spelling or _text
     letters = family.short_names
     parts = [f"{letter}{text(key, hyperparameters[key])}" for key, letter in letters.items() if key in hyperparameters]
-    parts += [f"{key}{text(key, value)}" for key, value in axes.items() if key not in letters]
+    parts += [f"{key}{text(key, value)}" for key, value in axes.items() if key not in letters and not is_training(key)]
+    parts += [f"{_short(key, hyperparameters)}{text(key, value)}" for key, value in training_axes(axes).items()]
     name = "-".join(parts) or family.name
     if len(name) <= LONGEST_NAME:
         return name
@@ -105,6 +135,7 @@ class _Points:
 
     def __init__(self, grid: Grid) -> None:
         self._model = grid.model
+        self._training = grid.training
         self._of = {name: _Shared(registry.family(name), grid.shared(name)) for name in grid.model.names}
         self._spelling = _spelling(_Same(grid.search))
 
@@ -113,12 +144,13 @@ class _Points:
         chosen = self._model.family_of(axes)
         family, shared = self._of[chosen]
         own = {key: value for key, value in axes.items() if not self._model.families or key != FAMILY}
-        # In the order of `Grid.hyperparameters`: options, axes, what follows from the data.
-        hyperparameters = {**self._model.options_of(chosen), **own, **shared, **own}
+        varied = {key: value for key, value in own.items() if not is_training(key)}
+        # In the order in which they are told: options, axes, what follows from the data.
+        hyperparameters = {**self._model.options_of(chosen), **varied, **shared, **varied}
         name = trial_name(family, own, hyperparameters, self._spelling.text)
         if self._model.families and name != chosen:
             name = f"{chosen}-{name}"
-        return TrialPoint(name, chosen, dict(axes), hyperparameters)
+        return TrialPoint(name, chosen, dict(axes), hyperparameters, training_at(self._training, axes))
 
 
 class _Shared(NamedTuple):
@@ -141,19 +173,22 @@ class _Spelling:
         for key, values in _listed(search).items():
             taken: set[str] = set()
             for kind, value in dict.fromkeys((_kind(value), value) for value in values):
-                text = next(each for each in _texts(value) if each not in taken)
+                text = next(each for each in _texts(key, value) if each not in taken)
                 taken.add(text)
-                if text != _text(value):
+                if text != _text(key, value):
                     self._other[key, kind, value] = text
 
     def text(self, key: str, value: object) -> str:
         """A value of a hyperparameter as part of a name."""
-        return (self._other.get((key, _kind(value), value)) if self._other else None) or _text(value)
+        return (self._other.get((key, _kind(value), value)) if self._other else None) or _text(key, value)
 
 
 def _listed(search: Search) -> dict[str, list[object]]:
     """Each varied hyperparameter's values, in the order written."""
-    found: dict[str, list[object]] = {key: list(values) for key, values in search.grid.items()}
+    found: dict[str, list[object]] = {}
+    for product in search.products:
+        for key, values in product.items():
+            found.setdefault(key, []).extend(values)
     for point in search.points:
         for key, value in point.items():
             found.setdefault(key, []).append(value)
@@ -167,13 +202,13 @@ def _kind(value: object) -> str:
     return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
 
 
-def _texts(value: object) -> Iterator[str]:
+def _texts(key: str, value: object) -> Iterator[str]:
     """A value as part of a name, from the shortest way to one that no other value has."""
-    yield _text(value)
+    yield _text(key, value)
     if isinstance(value, float):
-        yield _text(repr(value))
+        yield _safe(repr(value))
     digest = hashlib.sha256(f"{_kind(value)} {value!r}".encode()).hexdigest()
-    yield from (f"{_text(value)}_{digest[:length]}" for length in range(6, len(digest) + 1))
+    yield from (f"{_text(key, value)}_{digest[:length]}" for length in range(6, len(digest) + 1))
 
 
 class _Same:
@@ -194,7 +229,31 @@ def _spelling(same: _Same) -> _Spelling:
     return _Spelling(same.search)
 
 
-def _text(value: object) -> str:
+def _text(key: str, value: object) -> str:
     """A value as part of a file name."""
-    text = format(value, "g") if isinstance(value, float) else str(value)
+    if is_training(key):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return _safe(f"_{'null' if value is None else value}")
+        return _safe(_short_number(value))
+    return _safe(format(value, "g") if isinstance(value, float) else str(value))
+
+
+def _short_number(value: float) -> str:
+    """A number in as few characters as say it, fractions in three digits: `3e-4`, `0.05`, `80`."""
+    if isinstance(value, int) or value.is_integer():
+        return format(value, "d") if isinstance(value, int) else format(value, "g")
+    plain = format(value, ".3g")
+    mantissa, exponent = format(value, ".2e").split("e")
+    scientific = f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return scientific if "e" in plain or len(scientific) < len(plain) else plain
+
+
+def _short(key: str, hyperparameters: Mapping[str, Any]) -> str:
+    """What a setting of training is called in names, unless a hyperparameter is called so."""
+    path = key.removeprefix(PREFIX)
+    short = SHORT.get(path, path)
+    return key if short in hyperparameters else short
+
+
+def _safe(text: str) -> str:
     return _UNSAFE.sub("_", text)

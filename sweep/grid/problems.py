@@ -44,9 +44,10 @@ class Problem(NamedTuple):
     sentence: str
 
 
-def schema_problems(error: ValidationError) -> list[Problem]:
-    """Pydantic's errors, in our words."""
-    return [_problem(details) for details in error.errors(include_url=False) if not _follows_from_another(details)]
+def schema_problems(error: ValidationError, schema: type[BaseModel] = Grid) -> list[Problem]:
+    """Pydantic's errors in a section, that of the whole file if omitted, in our words."""
+    details = error.errors(include_url=False)
+    return [_problem(each, schema) for each in details if not _follows_from_another(each)]
 
 
 def _follows_from_another(details: ErrorDetails) -> bool:
@@ -54,12 +55,14 @@ def _follows_from_another(details: ErrorDetails) -> bool:
     return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
 
 
-def _problem(details: ErrorDetails) -> Problem:
+def _problem(details: ErrorDetails, schema: type[BaseModel]) -> Problem:
     place, kind, context = tuple(details["loc"]), details["type"], details.get("ctx", {})
     # Behind "data" pydantic names the format, by which the section's class was chosen.
     location = (*place[:1], *place[2:]) if place[:1] == ("data",) else place
+    if place[:2] == ("search", "grid"):  # and here whether it is one product or several
+        location = (*place[:2], *place[3:])
     if kind == "extra_forbidden":
-        return Problem(location, f"unknown key{suggestion(str(place[-1]), known_keys(place[:-1]))}")
+        return Problem(location, f"unknown key{suggestion(str(place[-1]), known_keys(place[:-1], schema))}")
     if kind == "union_tag_invalid":
         expected = f"expected one of the formats {context['expected_tags']}"
         return Problem((*location, "format"), f"{expected}, got {shown(context['tag'])}")
@@ -78,17 +81,17 @@ def suggestion(key: str, known: list[str]) -> str:
     return f"; expected one of {', '.join(known)}" if known else ""
 
 
-def known_keys(location: Location) -> list[str]:
-    """The keys of the section at `location`, as YAML names them.
+def known_keys(location: Location, schema: type[BaseModel] = Grid) -> list[str]:
+    """The keys of the section at `location` below a section, that of the whole file if omitted, as YAML names them.
 
     A section that has several classes is the first of them, unless what follows it in `location` is the tag of another,
     as for `("data", "arrays")`.
     """
-    model: type[BaseModel] = Grid
+    model = schema
     tagged: dict[str, type[BaseModel]] = {}
     for part in location:
         field = next((field for name, field in model.model_fields.items() if part in (name, field.alias)), None)
-        section = tagged.get(str(part)) or (None if field is None else _section_in(field.annotation))
+        section = tagged.get(str(part)) or (None if field is None else section_in(field.annotation))
         tagged = {} if field is None else dict(_tagged_sections(field))
         # Below a dictionary (a sampler's space) the path has a key that is no field; the section stays the same.
         model = section or model
@@ -101,11 +104,11 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def _section_in(annotation: Any) -> type[BaseModel] | None:
+def section_in(annotation: Any) -> type[BaseModel] | None:
     """The section class in an annotation such as `Sampler | None` or `dict[str, Distribution]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _section_in(part))), None)
+    return next((found for part in get_args(annotation) if (found := section_in(part))), None)
 
 
 def _tagged_sections(field: FieldInfo) -> Iterator[tuple[str, type[BaseModel]]]:

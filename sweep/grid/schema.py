@@ -6,10 +6,11 @@ files the data patterns match is known only when a run starts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    BeforeValidator,
     Discriminator,
     Field,
     NonNegativeFloat,
@@ -35,13 +36,17 @@ from gapsack.sweep.data.dataset import Dataset, dataset_of
 from gapsack.sweep.data.files import Split, expand, split_holdout
 from gapsack.sweep.grid.array_data import ArrayData
 from gapsack.sweep.grid.scheduling import AnyScheduler, scheduler_problem
-from gapsack.sweep.grid.section import DataFiles, DataPath, Patterns, Scalar, Section
+from gapsack.sweep.grid.section import AxisValue, DataFiles, DataPath, Patterns, Scalar, Section
 
 FAMILY = "family"
 """Key by which a point of the search says its family, where there are several."""
 
 AUTO = "auto"
 """In `training.precisions`: the mixed precision that each trial's own sensitivity suggests."""
+
+
+SAMPLER_PACKAGES = {"cmaes": "cmaes", "gp": "torch"}
+"""What kinds of samplers need beside Optuna."""
 
 
 class Holdout(Section):
@@ -201,14 +206,27 @@ class Model(Section):
         return self.families[family] if self.families else self.options
 
 
-class Distribution(Section):
-    """What a sampler may choose for one hyperparameter: one of `choices`, or a number from `low` to `high`."""
+Values = Annotated[tuple[AxisValue, ...], Field(strict=False, min_length=1)]
+"""The values of an axis."""
 
-    choices: Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)] | None = None
+
+def _listed(given: object) -> object:
+    """One value is a list of one."""
+    return given if isinstance(given, list | tuple) else (given,)
+
+
+class Distribution(Section):
+    """What a sampler may choose for one axis: one of `choices`, or a number from `low` to `high`.
+
+    With `when`, the axis is there only in trials in which other axes have one of the values that it names.
+    """
+
+    choices: Values | None = None
     low: int | float | None = None
     high: int | float | None = None
     step: PositiveInt | PositiveFloat | None = None
     log: bool = False
+    when: dict[str, Annotated[Values, BeforeValidator(_listed)]] = Field(default={})
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -231,21 +249,74 @@ class Distribution(Section):
         """Whether a range is of whole numbers: both ends, and the step, are written without a decimal point."""
         return isinstance(self.low, int) and isinstance(self.high, int) and isinstance(self.step, int | None)
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether there is an end of its values."""
+        return self.choices is not None or self.is_integer or self.step is not None
+
+    def applies(self, axes: Mapping[str, Any]) -> bool:
+        """Whether a trial with these axes, those above this one, has this one as well."""
+        return all(key in axes and axes[key] in values for key, values in self.when.items())
+
 
 class Sampler(Section):
-    """An Optuna sampler that proposes trials: GAP up, size down."""
+    """An Optuna sampler that proposes trials: GAP up and size down, GAP alone, or what the best ensemble scores.
 
-    kind: Literal["tpe", "random", "nsga2"] = "tpe"
+    Attributes:
+        kind: Which sampler.
+        trials: How many are trained.
+        seed: Of the sampler.
+        space: What it chooses from, by axis.
+        objective: What it is told of a trial that is done.
+        max_mib: Size, in the budget's precision, beyond which nothing is trained.
+        storage: URL of the database that holds the study; None for a file in the run's folder.
+    """
+
+    kind: Literal["tpe", "gp", "cmaes", "nsga2", "nsga3", "qmc", "random", "brute_force"] = "tpe"
     trials: PositiveInt
     seed: NonNegativeInt = 0
     space: Annotated[dict[str, Distribution], Field(min_length=1)]
+    objective: Literal["gap_and_size", "gap", "ensemble"] = "gap_and_size"
+    max_mib: PositiveFloat | None = None
+    storage: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        above: dict[str, Distribution] = {}
+        for key, space in self.space.items():
+            for parent, values in space.when.items():
+                if parent not in above:
+                    raise ValueError(f"expected {key} to depend on axes above it, got when: {parent}")
+                choices = above[parent].choices
+                if choices is not None and (others := [value for value in values if value not in choices]):
+                    raise ValueError(f"expected {key} when {parent} is one of its choices, got {others[0]}")
+            above[key] = space
+        if self.kind == "cmaes" and self.objective == "gap_and_size":
+            raise ValueError("expected objective: gap with kind: cmaes, which knows one objective, got gap_and_size")
+        endless = [key for key, space in self.space.items() if not space.is_finite]
+        if self.kind == "brute_force" and endless:
+            raise ValueError(f"expected choices or a step for every axis of brute_force, got none for {endless[0]}")
+        return self
+
+
+Product = dict[str, Values]
+"""Axes of which every combination is a trial."""
+
+
+def _products(given: object) -> str:
+    return "several" if isinstance(given, list | tuple) else "one"
 
 
 class Search(Section):
-    """Which trials: the product of `grid` axes and the listed `points`, or what a `sampler` proposes."""
+    """Which trials: the product of `grid` axes (or each of several products) and the listed `points`, or what a
+    `sampler` proposes.
+    """
 
-    grid: dict[str, Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]] = Field(default={})
-    points: Annotated[tuple[dict[str, Scalar], ...], Field(strict=False)] = ()
+    grid: Annotated[
+        Annotated[Product, Tag("one")] | Annotated[tuple[Product, ...], Field(strict=False), Tag("several")],
+        Discriminator(_products),
+    ] = Field(default={})
+    points: Annotated[tuple[dict[str, AxisValue], ...], Field(strict=False)] = ()
     sampler: Sampler | None = None
     scheduler: AnyScheduler = None
 
@@ -256,6 +327,21 @@ class Search(Section):
         if self.sampler is None and not self.grid and not self.points:
             raise ValueError("expected grid, points or a sampler, got none of them")
         return self
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """The products of axes, however many are written."""
+        if isinstance(self.grid, tuple):
+            return self.grid
+        return (self.grid,) if self.grid else ()
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """All that varies, in the order written."""
+        listed: list[Iterable[str]] = [*self.products, *self.points]
+        if self.sampler is not None:
+            listed.append(self.sampler.space)
+        return tuple(dict.fromkeys(key for axes in listed for key in axes))
 
 
 class Averaging(Section):
@@ -393,8 +479,11 @@ class Resources(Section):
 
     @model_validator(mode="after")
     def _gpu_share(self) -> Self:
-        if isinstance(self.gpus, float) and self.gpus > 1 and not self.gpus.is_integer():
-            raise ValueError(f"expected gpus to be a share of one GPU, or whole GPUs, got {self.gpus}")
+        if isinstance(self.gpus, float) and self.gpus > 1:
+            raise ValueError(
+                f"expected gpus to be 0, 1, or a share of one GPU, got {self.gpus:g}: a trial trains on one, and "
+                "trials are what runs in parallel"
+            )
         if self.gpu_memory_gib is not None and self.gpus != "auto":
             raise ValueError(f"expected gpu_memory_gib with gpus: auto only, got gpus: {self.gpus}")
         return self
@@ -438,31 +527,41 @@ class Grid(Section):
         return self
 
     @model_validator(mode="after")
-    def _points_say_their_family(self) -> Self:
-        if not self.model.families:
-            return self
-        if self.search.grid or self.search.sampler is not None:
-            raise ValueError("expected search.points, each with a family, beside model.families")
-        for index, point in enumerate(self.search.points):
-            if point.get(FAMILY) not in self.model.families:
-                told = f"got {point[FAMILY]}" if FAMILY in point else "got none"
-                known = ", ".join(self.model.families)
-                raise ValueError(f"expected in search.points[{index}] a family of model.families ({known}), {told}")
+    def _ensemble_has_a_budget(self) -> Self:
+        sampler = self.search.sampler
+        if sampler is not None and sampler.objective == "ensemble" and self.budget.mib is None:
+            raise ValueError("expected budget.mib beside objective: ensemble, which is the best one under it, got none")
         return self
 
-    def hyperparameters(self, axes: Mapping[str, Any]) -> dict[str, Any]:
-        """All hyperparameters of the trial at `axes`: the fixed options, the axes, and the data's shape."""
-        name = self.model.family_of(axes)
-        own = {key: value for key, value in axes.items() if self.model.family is not None or key != FAMILY}
-        return {**self.model.options_of(name), **own, **registry.family(name).from_data(self.data.task.dimensions)}
-
-    def of_trial(self, name: str) -> Grid:
-        """The grid as the trial of that name has it: without what others begin with."""
-        start = self.training.start_from
-        if start is None:
+    @model_validator(mode="after")
+    def _trials_say_their_family(self) -> Self:
+        if not self.model.families:
             return self
-        own = {key: source for key, source in start.sources.items() if key in (name, EVERY_TRIAL)}
-        return self.with_start(start.model_copy(update={"sources": own}))
+        search = self.search
+        for place, product in enumerate(search.products):
+            where = f"search.grid[{place}]" if isinstance(search.grid, tuple) else "search.grid"
+            self._check_families(product.get(FAMILY, ()), where)
+        for index, point in enumerate(search.points):
+            self._check_families([point[FAMILY]] if FAMILY in point else (), f"search.points[{index}]")
+        if search.sampler is not None:
+            space = search.sampler.space.get(FAMILY)
+            self._check_families((space and space.choices) or (), "search.sampler.space")
+        return self
+
+    def _check_families(self, given: Sequence[object], where: str) -> None:
+        others = [family for family in given if family not in self.model.families]
+        if others or not given:
+            known = ", ".join(self.model.families)
+            told = f"got {others[0]}" if others else "got none"
+            raise ValueError(f"expected in {where} a family of model.families ({known}), {told}")
+
+    def of_trial(self, name: str, training: Training) -> Grid:
+        """The grid as a trial has it: with its own settings of training, and without what others begin with."""
+        start = training.start_from
+        if start is not None:
+            own = {key: source for key, source in start.sources.items() if key in (name, EVERY_TRIAL)}
+            training = training.model_copy(update={"start_from": start.model_copy(update={"sources": own})})
+        return self if training is self.training else self.model_copy(update={"training": training})
 
     def with_start(self, start: StartFrom) -> Grid:
         """The grid with that `training.start_from`."""

@@ -46,6 +46,19 @@ def check_scalar(value: object) -> object:
 Scalar = Annotated[bool | int | float | str, PlainValidator(check_scalar)]
 """A hyperparameter's value, as YAML writes it."""
 
+
+def check_axis_value(value: object) -> object:
+    """Pass null, or what `check_scalar` passes.
+
+    Raises:
+        ValueError: anything else.
+    """
+    return None if value is None else check_scalar(value)
+
+
+AxisValue = Annotated[bool | int | float | str | None, PlainValidator(check_axis_value)]
+"""A value of what a search varies; null, where a setting of training may be null."""
+
 DataPath = Annotated[str, Field(min_length=1), BeforeValidator(expand_environment)]
 Patterns = Annotated[tuple[DataPath, ...], Field(strict=False)]
 

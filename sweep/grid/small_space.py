@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gapsack.selection.errors import InputError
+from gapsack.sweep.grid.conditions import conditional_product
 from gapsack.sweep.grid.plan import planned
 from gapsack.sweep.grid.points import trial_point
 from gapsack.sweep.grid.schema import Distribution, Grid, Sampler
@@ -18,11 +19,12 @@ MOST_POINTS = 10_000
 
 def space_points(sampler: Sampler) -> Iterator[dict[str, Any]] | None:
     """Every point of a space; None where it has more than `MOST_POINTS`, or a range of numbers without a step."""
-    axes = [_values(space) for space in sampler.space.values()]
-    counted = [values for values in axes if values is not None]
-    if len(counted) < len(axes) or math.prod(len(values) for values in counted) > MOST_POINTS:
+    axes = {key: _values(space) for key, space in sampler.space.items()}
+    counted = {key: values for key, values in axes.items() if values is not None}
+    if len(counted) < len(axes):
         return None
-    return (dict(zip(sampler.space, values, strict=True)) for values in itertools.product(*counted))
+    points = list(itertools.islice(conditional_product(sampler.space, counted.__getitem__), MOST_POINTS + 1))
+    return None if len(points) > MOST_POINTS else iter(points)
 
 
 def reachable_trials(grid: Grid) -> int:

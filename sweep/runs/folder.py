@@ -10,6 +10,7 @@
 ├── stop              made to ask all trials to write a checkpoint and stop
 ├── tune/             Ray Tune's own files
 ├── ray.log           what Ray prints; it stays if Ray died
+├── study.journal     the Optuna study of a sampler, unless the grid names a database
 ├── trials/<name>/    see TrialFolder
 ├── pool/             the candidate pool that `select` reads
 ├── ensemble.json, graph/, report.html
@@ -120,6 +121,8 @@ class TrialFolder:
         """Exists if and only if the trial is done (see also `runs.damage`)."""
         self.earlier_record = self.path / "record.earlier.json"
         """The record of a trial that was done, whose files were found damaged: it is published again by this."""
+        self.gain = self.path / "gain.json"
+        """What its model adds to the ensemble (`runs.ensemble_gain`); the driver writes it after the record."""
         self.failure = self.path / "failure.json"
         """Why the last attempt failed, see `Failure`."""
         self.rungs = self.path / "rungs.json"
@@ -147,12 +150,14 @@ class TrialFolder:
         """Make a trial that is done count as not done; its record is kept as the earlier one."""
         remove(self.earlier_record)
         self.record.replace(self.earlier_record)
+        remove(self.gain)
         sync_folder(self.path)
 
     def set_aside_as(self, earlier: TrialResult) -> None:
         """As `set_aside`, of a record that is damaged; `earlier` is kept in its place."""
         replace_json(self.earlier_record, earlier.to_dict())
         remove(self.record)
+        remove(self.gain)
         sync_folder(self.path)
 
     def fail(self, reason: str, details: str | None = None) -> None:
@@ -244,6 +249,7 @@ class RunFolder:
         self.stop_file = self.path / "stop"
         self.tune = self.path / "tune"
         self.ray_log = self.path / "ray.log"
+        self.study_file = self.path / "study.journal"
         self.trials = self.path / "trials"
         self.pool = self.path / "pool"
         self.ensemble_file = self.path / "ensemble.json"

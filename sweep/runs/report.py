@@ -16,6 +16,7 @@ from gapsack.dashboards.records import (
     DataFacts,
     DataFault,
     FrontierPoint,
+    SeedPoint,
     Status,
     SweepRecords,
     TrialRecord,
@@ -31,6 +32,7 @@ from gapsack.sweep.runs.curve import CurveRow
 from gapsack.sweep.runs.data_faults import DataFaults, data_faults
 from gapsack.sweep.runs.folder import RunFiles, RunFolder
 from gapsack.sweep.runs.provenance import versions
+from gapsack.sweep.runs.seeds import seed_spreads
 from gapsack.sweep.runs.status import RunState, TrialState, run_state
 
 T = TypeVar("T")
@@ -81,6 +83,7 @@ def sweep_records(run: RunFolder, metric: str | UserMetric | None = None) -> Swe
         created=time.strftime("%Y-%m-%d %H:%M"),
         notices=tuple(notices),
         metric="gap@20" if shown is None else shown.metric,
+        seeds=_seed_points(state),
     )
 
 
@@ -165,13 +168,13 @@ def frontier_points(frontier: Mapping[str, Any], key: str = "points") -> tuple[F
 
 def trial_record(trial: TrialState) -> TrialRecord:
     """One trial. An interrupted one counts as pending: it goes on when the sweep does."""
-    record = trial.record
+    record, gain = trial.record, trial.ensemble_gain
     status: Status = "pending" if trial.status == "interrupted" else trial.status
     return TrialRecord(
         name=trial.plan.name,
         status=status,
         family=trial.plan.family,
-        hyperparameters=trial.plan.hyperparameters,
+        hyperparameters=trial.point.settings,
         parameters=trial.plan.parameters,
         size_bytes=trial.plan.size_bytes if record is None else record.size_bytes,
         gap=None if record is None else record.gap,
@@ -181,6 +184,8 @@ def trial_record(trial: TrialState) -> TrialRecord:
         videos_per_second=trial.latest("videos_per_second") if record is None else record.videos_per_second,
         reason=trial.reason or "",
         curve=tuple(_curve_point(row) for row in trial.curve),
+        ensemble_gain=None if gain is None else gain.gain,
+        ensemble_gain_per_mib=None if gain is None else gain.gain_per_mib,
     )
 
 
@@ -231,3 +236,9 @@ def _environment(trials: Iterable[TrialState]) -> dict[str, str]:
         if trial.record is not None and trial.record.environment:
             return dict(trial.record.environment)
     return versions()
+
+
+def _seed_points(state: RunState) -> tuple[SeedPoint, ...]:
+    """Mean and spread of each point of a run whose seeds vary."""
+    spreads = seed_spreads(state.grid, [trial.record for trial in state.done if trial.record is not None])
+    return tuple(SeedPoint(spread.name, spread.gaps, spread.mean, spread.deviation) for spread in spreads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -45,12 +45,14 @@ class SweepSpec:
     def trial(self, axes: Mapping[str, Any]) -> TrialSpec:
         """The trial at a point of the search."""
         point = trial_point(self.grid, axes)
-        return TrialSpec(self.run_folder, point, self.grid.of_trial(point.name), self.train_files, self.holdout_files)
+        grid = self.grid.of_trial(point.name, point.training)
+        point = replace(point, training=grid.training)
+        return TrialSpec(self.run_folder, point, grid, self.train_files, self.holdout_files)
 
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """One trial: a sweep's values, and the trial's own point."""
+    """One trial: its point, and a sweep's values as this trial has them: `grid.training` are its own settings."""
 
     run_folder: str
     point: TrialPoint
@@ -90,7 +92,7 @@ class TrialSpec:
         """As JSON can hold it."""
         return {
             "run_folder": self.run_folder,
-            "point": asdict(self.point),
+            "point": self.point.to_dict(),
             "grid": self.grid.to_dict(),
             "train_files": list(self.train_files),
             "holdout_files": list(self.holdout_files),
@@ -99,10 +101,11 @@ class TrialSpec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrialSpec:
         """The inverse of `to_dict`."""
+        grid = Grid.model_validate(values["grid"])
         return cls(
             run_folder=values["run_folder"],
-            point=TrialPoint(**values["point"]),
-            grid=Grid.model_validate(values["grid"]),
+            point=TrialPoint(**values["point"], training=grid.training),
+            grid=grid,
             train_files=tuple(values["train_files"]),
             holdout_files=tuple(values["holdout_files"]),
         )

@@ -16,10 +16,11 @@ from gapsack.sweep.grid.plan import PlannedTrial, planned
 from gapsack.sweep.grid.points import TrialPoint, trial_point, trial_points
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import Grid
-from gapsack.sweep.grid.section import Scalar
+from gapsack.sweep.grid.section import AxisValue
 from gapsack.sweep.grid.small_space import reachable_trials, small_space
 from gapsack.sweep.runs.curve import CurveRow, curve_rows
 from gapsack.sweep.runs.damage import checked_result, labels_damage
+from gapsack.sweep.runs.ensemble_gain import EnsembleGain
 from gapsack.sweep.runs.folder import STOPPED_EARLY, RunFolder, TrialFolder, TrialStatus
 from gapsack.sweep.runs.record import TrialResult
 
@@ -42,6 +43,11 @@ class TrialState:
     def curve(self) -> tuple[CurveRow, ...]:
         """The rows of its curve so far."""
         return curve_rows(self.folder.curve)
+
+    @cached_property
+    def ensemble_gain(self) -> EnsembleGain | None:
+        """What it adds to the ensemble, once it is done and that is computed."""
+        return None if self.record is None else EnsembleGain.of(self.folder)
 
     def latest(self, column: str) -> float | None:
         """The last value of a curve's column."""
@@ -213,7 +219,7 @@ def _axes(folder: TrialFolder) -> dict[str, Any]:
 
 
 class _StartedPoint(BaseModel):
-    axes: dict[str, Scalar]
+    axes: dict[str, AxisValue]
 
 
 class _Started(BaseModel):

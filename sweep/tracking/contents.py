@@ -13,7 +13,9 @@ from gapsack.selection.files import read_json
 from gapsack.selection.units import mib
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.training_axes import is_training, training_at, training_axes
 from gapsack.sweep.runs.curve import COLUMNS, curve_rows
+from gapsack.sweep.runs.ensemble_gain import EnsembleGain
 from gapsack.sweep.runs.folder import TrialFolder
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.tracking.store import MetricPoint, RunOutcome, TrainedModel, UsedData, metric_points
@@ -86,14 +88,16 @@ def trial_content(
     stopped = None if record is not None or reason is not None else trial.stopped_early()
     ended = _written_milliseconds(trial.record, trial.failure, trial.stopped, trial.curve)
     seconds = None if record is None else record.fit_seconds
-    hyperparameters = _hyperparameters(trial) if record is None else record.hyperparameters
-    listed = (trial.config_file, trial.curve, trial.record, trial.stopped, trial.rungs) if files is None else files
+    settings = _settings(trial) if record is None else {**record.hyperparameters, **training_axes(record.axes)}
+    outcome = (trial.record, trial.gain, trial.stopped, trial.rungs)
+    listed = (trial.config_file, trial.curve, *outcome) if files is None else files
+    gained = () if record is None else tuple(gain_points(trial, record))
     model = None if record is None else record_model(record, trial)
     taken = set() if model is None else {point.place for point in model.figures}
     return TrialContent(
         outcome="FINISHED" if record is not None else "KILLED" if reason is None else "FAILED",
-        params=trial_params(grid, hyperparameters, None if record is None else record.family),
-        curve=tuple(point for point in curve_points(trial.curve) if point.place not in taken),
+        params=trial_params(grid, settings, None if record is None else record.family),
+        curve=(*(point for point in curve_points(trial.curve) if point.place not in taken), *gained),
         tags={
             **({} if record is None else record_tags(record)),
             **({} if reason is None else {REASON_TAG: reason}),
@@ -142,15 +146,28 @@ def curve_points(path: Path) -> list[MetricPoint]:
     return found
 
 
-def trial_params(grid: Grid, hyperparameters: Mapping[str, Any], family: str | None = None) -> dict[str, Any]:
-    """The parameters of a trial's run; its `family` need not be given where all trials have the same."""
+def gain_points(trial: TrialFolder, record: TrialResult | None = None) -> list[MetricPoint]:
+    """What a trial adds to the ensemble, at its last step; nothing where that is not known (yet)."""
+    gain, record = EnsembleGain.of(trial), record or trial.result()
+    if gain is None or record is None:
+        return []
+    figures = {"ensemble_gain": gain.gain, "ensemble_gain_per_mib": gain.gain_per_mib}
+    return metric_points(figures, step=record.steps)
+
+
+def trial_params(grid: Grid, settings: Mapping[str, Any], family: str | None = None) -> dict[str, Any]:
+    """The parameters of a trial's run, from its `TrialPoint.settings`: the model's, and all of its training's.
+
+    Its `family` need not be given where all trials have the same.
+    """
     told = family or grid.model.family
-    return {**({} if told is None else {"family": told}), **hyperparameters, **training_params(grid)}
+    own = {key: value for key, value in settings.items() if not is_training(key)}
+    return {**({} if told is None else {"family": told}), **own, **training_params(grid, settings)}
 
 
-def training_params(grid: Grid) -> dict[str, Any]:
-    """The training section as parameters `training.steps`, `training.averaging.last`, …"""
-    section = grid.to_dict()["training"]
+def training_params(grid: Grid, axes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The training section as the trial at `axes` has it, as parameters `training.steps`, …"""
+    section = training_at(grid.training, axes or {}).model_dump(mode="json", by_alias=True)
     if section["start_from"] is not None:  # what each trial begins with, its record tells
         del section["start_from"]["sources"]
     return flat(section, "training")
@@ -194,17 +211,20 @@ def record_tags(record: TrialResult) -> dict[str, str]:
 
 
 def _sources(trial: TrialFolder) -> tuple[Path, ...]:
-    # Trials of earlier versions were never stopped early, and are as they were.
-    early = (path for path in (trial.stopped, trial.rungs) if path.exists())
-    return trial.config_file, trial.curve, trial.failure, trial.record, *early
+    # Trials of earlier versions have none of these, and are as they were.
+    later = (path for path in (trial.gain, trial.stopped, trial.rungs) if path.exists())
+    return trial.config_file, trial.curve, trial.failure, trial.record, *later
 
 
-def _hyperparameters(trial: TrialFolder) -> dict[str, Any]:
+def _settings(trial: TrialFolder) -> dict[str, Any]:
+    """`TrialPoint.settings` of a trial that was begun."""
     if not trial.config_file.exists():
         return {}
     config = read_json(trial.config_file)
     point = config.get("point") if isinstance(config, dict) else None
-    return dict(point["hyperparameters"]) if isinstance(point, dict) and "hyperparameters" in point else {}
+    if not isinstance(point, dict):
+        return {}
+    return {**point.get("hyperparameters", {}), **training_axes(point.get("axes", {}))}
 
 
 def _written_milliseconds(*paths: Path) -> int | None:

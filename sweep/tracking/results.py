@@ -16,7 +16,9 @@ from gapsack.selection.report.ensemble import Ensemble, reported
 from gapsack.selection.units import mib
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.training_axes import SEED
 from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.seeds import seed_spreads
 from gapsack.sweep.tracking.place import TrackingRecord
 from gapsack.sweep.tracking.store import RunContent, TrackerStore, first_line, metric_points
 from gapsack.sweep.tracking.stores import open_store
@@ -43,7 +45,11 @@ def send_results(store: TrackerStore, run_id: str, run: RunFolder, grid: Grid, g
     """
     has = store.content(run_id) or RunContent("RUNNING")
     ensemble = Ensemble.read(run.ensemble_file) if run.ensemble_file.exists() else None
-    figures = {**sweep_figures(gaps), **({} if ensemble is None else ensemble_figures(ensemble))}
+    figures = {
+        **sweep_figures(gaps),
+        **seed_figures(run, grid),
+        **({} if ensemble is None else ensemble_figures(ensemble)),
+    }
     points = metric_points(figures, step=len(gaps))
     files = [path for path in (run.report, run.frontier_file, run.ensemble_file) if path.exists()]
     whole = _digest(files)
@@ -103,6 +109,18 @@ def source_tags() -> dict[str, str]:
 def sweep_figures(gaps: Mapping[str, float]) -> dict[str, float]:
     """How many trials are done, and the best GAP of them."""
     return {"trials_done": float(len(gaps)), **({"best_gap": max(gaps.values())} if gaps else {})}
+
+
+def seed_figures(run: RunFolder, grid: Grid) -> dict[str, float]:
+    """Where seeds vary: mean and standard deviation of the GAP of each point over its seeds, by the point's name."""
+    if SEED not in grid.search.axes:
+        return {}
+    found = {}
+    for spread in seed_spreads(grid, [result for trial in run.started_trials() if (result := trial.result())]):
+        found[f"seeds/{spread.name}/gap_mean"] = spread.mean
+        if spread.deviation is not None:
+            found[f"seeds/{spread.name}/gap_std"] = spread.deviation
+    return found
 
 
 def ensemble_figures(ensemble: Ensemble) -> dict[str, float]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.training_axes import training_at
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import run_environment
 from gapsack.sweep.runs.record import TrialResult
@@ -27,6 +28,7 @@ from gapsack.sweep.tracking.contents import (
     TrialContent,
     digest,
     expected_outcome,
+    gain_points,
     is_begun,
     training_params,
     trial_content,
@@ -66,14 +68,17 @@ class Tracker:
     def start_sweep(self) -> None:
         """The sweep begins, or goes on."""
 
-    def trial_started(self, name: str, hyperparameters: Mapping[str, Any]) -> None:
-        """A worker has the trial."""
+    def trial_started(self, name: str, settings: Mapping[str, Any]) -> None:
+        """A worker has the trial, whose `TrialPoint.settings` these are."""
 
     def trial_metrics(self, name: str, step: int, metrics: Mapping[str, float]) -> None:
         """What was measured at a step."""
 
     def trial_finished(self, name: str, record: TrialResult, artifacts: Iterable[Path]) -> None:
         """The trial is done; `record` is its record.json, `artifacts` are files to keep with it."""
+
+    def trial_gained(self, name: str) -> None:
+        """It is known what a trial that is done adds to the ensemble: its folder has it (`runs.ensemble_gain`)."""
 
     def trial_failed(self, name: str, reason: str) -> None:
         """The trial failed for good."""
@@ -136,6 +141,8 @@ class StoreTracker(Tracker):
         """Trials whose run may have been made, whether or not the store said so."""
         self._settled: dict[str, str] = {}
         """Trials that the store has whole, with the digest of what it has."""
+        self._steps: dict[str, int] = {}
+        """Of the trials that were started."""
         self._gaps: dict[str, float] = {}
         """Of the trials that are done."""
         self._sweep_data: set[str] = set()
@@ -171,16 +178,17 @@ class StoreTracker(Tracker):
         self._gaps = done_gaps(self._run)
         self._catch_up()
 
-    def trial_started(self, name: str, hyperparameters: Mapping[str, Any]) -> None:
-        """A worker has the trial: its run is RUNNING."""
-        self._backlog.add(partial(self._start_trial, name, trial_params(self._grid, hyperparameters)), name)
+    def trial_started(self, name: str, settings: Mapping[str, Any]) -> None:
+        """A worker has the trial, whose `TrialPoint.settings` these are: its run is RUNNING."""
+        self._steps[name] = training_at(self._grid.training, settings).steps
+        self._backlog.add(partial(self._start_trial, name, trial_params(self._grid, settings)), name)
 
     def trial_metrics(self, name: str, step: int, metrics: Mapping[str, float]) -> None:
         """What was measured at a step; values that are not finite are left out, as they cannot be drawn.
 
         At the last step a figure that the record has as well is left to it, so that there is one.
         """
-        last = step >= self._grid.training.steps
+        last = step >= self._steps.get(name, self._grid.training.steps)
         told = {
             key: value
             for key, value in metrics.items()
@@ -197,6 +205,10 @@ class StoreTracker(Tracker):
         self._gaps[name] = record.gap
         points = metric_points(sweep_figures(self._gaps), step=len(self._gaps))
         self._backlog.add(lambda: self._store.log(self._parent, points=points))
+
+    def trial_gained(self, name: str) -> None:
+        """What a trial adds to the ensemble becomes metrics of its run."""
+        self._backlog.add(lambda: self._settle_gain(name), name)
 
     def trial_failed(self, name: str, reason: str) -> None:
         """The trial failed for good: its run is FAILED."""
@@ -287,6 +299,19 @@ class StoreTracker(Tracker):
         if has.status != content.outcome:
             self._store.end(run_id, content.outcome, milliseconds=content.ended_milliseconds)
         self._settled[name] = whole
+        self._has.pop(name, None)
+
+    def _settle_gain(self, name: str) -> None:
+        """Send a trial's gain; of a trial that the store has not got whole, all there is."""
+        trial = self._run.trial(name)
+        if name not in self._settled or not trial.gain.exists():
+            self._settle_by_files(name)
+            return
+        self._send_points(name, gain_points(trial))
+        run_id = self._kept.trials[name]
+        self._store.artifact(run_id, trial.gain)
+        self._settled[name] = digest(trial)
+        self._store.log(run_id, tags={SENT_TAG: self._settled[name]})
         self._has.pop(name, None)
 
     def _tell_data_of_sweep(self, data: Sequence[UsedData]) -> None:

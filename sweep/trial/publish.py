@@ -17,6 +17,7 @@ from gapsack.selection.pool import Candidate, write_candidate, write_labels
 from gapsack.selection.pool.lists import Predictions
 from gapsack.selection.pool.origin import TrialOrigin
 from gapsack.sweep.grid.schema import AUTO
+from gapsack.sweep.grid.training_axes import training_axes
 from gapsack.sweep.measure.holdout import HoldoutSet, Measured
 from gapsack.sweep.measure.sample import TrainingSample
 from gapsack.sweep.runs.damage import digests
@@ -164,6 +165,7 @@ def _write_to_pool(spec: TrialSpec, plain: Measured, own: dict[str, Predictions]
         sample_frames=spec.grid.training.sample_frames,
         task=spec.grid.data.task.to_dict(),
         started_from=spec.started_from,
+        settings=training_axes(spec.point.axes) or None,
     )
     candidate = Candidate(
         name=spec.name,

@@ -31,6 +31,7 @@ def test_ours_is_read_in_the_order_of_the_pool(parts: Halves) -> None:
     assert found.maximal == 125
 
 
+@pytest.mark.long
 def test_ours_is_behind_nothing_at_a_tight_budget(parts: Halves) -> None:
     results = contest(3, "400", parts, random_factor=1)
     assert results[0].method == OURS

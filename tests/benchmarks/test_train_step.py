@@ -39,7 +39,7 @@ def test_the_papers_grid_has_its_28_models() -> None:
     assert len(set(train_step.PAPER_GRID)) == 28
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_compare_finds_the_same_losses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_step, "measured_rates", lambda _: (1e9, 1e9))
     train_step.main(["compare", *TINY, "--json", str(tmp_path / "figures.json")])
@@ -52,7 +52,7 @@ def test_compare_finds_the_same_losses(tmp_path: Path, monkeypatch: pytest.Monke
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_roofline_prints_a_share_of_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_step, "measured_rates", lambda _: (1e9, 1e9))
     train_step.main(["roofline", *TINY, "--json", str(tmp_path / "figures.json")])

@@ -26,8 +26,10 @@ from typing import Any, Protocol
 import pytest
 
 from gapsack.selection.errors import GapsackError, InputError
+from gapsack.selection.files import replace_json
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.runs.ensemble_gain import EnsembleGain
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.tracking.ensemble_runs import ensemble_run, tracked_ensemble, tracked_evaluation
@@ -163,6 +165,12 @@ class Sweep:
         self.run.trial(name).finish(record)
         return record
 
+    def write_gain(self, name: str) -> None:
+        gain = EnsembleGain(
+            name=name, gain=0.25, size_bytes=2 * 2**20, precision="float16", ensemble_gap=0.75, candidates=2, videos=9
+        )
+        replace_json(self.run.trial(name).gain, gain.model_dump(mode="json"))
+
     def fail(self, tracker: StoreTracker, name: str, reason: str = "the loss is not finite") -> None:
         self.run.trial(name).fail(reason)
         tracker.trial_failed(name, reason)
@@ -289,6 +297,28 @@ class TrackerContract:
         assert content.tags["gapsack.run_folder"] == str(sweep.run.path)
         assert {"grid.yaml", "config.json"} <= set(kept.files(sweep.store, sweep.parent))
         assert sweep.notices == []
+
+    def test_what_a_trial_adds_to_the_ensemble_joins_its_run_once(self, kept: Kept, sweep: Sweep) -> None:
+        tracker = sweep.tracker()
+        sweep.begin(tracker, "K2-H8")
+        sweep.train(tracker, "K2-H8")
+        sweep.finish(tracker, "K2-H8")
+        sweep.write_gain("K2-H8")
+        tracker.trial_gained("K2-H8")
+        assert tracker.close("KILLED") is None
+        sweep.begin(tracker := sweep.tracker(), "K4-H8")
+        sweep.train(tracker, "K4-H8")
+        sweep.finish(tracker, "K4-H8")
+        assert tracker.close("KILLED") is None
+        sweep.write_gain("K4-H8")  # nobody told the tracker: the next one finds it
+        assert sweep.tracker().close("FINISHED") is None
+        for name in TRIALS:
+            child = sweep.trial_runs()[name]
+            assert child.status == "FINISHED"
+            assert kept.history(sweep.store, child.run_id, "ensemble_gain") == [(12, 0.25)]
+            assert kept.history(sweep.store, child.run_id, "ensemble_gain_per_mib") == [(12, 0.125)]
+            assert "gain.json" in kept.files(sweep.store, child.run_id)
+            assert list(kept.models(sweep.store, child.run_id)) == [name]
 
     def test_the_sweeps_own_run_tells_of_it_as_a_whole(self, kept: Kept, sweep: Sweep) -> None:
         tracker = sweep.tracker()

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from gapsack.dashboards.records import CurvePoint, DataFacts, FrontierPoint, SweepRecords, TrialRecord
+from gapsack.dashboards.records import (
+    CurvePoint,
+    DataFacts,
+    FrontierPoint,
+    SearchRecords,
+    SeedPoint,
+    SweepRecords,
+    TrialRecord,
+)
 from gapsack.selection.report.ensemble import Ensemble
 
 MIB = 2**20
@@ -91,4 +99,35 @@ def records(trial: Callable[..., TrialRecord], ensemble: dict[str, Any]) -> Swee
         data=DataFacts("frame level", 3862, 100, 10, 17500),
         environment={"tensorflow": "2.21.0"},
         created="2026-11-20 14:03",
+        search=SearchRecords(
+            trials=("K8-H64", "K8-H128", "K16-H64", "K16-H128"),
+            importances={"hidden": 0.75, "training.seed": 0.25},
+            history={
+                "data": [
+                    {"type": "scatter", "mode": "markers", "x": [0, 1, 2, 3], "y": [0.86, 0.865, 0.864, 0.87]},
+                    {"type": "scatter", "mode": "lines", "x": [0, 1, 2, 3], "y": [0.86, 0.865, 0.865, 0.87]},
+                ]
+            },
+            slices={
+                "data": [
+                    {"type": "scatter", "mode": "markers", "x": [64, 128], "y": [0.86, 0.87]},
+                    {
+                        "type": "scatter",
+                        "mode": "markers",
+                        "x": [0, 1],
+                        "y": [0.86, 0.87],
+                        "xaxis": "x2",
+                        "yaxis": "y2",
+                    },
+                ],
+                "layout": {
+                    "xaxis": {"domain": [0, 0.45], "title": {"text": "hidden"}},
+                    "xaxis2": {"domain": [0.55, 1], "title": {"text": "training.seed"}},
+                    "yaxis": {"title": {"text": "GAP@20"}},
+                    "yaxis2": {"matches": "y", "showticklabels": False},
+                },
+            },
+            sliced=("hidden", "training.seed"),
+        ),
+        seeds=(SeedPoint("K8-H64", (0.86, 0.862), 0.861, 0.0014), SeedPoint("K16-H64", (0.864,), 0.864, None)),
     )

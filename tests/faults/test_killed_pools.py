@@ -44,7 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("what", TABLE)
 def test_the_same_command_makes_it_good(made: Path, tmp_path: Path, what: str) -> None:
     words, pool, names = TABLE[what]

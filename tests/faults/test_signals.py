@@ -57,28 +57,26 @@ DRIVER, EVERYONE = "the driver", "everyone"
 WALKING = [str(Path(__file__).with_name("walking_sweep.py"))]
 TRAINING = ["-m", "gapsack"]
 
-long = pytest.mark.long
-
 TABLE = [
     # signal, to whom, when: the exit code is 128 + the signal's number, or 0 when nothing is left to do.
-    pytest.param(signal.SIGTERM, DRIVER, "it trains"),
-    pytest.param(signal.SIGHUP, DRIVER, "it trains", marks=long),
-    pytest.param(signal.SIGINT, DRIVER, "it trains", marks=long),
-    pytest.param(signal.SIGTERM, DRIVER, "Ray starts", marks=long),
-    pytest.param(signal.SIGHUP, DRIVER, "Ray starts", marks=long),
-    pytest.param(signal.SIGINT, DRIVER, "Ray starts", marks=long),
-    pytest.param(signal.SIGTERM, DRIVER, "the first trial begins", marks=long),
-    pytest.param(signal.SIGTERM, DRIVER, "it finishes", marks=long),
-    pytest.param(signal.SIGHUP, DRIVER, "it finishes", marks=long),
-    pytest.param(signal.SIGINT, DRIVER, "it finishes", marks=long),
-    pytest.param(signal.SIGTERM, DRIVER, "between two trials", marks=long),
-    pytest.param(signal.SIGHUP, DRIVER, "the last one trains", marks=long),
-    pytest.param(signal.SIGTERM, DRIVER, "all is done", marks=long),
-    pytest.param(signal.SIGHUP, DRIVER, "all is done", marks=long),
-    pytest.param(signal.SIGINT, DRIVER, "all is done", marks=long),
-    pytest.param(signal.SIGTERM, EVERYONE, "Ray starts", marks=long),
-    pytest.param(signal.SIGTERM, EVERYONE, "it trains", marks=long),
-    pytest.param(signal.SIGTERM, EVERYONE, "it finishes", marks=long),
+    (signal.SIGTERM, DRIVER, "it trains"),
+    (signal.SIGHUP, DRIVER, "it trains"),
+    (signal.SIGINT, DRIVER, "it trains"),
+    (signal.SIGTERM, DRIVER, "Ray starts"),
+    (signal.SIGHUP, DRIVER, "Ray starts"),
+    (signal.SIGINT, DRIVER, "Ray starts"),
+    (signal.SIGTERM, DRIVER, "the first trial begins"),
+    (signal.SIGTERM, DRIVER, "it finishes"),
+    (signal.SIGHUP, DRIVER, "it finishes"),
+    (signal.SIGINT, DRIVER, "it finishes"),
+    (signal.SIGTERM, DRIVER, "between two trials"),
+    (signal.SIGHUP, DRIVER, "the last one trains"),
+    (signal.SIGTERM, DRIVER, "all is done"),
+    (signal.SIGHUP, DRIVER, "all is done"),
+    (signal.SIGINT, DRIVER, "all is done"),
+    (signal.SIGTERM, EVERYONE, "Ray starts"),
+    (signal.SIGTERM, EVERYONE, "it trains"),
+    (signal.SIGTERM, EVERYONE, "it finishes"),
 ]
 
 
@@ -235,6 +233,7 @@ def stop_and_resume(place: Place, number: int, to: str, moment: str, *, slow: bo
     place.resume()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "to", "moment"), TABLE)
 def test_a_signal_stops_in_order_and_the_same_command_goes_on_to_the_same_bits(
     place: Place, walked: Bits, number: signal.Signals, to: str, moment: str

@@ -441,6 +441,7 @@ def test_a_samplers_trial_whose_config_is_damaged_is_told_and_left_aside(folder:
         damaged.write_bytes(before)
 
 
+@pytest.mark.long
 def test_an_ensemble_is_found_without_the_damaged_candidate(folder: Path) -> None:
     cut(0.5)(folder / "runs" / "whole" / "pool" / "K4-H16.npz")
     result = command("select", "ensemble", "runs/whole", "--budget-mb", "1", "--workers", "1", "--json")

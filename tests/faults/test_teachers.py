@@ -377,7 +377,7 @@ def test_what_a_kill_left_behind_when_all_was_done_goes(folder: Path) -> None:
     assert not (folder / "teacher" / "parts").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_pass_killed_at_any_moment_goes_on_to_the_same_bytes(folder: Path) -> None:
     """Before each of its syncs to the disk; see `killing.py`."""
     shutil.rmtree(folder / "teacher")

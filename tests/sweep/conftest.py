@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
 from gapsack.sweep.data.tfrecord import encode
 from gapsack.sweep.data.tfrecord.framing import frame_record
 from gapsack.sweep.grid.schema import Grid
@@ -100,5 +101,29 @@ def trial_result():
             "size_bytes": {"float16": 1},
         }
         return TrialResult(name=name, **{**defaults, **values})
+
+    return make
+
+
+@pytest.fixture
+def noisy_pool():
+    """Makes a pool of models whose errors are what they share and noise of their own: noisy_pool((1.0, 1.2), (40, 20)).
+
+    `names` are m0, m1, … if omitted; the first `copied` models come once more under the last names.
+    """
+
+    def make(noise_scales, sizes, *, names=None, copied=0, videos=200, seed=3):
+        rng = np.random.default_rng(seed)
+        labels = rng.random((videos, 30)) < 0.1
+        shared = rng.normal(size=labels.shape)
+        scores = [1 / (1 + np.exp(3 - 4 * labels - shared - s * rng.normal(size=labels.shape))) for s in noise_scales]
+        scores += scores[:copied]
+        ids = [f"v{row:04}" for row in range(len(labels))]
+        called = names or [f"m{number}" for number in range(len(scores))]
+        candidates = [
+            Candidate(name, {"float16": size}, Predictions.from_dense(ids, each.astype(np.float32), 30))
+            for name, size, each in zip(called, sizes, scores, strict=True)
+        ]
+        return CandidatePool(Labels.from_dense(ids, labels), candidates)
 
     return make

@@ -85,7 +85,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_whole_way_prints_nothing_and_leaves_the_working_directory_alone(here: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCRIPT, str(here)]

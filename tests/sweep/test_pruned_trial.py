@@ -30,6 +30,7 @@ def run(spec, stop_at=None):
     return run_trial(spec, Control(lambda metrics: reports.append(dict(metrics)), should_stop)), reports
 
 
+@pytest.mark.long
 def test_a_pruned_trial_is_published_as_it_was_trained(small_trial):
     spec = small_trial("pruned", **TRAINING)
     record, reports = run(spec)

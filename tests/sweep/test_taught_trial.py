@@ -43,6 +43,7 @@ def run(spec, stop_at=None):
     return run_trial(spec, Control(report, lambda: stop_at is not None and max(steps, default=0) >= stop_at))
 
 
+@pytest.mark.long
 def test_a_student_resumes_to_the_bit(small_trial, teacher):
     taught = {"teacher": {"predictions": teacher, "weight": 0.7}}
     whole, stopped, alone = small_trial("whole", **taught), small_trial("stopped", **taught), small_trial("alone")

@@ -53,7 +53,7 @@ def values(folder: Path, *arguments: str) -> Any:
     return json.loads(sweep(folder, *arguments, "--json"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_from_a_grid_to_predictions(tmp_path: Path) -> None:
     sweep(

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gapsack.selection.blend.runner import SearchProgress
-from gapsack.sweep.cli.app import leave_lost_terminal, messages
+from gapsack.sweep.cli.app import is_watched, leave_lost_terminal, messages
 from gapsack.sweep.cluster.signals import stop_on_signals
 
 
@@ -32,10 +32,11 @@ def search_control(time_limit_seconds: float | None) -> Iterator[Mapping[str, An
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TimeElapsedColumn(),
         TextColumn("{task.fields[best]}"),
     )
     with (
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+        Progress(*columns, console=console, transient=True, disable=not is_watched(console)) as bar,
         stop_on_signals(say_so) as stop,
     ):
         task = bar.add_task("Searching", total=None, best="")

@@ -8,6 +8,7 @@ from typing import Any
 
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, messages, output, print_reasons, print_table
+from gapsack.sweep.cli.show.seeds import print_spreads, spreads_of
 from gapsack.sweep.runs.data_faults import data_faults
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.status import RunState, TrialState
@@ -17,9 +18,14 @@ def print_status(state: RunState) -> None:
     """A run's trials, then a line that sums up."""
     precision, items = state.grid.budget.precision, state.grid.data.task.items
     numbers = [Column(title, True) for title in ("step", "loss", "GAP", f"{precision} MiB", f"{items}/s")]
+    if any(trial.ensemble_gain for trial in state.trials):
+        numbers += [Column(title, True) for title in ("adds GAP", "a MiB")]
     print_table(
-        [Column("trial"), Column("status"), *numbers], [_status_row(trial, precision) for trial in state.trials]
+        [Column("trial"), Column("status"), *numbers],
+        [_status_row(trial, precision)[: len(numbers) + 2] for trial in state.trials],
     )
+    _print_budget_of_gains(state)
+    print_spreads(spreads_of(state))
     print_reasons({trial.plan.name: trial.reason for trial in state.trials})
     print_notices(state.notices)
     print_faults(state)
@@ -28,6 +34,15 @@ def print_status(state: RunState) -> None:
     early = f", {len(state.stopped)} stopped early" if state.stopped else ""
     done = f"{state.count('done')} of {state.wanted} trials done"
     output().print(f"\n{state.run.path}: {state.status}, {done}{early}{top}.")
+
+
+def _print_budget_of_gains(state: RunState) -> None:
+    """What `adds GAP` is measured under, where it is shown."""
+    gains = [trial.ensemble_gain for trial in state.trials if trial.ensemble_gain is not None]
+    if gains:
+        budgets = sorted({gain.budget_bytes for gain in gains if gain.budget_bytes is not None})
+        told = " and ".join(f"{mib(budget):g} MiB" for budget in budgets) or "no budget (budget.mib is not set)"
+        output().print(f"adds GAP: to the best ensemble under {told} of the models that were done by then.")
 
 
 def print_notices(notices: Iterable[str]) -> None:
@@ -43,7 +58,7 @@ def print_faults(state: RunState) -> None:
 
 
 def _status_row(trial: TrialState, precision: str) -> list[object]:
-    step, speed = trial.latest("step"), trial.latest("videos_per_second")
+    step, speed, gain = trial.latest("step"), trial.latest("videos_per_second"), trial.ensemble_gain
     return [
         trial.plan.name,
         trial.status,
@@ -52,6 +67,8 @@ def _status_row(trial: TrialState, precision: str) -> list[object]:
         _number(trial.gap, 4),
         f"{mib(trial.plan.size_bytes[precision]):.2f}",
         _number(speed, 1),
+        None if gain is None else f"{gain.gain:.5f}",
+        None if gain is None else f"{gain.gain_per_mib:.1e}",
     ]
 
 
@@ -66,13 +83,14 @@ def status_values(state: RunState) -> dict[str, Any]:
         "stopped_early": len(state.stopped),
         "notices": list(state.notices),
         "trials": [{**trial_values(trial), "started_from": _started_from(state, trial)} for trial in state.trials],
+        "points": [spread.to_dict() for spread in spreads_of(state)],
         "data_faults": [each.to_dict() for each in data_faults(state.trials)],
     }
 
 
 def trial_values(trial: TrialState) -> dict[str, Any]:
     """A trial's state as plain values."""
-    step = trial.latest("step")
+    step, gain = trial.latest("step"), trial.ensemble_gain
     return {
         "name": trial.plan.name,
         "status": trial.status,
@@ -82,7 +100,10 @@ def trial_values(trial: TrialState) -> dict[str, Any]:
         "gap": trial.gap,
         "size_bytes": trial.plan.size_bytes,
         "videos_per_second": trial.latest("videos_per_second"),
+        "ensemble_gain": None if gain is None else gain.gain,
+        "ensemble_gain_per_mib": None if gain is None else gain.gain_per_mib,
         "hyperparameters": trial.plan.hyperparameters,
+        "axes": trial.point.axes,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gapsack.sweep.cli.app import messages, output
+from gapsack.sweep.cli.app import errors, output
 from gapsack.sweep.cli.show.status import print_notices
 from gapsack.sweep.cluster.launch import Launched
 from gapsack.sweep.runs.data_faults import data_faults
@@ -14,7 +14,7 @@ from gapsack.sweep.runs.status import run_state
 
 def print_summary(launched: Launched) -> None:
     """Print the summary; failures go to standard error, each with its reason."""
-    out, err = output(), messages()
+    out, err = output(), errors()
     result, run = launched.result, launched.run
     for name, reason in result.failed.items():
         err.print(f"{name} failed: {reason}")

@@ -57,7 +57,10 @@ def unshared(members):
     return [replace(member, shared={}) for member in members]
 
 
-@pytest.mark.parametrize("names", [("float16", "float16", "float16"), ("float32", "float32"), ("int8", "int8")])
+@pytest.mark.parametrize(
+    "names",
+    [("float16", "float16", "float16"), pytest.param(("float32", "float32"), marks=pytest.mark.long), ("int8", "int8")],
+)
 @pytest.mark.parametrize("format", ["savedmodel", "metagraph", "litert"])
 def test_a_body_is_stored_once_and_predictions_are_the_same(heads, videos, tmp_path, names, format):
     members = heads(*names)

@@ -107,6 +107,7 @@ def test_sparsity_is_reached_at_each_pruned_step_and_zeros_stay():
     assert all(trainer.weights()[name].all() for name in others)
 
 
+@pytest.mark.long
 def test_the_smallest_weights_are_pruned():
     pruned = make_trainer(replace(RECIPE, pruning=Pruning(sparsity=0.5, begin_step=0, end_step=3, every_steps=5)))
     dense = make_trainer(replace(RECIPE, pruning=None))
@@ -136,7 +137,13 @@ def test_what_is_pruned_is_stored_without_loss(options):
 
 
 @pytest.mark.parametrize(
-    ("at", "options"), [(5, {}), (7, {"ema_decay": 0.9, "weight_decay": 0.5}), (11, {"ema_decay": 0.9})], ids=str
+    ("at", "options"),
+    [
+        (5, {}),
+        pytest.param(7, {"ema_decay": 0.9, "weight_decay": 0.5}, marks=pytest.mark.long),
+        pytest.param(11, {"ema_decay": 0.9}, marks=pytest.mark.long),
+    ],
+    ids=str,
 )
 def test_a_pruned_training_goes_on_to_the_last_bit(at, options):
     recipe = replace(RECIPE, **options)

@@ -75,6 +75,7 @@ def test_without_a_share_the_teacher_changes_nothing(accumulate):
         assert_allclose(other.weights()[name], values, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.long
 def test_a_teacher_of_labels_is_the_labels():
     """A teacher that says 0 and 1 as the labels do has their loss, whatever its share."""
     inputs, labels, _ = batch(0)

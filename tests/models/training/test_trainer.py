@@ -217,7 +217,11 @@ def test_moving_statistics_keep_the_share_that_the_recipe_says():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{}, {"weight_decay": 1.0, "ema_decay": 0.9, "accumulate": 2}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param({}, marks=pytest.mark.long), {"weight_decay": 1.0, "ema_decay": 0.9, "accumulate": 2}],
+    ids=str,
+)
 def test_xla_changes_no_result(options):
     batches = make_batches(8)
     recipe = replace(RECIPE, **options)

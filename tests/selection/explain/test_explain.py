@@ -207,6 +207,7 @@ def test_an_ensemble_from_a_file_is_explained_as_one_that_was_just_found(case, f
         explain(pool, replace(by_hand, budget_bytes=100))
 
 
+@pytest.mark.long
 @settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 1000),

@@ -59,6 +59,7 @@ def test_constraints_hold_in_the_local_search(monkeypatch):
     assert found.board.space.is_allowed(found.best.subset)
 
 
+@pytest.mark.long
 def test_two_hundred_candidates():
     rng = np.random.default_rng(0)
     scores, labels = dense_case(0, videos=120, classes=30, models=200)
@@ -97,6 +98,7 @@ def test_thousands_of_candidates_end_no_worse_than_masked_greedy(count):
     assert found.tuning_score >= masked_greedy(scores.astype(np.float64), labels, sizes, 90, rounds=8)
 
 
+@pytest.mark.long
 def test_hundreds_of_candidates_that_all_fit_are_one_subset_and_a_request_to_stop_is_heard():
     count = 400
     scores, labels = dense_case(1, videos=6, classes=22, models=count)

@@ -7,22 +7,28 @@ import pytest
 from pools import dense_case, pool_of
 
 from gapsack.selection.gap import gap_at_k
+from gapsack.selection.metrics.dense_metrics import binary_log_loss
 from gapsack.selection.search import search_ensemble
-from gapsack.selection.subsets.preference import SCORE_ERROR_SHARE
+from gapsack.selection.subsets.preference import LOG_LOSS_ERROR_SHARE, SCORE_ERROR_SHARE
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_is_given_up_is_small_beside_the_error_of_the_score(seed):
+@pytest.mark.parametrize(
+    ("metric", "scorer", "share"),
+    [("gap@20", gap_at_k, SCORE_ERROR_SHARE), ("binary_log_loss", binary_log_loss, LOG_LOSS_ERROR_SHARE)],
+)
+def test_what_is_given_up_is_small_beside_the_error_of_the_score(seed, metric, scorer, share):
     scores, labels = dense_case(seed, videos=50, classes=24, models=5)
     pool = pool_of(scores, labels, [10, 12, 14, 16, 18], k=24)
-    best, chosen = (search_ensemble(pool, budget_bytes=70, prefer=prefer, folds=1) for prefer in ("score", "measured"))
+    asked = {"budget_bytes": 70, "metric": metric, "folds": 1}
+    best, chosen = (search_ensemble(pool, **asked, prefer=prefer) for prefer in ("score", "measured"))
     mixed = sum(m.weight * scores[int(m.name[1])].astype(np.float64) for m in best.members)
     rng = np.random.default_rng(seed + 100)
-    draws = [gap_at_k(mixed[drawn], labels[drawn]) for drawn in (rng.integers(0, 50, 50) for _ in range(1000))]
+    draws = [scorer(mixed[drawn], labels[drawn]) for drawn in (rng.integers(0, 50, 50) for _ in range(1000))]
     error = np.std(draws)
     assert chosen.total_bytes <= best.total_bytes
     given_up = best.tuning_score - chosen.tuning_score
-    assert given_up <= 1.3 * SCORE_ERROR_SHARE * error, "the search's own error is of 200 draws"
-    smallest = search_ensemble(pool, budget_bytes=70, prefer="small", folds=1)
+    assert given_up <= 1.3 * share * error, "the search's own error is of 200 draws"
+    smallest = search_ensemble(pool, **asked, prefer="small")
     assert smallest.total_bytes <= chosen.total_bytes
     assert best.tuning_score - smallest.tuning_score <= 1.3 * error, "asked for, a whole error may be given up"

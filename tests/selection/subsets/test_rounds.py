@@ -219,6 +219,9 @@ def test_what_all_videos_can_measure_is_not_left_out(case, monkeypatch):
     assert left_out.total_bytes == kept.total_bytes
     assert "would have given up" in left_out.preference
     monkeypatch.setattr(rounds, "MEASURABLE_ERRORS", 1e6)
+    monkeypatch.setattr(rounds, "score_error_share", lambda objective: 1e-12)
+    assert search_ensemble(case[2], **OPTIONS).total_bytes == kept.total_bytes, "nor what is much beside the score's"
+    monkeypatch.setattr(rounds, "score_error_share", lambda objective: 1e6)
     smaller = search_ensemble(case[2], **OPTIONS)
     assert smaller.total_bytes < kept.total_bytes
     assert "on all of them it gives up" in smaller.preference

@@ -170,6 +170,7 @@ def test_a_search_takes_what_fits_once_shared_bytes_count_once():
     assert found.tuning_score >= search_ensemble(alone, budget_bytes=160, prefer="score").tuning_score - 1e-9
 
 
+@pytest.mark.long
 def test_the_frontier_counts_shared_bytes_once():
     _, together = shared_case()
     found = frontier(together)

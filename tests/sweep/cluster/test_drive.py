@@ -185,6 +185,7 @@ def test_ctrl_c_lets_trials_write_a_checkpoint_and_leaves_no_process(sweep):
     assert [line[0] for line in sweep.attempts()] == ["K2-H8"]
 
 
+@pytest.mark.long
 def test_a_second_ctrl_c_ends_a_trial_that_does_not_listen(sweep):
     process = sweep.start(steps=1000, deaf=True)
     wait_for_progress(process, "K2-H8")

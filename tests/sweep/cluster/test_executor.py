@@ -62,7 +62,7 @@ def address() -> Iterator[str]:
     cluster.shutdown()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_cluster_finds_what_threads_find(address: str) -> None:
     pool = small_pool()
     expected = search_ensemble(pool, budget_bytes=200).to_dict()

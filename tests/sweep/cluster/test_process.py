@@ -117,12 +117,12 @@ time.sleep(600)
 """
     with pytest.raises(KeyboardInterrupt), start(code) as process:
         message = next(message for message in process.messages() if message is not None)
-        temporary = Path(message.hyperparameters["tmp"])
+        temporary = Path(message.settings["tmp"])
         assert temporary.is_dir()
         raise KeyboardInterrupt
     assert not temporary.exists()
     deadline = time.monotonic() + 10
-    while any(Path(f"/proc/{pid}").exists() for pid in message.hyperparameters["pids"]):
+    while any(Path(f"/proc/{pid}").exists() for pid in message.settings["pids"]):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert not (tmp_path / "ray.log").exists()
@@ -131,7 +131,7 @@ time.sleep(600)
 def test_a_signal_to_all_of_a_terminals_processes_does_not_reach_it(start):
     with start("connection.send(TrialStarted('group', {'id': os.getpgid(0)}))") as process:
         (message,) = told(process)
-    assert message.hyperparameters["id"] != os.getpgid(0)
+    assert message.settings["id"] != os.getpgid(0)
 
 
 def test_modules_are_found_where_the_driver_finds_them(start, tmp_path, monkeypatch):
@@ -154,7 +154,7 @@ connection.send(TrialStarted("environment", {name: os.environ.get(name) for name
     for _ in range(2):
         with start(code) as process:
             (message,) = told(process)
-            seen.append(message.hyperparameters)
+            seen.append(message.settings)
     assert [found["RAY_AUTH_MODE"] for found in seen] == ["token", "token"]
     assert seen[0]["RAY_AUTH_TOKEN"] != seen[1]["RAY_AUTH_TOKEN"]
     assert len(seen[0]["RAY_AUTH_TOKEN"]) == 64

@@ -98,7 +98,7 @@ def test_its_death_is_one_sentence_that_names_the_log(child, temporary: Path, wh
     assert str(log) in str(died.value)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_rays_own_workers_answer_and_fail_as_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setattr(tempfile, "tempdir", None)

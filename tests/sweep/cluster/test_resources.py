@@ -77,7 +77,19 @@ def test_fixed_shares_are_passed_on():
     assert TrialResources(grid(gpus=0.5)).largest([]) == {"CPU": 1, "GPU": 0.5}
 
 
-@pytest.mark.parametrize("wrong", [{"gpus": 1.5}, {"gpus": 1, "gpu_memory_gib": 80}, {"gpus": "all"}, {"gpus": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"gpus": 1.5}, {"gpus": 2}, {"gpus": 1, "gpu_memory_gib": 80}, {"gpus": "all"}, {"gpus": -1}]
+)
 def test_shares_that_mean_nothing_are_refused(wrong):
     with pytest.raises(ValidationError):
         Resources.model_validate(wrong)
+
+
+def test_a_trial_takes_the_share_of_its_own_batch():
+    varied = grid(gpus="auto", gpu_memory_gib=16)
+    varied = Grid.model_validate(varied.to_dict() | {"search": {"points": [{"clusters": 8, "hidden": 128}]}})
+    resources = TrialResources(varied)
+    plain = {"clusters": 8, "hidden": 128}
+    small, large = (resources.gpus({**plain, "training.batch_size": size}) for size in (8, 160))
+    assert small < resources.gpus(plain) < large
+    assert resources.largest([{**plain, "training.batch_size": 160}, plain])["GPU"] == large

@@ -4,14 +4,23 @@ import optuna
 import pytest
 from ray.tune.search import Searcher
 
-from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials, distribution
+from gapsack.sweep.cluster.optuna_space import distribution
+from gapsack.sweep.cluster.samplers import optuna_sampler
+from gapsack.sweep.cluster.scores import OBJECTIVES, EnsembleScore, FinishedTrial
+from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials
 from gapsack.sweep.grid.schema import Distribution, Sampler
 
 SPACE = {"clusters": {"choices": [2, 4, 8]}, "hidden": {"low": 8, "high": 64, "step": 8}}
 
 
-def sampler(kind="tpe", trials=12, seed=0, space=SPACE):
-    return Sampler.model_validate({"kind": kind, "trials": trials, "seed": seed, "space": space})
+KINDS = ["tpe", "cmaes", "nsga2", "nsga3", "qmc", "random", "brute_force"]
+
+
+def sampler(kind="tpe", trials=12, seed=0, space=SPACE, **further):
+    objective = {"objective": "gap"} if kind == "cmaes" else {}
+    return Sampler.model_validate(
+        {"kind": kind, "trials": trials, "seed": seed, "space": space, **objective, **further}
+    )
 
 
 def name(axes):
@@ -24,9 +33,19 @@ def scores(axes):
     return gap, float(axes["clusters"] * axes["hidden"])
 
 
+def finished(axes):
+    gap, size_bytes = scores(axes)
+    return FinishedTrial(name(axes), axes, gap, int(size_bytes))
+
+
 def searcher(settings, known=(), **options):
-    options = {"name": name, "unusable": lambda _axes: False, "stopped": lambda: False} | options
-    return SampledTrials(settings, known=known, **options)
+    """As a sweep begins or goes on, with a study in memory."""
+    told = options.pop("scores", None) or OBJECTIVES[settings.objective]()
+    study = optuna.create_study(
+        sampler=optuna_sampler(settings, seed=settings.seed + len(known)), directions=list(told.directions.values())
+    )
+    options = {"name": name, "unusable": lambda _axes: None, "stopped": lambda: False} | options
+    return SampledTrials(settings, study=study, known=known, scores=told, **options)
 
 
 def drive(search, limit=10**9):
@@ -52,7 +71,28 @@ def test_nothing_is_suggested_after_a_stop():
     assert searcher(sampler(), stopped=lambda: True).suggest("a") == Searcher.FINISHED
 
 
-@pytest.mark.parametrize("kind", ["tpe", "random", "nsga2"])
+def test_what_is_proposed_from_outside_comes_before_what_the_study_would_propose():
+    best = {"clusters": 4, "hidden": 40}
+    taken = []
+
+    def proposal(names):
+        taken.append(set(names))
+        return best if len(names) >= 3 else None
+
+    asked = drive(searcher(sampler(trials=6), proposal=proposal))
+    assert len({name(axes) for axes in asked}) == 6  # the proposal comes once; the study goes on when it comes again
+    assert asked[3] == best or best in asked[:3]
+    assert taken[:4] == [{name(axes) for axes in asked[:count]} for count in range(4)]
+
+
+def test_an_ensembles_score_is_told_of_each_trial():
+    gaps = iter([0.5, 0.6, 0.7])
+    search = searcher(sampler(trials=3, objective="ensemble"), scores=EnsembleScore(lambda: next(gaps)))
+    drive(search)
+    assert [trial.values for trial in search._study.trials] == [[0.5], [0.6], [0.7]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_sampler_spends_its_budget_on_different_points(kind):
     asked = drive(searcher(sampler(kind)))
     assert len({name(axes) for axes in asked}) == 12
@@ -66,10 +106,10 @@ def test_the_same_seed_asks_for_the_same_points():
     assert drive(searcher(sampler(seed=3))) != drive(searcher(sampler(seed=4)))
 
 
-@pytest.mark.parametrize("kind", ["tpe", "random", "nsga2"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_resumed_sampler_spends_the_rest_and_repeats_nothing(kind):
     first = drive(searcher(sampler(kind)), limit=5)
-    known = [(axes, scores(axes)) for axes in first]
+    known = [finished(axes) for axes in first]
     waiting = {"clusters": 8, "hidden": 64}
     rest = drive(searcher(sampler(kind), known=known, waiting=[waiting] if waiting not in first else []))
     assert len(rest) == 7
@@ -79,16 +119,17 @@ def test_a_resumed_sampler_spends_the_rest_and_repeats_nothing(kind):
 
 def test_what_is_known_guides_the_sampler():
     known = [
-        (axes, scores(axes))
+        finished(axes)
         for clusters in (2, 4, 8)
         for hidden in range(8, 65, 8)
         if (clusters + hidden // 8) % 2
         for axes in [{"clusters": clusters, "hidden": hidden}]
     ]
     search = searcher(sampler(trials=len(known) + 1), known=known)
-    trials = search._ot_study.trials
-    assert [(trial.params, tuple(trial.values)) for trial in trials] == known
-    assert search._ot_study.directions == [
+    trials = search._study.trials
+    told = [(trial.params, tuple(trial.values)) for trial in trials]
+    assert told == [(each.axes, scores(each.axes)) for each in known]
+    assert search._study.directions == [
         optuna.study.StudyDirection.MAXIMIZE,
         optuna.study.StudyDirection.MINIMIZE,
     ]
@@ -99,17 +140,17 @@ def test_a_space_that_is_used_up_ends_the_search():
     assert len(drive(searcher(sampler(trials=50, space=space)))) == 4
 
 
-@pytest.mark.parametrize("kind", ["tpe", "random", "nsga2"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_point_of_a_small_space_is_left_out_by_chance(kind):
     space = {"clusters": {"choices": list(range(2, 12))}, "hidden": {"low": 8, "high": 24, "step": 8}}
-    known = [({"clusters": 2, "hidden": 8}, (0.5, 16.0))]
+    known = [FinishedTrial("K2-H8", {"clusters": 2, "hidden": 8}, 0.5, 16)]
     asked = drive(searcher(sampler(kind, trials=500, space=space), known=known))
     assert len({name(axes) for axes in asked}) == len(asked) == 29
     assert {"clusters": 2, "hidden": 8} not in asked
 
 
 def test_points_that_cannot_be_are_not_suggested():
-    asked = drive(searcher(sampler(trials=6), unusable=lambda axes: axes["hidden"] > 24))
+    asked = drive(searcher(sampler(trials=6), unusable=lambda axes: "too large" if axes["hidden"] > 24 else None))
     assert len(asked) == 6
     assert all(axes["hidden"] <= 24 for axes in asked)
 
@@ -123,7 +164,7 @@ def test_a_failed_trial_counts_and_is_not_asked_for_again():
         search.on_trial_complete(f"t{number}", {"status": "failed", "reason": "…"})
     assert len({name(axes) for axes in asked}) == 4
     assert search.suggest("last") == Searcher.FINISHED
-    assert {trial.state for trial in search._ot_study.trials} == {optuna.trial.TrialState.FAIL}
+    assert {trial.state for trial in search._study.trials} == {optuna.trial.TrialState.FAIL}
 
 
 def test_running_points_are_not_suggested_to_another_worker():
@@ -145,3 +186,17 @@ def test_running_points_are_not_suggested_to_another_worker():
 )
 def test_spaces_become_distributions(space, expected):
     assert distribution(Distribution.model_validate(space)) == expected
+
+
+def test_what_the_sampler_is_told_may_be_another_score():
+    class Gap:
+        directions = {"gap": "maximize"}  # noqa: RUF012
+
+        def __call__(self, trial):
+            return (trial.gap,)
+
+    search = searcher(sampler(trials=4), known=[finished({"clusters": 2, "hidden": 8})], scores=Gap())
+    drive(search)
+    assert [trial.values for trial in search._study.trials] == [
+        [scores(trial.params)[0]] for trial in search._study.trials
+    ]

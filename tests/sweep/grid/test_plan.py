@@ -60,7 +60,7 @@ def test_the_papers_grid_is_its_28_models_its_split_and_its_recipe(golden):
 
 def test_every_field_of_the_contract_is_there():
     trial = plan(grid_of())[0].to_dict()
-    assert list(trial) == ["name", "family", "hyperparameters", "parameters", "size_bytes", "status", "reason"]
+    assert list(trial) == ["name", "family", "hyperparameters", "parameters", "size_bytes", "status", "reason", "axes"]
     assert trial["size_bytes"]["float32"] == 4 * trial["parameters"]
     assert set(trial["size_bytes"]) == set(sizes.PRECISIONS)
 

@@ -166,7 +166,7 @@ def test_errors_come_in_the_order_of_the_file(load):
         (
             "{sampler: {kind: cma, trials: 3, space: {clusters: {choices: [8]}, hidden: {choices: [8]}}}}",
             "search.sampler.kind",
-            "expected 'tpe', 'random' or 'nsga2', got \"cma\"",
+            "expected 'tpe', 'gp', 'cmaes', 'nsga2', 'nsga3', 'qmc', 'random' or 'brute_force', got \"cma\"",
         ),
     ],
 )

@@ -98,7 +98,11 @@ def test_families_may_come_and_go_but_not_change(load):
             "  family: moe\n  families:",
             "expected either a family and its options, or families, got both",
         ),
-        ("search:\n", "search:\n  grid: {clusters: [4]}\n", r"expected search.points, each with a family"),
+        (
+            "search:\n",
+            "search:\n  grid: {clusters: [4]}\n",
+            r"expected in search.grid a family of model.families \(.*\), got none",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(load, old, new, told):

@@ -128,7 +128,7 @@ def test_an_ensembles_members_teach_by_their_weights_and_precisions(folder: Path
             np.testing.assert_allclose(score, expected[label], atol=6e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_number_of_workers_changes_no_byte(folder: Path) -> None:
     words = ["pool", "--candidate", "a", "--candidate", "b", "--grid", "grid.yaml"]
     assert taught(*words, "--workers", "2", out="two") == taught(*words, out="one")

@@ -42,6 +42,7 @@ def meta_graph(ensemble, tmp_path_factory):
     )
 
 
+@pytest.mark.long
 def test_the_challenges_inference_restores_it_and_predicts_the_same(meta_graph, videos, tmp_path):
     members, info = meta_graph
     assert {file.partition(".")[0] for file in info.files} == {"inference_model"}

@@ -1,4 +1,6 @@
 import io
+import re
+from datetime import datetime
 
 import pytest
 from rich.console import Console
@@ -59,8 +61,25 @@ def test_every_event_that_matters_is_a_line(is_terminal):
 
 def test_without_a_terminal_each_measured_gap_is_a_line_and_other_progress_is_not():
     lines = shown(False, whole_sweep).splitlines()
-    assert "K8-H16 at step 1500: GAP 0.7500, 80 videos/s" in lines
+    time, text = re.fullmatch(r"(\S+ \S+) (.*)", next(line for line in lines if "at step" in line)).groups()
+    assert text == "K8-H16 at step 1500: GAP 0.7500, 80 videos/s"
+    assert datetime.fromisoformat(time)
     assert not any("1000" in line for line in lines)
+
+
+def test_a_terminal_says_that_ray_starts_until_a_trial_runs_and_then_what_is_left():
+    def started(view):
+        view.sweep_started(total=2, done=0)
+
+    def running(view):
+        started(view)
+        view.trial_started("K8-H16")
+        view.trial_progress("K8-H16", {"phase": "training", "step": 1000, "steps": 2000})
+
+    assert "Starting Ray" in shown(True, started)
+    drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown(True, running))
+    assert re.search(r"0 of 2 trials 0:00:0\d left", drawn)
+    assert "Starting Ray" not in drawn.splitlines()[-3:]
 
 
 def test_a_terminal_shows_the_running_trials():

@@ -48,10 +48,10 @@ def trained(recipe, large, monkeypatch):
     "changes",
     [
         {"l2": 0.01, "weight_decay": 0.1, "ema_decay": 0.5},
-        {"l2": 0.0, "clip_norm": None},
-        {"clip_norm": 1e-3, "label_smoothing": 0.1},
-        {"clip_norm": None, "global_clip_norm": 1e-3},
-        {"accumulate": 2},
+        pytest.param({"l2": 0.0, "clip_norm": None}, marks=pytest.mark.long),
+        pytest.param({"clip_norm": 1e-3, "label_smoothing": 0.1}, marks=pytest.mark.long),
+        {"clip_norm": None, "global_clip_norm": 1e-3, "accumulate": 2},
+        pytest.param({"accumulate": 2}, marks=pytest.mark.long),
     ],
     ids=str,
 )
@@ -118,6 +118,7 @@ def test_the_same_state_and_batches_give_the_same_bits(monkeypatch):
         assert np.array_equal(value, second[name]), name
 
 
+@pytest.mark.long
 def test_float_frames_of_video_level(monkeypatch):
     generator = np.random.default_rng(1)
     frames, labels = generator.standard_normal((6, 1, 49), dtype=np.float32), generator.random((6, 33)) < 0.1

@@ -1,0 +1,1 @@
+"""What the ensemble gains: by a trial that is done, and by what could be trained next."""

@@ -1,0 +1,83 @@
+"""Several runs beside each other: how good each has become, and in which settings they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gapsack.selection.errors import GapsackError
+from gapsack.selection.pareto import inferior
+from gapsack.selection.pool import CandidatePool
+from gapsack.selection.report.ensemble import Ensemble
+from gapsack.sweep.grid.flat import flat
+from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.status import RunState
+
+OWN = ("name", "storage")
+"""Settings in which any two runs differ."""
+
+
+def run_figures(state: RunState) -> dict[str, Any]:
+    """A run in one row: its trials, its best model alone, its pool and its ensemble, as far as there are such.
+
+    Scores are GAP of the held-out videos; `ensemble_new_videos` is by the ensemble's metric, of videos that chose
+    neither members nor weights, and `lead` how far that is ahead of the best single model.
+    """
+    best, precision = state.best, state.grid.budget.precision
+    return {
+        "run": state.run.name,
+        "status": state.status,
+        "done": state.count("done"),
+        "wanted": state.wanted,
+        "failed": state.count("failed"),
+        "best": None if best is None else best.plan.name,
+        "best_gap": None if best is None else best.gap,
+        "best_bytes": None if best is None else best.plan.size_bytes.get(precision),
+        **_pool_figures(state.run),
+        **_ensemble_figures(state.run),
+    }
+
+
+def differing_settings(states: Sequence[RunState]) -> dict[str, list[Any]]:
+    """Settings that are not the same in all runs: by dotted key, the value of each run; None where it has none."""
+    dumped = [state.grid.model_dump(mode="json", by_alias=True) for state in states]
+    settings = [{name: value for key in each for name, value in flat(each[key], key).items()} for each in dumped]
+    names = dict.fromkeys(name for each in settings for name in each)
+    values = {name: [each.get(name) for each in settings] for name in names if name not in OWN}
+    return {name: found for name, found in values.items() if any(each != found[0] for each in found)}
+
+
+def _pool_figures(run: RunFolder) -> dict[str, Any]:
+    """How many models there are, and how many of them no smaller one is as good as; None where nothing says."""
+    unknown = {"models": None, "pareto": None}
+    if not run.pool.is_dir():
+        return unknown
+    try:
+        candidates = CandidatePool.read(run.pool).candidates
+        return {"models": len(candidates), "pareto": len(candidates) - len(inferior(candidates))}
+    except GapsackError:  # damaged, as `sweep status` tells; the other runs are compared all the same
+        return unknown
+
+
+def _ensemble_figures(run: RunFolder) -> dict[str, Any]:
+    """What ensemble.json says; None for each figure where there is none."""
+    record = _ensemble(run)
+    held_out, lead = record.get("held_out") or {}, record.get("difference_to_best_single") or {}
+    return {
+        "ensemble_members": len(record["members"]) if record else None,
+        "ensemble_bytes": record.get("total_bytes"),
+        "budget_bytes": record.get("budget_bytes"),
+        "ensemble_gap": record.get("gap"),
+        "ensemble_new_videos": held_out.get("score"),
+        "lead": lead.get("difference"),
+        "lead_error": lead.get("standard_error"),
+    }
+
+
+def _ensemble(run: RunFolder) -> dict[str, Any]:
+    if not run.ensemble_file.exists():
+        return {}
+    try:
+        return Ensemble.read(run.ensemble_file).to_dict()
+    except GapsackError:
+        return {}
