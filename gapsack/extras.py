@@ -27,6 +27,7 @@ EXTRAS = {
     "jax": "jax",
     "cmaes": "cmaes",
     "torch": "gp",
+    "pyarrow": "parquet",
     "plotly": "report",
     "kaleido": "images",
 }

@@ -17,7 +17,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -32,6 +32,7 @@ from gapsack.selection.report.bootstrap import ScoredPart, blended
 from gapsack.selection.report.ensemble import EnsembleMember
 from gapsack.selection.report.splits import cross_folds, group_numbers, split_videos
 from gapsack.selection.rows.alike import alike
+from gapsack.selection.shown import html_table
 from gapsack.selection.subsets.board import Board, Entry
 from gapsack.selection.subsets.enumeration import allowed_subsets
 from gapsack.selection.subsets.find import blends_of, find_with, runner_on
@@ -40,6 +41,7 @@ from gapsack.selection.subsets.options import Options
 from gapsack.selection.subsets.preference import without_idle
 from gapsack.selection.subsets.space import Space
 from gapsack.selection.subsets.subset_members import members_of, voters_of
+from gapsack.selection.subsets.typed_options import SearchOptions, with_named_options
 from gapsack.selection.units import mib
 
 if TYPE_CHECKING:
@@ -115,6 +117,26 @@ class Frontier:
     constrained: bool = False
     weighting: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        first, last = self.points[0], self.points[-1]
+        return (
+            f"<Frontier of {len(self.points)} ensembles, {mib(first.budget_bytes):.2f} to {mib(last.budget_bytes):.2f} "
+            f"MiB, {self.metric} {first.tuning_score:.5f} to {last.tuning_score:.5f} tuned>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [
+                f"{mib(point.budget_bytes):.2f}",
+                f"{point.tuning_score:.5f}",
+                None if point.held_out_score is None else f"{point.held_out_score:.5f}",
+                " + ".join(f"{member.name} {member.precision}" for member in point.members),
+            ]
+            for point in self.points
+        ]
+        columns = ["from MiB", f"{self.metric} tuned", "on new items", "members"]
+        return html_table("Frontier", columns, rows, below=str(self.search.get("stop_reason", "")))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return {"format": FORMAT, **asdict(self)}
@@ -182,7 +204,8 @@ def _of_the_same_videos(frontier: Frontier, ensemble: Ensemble) -> bool:
     )
 
 
-def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **options: Any) -> Frontier:
+@with_named_options
+def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **options: Unpack[SearchOptions]) -> Frontier:
     """Find the best ensemble for every budget.
 
     Args:

@@ -11,7 +11,7 @@ figures are.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
@@ -32,6 +32,8 @@ from gapsack.selection.subsets.preference import preferred
 from gapsack.selection.subsets.rounds import find
 from gapsack.selection.subsets.space import Space
 from gapsack.selection.subsets.subset_members import members_of, voters_of
+from gapsack.selection.subsets.typed_options import SearchOptions, with_named_options
+from gapsack.selection.units import MIB
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,26 +45,46 @@ if TYPE_CHECKING:
     Videos = NDArray[np.int64]
 
 
-def search_ensemble(pool: CandidatePool, *, budget_bytes: int, **options: Any) -> Ensemble:
+@with_named_options
+def search_ensemble(
+    pool: CandidatePool,
+    *,
+    budget_bytes: int | None = None,
+    budget_mib: float | None = None,
+    **options: Unpack[SearchOptions],
+) -> Ensemble:
     """Find the best ensemble of a pool whose members fit a budget.
 
     Args:
         pool: candidates and ground truth.
         budget_bytes: the most that the members and ``reserve_bytes`` may take together.
-        options: see ``selection.subsets.options.Options``.
+        budget_mib: the same in MiB (2^20 bytes); one of both is given.
+        options: below; see ``selection.subsets.options.Options``.
 
     Returns:
         The best ensemble found; ``search["stop_reason"]`` says what that is worth, ``held_out`` what to expect of it on
         new videos.
 
     Raises:
-        BudgetError: nothing fits.
+        BudgetError: nothing fits, or no budget is given, or two.
         InputError: an option outside its range, or a constraint that names no candidate.
     """
     checked = Options(**options)
-    if not isinstance(budget_bytes, int | np.integer) or budget_bytes <= 0:
-        raise BudgetError(f"the budget must be a positive whole number of bytes; got {budget_bytes!r}.")
-    return _Search(pool, int(budget_bytes), checked).ensemble()
+    return _Search(pool, _budget_bytes(budget_bytes, budget_mib), checked).ensemble()
+
+
+def _budget_bytes(given_bytes: int | None, given_mib: float | None) -> int:
+    """The budget in whole bytes, of what is given."""
+    if (given_bytes is None) == (given_mib is None):
+        got = "neither" if given_bytes is None else "both"
+        raise BudgetError(f"expected budget_bytes or budget_mib; got {got}.")
+    if given_mib is not None:
+        if not 0.0 < given_mib < np.inf:
+            raise BudgetError(f"the budget must be a positive number of MiB; got {given_mib!r}.")
+        return int(given_mib * MIB)
+    if not isinstance(given_bytes, int | np.integer) or given_bytes <= 0:
+        raise BudgetError(f"the budget must be a positive whole number of bytes; got {given_bytes!r}.")
+    return int(given_bytes)
 
 
 class _Search:

@@ -63,6 +63,11 @@ STANDS_FOR = (
         "--data 'validate*.tfrecord'",
         f"--data 'data/validate*.tfrecord' --classes {CLASSES}",
     ),  # the small data's vocabulary
+    # Whoever is in the ensemble by now: the blocks share a pool.
+    (
+        "--predictions resnet=new_resnet.npz --predictions tiny=new_tiny.csv",
+        "--predictions resnet=resnet.npz --predictions tiny=tiny.csv --predictions a=a.npz --predictions b=b.csv",
+    ),
     ("train_2018/model.ckpt-200000", "train/model.ckpt-200000"),
 )
 

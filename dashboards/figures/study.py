@@ -31,7 +31,7 @@ def importance_figure(search: SearchRecords | None, theme: Theme = LIGHT) -> go.
     if search is None or not search.importances:
         return None
     figure = new_figure(theme, height=110 + 34 * len(search.importances), narrowest=420)
-    rows = list(reversed(search.importances.items()))
+    rows = list(search.importances.items())[::-1]
     figure.add_bar(
         x=[share for _, share in rows],
         y=[plain(key) for key, _ in rows],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -47,8 +47,8 @@ class Predictor(Protocol):
 class DecodesOnce(Protocol):
     """A loaded graph that can keep its weights decoded."""
 
-    def decode(self) -> None:
-        """Decode all weights now and keep them as float32, so that `predict` no longer does."""
+    def decode(self) -> Self:
+        """Decode all weights now and keep them as float32, so that `predict` no longer does; the graph itself."""
 
 
 def checked_inputs(given: Mapping[str, NDArray[Any]], types: Mapping[str, DTypeLike | None]) -> dict[str, NDArray[Any]]:

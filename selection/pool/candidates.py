@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from gapsack.selection.errors import PoolError
 from gapsack.selection.pool.files import read_pool, write_candidate, write_labels
+from gapsack.selection.shown import html_table
+from gapsack.selection.units import mib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
     from gapsack.selection.pool.candidate import Candidate
     from gapsack.selection.pool.lists import Labels
+
+
+MOST_NAMED = 6
+"""Candidates that a pool names where it is printed."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,28 @@ class CandidatePool:
         _check_groups(aligned)
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "candidates", aligned)
+
+    def __repr__(self) -> str:
+        names = ", ".join(candidate.name for candidate in self.candidates[:MOST_NAMED])
+        more = f", … ({len(self.candidates)})" if len(self.candidates) > MOST_NAMED else ""
+        return f"<CandidatePool {names}{more}; {self._items()}>"
+
+    def _repr_html_(self) -> str:
+        precisions = list(dict.fromkeys(name for each in self.candidates for name in each.size_bytes))
+        rows = [
+            [
+                each.name,
+                None if (gap := each.metrics.get("gap")) is None else f"{gap:.4f}",
+                *(f"{mib(each.size_bytes[p]):.2f}" if p in each.size_bytes else None for p in precisions),
+            ]
+            for each in self.candidates
+        ]
+        columns = ["candidate", "GAP", *(f"{name} MiB" for name in precisions)]
+        return html_table("Candidate pool", columns, rows, below=f"{self._items()}.")
+
+    def _items(self) -> str:
+        labels = self.labels
+        return f"{labels.video_count:,} items with {labels.label_count:,} labels of {labels.class_count:,} classes"
 
     def __getitem__(self, name: str) -> Candidate:
         for candidate in self.candidates:

@@ -68,6 +68,9 @@ class Labels:
                 f"got class {self.indices[first]} twice for {named_ids(self.video_ids[self._rows[first : first + 1]])}."
             )
 
+    def __repr__(self) -> str:
+        return f"<Labels {self.label_count:,} of {self.class_count:,} classes, of {self.video_count:,} items>"
+
     def _check(self) -> None:
         n = len(self.video_ids)
         rows_add_up = (
@@ -223,6 +226,9 @@ class Predictions:
         if not chunks:
             raise PoolError("predictions need at least one video; got none.")
         return cls(ids, np.concatenate([c for c, _ in chunks]), np.concatenate([s for _, s in chunks]))
+
+    def __repr__(self) -> str:
+        return f"<Predictions of {len(self.video_ids):,} items, the best {self.k:,} classes of each>"
 
     @property
     def k(self) -> int:

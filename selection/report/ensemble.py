@@ -17,9 +17,14 @@ from gapsack.selection.metrics.registry import recorded_metric
 from gapsack.selection.pool.candidate import MAX_SIZE_BYTES, check_name
 from gapsack.selection.report.changes import Changes
 from gapsack.selection.report.explanation import Explanation
+from gapsack.selection.shown import html_table
+from gapsack.selection.units import mib
 
 if TYPE_CHECKING:
     from os import PathLike
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
 FORMAT = "gapsack.ensemble/1"
 WEIGHTS_SLACK = 0.005
@@ -119,6 +124,40 @@ class Ensemble:
     pool: str | None = None
     explanation: Explanation | None = None
     changes: Changes | None = None
+
+    def predict(self, predictions: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
+        """What the ensemble says of new items, by what its members say of them; no graph is needed.
+
+        Args:
+            predictions: probabilities [items, classes] by the name of the member, of the same items in the same order.
+
+        Returns:
+            [items, classes] probabilities.
+
+        Raises:
+            InputError: a member's are missing, or do not fit the others'.
+        """
+        from gapsack.selection.blend.dense import blended_arrays
+
+        return blended_arrays({each.name: each.weight for each in self.members}, self.blend, predictions)
+
+    def __repr__(self) -> str:
+        members = ", ".join(f"{each.weight:.3f} {each.name} {each.precision}".rstrip() for each in self.members)
+        return f"<Ensemble {members}; {self._figures()}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [each.name, each.precision, f"{each.weight:.4f}", f"{mib(each.size_bytes):.2f}"] for each in self.members
+        ]
+        return html_table("Ensemble", ["member", "precision", "weight", "MiB"], rows, below=f"{self._figures()}.")
+
+    def _figures(self) -> str:
+        """Size and score in a line."""
+        size = f"{mib(self.total_bytes):.2f} of {mib(self.budget_bytes):.2f} MiB"
+        held_out = self.held_out or {}
+        if held_out.get("score") is not None:
+            return f"{size}, {self.metric} {held_out['score']:.5f} {reported(held_out)}"
+        return size if self.score is None else f"{size}, {self.metric} {self.score:.5f}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in ``ensemble.json``."""

@@ -157,6 +157,31 @@ def explain(
         output().print(f"\nEnsemble: {source.path}")
 
 
+@app.command(epilog="Example: `sweep select blend ensemble.json --predictions a=new_a.npz --predictions b=new_b.csv`")
+def blend(
+    ensemble: graph_cli.EnsembleArgument = None,
+    *,
+    predictions: Annotated[
+        list[str], typer.Option(metavar="NAME=FILE", help="A member's predictions of new items; one for each member.")
+    ],
+    out: Annotated[Path, FileOption("The result: .csv, .npz or .parquet.")] = Path("blended.csv"),
+    classes: pool_cli.ClassesOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Apply an ensemble to new predictions of its members, from any framework; no graph is needed."""
+    from gapsack.selection.report.ensemble import Ensemble
+    from gapsack.sweep.pools.blend_files import blend_files
+    from gapsack.sweep.runs.sources import find_ensemble
+
+    found = blend_files(Ensemble.read(find_ensemble(ensemble).path), predictions, classes)
+    found.write(out)
+    items, width = found.scores.shape
+    if json:
+        print_json({"out": str(out.absolute()), "items": items, "classes": width})
+    else:
+        output().print(f"{items:,} items, {width:,} classes: {out}")
+
+
 @app.command(epilog="Example: `sweep select frontier runs/paper_grid --plot frontier.html`")
 @search_options(FRONTIER)
 def frontier(

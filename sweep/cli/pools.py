@@ -34,12 +34,13 @@ def add(
     *,
     labels: Annotated[
         Path | None,
-        typer.Option(help="Labels (.npz or .csv, see docs/pool.md); may be left out when the pool has some."),
+        typer.Option(help="Labels (.npz, .csv or .parquet, see docs/pool.md); may be left out when the pool has some."),
     ] = None,
     predictions: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=FILE", help="A model's predictions (.npz or .csv); NAME@PRECISION=FILE for one precision."
+            metavar="NAME=FILE",
+            help="A model's predictions (.npz, .csv, .parquet); NAME@PRECISION=FILE for one.",
         ),
     ] = None,
     size: Annotated[
@@ -54,6 +55,10 @@ def add(
             metavar="NAME=GROUP:SIZE",
             help="Bytes of tensors that all models naming the group have, counted once (repeatable); NAME@PRECISION=…",
         ),
+    ] = None,
+    figure: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME:FIGURE=NUMBER", help="A further figure, a:latency_ms=12, for --limit; repeatable."),
     ] = None,
     classes: ClassesOption = None,
     top_k: TopKOption = 100,
@@ -71,6 +76,7 @@ def add(
         predictions=predictions or [],
         sizes=size or [],
         shared=shared or [],
+        metrics=figure or [],
         class_count=classes,
         top_k=top_k,
         default_precision=precision,

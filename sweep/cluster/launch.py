@@ -16,6 +16,7 @@ from gapsack.sweep.data.parts import files_of
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import EVERY_TRIAL, Grid, StartFrom
+from gapsack.sweep.grid.training_axes import SECTION, key_problem
 from gapsack.sweep.runs.damage import set_aside_damaged
 from gapsack.sweep.runs.data_check import DataCheck
 from gapsack.sweep.runs.folder import RunFolder
@@ -125,8 +126,8 @@ def find_files(grid: Grid) -> Split:
 def prepare(run: RunFolder, grid: Grid, grid_text: str, split: Split) -> None:
     """Write what a run is made from. A run that exists goes on, if its trials stay comparable.
 
-    More points, other resources or another budget are fine. Other data, another family or another training are not:
-    the trials would not be comparable.
+    More points and axes, other resources or another budget are fine. Other data are not, since scores would be of other
+    videos; another family, options or section of training are not, since trials that are done would be others by now.
 
     Raises:
         InputError: naming what differs.
@@ -138,9 +139,12 @@ def prepare(run: RunFolder, grid: Grid, grid_text: str, split: Split) -> None:
         if earlier is not None:
             differences += file_changes(earlier.model_dump(), files)
         if differences:
+            keys = [each.split()[0] for each in differences if each.startswith(f"{SECTION}.")]
+            axis = next((key for key in keys if key_problem(key) is None), None)
+            varied = f"; or keep the section, and list {axis} in search.points or search.grid" if axis else ""
             raise InputError(
                 f"expected the grid that {run.path} was made with, got another one: {'; '.join(differences)}. "
-                "Choose another name (--name) for a new run, or undo the change to go on with this one"
+                f"Choose another name (--name) for a new run, or undo the change to go on with this one{varied}"
             )
     replace_text(run.grid_file, grid_text)
     replace_json(run.files_file, files)

@@ -6,6 +6,7 @@ fails here would end `sweep run` as well. What reads them is imported where ther
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 from gapsack.sweep.data.files import Split
@@ -14,7 +15,7 @@ from gapsack.sweep.data.storage import files as storage
 from gapsack.sweep.errors import ConfigError, DataError
 from gapsack.sweep.grid.array_data import ArrayData
 from gapsack.sweep.grid.read import load_grid
-from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.schema import SAMPLER_PACKAGES, Grid, Sampler
 from gapsack.sweep.runs.folder import RunFolder
 
 UNCHECKED = "The data were not checked"
@@ -37,6 +38,7 @@ def outlook(grid: Grid, file: Path, data_folder: str | None = None) -> list[str]
         except ConfigError as unset:
             return [f"{UNCHECKED}: {'; '.join(line.strip() for line in str(unset).splitlines()[1:])}."]
     sentences, split = _data(grid)
+    sentences += _packages(grid.search.sampler)
     sentences += _teacher(grid, split)
     sentences += _start(grid)
     return sentences
@@ -56,6 +58,14 @@ def _data(grid: Grid) -> tuple[list[str], Split | None]:
         f"The data were checked: of {len(train):,} training and {len(holdout):,} held-out files, all there, the first "
         "begin as this grid has it."
     ], split
+
+
+def _packages(sampler: Sampler | None) -> list[str]:
+    """That this machine lacks what a sampler needs; a plan can be made without it."""
+    package = None if sampler is None else SAMPLER_PACKAGES.get(sampler.kind)
+    if sampler is None or package is None or importlib.util.find_spec(package) is not None:
+        return []
+    return [f"The sampler {sampler.kind} needs the package {package}, which is not installed here."]
 
 
 def _check_beginning(grid: Grid, path: str) -> None:

@@ -15,10 +15,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from gapsack.sweep.grid.schema import Sampler
-
-PACKAGES = {"cmaes": "cmaes", "gp": "torch"}
-"""What kinds of samplers need beside Optuna."""
+from gapsack.sweep.grid.schema import SAMPLER_PACKAGES, Sampler
 
 QUIET = {"warn_asynchronous_seeding": False, "warn_independent_sampling": False}
 """Of quasi-random sequences: axes that are no numbers are drawn at random, as the docs say."""
@@ -40,8 +37,8 @@ class AskedBruteForce(samplers.BruteForceSampler):
 
 def require_packages(sampler: Sampler | None) -> None:
     """Raise MissingExtraError, an InputError that says what to install, where a sampler lacks its package."""
-    if sampler is not None and sampler.kind in PACKAGES:
-        importlib.import_module(PACKAGES[sampler.kind])
+    if sampler is not None and sampler.kind in SAMPLER_PACKAGES:
+        importlib.import_module(SAMPLER_PACKAGES[sampler.kind])
 
 
 def optuna_sampler(sampler: Sampler, *, seed: int) -> BaseSampler:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from gapsack.models.graph.size import MEMBER_BYTES, fixed_reserve_bytes, member_reserve_bytes
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.pool.origin import Buildable, WeightsOrigin, read_origin
+
+
+class ReserveOptions(TypedDict):
+    """The options of a search that keep room."""
+
+    reserve_bytes: int
+    member_reserve_bytes: int
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,6 @@ class Reserve:
         # A SavedModel's size counts its own structure; what is added to it is no more than a member takes.
         return cls(fixed_reserve_bytes(), max(members, default=MEMBER_BYTES))
 
-    def options(self) -> dict[str, int]:
+    def options(self) -> ReserveOptions:
         """As `search_ensemble` and `frontier` take them."""
-        return {"reserve_bytes": self.fixed_bytes, "member_reserve_bytes": self.member_bytes}
+        return ReserveOptions(reserve_bytes=self.fixed_bytes, member_reserve_bytes=self.member_bytes)

@@ -13,10 +13,10 @@ from typing import Any, Literal
 from gapsack.models import sizes
 from gapsack.selection.errors import InputError
 from gapsack.selection.units import MIB, mib
+from gapsack.sweep.grid.conditions import conditional_product
 from gapsack.sweep.grid.points import TrialPoint, trial_point, trial_points
 from gapsack.sweep.grid.schema import Distribution, Grid, Sampler
 from gapsack.sweep.grid.section import AxisValue
-from gapsack.sweep.grid.space import conditional_product
 from gapsack.sweep.grid.training_axes import is_training
 
 MAX_CORNERS = 4096

@@ -6,7 +6,7 @@ files the data patterns match is known only when a run starts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -42,6 +42,10 @@ FAMILY = "family"
 
 AUTO = "auto"
 """In `training.precisions`: the mixed precision that each trial's own sensitivity suggests."""
+
+
+SAMPLER_PACKAGES = {"cmaes": "cmaes", "gp": "torch"}
+"""What kinds of samplers need beside Optuna."""
 
 
 class Holdout(Section):
@@ -332,8 +336,10 @@ class Search(Section):
     @property
     def axes(self) -> tuple[str, ...]:
         """All that varies, in the order written."""
-        keys = [key for each in (*self.products, *self.points) for key in each]
-        return tuple(dict.fromkeys([*keys, *(() if self.sampler is None else self.sampler.space)]))
+        listed: list[Iterable[str]] = [*self.products, *self.points]
+        if self.sampler is not None:
+            listed.append(self.sampler.space)
+        return tuple(dict.fromkeys(key for axes in listed for key in axes))
 
 
 class Averaging(Section):

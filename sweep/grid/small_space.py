@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gapsack.selection.errors import InputError
+from gapsack.sweep.grid.conditions import conditional_product
 from gapsack.sweep.grid.plan import planned
 from gapsack.sweep.grid.points import trial_point
 from gapsack.sweep.grid.schema import Distribution, Grid, Sampler
-from gapsack.sweep.grid.space import conditional_product
 
 MOST_POINTS = 10_000
 """Spaces with more points are taken to have enough of them for any sampler."""

@@ -1,9 +1,10 @@
-"""Predictions and labels from elsewhere, as pool values: dense arrays, and the challenge's CSV files.
+"""Predictions and labels from elsewhere, as pool values: dense arrays, tables, and the challenge's CSV files.
 
-Predictions: `.npz` with `video_ids` [n] and `scores` [n, classes] (probabilities), or a CSV with the columns
+Predictions: `.npz` with `video_ids` [n] and `scores` [n, classes] (probabilities; [n] of two classes are those of the
+second); a table, CSV or Parquet, with a column of ids and one for each class; or a CSV with the columns
 `VideoId,LabelConfidencePairs`. Labels: `.npz` with `video_ids` and `labels` ([n, classes] of 0 and 1, or [n] class
-numbers when every video has just one), the pool's own `labels.npz`, or a CSV with `VideoId,Labels` (class numbers
-parted by spaces).
+numbers when every item has just one), the pool's own `labels.npz`; a table with ids and `label`, class numbers, or with
+ids and a column of 0 and 1 for each class; or a CSV with `VideoId,Labels` (class numbers parted by spaces).
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from gapsack.selection.errors import PoolError
 from gapsack.selection.npz import read_npz
 from gapsack.selection.pool.kinds import class_count_of
 from gapsack.selection.pool.lists import Labels, Predictions
-from gapsack.sweep.pools.tables import is_archive, read_table
+from gapsack.sweep.pools.tables import id_column, is_archive, matrix_of, read_frame
 
 PREDICTION_COLUMNS = ("VideoId", "LabelConfidencePairs")
 LABEL_COLUMNS = ("VideoId", "Labels")
+LABEL = "label"
 MATRIX_DIMENSIONS = 2
 
 T = TypeVar("T")
@@ -40,19 +43,50 @@ def read_predictions(path: Path, *, class_count: int, top_k: int) -> Predictions
     if is_archive(path):
         arrays = _read_arrays(path)
         _require(path, arrays, ("video_ids", "scores"))
-        scores = arrays["scores"]
-        if scores.ndim == MATRIX_DIMENSIONS and scores.shape[1] != class_count:
-            raise PoolError(f"{path}: expected scores of the labels' {class_count} classes, got {scores.shape[1]}")
-        return _named(path, lambda: Predictions.from_dense(arrays["video_ids"], scores, top_k))
-    return _named(path, lambda: _predictions_of_csv(path, class_count))
+        return _named(path, lambda: _of_matrix(arrays["video_ids"], arrays["scores"], class_count, top_k))
+    return _named(path, lambda: _predictions_of_table(path, class_count, top_k))
 
 
-def read_labels(path: Path, *, class_count: int | None) -> Labels:
+def read_dense(path: Path, *, class_count: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Ids [n] and a model's probabilities of all classes [n, classes], of any file that `read_predictions` takes.
+
+    What a CSV of pairs leaves out is 0.
+
+    Raises:
+        PoolError: the file cannot be read as predictions; it is named.
+    """
+    if is_archive(path):
+        arrays = _read_arrays(path)
+        _require(path, arrays, ("video_ids", "scores"))
+        return arrays["video_ids"], _named(path, lambda: as_classes(arrays["scores"], class_count))
+    lists = read_predictions(path, class_count=class_count, top_k=class_count)
+    scores = np.zeros((len(lists.video_ids), class_count), np.float32)
+    np.put_along_axis(scores, lists.top_indices.astype(np.int64), lists.top_scores, axis=1)
+    return np.asarray(lists.video_ids), scores
+
+
+def predicted_classes(path: Path) -> int | None:
+    """How many classes a file of predictions has; None where it does not tell, as a CSV of pairs does not.
+
+    Raises:
+        PoolError: it cannot be read; it is named.
+    """
+    if is_archive(path):
+        scores = _read_arrays(path).get("scores")
+        width = None if scores is None or scores.ndim not in (1, MATRIX_DIMENSIONS) else (*scores.shape, 1)[1]
+    else:
+        table = _named(path, lambda: read_frame(path))
+        width = None if id_column(table) is None or set(PREDICTION_COLUMNS) <= set(table) else len(table.columns) - 1
+    return 2 if width == 1 else width
+
+
+def read_labels(path: Path, *, class_count: int | None, otherwise: Callable[[], int | None] = lambda: None) -> Labels:
     """The ground truth of the videos.
 
     Args:
-        path: an `.npz` or `.csv` file (see the module).
+        path: an `.npz`, `.csv` or `.parquet` file (see the module).
         class_count: classes of the vocabulary, where the file does not tell.
+        otherwise: asked for the same where neither tells.
 
     Raises:
         PoolError: the file cannot be read as labels, or does not tell the number of classes and none is given.
@@ -60,17 +94,55 @@ def read_labels(path: Path, *, class_count: int | None) -> Labels:
     if class_count is not None:
         class_count_of(class_count)
     if not is_archive(path):
-        return _named(path, lambda: _labels_of_csv(path, class_count))
+        return _named(path, lambda: _labels_of_table(path, class_count, otherwise))
     arrays = _read_arrays(path)
     if "indptr" in arrays:
         _require(path, arrays, ("video_ids", "indptr", "indices", "class_count"))
         return _named(path, lambda: _labels_of_lists(arrays, class_count))
     _require(path, arrays, ("video_ids", "labels"))
-    return _named(path, lambda: _labels_of_array(arrays["video_ids"], arrays["labels"], class_count))
+    labels = arrays["labels"]
+    if labels.ndim == 1 and labels.dtype.kind in "iu" and class_count is None:
+        class_count = otherwise()
+    return _named(path, lambda: _labels_of_array(arrays["video_ids"], labels, class_count))
 
 
-def _predictions_of_csv(path: Path, class_count: int) -> Predictions:
-    video_ids, texts = read_table(path, PREDICTION_COLUMNS)
+def as_classes(scores: NDArray[Any], class_count: int) -> NDArray[Any]:
+    """Scores [n, classes], of such, or of [n] or [n, 1] probabilities of the second of two classes.
+
+    Raises:
+        PoolError: they are of another number of classes.
+    """
+    if scores.ndim == 1 or (scores.ndim == MATRIX_DIMENSIONS and scores.shape[1] == 1):
+        if class_count == 1:
+            return scores.reshape(-1, 1)
+        if class_count == 2:
+            second = scores.reshape(-1)
+            return np.stack([1 - second, second], axis=1)
+    if scores.ndim == MATRIX_DIMENSIONS and scores.shape[1] == class_count:
+        return scores
+    got = scores.shape[1] if scores.ndim == MATRIX_DIMENSIONS else f"the shape {scores.shape}"
+    raise PoolError(f"expected scores of the labels' {class_count} classes, got {got}")
+
+
+def _of_matrix(ids: NDArray[Any], scores: NDArray[Any], class_count: int, top_k: int) -> Predictions:
+    return Predictions.from_dense(ids, as_classes(scores, class_count), top_k)
+
+
+def _predictions_of_table(path: Path, class_count: int, top_k: int) -> Predictions:
+    table = read_frame(path)
+    ids = id_column(table)
+    if set(PREDICTION_COLUMNS) <= set(table):
+        return _predictions_of_pairs(table, class_count)
+    if ids is None:
+        raise PoolError(
+            f"expected the columns {','.join(PREDICTION_COLUMNS)}, or id and a column for each class, "
+            f"got {','.join(map(str, table.columns))[:200]}"
+        )
+    return _of_matrix(*matrix_of(table, ids), class_count, top_k)
+
+
+def _predictions_of_pairs(table: pd.DataFrame, class_count: int) -> Predictions:
+    video_ids, texts = (table[name].to_numpy(object) for name in PREDICTION_COLUMNS)
     pairs = [text.split() for text in texts]
     lengths = np.array([len(words) for words in pairs])
     if (lengths % 2).any():
@@ -93,10 +165,22 @@ def _predictions_of_csv(path: Path, class_count: int) -> Predictions:
     return Predictions(video_ids, indices, scores)
 
 
-def _labels_of_csv(path: Path, class_count: int | None) -> Labels:
+def _labels_of_table(path: Path, class_count: int | None, otherwise: Callable[[], int | None]) -> Labels:
+    table = read_frame(path)
+    ids = id_column(table)
+    if ids is not None and LABEL not in table:
+        return _labels_of_array(*matrix_of(table, ids), class_count)
+    columns = LABEL_COLUMNS if ids is None else (ids, LABEL)
+    if not set(columns) <= set(table):
+        raise PoolError(
+            f"expected the columns {','.join(LABEL_COLUMNS)}, id,{LABEL}, or id and a column for each class, "
+            f"got {','.join(map(str, table.columns))[:200]}"
+        )
     if class_count is None:
-        raise PoolError("a CSV of labels does not tell how many classes there are: give --classes")
-    video_ids, texts = read_table(path, LABEL_COLUMNS)
+        class_count = otherwise()
+    if class_count is None:
+        raise PoolError("class numbers do not tell how many classes there are: give --classes")
+    video_ids, texts = (table[name].astype(str).to_numpy(object) for name in columns)
     rows = [_classes(text.split(), class_count, f"in row {row}") for row, text in enumerate(texts, 2)]
     indptr = np.cumsum([0, *(len(row) for row in rows)])
     return Labels(video_ids, indptr, np.concatenate(rows), class_count)

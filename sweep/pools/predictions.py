@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,9 +13,11 @@ from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.pool.candidate import check_name
 from gapsack.selection.pool.lists import Labels, Predictions
-from gapsack.sweep.pools.files import read_labels, read_predictions
+from gapsack.sweep.pools.files import predicted_classes, read_labels, read_predictions
 from gapsack.sweep.pools.staging import staging
 from gapsack.sweep.pools.typed_sizes import parse_size_bytes
+
+PREDICTIONS = "predictions as name=file or name@precision=file"
 
 
 def import_candidates(
@@ -27,6 +30,7 @@ def import_candidates(
     top_k: int,
     default_precision: str,
     shared: Sequence[str] = (),
+    metrics: Sequence[str] = (),
 ) -> CandidatePool:
     """Read models' predictions and write them into a pool folder, which is made if it is missing: all, or nothing.
 
@@ -41,6 +45,7 @@ def import_candidates(
         top_k: best classes kept of each video.
         default_precision: the precision of sizes that name none.
         shared: groups of tensors that models have in common, `name=group:size` or `name@precision=group:size`.
+        metrics: further figures of models, `name:figure=number`, on which a search may have limits.
 
     Returns:
         The whole pool, as written.
@@ -55,15 +60,25 @@ def import_candidates(
         if not predictions:
             raise PoolError("expected at least one model's predictions (--predictions name=file), got none")
         if labels_file is not None:
-            staged.check_labels(read_labels(labels_file, class_count=class_count), labels_file)
+            given = read_labels(labels_file, class_count=class_count, otherwise=lambda: _classes_of(predictions))
+            staged.check_labels(given, labels_file)
         labels = staged.labels
         assert labels is not None
-        groups = read_shared(shared, default_precision)
+        groups, figures = read_shared(shared, default_precision), read_figures(metrics)
         for candidate in _candidates(labels, predictions, sizes, top_k, default_precision):
-            staged.add(replace(candidate, shared=groups.pop(candidate.name, {})))
+            own = candidate.metrics | figures.pop(candidate.name, {})
+            staged.add(replace(candidate, metrics=own, shared=groups.pop(candidate.name, {})))
         if groups:
             raise PoolError(f"expected predictions for every model that shares, got none for {', '.join(groups)}")
+        if figures:
+            raise PoolError(f"expected predictions for every model with a figure, got none for {', '.join(figures)}")
         return staged.write()
+
+
+def _classes_of(predictions: Sequence[str]) -> int | None:
+    """The number of classes, as the first model's predictions tell it."""
+    files = (split_named(text, PREDICTIONS)[2] for text in predictions)
+    return next((found for file in files if (found := predicted_classes(Path(file))) is not None), None)
 
 
 def _candidates(
@@ -72,7 +87,7 @@ def _candidates(
     """All that are asked for, as options name them."""
     lists: dict[str, dict[str | None, Predictions]] = {}
     for text in predictions:
-        name, precision, file = split_named(text, "predictions as name=file or name@precision=file")
+        name, precision, file = split_named(text, PREDICTIONS)
         own = lists.setdefault(name, {})
         if precision in own:
             raise PoolError(f"expected one file of predictions for {name}, got two")
@@ -125,6 +140,28 @@ def read_sizes(texts: Sequence[str], default_precision: str) -> dict[str, dict[s
             raise PoolError(f"expected one size for {name} in {precision or default_precision}, got two")
         by_precision[precision or default_precision] = parse_size_bytes(value)
     return sizes
+
+
+def read_figures(texts: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Figures by name, of options such as `a:latency_ms=12`."""
+    found: dict[str, dict[str, float]] = {}
+    for text in texts:
+        match = re.fullmatch(r"([^:=]+):([^:=]+)=(.+)", text)
+        try:
+            value = float(match[3]) if match else math.nan
+        except ValueError:
+            value = math.nan
+        if match is None or not math.isfinite(value):
+            raise PoolError(f"expected a figure as name:figure=number, such as a:latency_ms=12, got {text[:200]!r}")
+        check_name(match[1])
+        own = found.setdefault(match[1], {})
+        if match[2] == "gap" or match[2] in own:
+            raise PoolError(
+                f"expected one {match[2]} for {match[1]}, got "
+                + ("one beside that of its predictions" if match[2] == "gap" else "two")
+            )
+        own[match[2]] = value
+    return found
 
 
 def read_shared(texts: Sequence[str], default_precision: str) -> dict[str, dict[str, dict[str, int]]]:

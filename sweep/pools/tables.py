@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -17,25 +18,29 @@ ARCHIVE = b"PK\x03\x04"
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 """Endings of packed tables, which pandas unpacks."""
 
+PARQUET = b"PAR1"
+ID_COLUMNS = ("id", "video_id")
+"""What the column of ids may be called in a table with a column for each class; the first that is there counts."""
+
+_ARCHIVED = "store the array with its ids, numpy.savez(file, video_ids=ids, scores=array) (labels=array for labels)"
 _OTHER_KINDS = (
-    (b"\x93NUMPY", "a single array (.npy): store it with its video_ids by numpy.savez"),
-    (b"\x80\x02", "a pickle, which is never loaded"),
-    (b"\x80\x03", "a pickle, which is never loaded"),
-    (b"\x80\x04", "a pickle, which is never loaded"),
-    (b"\x80\x05", "a pickle, which is never loaded"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"PAR1", "a Parquet file"),
+    (b"\x93NUMPY", f"a single array (.npy): {_ARCHIVED}"),
+    (b"\x80\x02", f"a pickle, which is never loaded: {_ARCHIVED}"),
+    (b"\x80\x03", f"a pickle, which is never loaded: {_ARCHIVED}"),
+    (b"\x80\x04", f"a pickle, which is never loaded: {_ARCHIVED}"),
+    (b"\x80\x05", f"a pickle, which is never loaded: {_ARCHIVED}"),
+    (b"\x89HDF", f"an HDF5 file: {_ARCHIVED}"),
     (b"ARROW1", "an Arrow file"),
     (b"SQLite", "an SQLite database"),
     (b"%PDF", "a PDF"),
     (b"\x89PNG", "an image"),
 )
-_SUFFIXES = (".pkl", ".pickle", ".npy", ".h5", ".hdf5", ".parquet", ".feather", ".json", ".mat", ".pt", ".pth")
+_SUFFIXES = (".pkl", ".pickle", ".npy", ".h5", ".hdf5", ".feather", ".json", ".mat", ".pt", ".pth")
 """Endings of files that hold arrays or tables, but not as they are read here."""
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is to be read as an .npz, rather than as a CSV.
+    """Whether a file is to be read as an .npz, rather than as a table: a CSV, or Parquet.
 
     Raises:
         PoolError: there is no such file, it cannot be read, or it is clearly neither.
@@ -47,8 +52,47 @@ def is_archive(path: Path) -> bool:
     if other is None and path.suffix.lower() in _SUFFIXES:
         other = path.suffix
     if other is not None:
-        raise PoolError(f"{path}: expected an .npz archive or a .csv file, got {other}")
+        raise PoolError(f"{path}: expected an .npz archive, a .csv or a .parquet file, got {other}")
     return False
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """A table as it is: a CSV with all cells as text, so that nothing of them is lost, or Parquet with its types.
+
+    Raises:
+        PoolError: it is no such table, a row is too long, or it has no rows.
+    """
+    table = _parquet(path) if _start(path).startswith(PARQUET) else _csv(path)
+    if table.empty:
+        raise PoolError("expected at least one row, got none")
+    return table
+
+
+def id_column(table: pd.DataFrame) -> str | None:
+    """The column of ids of a table with a column for each class; None where it has none."""
+    return next((name for name in ID_COLUMNS if name in table.columns), None)
+
+
+def matrix_of(table: pd.DataFrame, ids: str) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Ids [n], and the other columns as numbers [n, columns]: by number where numbers are their names, else as written.
+
+    Raises:
+        PoolError: there is no other column, or one holds what is no number.
+    """
+    names = [name for name in table.columns if name != ids]
+    if not names:
+        raise PoolError(f"expected a column for each class beside {ids}, got none")
+    if all(str(name).isdecimal() for name in names):
+        names = sorted(names, key=lambda name: int(str(name)))
+        if [int(str(name)) for name in names] != list(range(len(names))):
+            raise PoolError(f"expected columns from 0 to {len(names) - 1}, got {names[0]} to {names[-1]}")
+    for name in names:
+        values = pd.to_numeric(table[name], errors="coerce")
+        if values.isna().any():
+            row = int(np.flatnonzero(values.isna())[0])
+            raise PoolError(f"expected numbers in the column {name}, got {table[name].iloc[row]!r} in row {row + 2}")
+        table[name] = values
+    return table[ids].astype(str).to_numpy(object), table[names].to_numpy(np.float32)
 
 
 def read_table(path: Path, columns: tuple[str, str]) -> tuple[NDArray[Any], list[str]]:
@@ -57,20 +101,7 @@ def read_table(path: Path, columns: tuple[str, str]) -> tuple[NDArray[Any], list
     Raises:
         PoolError: it is no CSV, has other columns, or a row that is too long.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # else it would drop what is too much
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
-    except UnicodeDecodeError as error:
-        raise PoolError(f"expected a CSV of UTF-8 text, got bytes that are none at {error.start}") from error
-    except pd.errors.EmptyDataError as error:
-        raise PoolError(f"expected the columns {','.join(columns)}, got an empty file") from error
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise PoolError(f"expected a CSV whose rows have as many values as its head, got: {_line(error)}") from error
-    except OSError as error:
-        raise PoolError(f"expected a CSV file that can be read, got: {error.strerror or _line(error)}") from error
-    except (ValueError, EOFError, zlib.error, lzma.LZMAError, OverflowError) as error:
-        raise PoolError(f"expected a CSV file that can be read, got: {_line(error)}") from error
+    table = _csv(path)
     if not set(columns) <= set(table.columns):
         found = ",".join(map(str, table.columns))
         raise PoolError(f"expected the columns {','.join(columns)}, got {found[:200]}")
@@ -78,6 +109,34 @@ def read_table(path: Path, columns: tuple[str, str]) -> tuple[NDArray[Any], list
         raise PoolError("expected at least one row, got none")
     first, second = (table[name].to_numpy(object) for name in columns)
     return first, second.tolist()
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        table: pd.DataFrame = parquet.read_table(path).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise PoolError(f"expected a Parquet file that can be read, got: {_line(error)}") from error
+    return table
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # else it would drop what is too much
+            return pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except UnicodeDecodeError as error:
+        raise PoolError(f"expected a CSV of UTF-8 text, got bytes that are none at {error.start}") from error
+    except pd.errors.EmptyDataError as error:
+        raise PoolError("expected a head with the names of columns, got an empty file") from error
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        raise PoolError(f"expected a CSV whose rows have as many values as its head, got: {_line(error)}") from error
+    except OSError as error:
+        raise PoolError(f"expected a CSV file that can be read, got: {error.strerror or _line(error)}") from error
+    except (ValueError, EOFError, zlib.error, lzma.LZMAError, OverflowError) as error:
+        raise PoolError(f"expected a CSV file that can be read, got: {_line(error)}") from error
 
 
 def _start(path: Path) -> bytes:

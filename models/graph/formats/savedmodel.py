@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
@@ -78,8 +78,8 @@ class Graph:
         """A signature of the graph, as a function of TensorFlow."""
         return self.loaded.signatures[name]
 
-    def decode(self) -> None:
-        """Decode all weights now and keep them as float32, so that `predict` no longer does.
+    def decode(self) -> Self:
+        """Decode all weights now and keep them as float32, so that `predict` no longer does; the graph itself.
 
         Takes the memory of all members in float32, beside the stored ones.
         """
@@ -95,6 +95,7 @@ class Graph:
         weights = self.loaded.prune(inputs, decoded)(*video)
         run = self.loaded.prune([*inputs, *decoded], outputs)
         self._predict = lambda **given: run(*(given[name] for name in self.inputs), *weights)
+        return self
 
     def predict(self, inputs: Mapping[str, NDArray[Any]]) -> GraphOutput:
         """See `Predictor.predict`."""

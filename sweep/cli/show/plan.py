@@ -43,7 +43,13 @@ def describe_space(sampler: Sampler) -> str:
 
 
 def _describe_axis(space: Distribution) -> str:
+    where = " and ".join(f"{key} is {_listed(values, ' or ')}" for key, values in space.when.items())
+    condition = f" where {where}" if where else ""
     if space.choices is not None:
-        return f"in {', '.join(str(choice) for choice in space.choices)}"
+        return f"in {_listed(space.choices)}{condition}"
     by = f" by {space.step}" if space.step is not None else ""
-    return f"from {space.low} to {space.high}{by}{' (log)' if space.log else ''}"
+    return f"from {space.low} to {space.high}{by}{' (log)' if space.log else ''}{condition}"
+
+
+def _listed(values: Sequence[object], between: str = ", ") -> str:
+    return between.join("null" if value is None else str(value) for value in values)

@@ -224,7 +224,9 @@ def test_more_points_and_other_resources_may_resume_but_another_training_may_not
     assert len(json.loads(run.config_file.read_text())["search"]["grid"]["clusters"]) == 3
 
     longer = Grid.model_validate(grid.to_dict() | {"training": {"steps": 7}})
-    with pytest.raises(InputError, match=r"training\.steps was 200000 and is 7"):
+    with pytest.raises(
+        InputError, match=r"training\.steps was 200000 and is 7.* list training\.steps in search\.points"
+    ):
         prepare(run, longer, TEXT, split)
     with pytest.raises(InputError, match="there were 1 held-out files and now 2, or others"):
         prepare(run, grid, TEXT, Split(("/a/t0",), ("/a/v0", "/a/v1")))

@@ -23,6 +23,7 @@ from gapsack.sweep.data.videos import Videos
 from gapsack.sweep.measure.holdout import HoldoutSet
 from gapsack.sweep.runs.damage import set_aside_damaged
 from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.trial.control import Control, TrialInterruptedError
 from gapsack.sweep.trial.run import run_trial
 
@@ -377,3 +378,42 @@ def test_a_record_that_is_damaged_or_of_another_training_is_not_published_by(sma
         run(spec)
         assert len(fits) == trained + 24
         assert not spec.folder.earlier_record.exists()
+
+
+AXES = {"training.steps": 12, "training.seed": 5, "training.averaging.enabled": False, "training.batch_size": 6}
+
+
+def with_axes(spec):
+    """The same trial, with settings of its training as axes of the search rather than of the section."""
+    sweep = SweepSpec(spec.run_folder, spec.grid, spec.train_files, spec.holdout_files)
+    return sweep.trial({**spec.point.axes, **AXES})
+
+
+def test_settings_that_vary_train_as_those_of_the_section(small_trial):
+    varied = with_axes(small_trial("varied"))
+    plain = small_trial(
+        "plain", steps=12, seed=5, averaging={"enabled": False, "last": 3, "max_evaluations": 6}, batch_size=6
+    )
+    record, same = run(varied)[0], run(plain)[0]
+    assert (record.steps, record.seeds["training"], record.averaging_range) == (12, 5, None)
+    assert record.axes.items() >= AXES.items()
+    assert record.training == same.training
+    assert record.gap == same.gap
+    assert varied.name == f"{plain.name}-steps12-bs6-averaging.enabled_False-s5"
+    for name, array in read_weights(plain.folder.weights).items():
+        assert np.array_equal(array, read_weights(varied.folder.weights)[name])
+    [candidate] = CandidatePool.read(varied.run.pool).candidates
+    assert candidate.origin["settings"] == AXES
+    assert varied.fingerprint() != plain.fingerprint()
+
+
+def test_a_trial_with_settings_of_its_own_goes_on_to_the_bit(small_trial):
+    whole, stopped, killed = (with_axes(small_trial(name)) for name in ("whole", "stopped", "killed"))
+    run(whole)
+    with pytest.raises(TrialInterruptedError):
+        run(stopped, stop_after=7)
+    with pytest.raises(KilledError):
+        run(killed, kill_after=9)
+    for spec in (stopped, killed):
+        run(spec)
+        assert_same_result(spec, whole)
