@@ -154,7 +154,7 @@ def inferior_table(records: SweepRecords) -> Markup | None:
 
 
 def trouble_table(records: SweepRecords) -> Markup | None:
-    """Trials that failed, were skipped, were stopped early or have damaged files, with the reasons; None without such."""
+    """Trials that failed, were skipped, were stopped early or have damaged files, and why; None without such."""
     trouble = [trial for trial in records.trials if trial.status in ("failed", "skipped") or trial.reason]
     if not trouble:
         return None

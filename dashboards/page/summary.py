@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble, metric_text
-from gapsack.dashboards.records import SweepRecords, TrialRecord
+from gapsack.dashboards.records import Status, SweepRecords, TrialRecord
 from gapsack.dashboards.units import (
     budget_text,
     count_text,
@@ -139,7 +139,7 @@ def _trial_tiles(records: SweepRecords, best: TrialRecord) -> tuple[Tile, ...]:
 
 def _progress(records: SweepRecords) -> Tile:
     states = Counter(trial.status for trial in records.trials)
-    told = ("running", "pending", "stopped early", "failed", "skipped")
+    told: tuple[Status, ...] = ("running", "pending", "stopped early", "failed", "skipped")
     others = [f"{count_text(states[name])} {name}" for name in told if states[name]]
     # What is skipped can never be done, so it is not part of the whole.
     whole = len(records.trials) - states["skipped"]

@@ -137,7 +137,7 @@ class Ensemble:
         Raises:
             InputError: a member's are missing, or do not fit the others'.
         """
-        from gapsack.selection.blend.dense import blended_arrays
+        from gapsack.selection.blend.whole_predictions import blended_arrays
 
         return blended_arrays({each.name: each.weight for each in self.members}, self.blend, predictions)
 

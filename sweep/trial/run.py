@@ -105,7 +105,8 @@ class _Trial:
         """Publish what a trial that is stopped has learnt, and leave its checkpoints as they were."""
         found = self._checkpoints.read_state()
         progress = TrialProgress() if found is None else found[0]
-        current = (progress.step, self._trainer.weights())
+        # Copied: the search loads other weights into the trainer, whose arrays may be its variables' own memory.
+        current = (progress.step, {name: value.copy() for name, value in self._trainer.weights().items()})
         averaging = self._search(progress, current)
         weights = average(self._steps(current), averaging.chosen, self._reader(current))
         scores = {

@@ -64,7 +64,7 @@ def added(shared: int, piece: int) -> int:
 def test_answers_come_in_order_and_what_is_shared_travels_once(child, temporary: Path) -> None:
     child(SERVE)
     first, second = ["first"], ["second"]
-    with ray_map("there", Resources()) as mapped:
+    with ray_map("auto", Resources()) as mapped:
         assert mapped.cpus == 7
         name = f"{added.__module__}:added"
         assert list(mapped(added, first, [1, 2])) == [(name, first, 1, 1), (name, first, 2, 1)]
@@ -75,7 +75,7 @@ def test_answers_come_in_order_and_what_is_shared_travels_once(child, temporary:
 
 def test_answers_that_nobody_waited_for_are_not_the_next_batchs(child) -> None:
     child(SERVE)
-    with ray_map("there", Resources()) as mapped:
+    with ray_map("auto", Resources()) as mapped:
         begun = mapped(added, 0, [1, 2, 3])
         assert next(begun)[2] == 1
         assert [answer[2] for answer in mapped(added, 0, [4, 5])] == [4, 5]
@@ -83,7 +83,7 @@ def test_answers_that_nobody_waited_for_are_not_the_next_batchs(child) -> None:
 
 def test_a_refusal_is_the_error_that_it_was(child, temporary: Path) -> None:
     child("connection.send(Refused('expected a Ray cluster at there'))")
-    with pytest.raises(InputError, match="a Ray cluster at there"), ray_map("there", Resources()):
+    with pytest.raises(InputError, match="a Ray cluster at there"), ray_map("auto", Resources()):
         raise AssertionError
     assert list(temporary.iterdir()) == []
 
@@ -91,7 +91,7 @@ def test_a_refusal_is_the_error_that_it_was(child, temporary: Path) -> None:
 @pytest.mark.parametrize(("when", "up"), [("before it is up", ""), ("later", "connection.send(Up(1))")])
 def test_its_death_is_one_sentence_that_names_the_log(child, temporary: Path, when: str, up: str) -> None:
     child(f"{up}\nprint('the raylet is dead'); sys.stdout.flush(); os.kill(os.getpid(), signal.SIGKILL)")
-    with pytest.raises(ClusterError) as died, ray_map("there", Resources()) as mapped:
+    with pytest.raises(ClusterError) as died, ray_map("auto", Resources()) as mapped:
         list(mapped(added, 0, [1]))
     (log,) = temporary.glob("gapsack-*-ray.log")
     assert "it was killed (signal 9); it printed last: the raylet is dead" in str(died.value), when
