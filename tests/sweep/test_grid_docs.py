@@ -23,6 +23,7 @@ SECTIONS = [
     ("data", "arrays", "holdout"),
     ("model",),
     ("search",),
+    ("search", "scheduler"),
     ("search", "sampler"),
     ("search", "sampler", "space"),
     ("training",),
@@ -82,6 +83,17 @@ def test_the_documented_sampler_is_valid(tmp_path):
     sampler = load_grid(path).search.sampler
     assert sampler is not None
     assert sampler.trials == 20
+
+
+def test_the_documented_scheduler_is_valid_and_its_defaults_are_the_defaults(tmp_path):
+    path = tmp_path / "grid.yaml"
+    after = BLOCKS[0][BLOCKS[0].index("training:") :]
+    path.write_text(BLOCKS[0][: BLOCKS[0].index("search:")] + block("scheduler:") + after)
+    scheduler = load_grid(path).search.scheduler
+    assert scheduler is not None
+    assert (scheduler.kind, scheduler.grace_steps) == ("mo_asha", 20_000)
+    path.write_text(path.read_text().replace(", grace_steps: 20000, reduction_factor: 3, publish_stopped: false", ""))
+    assert load_grid(path).search.scheduler == scheduler.model_copy(update={"grace_steps": None})
 
 
 def test_the_documented_families_are_valid(tmp_path):
