@@ -103,6 +103,9 @@ def run(
             "--continue", metavar="TRIAL", help="Train a trial that was stopped early to its end; repeatable."
         ),
     ] = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="On a cluster: fail where no node is large enough for a trial yet.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Train nothing: as sweep plan.")] = False,
     notify: Annotated[
         str | None,
@@ -121,6 +124,7 @@ def run(
         ("name",): name,
         ("storage",): None if storage is None else str(storage),
         ("resources", "concurrent"): concurrent,
+        ("resources", "wait"): False if no_wait else None,
         ("tracking", "uri"): tracking_uri,
     }
     # Read and checked before anything heavy is imported: a mistake in the file is told at once.

@@ -88,6 +88,13 @@ class TrialStoppedEarly:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """Something that a person should know, and that stops nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Refused:
     """Nothing can be trained: what an InputError says."""
 
@@ -102,7 +109,7 @@ class Ended:
 TrialMessage = (
     TrialStarted | TrialReported | TrialFinished | TrialFailed | TrialRetried | TrialInterrupted | TrialStoppedEarly
 )
-Message = TrialMessage | Refused | Ended
+Message = TrialMessage | Notice | Refused | Ended
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from gapsack.selection.errors import InputError
@@ -46,17 +46,23 @@ def worker_environment(resources: Resources, inherited: Mapping[str, str]) -> di
 
 @contextmanager
 def ray_session(
-    session: Session, resources: Resources, largest: Mapping[str, float], *, address: str | None = None
+    session: Session,
+    resources: Resources,
+    largest: Mapping[str, float],
+    *,
+    address: str | None = None,
+    wait: bool = False,
 ) -> Iterator[None]:
     """Ray for the time of the block: processes of its own on this machine, or a cluster's at `address`.
 
     The environment has the `session_variables`. Workers get an empty folder as working directory. Otherwise Ray would
     put the driver's working directory first on their `sys.path`, where a folder named as a package would hide it.
 
-    `largest` is the most that a trial needs of each kind, by Ray's names.
+    `largest` is the most that a trial needs of each kind, by Ray's names. With `wait` a node that has that may still
+    come, as in a cluster that grows with what is asked of it.
 
     Raises:
-        InputError: a trial needs more than the machine has, or nothing answers at `address`.
+        InputError: a trial needs more than any node has, or nothing answers at `address`.
     """
     import ray
 
@@ -78,7 +84,8 @@ def ray_session(
             )
         else:
             _connect(address, within_job(runtime, os.environ))
-        check_resources(largest, ray.cluster_resources(), address)
+        if not wait:
+            check_resources(largest, node_resources(), address)
         yield
     finally:
         ray.shutdown()
@@ -118,19 +125,38 @@ def _connect(address: str, runtime: dict[str, object]) -> None:
         raise InputError(f"expected a Ray cluster at {address}, got: {error}") from error
 
 
-def check_resources(needed: Mapping[str, float], available: Mapping[str, float], address: str | None) -> None:
-    """Refuse a trial that can never start; Tune would wait for it for ever.
+def node_resources() -> list[Mapping[str, float]]:
+    """What each living node has, by Ray's names."""
+    import ray
 
-    Both are by Ray's names: amounts of "CPU" and "GPU", and bytes of "memory".
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def check_resources(needed: Mapping[str, float], nodes: Sequence[Mapping[str, float]], address: str | None) -> None:
+    """Refuse a trial that can never start; Tune would wait for it for ever.
 
     Raises:
         InputError: naming what is short.
     """
-    where = "this machine" if address is None else f"the cluster at {address}"
-    for name, unit, size in (("CPU", "CPUs", 1), ("GPU", "GPUs", 1), ("memory", "GiB of memory", 2**30)):
-        asked, there = needed.get(name, 0) / size, available.get(name, 0) / size
-        if asked > there:
-            raise InputError(
-                f"resources: expected what one trial needs to be there, got {asked:g} {unit} asked for "
-                f"and {there:g} on {where}"
-            )
+    short = shortage(needed, nodes)
+    if short is None:
+        return
+    where = "this machine" if address is None else f"any node of the cluster at {address}"
+    raise InputError(f"resources: expected what one trial needs to be there, got {short} on {where}")
+
+
+def shortage(needed: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> str | None:
+    """What no node has of what one trial needs, in words; None where it fits a node.
+
+    Both are by Ray's names: amounts of "CPU" and "GPU", and bytes of "memory".
+    """
+    kinds = [("CPU", "CPUs", 1), ("GPU", "GPUs", 1), ("memory", "GiB of memory", 2**30)]
+    asked = [(name, unit, needed.get(name, 0) / size, size) for name, unit, size in kinds if needed.get(name, 0)]
+    if any(all(node.get(name, 0) / size >= amount for name, _, amount, size in asked) for node in nodes):
+        return None
+    for name, unit, amount, size in asked:
+        most = max((node.get(name, 0) / size for node in nodes), default=0)
+        if amount > most:
+            return f"{amount:g} {unit} asked for and {most:g}"
+    whole = " and ".join(f"{amount:g} {unit}" for _, unit, amount, _ in asked)
+    return f"{whole} asked for, and each but not together"

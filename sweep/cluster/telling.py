@@ -9,11 +9,12 @@ from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.cluster.gains import GainFailed, Gains
 from gapsack.sweep.cluster.messages import (
     Ended,
+    Message,
+    Notice,
     Refused,
     TrialFailed,
     TrialFinished,
     TrialInterrupted,
-    TrialMessage,
     TrialReported,
     TrialRetried,
     TrialStarted,
@@ -48,8 +49,8 @@ class Telling:
         self.finished: set[str] = set()
         self.failed: set[str] = set()
 
-    def tell(self, message: TrialMessage | Refused | Ended) -> None:
-        """Tell what a message says of a trial."""
+    def tell(self, message: Message) -> None:
+        """Tell what a message says."""
         match message:
             case TrialStarted(name, settings):
                 self.running.add(name)
@@ -76,6 +77,8 @@ class Telling:
                 self.running.discard(name)
                 stopped = self._sweep.run.trial(name).stopped_early()
                 self._events.trial_stopped_early(name, "" if stopped is None else stopped.reason)
+            case Notice(text):
+                self._events.notice(text)
             case Refused() | Ended():
                 pass  # of no trial
 

@@ -21,9 +21,9 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.cluster.messages import Ended, TuneJob
+from gapsack.sweep.cluster.messages import Ended, Notice, TuneJob
 from gapsack.sweep.cluster.outcomes import Outcomes
-from gapsack.sweep.cluster.ray import end_without_node, ray_session
+from gapsack.sweep.cluster.ray import end_without_node, node_resources, ray_session, shortage
 from gapsack.sweep.cluster.resources import TrialResources
 from gapsack.sweep.cluster.samplers import optuna_sampler, require_packages
 from gapsack.sweep.cluster.scores import OBJECTIVES, EnsembleScore, FinishedTrial
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from gapsack.sweep.advice.ensemble_objective import EnsembleObjective
 
 WATCH_SECONDS = 3.0
+WAITING_SECONDS = 60.0
+MOST_PENDING = "TUNE_MAX_PENDING_TRIALS_PG"
 
 
 def run(job: TuneJob, connection: Connection) -> None:
@@ -55,12 +57,18 @@ def run(job: TuneJob, connection: Connection) -> None:
     state = state_of(sweep.run, sweep.grid, alive=False)
     resources = TrialResources(sweep.grid)
     largest = resources.largest(trial.point.axes for trial in state.waiting)
-    with ray_session(job.session, sweep.grid.resources, largest, address=job.address):
+    settings, on_cluster = sweep.grid.resources, job.address is not None
+    with ray_session(job.session, settings, largest, address=job.address, wait=on_cluster and settings.wait):
         disregard_signals()  # Ray has put a handler of its own in place
         connection.recv()
         threading.Thread(target=_end_with_driver, args=(connection,), daemon=True).start()
         searcher = _searcher(sweep, state, resources, stop_polling(sweep.run.stop_file))
-        callbacks = [Outcomes(sweep, connection.send), *([NodeWatch()] if job.address is None else [])]
+        watch = Waiting(connection.send, resources) if on_cluster else NodeWatch()
+        callbacks = [Outcomes(sweep, connection.send), watch]
+        if on_cluster and sweep.grid.search.sampler is None:
+            # As many wait for a node as there are: a cluster that grows then grows by all of them at once. Tune would
+            # show it one after the other.
+            os.environ[MOST_PENDING] = str(max(1, len(state.waiting)))
         _fit(sweep, searcher, trainable(job.trial, sweep), resources, callbacks)
         # Told before Ray is shut down: its threads may end this process meanwhile, and then there is nothing to lose.
         connection.send(Ended())
@@ -89,6 +97,32 @@ class NodeWatch(tune.Callback):
             return
         self._next_look = now + WATCH_SECONDS
         end_without_node()
+
+
+class Waiting(tune.Callback):
+    """Says, every minute, that trials wait for a node, and what the nodes lack."""
+
+    def __init__(self, tell: Callable[[Notice], None], resources: TrialResources) -> None:
+        self._tell = tell
+        self._resources = resources
+        self._next_look = time.monotonic() + WAITING_SECONDS
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **_info: Any) -> None:
+        """Look, every minute."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + WAITING_SECONDS
+        waiting = [trial for trial in trials if trial.status == Trial.PENDING]
+        if waiting:
+            self._tell(Notice(self._told(waiting, sum(trial.status == Trial.RUNNING for trial in trials))))
+
+    def _told(self, waiting: list[Trial], running: int) -> str:
+        needed = self._resources.largest(trial.config for trial in waiting)
+        nodes = node_resources()
+        short = shortage(needed, nodes)
+        why = "the nodes are taken" if short is None else f"{short} on any of {len(nodes)} nodes"
+        return f"{len(waiting)} trials wait for a node while {running} run: {why}"
 
 
 def _end_with_driver(connection: Connection) -> None:

@@ -472,6 +472,8 @@ class Resources(Section):
 
     cpus: PositiveFloat = 1
     gpus: NonNegativeFloat | Literal["auto"] = 0.0
+    wait: bool = True
+    """On a cluster whose nodes are too small for a trial: whether to wait for a node that is not."""
     gpu_memory_gib: PositiveFloat | None = None
     concurrent: PositiveInt | None = None
     retries: NonNegativeInt = 2

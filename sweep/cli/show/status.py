@@ -68,7 +68,7 @@ def _status_row(trial: TrialState, precision: str) -> list[object]:
         f"{mib(trial.plan.size_bytes[precision]):.2f}",
         _number(speed, 1),
         None if gain is None else f"{gain.gain:.5f}",
-        None if gain is None else f"{gain.gain_per_mib:.1e}",
+        None if gain is None else f"{gain.gain_per_mib:.3g}",
     ]
 
 
