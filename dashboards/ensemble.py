@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gapsack.dashboards.records import SweepRecords
@@ -40,6 +40,28 @@ class ScoreInfo:
 
 
 @dataclass(frozen=True)
+class DifferenceInfo:
+    """The ensemble's score less that of a rival, both on the same videos.
+
+    Args:
+        rival: what it is: the best single model, the runner-up.
+        names: the models in it.
+        difference: above zero where the ensemble is better.
+        interval: its bootstrap interval, on the same draws for both; None where it was not computed.
+    """
+
+    rival: str
+    names: tuple[str, ...]
+    difference: float
+    interval: tuple[float, float] | None
+
+    @property
+    def within_noise(self) -> bool | None:
+        """Whether the interval contains zero; None without one."""
+        return None if self.interval is None else self.interval[0] <= 0 <= self.interval[1]
+
+
+@dataclass(frozen=True)
 class EnsembleInfo:
     """What a report shows of one ensemble.
 
@@ -60,6 +82,7 @@ class EnsembleInfo:
         runner_up: the next best set of members.
         gain: score above the best single model, both measured on the same videos; None for an ensemble of one.
         gain_interval: its confidence interval.
+        differences: to the rivals that it was measured against, on the same videos.
         shared_bytes: of tensors that members share, which count once.
     """
 
@@ -76,6 +99,7 @@ class EnsembleInfo:
     runner_up: ScoreInfo | None
     gain: float | None
     gain_interval: tuple[float, float] | None
+    differences: tuple[DifferenceInfo, ...] = ()
     shared_bytes: int = 0
     reported: str = "held-out"
     reported_on: str = "held out"
@@ -123,6 +147,7 @@ def ensemble_info(content: Ensemble) -> EnsembleInfo:
     best_single = _rival(content.best_single or {}, "Best single", metric)
     # One model is its own best single model: there is no blend to gain anything.
     gain, gain_interval = (None, None) if len(content.members) == 1 else _gain(content, score, best_single)
+    runner_up = _rival(content.runner_up or {}, "Runner-up", metric)
     return EnsembleInfo(
         members=tuple(sorted(content.members, key=lambda member: (-member.weight, member.name))),
         blend=content.blend,
@@ -134,9 +159,10 @@ def ensemble_info(content: Ensemble) -> EnsembleInfo:
         confidence=finite(held_out.get("confidence")),
         held_out_videos=count(held_out.get("videos")),
         best_single=best_single,
-        runner_up=_rival(content.runner_up or {}, "Runner-up", metric),
+        runner_up=runner_up,
         gain=gain,
         gain_interval=gain_interval,
+        differences=_differences(content, best_single, runner_up),
         shared_bytes=content.shared_bytes,
         reported=reported(held_out),
         reported_on=reported_on(held_out),
@@ -194,6 +220,28 @@ def _rival(content: Mapping[str, Any], label: str, metric: str) -> ScoreInfo | N
         interval=interval(content.get("interval")),
         size_bytes=count(content.get("size_bytes")),
     )
+
+
+def _differences(
+    content: Ensemble, best_single: ScoreInfo | None, runner_up: ScoreInfo | None
+) -> tuple[DifferenceInfo, ...]:
+    """To the best single model and to the runner-up, once where these are one; an ensemble of one is no rival of it."""
+    told = []
+    members = tuple(member.name for member in content.members)
+    rivals = (
+        ("the best single model", best_single, content.difference_to_best_single),
+        ("the runner-up", runner_up, content.difference_to_runner_up),
+    )
+    for rival, score, measured in rivals:
+        difference = finite((measured or {}).get("difference"))
+        if score is None or measured is None or difference is None:
+            continue
+        if len(members) == 1 and rival == "the best single model":
+            continue
+        told.append(DifferenceInfo(rival, score.names, difference, interval(measured.get("interval"))))
+    if len(told) == 2 and told[0].names == told[1].names and told[0].difference == told[1].difference:
+        return (replace(told[0], rival="the best single model and runner-up"),)
+    return tuple(told)
 
 
 def _gain(

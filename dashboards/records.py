@@ -75,14 +75,16 @@ class FrontierPoint:
     Args:
         budget_bytes: the budget that was searched.
         total_bytes: what the ensemble takes of it.
-        gap: its GAP@20.
+        gap: its score on videos by what was not chosen on them, where there are any; else as `everywhere`.
         members: names of its members.
+        everywhere: its score on all videos of the pool; None where it is known on a part of them alone.
     """
 
     budget_bytes: int
     total_bytes: int
     gap: float
     members: tuple[str, ...]
+    everywhere: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class DataFacts:
         held_out_files: files that every score was measured on.
         held_out_videos: videos, or other items, in those.
         items: what they are, in the plural.
+        pool_items: how many the pool holds, for one that no sweep made.
     """
 
     kind: str | None = None
@@ -104,6 +107,16 @@ class DataFacts:
     held_out_files: int | None = None
     held_out_videos: int | None = None
     items: str = "videos"
+    pool_items: int | None = None
+
+    @property
+    def population(self) -> str:
+        """What the models' scores, and those of ensembles on the whole pool, are on: ``all 1,714 held-out videos``."""
+        if self.held_out_videos is not None:
+            return f"all {self.held_out_videos:,} held-out {self.items}"
+        if self.pool_items is not None:
+            return f"all {self.pool_items:,} {self.items} of the pool"
+        return f"all {self.items}"
 
 
 @dataclass(frozen=True)
@@ -206,3 +219,9 @@ class SweepRecords:
     metric: str = "gap@20"
     search: SearchRecords | None = None
     seeds: tuple[SeedPoint, ...] = ()
+
+
+def best_trial(records: SweepRecords) -> TrialRecord | None:
+    """The finished trial with the highest score; of equals, the smallest."""
+    done = [trial for trial in records.trials if trial.status == "done" and trial.gap is not None]
+    return max(done, key=lambda t: (t.gap or 0.0, -t.size_bytes.get(records.precision, 0)), default=None)

@@ -10,9 +10,11 @@ import plotly.graph_objects as go
 from gapsack.dashboards.figures.comparison import comparison_figure, comparison_info
 from gapsack.dashboards.figures.composition import composition_figure, composition_info
 from gapsack.dashboards.figures.curves import curves_figure, curves_info
+from gapsack.dashboards.figures.findings import finding_of
 from gapsack.dashboards.figures.frontier import frontier_figure, frontier_info
 from gapsack.dashboards.figures.heat_map import heat_map_figure, heat_map_info
-from gapsack.dashboards.figures.plane import plane_figure, plane_info
+from gapsack.dashboards.figures.plane import plane_info
+from gapsack.dashboards.figures.plane_drawing import plane_figure
 from gapsack.dashboards.figures.seeds import seeds_figure
 from gapsack.dashboards.figures.study import history_figure, importance_figure, slice_figure
 from gapsack.dashboards.figures.theme import LIGHT, Theme
@@ -34,6 +36,11 @@ class FigureKind:
     title: str
     caption: str
     build: Callable[[SweepRecords, Theme], go.Figure | None]
+    says: bool = False  # whether its finding is printed below its heading; to screen readers every figure tells its own
+
+    def finding(self, records: SweepRecords) -> str:
+        """What is to be seen in it, in a sentence or two; "" where there is nothing to draw."""
+        return finding_of(self.key, records)
 
 
 def _composition(records: SweepRecords, theme: Theme) -> go.Figure | None:
@@ -52,7 +59,10 @@ def _plane(records: SweepRecords, theme: Theme) -> go.Figure | None:
 
 
 def _frontier(records: SweepRecords, theme: Theme) -> go.Figure | None:
-    info = frontier_info(records)
+    """A figure of its own only where the plane cannot show it: scored on other items than the models are."""
+    plane, info = plane_info(records), frontier_info(records)
+    if plane is not None and plane.ensembles:
+        return None
     return None if info is None else frontier_figure(info, theme)
 
 
@@ -73,28 +83,31 @@ def _gap(records: SweepRecords, theme: Theme) -> go.Figure | None:
 
 FIGURES: tuple[FigureKind, ...] = (
     FigureKind(
+        "plane",
+        "Size and score",
+        "Every finished model, and the best single model and ensemble of every size, all scored on the same items; a "
+        "ring is a model that another one beats without being larger. Ensembles take their graph besides, and were "
+        "chosen on these items too: what to expect on new ones is told above and compared below.",
+        _plane,
+    ),
+    FigureKind(
+        "comparison",
+        "Is it really better?",
+        "Differences of scores on the same items, by what was not chosen on them. A filled mark differs from zero, a "
+        "hollow one is within noise.",
+        _comparison,
+        says=True,
+    ),
+    FigureKind(
         "composition",
         "What it is made of",
         "What each member takes of the budget, and its weight in the vote.",
         _composition,
     ),
     FigureKind(
-        "comparison",
-        "Is it really better?",
-        "Held-out scores come from videos that took no part in choosing; their intervals from resampling those videos.",
-        _comparison,
-    ),
-    FigureKind(
-        "plane",
-        "Size and score",
-        "Every finished model. The line is the best score within a size; a ring is a model that another one beats "
-        "without being larger.",
-        _plane,
-    ),
-    FigureKind(
         "frontier",
         "What another MiB buys",
-        "The best ensemble of every budget, above the best single model of the same size.",
+        "The best ensemble of every budget, and the best single model of the same size, on items that chose neither.",
         _frontier,
     ),
     FigureKind(

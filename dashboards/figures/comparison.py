@@ -1,4 +1,8 @@
-"""The ensemble beside its rivals: held-out scores with their intervals, and the scores on all videos."""
+"""A forest of paired differences: how much better the ensemble is than its rivals, and whether that is chance.
+
+Both scores of a difference are on the same videos, so what makes these easy or hard cancels out: its interval says far
+more than two intervals of scores beside each other would.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,15 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from gapsack.dashboards.ensemble import ScoreInfo, chosen_ensemble
-from gapsack.dashboards.figures.axes import score_axis
+from gapsack.dashboards.ensemble import DifferenceInfo, chosen_ensemble
+from gapsack.dashboards.figures.axes import SMALLEST_SCORE_RANGE
 from gapsack.dashboards.figures.theme import LIGHT, Theme, new_figure
 from gapsack.dashboards.records import SweepRecords
-from gapsack.dashboards.units import gap_text, interval_text, mib_text, plain, plural
+from gapsack.dashboards.units import difference_text, plain
 
-ROW_HEIGHT = 62
+ROW_HEIGHT = 64
+NARROWEST = 340
+ROOM = 0.12  # share of the differences' range that is left free on both sides
 
 
 @dataclass(frozen=True)
@@ -20,101 +26,111 @@ class ComparisonInfo:
     """Data of the figure.
 
     Args:
-        metric: what the contenders were scored by.
-        scores: theirs, the ensemble's first.
-        confidence: of the intervals, in (0, 1).
-        reported: how the scores on new videos came about: held-out or cross-fitted.
+        metric: what the differences are of.
+        differences: the ensemble's score less that of each rival, at least one.
+        confidence: of the intervals, in (0, 1); None where it is not known.
+        reported_on: on which videos, in words.
     """
 
     metric: str
-    scores: tuple[ScoreInfo, ...]
+    differences: tuple[DifferenceInfo, ...]
     confidence: float | None
-    reported: str = "held-out"
+    reported_on: str = "held out"
+
+    @property
+    def verdict(self) -> str:
+        """What the differences say, a sentence for each."""
+        return " ".join(_sentence(each, self.confidence) for each in self.differences)
 
 
 def comparison_info(records: SweepRecords) -> ComparisonInfo | None:
-    """Data of the comparison, or None while there is no ensemble, or nothing to compare it with."""
+    """Data of the comparison, or None while there is no ensemble, or no paired difference was measured."""
     ensemble = chosen_ensemble(records)
-    if ensemble is None:
+    if ensemble is None or not ensemble.differences:
         return None
-    rivals = (ensemble.score, ensemble.runner_up, ensemble.best_single)
-    scores = tuple(score for score in rivals if score is not None and score.best_known is not None)
-    if len(scores) < 2:
-        return None
-    return ComparisonInfo(ensemble.metric, scores, ensemble.confidence, ensemble.reported)
+    return ComparisonInfo(ensemble.metric, ensemble.differences, ensemble.confidence, ensemble.reported_on)
+
+
+def _sentence(each: DifferenceInfo, confidence: float | None) -> str:
+    told = difference_text(each.difference)
+    if each.interval is None:
+        return f"Against {each.rival}: {told}, without an interval."
+    told += f" ({_interval_text(each.interval, confidence)})"
+    if each.within_noise:
+        return f"Not shown to differ from {each.rival}: {told} is within noise."
+    side = "Better" if each.difference > 0 else "Worse"
+    return f"{side} than {each.rival}: {told}."
+
+
+def _interval_text(interval: tuple[float, float], confidence: float | None) -> str:
+    level = "" if confidence is None else f"{confidence:.0%}: "
+    return level + " to ".join(map(difference_text, interval))
 
 
 def comparison_figure(info: ComparisonInfo, theme: Theme = LIGHT) -> go.Figure:
-    """Draw one row a contender: a filled mark with its interval where held out, a ring for the score on all videos."""
-    figure = new_figure(theme, height=118 + ROW_HEIGHT * len(info.scores), narrowest=480)
-    held_out = [(row, score) for row, score in enumerate(info.scores) if score.held_out is not None]
-    level = "" if info.confidence is None else f", {info.confidence:.0%} interval"
-    if held_out:
-        _draw_held_out(figure, held_out, f"{info.reported} videos{level}", info.reported, theme)
-    everywhere = [(row, score) for row, score in enumerate(info.scores) if score.everywhere is not None]
-    figure.add_scatter(
-        x=[score.everywhere for _, score in everywhere],
-        y=[row for row, _ in everywhere],
-        mode="markers",
-        name="all videos, those that it was chosen on included",
-        marker={"size": 10, "color": theme.paper, "line": {"color": theme.muted, "width": 2}},
-        hovertext=[_hover(score, info.reported) for _, score in everywhere],
-        hoverinfo="text",
-    )
-    values = [value for score in info.scores for value in (score.everywhere, score.held_out, *(score.interval or ()))]
+    """Draw one row a rival: the difference with its interval, filled where that does not contain zero."""
+    rows = len(info.differences)
+    figure = new_figure(theme, height=88 + ROW_HEIGHT * rows, narrowest=NARROWEST)
+    ends = [end for each in info.differences for end in (each.difference, *(each.interval or ()))]
+    # Zero is always in sight, and tiny differences are not blown up to fill the figure.
+    low, high = min(0.0, *ends), max(0.0, *ends)
+    lacking = max(0.0, SMALLEST_SCORE_RANGE - (high - low)) / 2
+    room = ROOM * (high - low + 2 * lacking)
+    figure.add_vline(x=0, line={"color": theme.ink, "width": 1.5})
+    for row, each in enumerate(info.differences):
+        told = "" if each.interval is None else f"<br>{_interval_text(each.interval, info.confidence)}"
+        _draw(figure, row, each, told, theme)
     figure.update_xaxes(
-        **score_axis([value for value in values if value is not None], title=plain(info.metric)), tickangle=0
+        range=[low - lacking - room, high + lacking + room],
+        title={"text": plain(f"{info.metric} of the ensemble less that of the rival")},
+        tickformat="+.4~f",
+        nticks=6,
+        tickangle=0,
     )
-    figure.update_xaxes(nticks=6)
-    figure.update_layout(showlegend=True)  # plotly hides the legend of a lone trace, which here says what a ring is
-    rows = [_row(score) for score in info.scores]
-    # Rows by number, not by name: two contenders may have the same label, and half a row of room is left at both ends.
-    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=rows, range=[len(rows) - 0.4, -0.7], showgrid=False)
+    # Rows by number; their names stand above the marks, where a phone has room for them.
+    figure.update_yaxes(showticklabels=False, range=[rows - 0.5, -0.8], showgrid=False)
+    figure.update_layout(showlegend=False, margin={"l": 16, "r": 16, "t": 8, "b": 56})
     return figure
 
 
-def _draw_held_out(
-    figure: go.Figure, rows: list[tuple[int, ScoreInfo]], name: str, reported: str, theme: Theme
-) -> None:
-    values = [score.held_out or 0.0 for _, score in rows]
-    intervals = [score.interval or (value, value) for (_, score), value in zip(rows, values, strict=True)]
+def _draw(figure: go.Figure, row: int, each: DifferenceInfo, told: str, theme: Theme) -> None:
+    certain = each.within_noise is False
+    colour = theme.accent if certain else theme.muted
+    low, high = each.interval or (each.difference, each.difference)
     figure.add_scatter(
-        x=values,
-        y=[row for row, _ in rows],
-        mode="markers+text",
-        name=name,
-        text=[f"<b>{gap_text(value)}</b>" for value in values],
-        textposition="top center",
-        textfont={"color": theme.ink},
-        marker={"size": 12, "color": theme.accent},
+        x=[each.difference],
+        y=[row],
+        mode="markers",
+        name=plain(each.rival),
+        marker={
+            "size": 12,
+            "symbol": "square",
+            "color": colour if certain else theme.paper,
+            "line": {"color": colour, "width": 2},
+        },
         error_x={
             "type": "data",
             "symmetric": False,
-            "array": [high - value for value, (_, high) in zip(values, intervals, strict=True)],
-            "arrayminus": [value - low for value, (low, _) in zip(values, intervals, strict=True)],
-            "color": theme.accent,
+            "array": [high - each.difference],
+            "arrayminus": [each.difference - low],
+            "color": colour,
             "thickness": 2,
-            "width": 5,
+            "width": 6,
         },
-        hovertext=[_hover(score, reported) for _, score in rows],
+        hovertext=[
+            f"<b>{difference_text(each.difference)}</b> against {plain(each.rival)}{told}"
+            f"<br>{'<br>'.join(map(plain, each.names))}"
+        ],
         hoverinfo="text",
     )
-
-
-def _row(score: ScoreInfo) -> str:
-    """Two short lines; the hover names all models of the contender."""
-    who = plain(score.names[0]) if len(score.names) == 1 else plural(len(score.names), "model")
-    return f"<b>{plain(score.label)}</b><br>{who}"
-
-
-def _hover(score: ScoreInfo, reported: str) -> str:
-    lines = [f"<b>{plain(score.label)}</b>", *(plain(name) for name in score.names)]
-    if score.held_out is not None:
-        lines.append(f"{reported} score {gap_text(score.held_out)}")
-    if score.interval is not None:
-        lines.append(f"interval {interval_text(*score.interval)}")
-    if score.everywhere is not None:
-        lines.append(f"score on all videos {gap_text(score.everywhere)}")
-    if score.size_bytes is not None:
-        lines.append(mib_text(score.size_bytes))
-    return "<br>".join(lines)
+    figure.add_annotation(
+        x=0,
+        xref="paper",
+        y=row - 0.42,
+        text=f"<b>{difference_text(each.difference)}</b> against {plain(each.rival)}",
+        xanchor="left",
+        yanchor="middle",
+        showarrow=False,
+        bgcolor=theme.paper,
+        font={"color": theme.ink},
+    )

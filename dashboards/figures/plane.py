@@ -1,24 +1,23 @@
-"""The size-GAP plane: what each model costs and scores, which ones are worth having, and where the ensemble lands."""
+"""The size-score plane: what each model costs and scores, what ensembles make of that, and which one was chosen.
+
+Every score of it is on the same items: all of those that the models were scored on, which are also all of the pool.
+"""
 
 from __future__ import annotations
 
-import itertools
+import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import plotly.graph_objects as go
+from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble, metric_text, on_all_videos
+from gapsack.dashboards.figures.axes import SMALLEST_SCORE_RANGE
+from gapsack.dashboards.records import FrontierPoint, SweepRecords, TrialRecord
 
-from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble, metric_text, on_all_videos, short_metric
-from gapsack.dashboards.figures.axes import draw_budget_line, score_axis, size_axis
-from gapsack.dashboards.figures.theme import LIGHT, Theme, member_colour, new_figure
-from gapsack.dashboards.records import SweepRecords, TrialRecord
-from gapsack.dashboards.units import difference_text, gap_text, mib_text, plain
-from gapsack.selection.units import mib
-
-HEIGHT = 520
-MOST_LABELS = 6
-CROWDED_RATIO = 1.25  # sizes closer than this put two labels side by side onto each other
+FEW_MODELS = 4  # all of so few are shown, however far below the best they are
+REACH = 3.0  # times the distance from the best score to the median of the frontiers: what is further below is not drawn
+NEAR = 0.1  # of the height of what is drawn of the frontiers: how far below it other models are drawn
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class PlanePoint:
 
 @dataclass(frozen=True)
 class EnsemblePoint:
-    """The chosen ensemble in the plane, and the best single model that it is measured against, both on all videos."""
+    """The chosen ensemble in the plane, with its graph, and the best single model that fits its budget."""
 
     label: str
     size_bytes: int
@@ -66,8 +65,12 @@ class PlaneInfo:
         inferior: models that another one dominates.
         members: models of the chosen ensemble.
         ensemble: the chosen ensemble; None where there is none, or its score is not known.
+        ensembles: the best by budget (their graph included), by increasing budget; empty where they were not searched,
+            or not scored on these items in this metric.
+        singles: (size in bytes; score) of the best models to have alone, by increasing size.
         budget_bytes: the size limit, if there is one.
         metric: what the scores are of, as people write it.
+        population: what they are on.
     """
 
     precision: str
@@ -75,13 +78,46 @@ class PlaneInfo:
     inferior: tuple[PlanePoint, ...]
     members: tuple[PlanePoint, ...]
     ensemble: EnsemblePoint | None
+    ensembles: tuple[FrontierPoint, ...]
+    singles: tuple[tuple[int, float], ...]
     budget_bytes: int | None
     metric: str = "GAP@20"
+    population: str = "all videos"
 
     @property
     def points(self) -> tuple[PlanePoint, ...]:
         """All models, each once."""
         return self.frontier + self.inferior
+
+    @property
+    def scores(self) -> tuple[float, float]:
+        """The lowest and the highest score to show: of what is on the frontiers or near them, and of all members.
+
+        Weak models would else have most of the height; those below are counted by `below`.
+        """
+        told = [point.gap for point in self.members]
+        if self.ensemble is not None:
+            told += [self.ensemble.gap] + ([self.ensemble.single.gap] if self.ensemble.single is not None else [])
+        front = [*told, *(point.gap for point in self.frontier), *(score for _, score in self.ensemble_steps)]
+        models = [point.gap for point in self.points]
+        high = max(front + models)
+        if len(models) <= FEW_MODELS:
+            return min(front + models), high
+        front = front or models
+        reach = max(REACH * (high - statistics.median(front)), SMALLEST_SCORE_RANGE)
+        lowest = min(score for score in front if score >= min([*told, high - reach]))
+        near = lowest - NEAR * max(high - lowest, SMALLEST_SCORE_RANGE)
+        return min(score for score in front + models if score >= near), high
+
+    @property
+    def below(self) -> int:
+        """How many models score less than what is shown."""
+        return sum(point.gap < self.scores[0] for point in self.points)
+
+    @property
+    def ensemble_steps(self) -> tuple[tuple[int, float], ...]:
+        """The ensembles as (budget in bytes, score)."""
+        return tuple((point.budget_bytes, point.everywhere or 0.0) for point in self.ensembles)
 
 
 def plane_info(records: SweepRecords) -> PlaneInfo | None:
@@ -91,15 +127,29 @@ def plane_info(records: SweepRecords) -> PlaneInfo | None:
         return None
     ensemble = chosen_ensemble(records)
     frontier = sorted((p for p in points if p.kind == "frontier"), key=lambda p: (p.size_bytes, p.gap))
+    # Files of earlier versions, and searches that kept items back, have scores of other items: these are not drawn.
+    comparable = metric_text(records.metric) == metric_text(records.frontier_metric)
+    drawn, alone = (_on_all(found) if comparable else () for found in (records.frontier, records.frontier_singles))
+    singles = [(point.total_bytes, point.everywhere or 0.0) for point in alone]
     return PlaneInfo(
         precision=records.precision,
         frontier=tuple(frontier),
         inferior=tuple(point for point in points if point.kind == "inferior"),
         members=() if ensemble is None else _members(ensemble, points),
         ensemble=None if ensemble is None else _ensemble_point(records, ensemble, points),
+        ensembles=drawn,
+        singles=tuple(singles or ((point.size_bytes, point.gap) for point in frontier)),
         budget_bytes=records.budget_bytes if ensemble is None else ensemble.budget_bytes,
         metric=metric_text(records.metric),
+        population=records.data.population,
     )
+
+
+def _on_all(points: Sequence[FrontierPoint]) -> tuple[FrontierPoint, ...]:
+    """The points by increasing budget, if all of them are scored on all items."""
+    if not all(point.everywhere is not None and math.isfinite(point.everywhere) for point in points):
+        return ()
+    return tuple(sorted(points, key=lambda point: (point.budget_bytes, point.everywhere)))
 
 
 def _point(records: SweepRecords, trial: TrialRecord) -> PlanePoint | None:
@@ -138,155 +188,3 @@ def _ensemble_point(
     fitting = [point for point in points if point.size_bytes <= ensemble.budget_bytes]
     single = max(fitting, key=lambda point: (point.gap, -point.size_bytes), default=None)
     return EnsemblePoint(label="Ensemble", size_bytes=ensemble.total_bytes, gap=score, single=single)
-
-
-def plane_figure(info: PlaneInfo, theme: Theme = LIGHT) -> go.Figure:
-    """Draw the size-GAP plane."""
-    figure = new_figure(theme, height=HEIGHT)
-    _draw_budget(figure, info, theme)
-    _draw_frontier(figure, info, theme)
-    _draw_inferior(figure, info, theme)
-    _draw_members(figure, info, theme)
-    _draw_ensemble(figure, info, theme)
-    sizes = [point.size_bytes for point in (*info.points, *info.members)]
-    gaps = [point.gap for point in info.points]
-    if info.ensemble is not None:
-        sizes.append(info.ensemble.size_bytes)
-        gaps.append(info.ensemble.gap)
-    if info.budget_bytes is not None:
-        sizes.append(info.budget_bytes)
-    figure.update_xaxes(size_axis([mib(size) for size in sizes], title=f"Size, {plain(info.precision)} (MiB)"))
-    figure.update_yaxes(score_axis(gaps, title=info.metric))
-    return figure
-
-
-def _draw_budget(figure: go.Figure, info: PlaneInfo, theme: Theme) -> None:
-    if info.budget_bytes is None:
-        return
-    draw_budget_line(figure, info.budget_bytes, theme)
-
-
-def _draw_frontier(figure: go.Figure, info: PlaneInfo, theme: Theme) -> None:
-    labelled = len(info.frontier) <= MOST_LABELS and not info.members
-    figure.add_scatter(
-        x=[mib(point.size_bytes) for point in info.frontier],
-        y=[point.gap for point in info.frontier],
-        mode="lines+markers+text" if labelled else "lines+markers",
-        text=[plain(point.name) for point in info.frontier] if labelled else None,
-        textposition=_label_positions(info.frontier),
-        textfont={"color": theme.muted, "size": 12},
-        name="Pareto frontier",
-        line={"shape": "hv", "color": theme.accent, "width": 1.5},
-        marker={"size": 8, "color": theme.accent, "line": {"color": theme.paper, "width": 1}},
-        customdata=[point.name for point in info.frontier],
-        hovertext=[_hover(point, short_metric(info.metric)) for point in info.frontier],
-        hoverinfo="text",
-        cliponaxis=False,
-    )
-
-
-def _draw_inferior(figure: go.Figure, info: PlaneInfo, theme: Theme) -> None:
-    if not info.inferior:
-        return
-    figure.add_scatter(
-        x=[mib(point.size_bytes) for point in info.inferior],
-        y=[point.gap for point in info.inferior],
-        mode="markers",
-        name="inferior",
-        marker={"size": 8, "color": theme.paper, "line": {"color": theme.faint, "width": 1.5}},
-        customdata=[point.name for point in info.inferior],
-        hovertext=[_hover(point, short_metric(info.metric)) for point in info.inferior],
-        hoverinfo="text",
-        cliponaxis=False,
-    )
-
-
-def _draw_members(figure: go.Figure, info: PlaneInfo, theme: Theme) -> None:
-    if not info.members:
-        return
-    colours = [member_colour(theme, point.colour or 0) for point in info.members]
-    figure.add_scatter(
-        x=[mib(point.size_bytes) for point in info.members],
-        y=[point.gap for point in info.members],
-        mode="markers+text" if len(info.members) <= MOST_LABELS else "markers",
-        name="in the ensemble",
-        meta={"labels": "optional"},
-        text=[f"<b>{plain(point.name)}</b>" for point in info.members],
-        textposition=_label_positions(info.members),
-        textfont={"color": theme.ink, "size": 12},
-        marker={"size": 14, "color": colours, "line": {"color": theme.paper, "width": 2}},
-        customdata=[point.name for point in info.members],
-        hovertext=[_hover(point, short_metric(info.metric)) for point in info.members],
-        hoverinfo="text",
-        cliponaxis=False,
-    )
-
-
-def _label_positions(points: Sequence[PlanePoint]) -> list[str]:
-    """Above left, where no model can be unless it dominates; below right where the label would hit the one before."""
-    by_size = sorted(range(len(points)), key=lambda index: points[index].size_bytes)
-    positions = ["top left"] * len(points)
-    for before, index in itertools.pairwise(by_size):
-        crowded = points[index].size_bytes < CROWDED_RATIO * points[before].size_bytes
-        if crowded and positions[before] == "top left":
-            positions[index] = "bottom right"
-    return positions
-
-
-def _draw_ensemble(figure: go.Figure, info: PlaneInfo, theme: Theme) -> None:
-    point = info.ensemble
-    if point is None:
-        return
-    x, metric = mib(point.size_bytes), plain(short_metric(info.metric))
-    if point.single is not None and point.gap > point.single.gap:
-        _draw_gain(figure, point, point.single, theme)
-    figure.add_scatter(
-        x=[x],
-        y=[point.gap],
-        mode="markers+text",
-        name="ensemble",
-        text=[f"<b>{point.label} {gap_text(point.gap)}</b>"],
-        textposition="middle left",
-        textfont={"color": theme.ink, "size": 14},
-        marker={"size": 17, "symbol": "diamond", "color": theme.ink, "line": {"color": theme.paper, "width": 2}},
-        hovertext=[f"<b>{point.label}</b><br>{metric} {gap_text(point.gap)}<br>{mib_text(point.size_bytes)}"],
-        hoverinfo="text",
-        cliponaxis=False,
-    )
-
-
-def _draw_gain(figure: go.Figure, point: EnsemblePoint, single: PlanePoint, theme: Theme) -> None:
-    """A rule from the best single model to below the ensemble, and the climb from there."""
-    x = mib(point.size_bytes)
-    figure.add_scatter(
-        x=[mib(single.size_bytes), x, x],
-        y=[single.gap, single.gap, point.gap],
-        mode="lines",
-        line={"color": theme.faint, "width": 1, "dash": "dot"},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-    middle: dict[str, Any] = {"x": [x], "y": [(single.gap + point.gap) / 2]}
-    figure.add_scatter(
-        **middle,
-        mode="text",
-        text=[f"{difference_text(point.gap - single.gap)} on the best single model  "],
-        textposition="middle left",
-        textfont={"color": theme.muted, "size": 12},
-        meta={"labels": "optional"},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-
-
-def _hover(point: PlanePoint, metric: str) -> str:
-    lines = [
-        f"<b>{plain(point.name)}</b>",
-        f"{plain(metric)} {gap_text(point.gap)}",
-        f"{mib_text(point.size_bytes)} {plain(point.precision)}",
-    ]
-    if point.weight is not None:
-        lines.append(f"weight {point.weight:.3f} in the ensemble")
-    if point.dominated_by is not None:
-        lines.append(f"inferior to {plain(point.dominated_by)}: no larger, scores as well or better")
-    return "<br>".join(lines)

@@ -26,8 +26,8 @@ from gapsack.dashboards.page.sections import (
     trials_table,
     trouble_table,
 )
-from gapsack.dashboards.page.summary import SummaryInfo, Tile, best_trial, summary_info
-from gapsack.dashboards.records import SweepRecords
+from gapsack.dashboards.page.summary import SummaryInfo, Tile, summary_info
+from gapsack.dashboards.records import SweepRecords, best_trial
 
 ASSETS = Path(__file__).with_name("assets")
 # The browser itself refuses every address outside the file, whatever plotly or a name in the records asks for.
@@ -36,6 +36,7 @@ CONTENT_POLICY = (
     "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
 )
 MOST_UNFILTERED_ROWS = 20  # a longer table gets a box to search in
+OWN_SECTION = ("plane", "comparison")  # figures whose heading is that of their section
 TITLES = {kind.key: kind for kind in FIGURES}
 
 
@@ -94,38 +95,31 @@ def _tile(tile: Tile) -> Markup:
 
 
 def _sections(records: SweepRecords, figures: Mapping[str, go.Figure]) -> list[Markup]:
+    """The answer and what it rests on; what most readers do not need is folded."""
     ensemble = chosen_ensemble(records)
+
+    def drawn(*keys: str) -> list[Markup | None]:
+        return [_figure(key, figures, records) for key in keys]
+
     sections = [
-        _section("The ensemble", *_ensemble_parts(records, ensemble, figures)),
-        _section("Why this ensemble", *explanation_parts(records.ensembles[-1] if records.ensembles else None)),
-        _section("The models", _figure("plane", figures), _figure("heat_map", figures)),
-        _section("Every budget", _figure("frontier", figures)),
-        _section("The search", *(_figure(key, figures) for key in ("seeds", "history", "importance", "slice"))),
-        _section("Training", _curves(records, figures)),
+        _section("Size and score", *drawn("plane")),
+        _section("The ensemble", None if ensemble is None else ensemble_table(records, ensemble)),
+        _section("Is it really better?", *drawn("comparison")),
         _section(
-            "Trials",
+            "Trials" if records.data.pool_items is None else "Models",
             _filter() if len(records.trials) > MOST_UNFILTERED_ROWS else None,
             trials_table(records, ensemble) if records.trials else None,
-            inferior_table(records),
             trouble_table(records),
             data_faults_table(records),
         ),
-        _section("Behind the numbers", facts_list(records)),
+        _folded("Why this ensemble", *explanation_parts(records.ensembles[-1] if records.ensembles else None)),
+        _folded("The budget", *drawn("composition", "frontier"), earlier_table(records)),
+        _folded("Hyperparameters", *drawn("heat_map"), inferior_table(records)),
+        _folded("The search", *drawn("seeds", "history", "importance", "slice")),
+        _folded("Training", _curves(records, figures)),
+        _folded("Behind the numbers", facts_list(records)),
     ]
     return [section for section in sections if section is not None]
-
-
-def _ensemble_parts(
-    records: SweepRecords, ensemble: EnsembleInfo | None, figures: Mapping[str, go.Figure]
-) -> list[Markup | None]:
-    if ensemble is None:
-        return []
-    return [
-        _figure("composition", figures),
-        ensemble_table(records, ensemble),
-        _figure("comparison", figures),
-        earlier_table(records),
-    ]
 
 
 def _section(title: str, *parts: Markup | None) -> Markup | None:
@@ -134,19 +128,40 @@ def _section(title: str, *parts: Markup | None) -> Markup | None:
     return tag("section", tag("h2", title), *present) if present else None
 
 
-def _figure(key: str, figures: Mapping[str, go.Figure]) -> Markup | None:
+def _folded(title: str, *parts: Markup | None) -> Markup | None:
+    """A section that is closed until a reader opens it; print opens all."""
+    present = [part for part in parts if part is not None]
+    if not present:
+        return None
+    return tag("section", tag("details", tag("summary", tag("h2", title)), *present))
+
+
+def _figure(key: str, figures: Mapping[str, go.Figure], records: SweepRecords) -> Markup | None:
     if key not in figures:
         return None
     kind = TITLES[key]
+    finding = kind.finding(records)
     height = int(figures[key].layout.height)
     width = (figures[key].layout.meta or {}).get("narrowest")
     style = f"height:{height}px" + (f";min-width:{width}px" if width else "")
     return tag(
         "figure",
-        tag("figcaption", tag("h3", kind.title), tag("p", kind.caption)),
+        tag(
+            "figcaption",
+            tag("h3", kind.title) if kind.key not in OWN_SECTION else None,
+            tag("p", finding, class_="verdict") if kind.says else None,
+            tag("p", kind.caption),
+        ),
         tag(
             "div",
-            tag("div", class_="plot", data_figure=key, role="img", aria_label=kind.title, style=style),
+            tag(
+                "div",
+                class_="plot",
+                data_figure=key,
+                role="img",
+                aria_label=f"{kind.title}. {finding}".strip(),
+                style=style,
+            ),
             class_="scroll",
         ),
         class_=f"figure-{key}",
@@ -154,7 +169,7 @@ def _figure(key: str, figures: Mapping[str, go.Figure]) -> Markup | None:
 
 
 def _curves(records: SweepRecords, figures: Mapping[str, go.Figure]) -> Markup | None:
-    plots = [plot for key in ("loss", "gap") if (plot := _figure(key, figures)) is not None]
+    plots = [plot for key in ("loss", "gap") if (plot := _figure(key, figures, records)) is not None]
     if not plots:
         return None
     return join([_curve_controls(records), tag("div", *plots, class_="pair")])

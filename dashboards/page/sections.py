@@ -19,40 +19,60 @@ PRECISION_ORDER = ("float32", "bfloat16", "float16")
 
 
 def ensemble_table(records: SweepRecords, ensemble: EnsembleInfo) -> Markup:
-    """The members with their share of the vote and of the budget, and what they add up to."""
+    """The members: shares of the vote and of the budget, what leaving each out would lose; and what they add up to."""
     gaps = {trial.name: trial.gap for trial in records.trials}
     digits = mib_digits([member.size_bytes for member in ensemble.members])
     budget = max(ensemble.budget_bytes, 1)
 
     def size(size_bytes: int) -> tuple[Cell, Cell]:
-        return number(mib(size_bytes), f"{mib(size_bytes):,.{digits}f}"), number(
-            size_bytes, share_text(size_bytes / budget)
-        )
+        share = size_bytes / budget
+        return number(mib(size_bytes), f"{mib(size_bytes):,.{digits}f}"), Cell(share_text(share), size_bytes, share)
+
+    losses, on = _losses(records)
 
     columns = (
         TableColumn("Member"),
         TableColumn("Precision"),
-        TableColumn("Weight", numeric=True),
+        TableColumn("Weight", numeric=True, hint="share of the vote"),
         TableColumn("MiB", numeric=True),
         TableColumn("of budget", numeric=True),
-        TableColumn(f"{_short(records)}, all videos", numeric=True),
+        TableColumn("lost without it", numeric=True, hint=f"score that the others, weighted again, are behind, {on}"),
+        TableColumn(f"{_short(records)}, {records.data.population}", numeric=True),
     )
     rows = [
         (
-            Cell(join([swatch(index), member.name])),
+            Cell(join([swatch(index), member.name]), member.name.casefold()),
             words(member.precision),
-            number(member.weight, f"{member.weight:.3f}"),
+            Cell(f"{member.weight:.3f}", member.weight, member.weight),
             *size(member.size_bytes),
+            _lost(losses.get(member.name)),
             _gap(gaps.get(member.name)),
         )
         for index, member in enumerate(ensemble.members)
     ]
     blank, score = Cell(""), on_all_videos(records, ensemble)
-    footer = [(Cell("Ensemble"), blank, number(1.0, "1.000"), *size(ensemble.total_bytes), _gap(score))]
+    footer = [(Cell("Ensemble"), blank, number(1.0, "1.000"), *size(ensemble.total_bytes), blank, _gap(score))]
     if ensemble.reserve_bytes:
-        footer.insert(0, (Cell("The graph itself"), blank, blank, *size(ensemble.reserve_bytes), blank))
+        footer.insert(0, (Cell("The graph itself"), blank, blank, *size(ensemble.reserve_bytes), blank, blank))
     names = [member.name for member in ensemble.members]
-    return table(f"Members, blended by {ensemble.blend}", columns, rows, footer=footer, row_names=names)
+    shown, kept = without_empty(columns, [*rows, *footer])
+    body, foot = kept[: len(rows)], kept[len(rows) :]
+    return table(f"Members, blended by {ensemble.blend}", shown, body, footer=foot, row_names=names)
+
+
+def _losses(records: SweepRecords) -> tuple[dict[str, float | None], str]:
+    """What the ensemble loses without each member, and on what that was measured; empty where it was not explained."""
+    told = records.ensembles[-1].explanation if records.ensembles else None
+    if told is None:
+        return {}, ""
+    if all(value.held_out_loss is not None for value in told.members):
+        new = {value.name: value.held_out_loss.difference for value in told.members if value.held_out_loss is not None}
+        return dict(new), f"on new {records.data.items}"
+    return {value.name: value.tuning_loss for value in told.members}, f"on the {records.data.items} that chose"
+
+
+def _lost(loss: float | None) -> Cell:
+    return number(loss, None if loss is None else difference_text(loss))
 
 
 def earlier_table(records: SweepRecords) -> Markup | None:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble, metric_text
-from gapsack.dashboards.records import Status, SweepRecords, TrialRecord
+from gapsack.dashboards.records import Status, SweepRecords, TrialRecord, best_trial
 from gapsack.dashboards.units import (
     budget_text,
     count_text,
@@ -54,12 +54,6 @@ def summary_info(records: SweepRecords) -> SummaryInfo:
     if best is not None:
         return SummaryInfo(f"No ensemble yet. The best single model is {best.name}.", _trial_tiles(records, best))
     return SummaryInfo(_nothing(records), (_progress(records),) if records.trials else ())
-
-
-def best_trial(records: SweepRecords) -> TrialRecord | None:
-    """The finished trial with the highest score; of equals, the smallest."""
-    done = [trial for trial in records.trials if trial.status == "done" and trial.gap is not None]
-    return max(done, key=lambda t: (t.gap or 0.0, -t.size_bytes.get(records.precision, 0)), default=None)
 
 
 def _answer(ensemble: EnsembleInfo) -> str:

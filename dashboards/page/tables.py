@@ -20,10 +20,11 @@ class TableColumn:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: what it shows, and what it sorts by (None sorts last whatever the direction)."""
+    """A cell: what it shows, what it sorts by (None sorts last in both directions), and a share in [0, 1] to draw."""
 
     shown: object
     value: float | str | None = None
+    share: float | None = None
 
 
 Row = Sequence[Cell]
@@ -90,8 +91,14 @@ def _title(column: TableColumn, sortable: bool) -> Markup:
 def _row(columns: Sequence[TableColumn], row: Row, name: str | None) -> Markup:
     first, *others = zip(columns, row, strict=True)
     head = tag("th", first[1].shown, scope="row", data_value=first[1].value)
-    cells = (tag("td", cell.shown, class_=_class(column), data_value=cell.value) for column, cell in others)
+    cells = (_cell(column, cell) for column, cell in others)
     return tag("tr", join([head, *cells]), data_trial=name)
+
+
+def _cell(column: TableColumn, cell: Cell) -> Markup:
+    bar = None if cell.share is None else f"--share:{min(1.0, max(0.0, cell.share)):.1%}"
+    classes = " ".join(name for name in (_class(column), None if bar is None else "bar") if name is not None)
+    return tag("td", cell.shown, class_=classes or None, style=bar, data_value=cell.value)
 
 
 def _class(column: TableColumn) -> str | None:

@@ -127,10 +127,16 @@ class _FrontierPoint(_Part):
     shared_bytes: int = 0  # which files of earlier versions have not
 
 
+class _FrontierSplit(_Part):
+    tune_share: float | None = 0.5
+
+
 class _FrontierFile(_Part):
     points: tuple[_FrontierPoint, ...]
     singles: tuple[_FrontierPoint, ...] = ()  # files of earlier versions have none
     metric: str = "gap@20"
+    split: _FrontierSplit | None = None  # files of earlier versions have none
+    weighting: dict[str, Any] = {}
 
 
 class DrawnFrontier(NamedTuple):
@@ -155,12 +161,16 @@ def frontier_points(frontier: Mapping[str, Any], key: str = "points") -> tuple[F
         frontier: the file's content.
         key: `points`, or `singles`, which files of earlier versions have not.
     """
+    # Tuning scores are of the whole pool where all of it chose; weighted ones are no scores of the models as such.
+    split = frontier.get("split") or {}
+    whole = split.get("tune_share", 0.5) is None and not any((frontier.get("weighting") or {}).values())
     return tuple(
         FrontierPoint(
             budget_bytes=point["budget_bytes"],
             total_bytes=sum(member["size_bytes"] for member in point["members"]) - point.get("shared_bytes", 0),
             gap=point["tuning_score"] if point["held_out_score"] is None else point["held_out_score"],
             members=tuple(member["name"] for member in point["members"]),
+            everywhere=point["tuning_score"] if whole else None,
         )
         for point in frontier.get(key, ())
     )

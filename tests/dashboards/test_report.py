@@ -21,6 +21,8 @@ from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
 
 CHROME = shutil.which("chromium") or shutil.which("google-chrome")
 VOID = {"meta", "br", "input"}
+# The plane shows the frontier, where that is of the same items.
+IN_THE_PAGE = [kind.key for kind in FIGURES if kind.key != "frontier"]
 
 
 class Page(HTMLParser):
@@ -58,10 +60,38 @@ def test_a_full_report_has_every_figure_in_one_file(records: SweepRecords, tmp_p
     path = write_report(tmp_path / "deep" / "report.html", records)
     page = Page(path)
     assert page.open == []
-    assert sorted(page.figures) == sorted(kind.key for kind in FIGURES)
+    assert sorted(page.figures) == sorted(IN_THE_PAGE)
     assert set(page.data["figures"]) == set(page.figures)
     assert [file.name for file in path.parent.iterdir()] == ["report.html"]
     assert path.read_text(encoding="utf-8").count(get_plotlyjs()) == 1
+
+
+def test_the_answer_and_what_it_rests_on_are_open_and_the_rest_is_folded(records: SweepRecords, tmp_path: Path) -> None:
+    text = write_report(tmp_path / "report.html", records).read_text(encoding="utf-8")
+    body = text[text.index("<body>") : text.index("<script>")]
+    order = re.findall(r"<(details|h2)>(?:<summary><h2>)?([^<]*)", body)
+    assert order == [
+        ("h2", "Size and score"),
+        ("h2", "The ensemble"),
+        ("h2", "Is it really better?"),
+        ("h2", "Trials"),
+        ("details", "The budget"),
+        ("details", "Hyperparameters"),
+        ("details", "The search"),
+        ("details", "Training"),
+        ("details", "Behind the numbers"),
+    ]
+    assert body.index('class="verdict"') < body.index('data-figure="comparison"')
+
+
+def test_every_figure_tells_its_finding_to_who_cannot_see_it(records: SweepRecords, tmp_path: Path) -> None:
+    page = Page(write_report(tmp_path / "report.html", records))
+    told = {str(a["data-figure"]): str(a["aria-label"]) for _, a in page.elements if "data-figure" in a}
+    titles = {kind.key: kind.title for kind in FIGURES}
+    assert all(re.match(re.escape(titles[key]) + r"[.] .*\d.*[.]$", label) for key, label in told.items()), told
+    assert "The ensemble scores 0.8800 in 9.50 MiB, of a budget of 10 MiB." in told["plane"]
+    assert "K16-H128, scores 0.8700 in 6.00 MiB" in told["plane"]
+    assert "Better than the best single model" in told["comparison"]
 
 
 def test_what_limits_the_figures_of_the_ensemble_is_said(
@@ -149,7 +179,10 @@ def test_a_failed_write_leaves_the_old_report(records: SweepRecords, tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROME is None, reason="no Chrome or Chromium to open the report with")
-def test_a_browser_draws_every_figure_without_an_error(records: SweepRecords, tmp_path: Path) -> None:
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_browser_draws_every_figure_that_is_not_folded_without_an_error(
+    records: SweepRecords, tmp_path: Path, opened: bool
+) -> None:
     path = write_report(tmp_path / "report.html", records)
     watch = (
         "<script>for (const kind of ['error', 'securitypolicyviolation'])"
@@ -157,7 +190,9 @@ def test_a_browser_draws_every_figure_without_an_error(records: SweepRecords, tm
         "document.documentElement.dataset.trouble = message ?? blockedURI);"
         "</script></head>"
     )
-    path.write_text(path.read_text(encoding="utf-8").replace("</head>", watch, 1), encoding="utf-8")
+    click = "<script>for (const each of document.querySelectorAll('summary')) each.click();</script></body>"
+    text = path.read_text(encoding="utf-8").replace("</head>", watch, 1)
+    path.write_text(text.replace("</body>", click) if opened else text, encoding="utf-8")
     command = [
         str(CHROME),
         "--headless",
@@ -171,4 +206,4 @@ def test_a_browser_draws_every_figure_without_an_error(records: SweepRecords, tm
     dom = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True).stdout
     drawn = dom[dom.index("<body") :]
     assert "data-trouble" not in dom[: dom.index("<head")]
-    assert len(re.findall(r'class="plot js-plotly-plot"', drawn)) == len(FIGURES)
+    assert len(re.findall(r'class="plot js-plotly-plot"', drawn)) == (len(IN_THE_PAGE) if opened else 2)

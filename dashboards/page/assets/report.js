@@ -6,6 +6,7 @@
   const darkScreen = matchMedia("(prefers-color-scheme: dark)");
   const touch = matchMedia("(pointer: coarse)").matches;
   const INK = "#1a1f27"; // the light theme's ink: what is drawn here is recoloured like everything else
+  const PAPER_WIDTH = 670;
   const state = { printing: false, show: "all", focus: "" };
 
   // Each light colour stands for one role, so a dark figure is the same figure with its colours exchanged.
@@ -20,8 +21,9 @@
 
   const inDark = () => darkScreen.matches && !state.printing;
 
-  function figureOf(key) {
-    const figure = structuredClone(figures[key]);
+  function figureOf(plot) {
+    const figure = structuredClone(figures[plot.dataset.figure]);
+    placeLabels(plot, figure);
     figure.data.forEach((trace) => dressCurve(trace));
     const inFront = (trace) => Number(Boolean(state.focus) && trace.meta?.trial === state.focus);
     figure.data.sort((a, b) => inFront(a) - inFront(b));
@@ -29,6 +31,17 @@
     figure.data.push(...focusMarks(figure));
     figure.layout.dragmode = touch ? false : "zoom"; // a finger on a figure scrolls the page
     return inDark() ? recoloured(figure) : figure;
+  }
+
+  // Labels lie free of each other at the widths that they were placed for: the widest that there is room for is taken.
+  function placeLabels(plot, figure) {
+    const placed = figure.layout.meta?.labels;
+    if (!placed) return;
+    const room = state.printing ? PAPER_WIDTH : plot.parentElement.clientWidth;
+    const chosen = placed.findLast(({ width }) => width <= room) ?? placed[0];
+    figure.layout.annotations = chosen.annotations;
+    figure.layout.width = chosen.width;
+    plot.style.width = `${chosen.width}px`;
   }
 
   // A curve of the background is hidden, or drawn strong while its trial is looked for.
@@ -64,19 +77,24 @@
     return [];
   }
 
+  const folded = [...document.querySelectorAll("details")];
+  const isFolded = (plot) => plot.closest("details:not([open])") !== null;
+
   // Paper does not tell its width to scripts; this fits A4 and Letter with the margins of the style sheet.
   function forPaper(layout) {
-    layout.width = 670;
+    if (layout.meta?.labels) return; // drawn for its own width, in which its labels are free of each other
+    layout.width = PAPER_WIDTH;
     layout.height *= 0.85;
     layout.font.size = 10;
   }
 
   function draw() {
-    for (const plot of plots) {
-      const { data, layout } = figureOf(plot.dataset.figure);
+    // What is folded has no width to be drawn at: it is drawn when it is opened.
+    for (const plot of plots.filter((each) => !isFolded(each))) {
+      const { data, layout } = figureOf(plot);
       if (state.printing) forPaper(layout);
       Plotly.react(plot, data, layout, {
-        responsive: true,
+        responsive: !layout.width,
         displaylogo: false,
         displayModeBar: "hover",
         modeBarButtons: [["toImage"]],
@@ -137,12 +155,25 @@
 
   function print(printing) {
     state.printing = printing;
+    for (const each of folded) {
+      if (printing) each.dataset.was = each.open ? "open" : "closed";
+      each.open = printing || each.dataset.was === "open";
+    }
     draw();
   }
+  // Figures whose labels are placed for a width are not squeezed by plotly, but drawn again.
+  let width = innerWidth;
+  function redrawForWidth() {
+    if (state.printing || innerWidth === width) return;
+    width = innerWidth;
+    draw();
+  }
+  addEventListener("beforeprint", () => print(true));
+  addEventListener("afterprint", () => print(false));
   if (plots.length) {
     draw();
     darkScreen.addEventListener("change", draw);
-    addEventListener("beforeprint", () => print(true));
-    addEventListener("afterprint", () => print(false));
+    for (const each of folded) each.addEventListener("toggle", () => each.open && !state.printing && draw());
+    addEventListener("resize", redrawForWidth);
   }
 })();

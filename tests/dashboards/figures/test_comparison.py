@@ -8,47 +8,78 @@ from gapsack.dashboards.records import SweepRecords
 from gapsack.selection.report.ensemble import Ensemble
 
 
-def test_the_ensemble_stands_beside_its_rivals(records: SweepRecords) -> None:
+def changed(records: SweepRecords, ensemble: dict[str, Any], **changes: Any) -> SweepRecords:
+    return replace(records, ensembles=(Ensemble.from_dict({**ensemble, **changes}),))
+
+
+def test_differences_are_the_paired_ones_with_their_intervals(records: SweepRecords) -> None:
     info = comparison_info(records)
     assert info is not None
-    assert [(score.label, score.held_out, score.everywhere) for score in info.scores] == [
-        ("Ensemble", 0.879, 0.88),
-        ("Runner-up", None, 0.8796),
-        ("Best single", 0.8695, 0.87),
+    assert [(each.rival, each.difference, each.interval, each.within_noise) for each in info.differences] == [
+        ("the best single model", 0.0095, (0.008, 0.011), False),
+        ("the runner-up", 0.0002, (-0.001, 0.0014), True),
     ]
-    assert info.confidence == 0.95
+    single, runner_up = comparison_figure(info).data
+    assert (single.x, single.y) == ((0.0095,), (0,))
+    assert single.error_x.array == pytest.approx((0.0015,))
+    assert single.error_x.arrayminus == pytest.approx((0.0015,))
+    assert single.marker.color != runner_up.marker.color
 
 
-def test_intervals_reach_from_low_to_high(records: SweepRecords) -> None:
+def test_the_verdict_says_in_words_what_is_sure_and_what_is_not(
+    records: SweepRecords, ensemble: dict[str, Any]
+) -> None:
     info = comparison_info(records)
     assert info is not None
-    held_out, everywhere = comparison_figure(info).data
-    assert list(held_out.x) == [0.879, 0.8695]
-    assert list(held_out.y) == [0, 2]
-    assert held_out.error_x.array == pytest.approx((0.003, 0))
-    assert held_out.error_x.arrayminus == pytest.approx((0.003, 0))
-    assert list(everywhere.y) == [0, 1, 2]
+    assert info.verdict == (
+        "Better than the best single model: +0.0095 (95%: +0.0080 to +0.0110). "
+        "Not shown to differ from the runner-up: +0.00020 (95%: −0.0010 to +0.0014) is within noise."
+    )
+    worse = {"difference": -0.002, "interval": [-0.003, -0.001]}
+    info = comparison_info(
+        changed(records, ensemble, difference_to_best_single=worse, difference_to_runner_up={"difference": 0.1})
+    )
+    assert info is not None
+    assert info.verdict == (
+        "Worse than the best single model: −0.0020 (95%: −0.0030 to −0.0010). "
+        "Against the runner-up: +0.1000, without an interval."
+    )
 
 
-def test_without_rivals_there_is_nothing_to_compare(records: SweepRecords, ensemble: dict[str, Any]) -> None:
-    alone = {key: value for key, value in ensemble.items() if key not in ("best_single", "runner_up")}
-    assert comparison_info(replace(records, ensembles=(Ensemble.from_dict(alone),))) is None
-    assert comparison_info(SweepRecords("empty")) is None
-
-
-def test_without_held_out_scores_only_rings_are_drawn(records: SweepRecords, ensemble: dict[str, Any]) -> None:
-    del ensemble["held_out"], ensemble["best_single"]["held_out_score"]
-    info = comparison_info(replace(records, ensembles=(Ensemble.from_dict(ensemble),)))
+@pytest.mark.parametrize("sign", [1, -1])
+def test_zero_is_always_in_sight(records: SweepRecords, ensemble: dict[str, Any], sign: int) -> None:
+    ends = sorted((sign * 0.02, sign * 0.03))
+    info = comparison_info(
+        changed(
+            records,
+            ensemble,
+            difference_to_best_single={"difference": sign * 0.025, "interval": ends},
+            difference_to_runner_up=None,
+        )
+    )
     assert info is not None
     figure = comparison_figure(info)
-    assert len(figure.data) == 1
-    assert list(figure.data[0].x) == [0.88, 0.8796, 0.87]
+    low, high = figure.layout.xaxis.range
+    assert low < min(0, *ends) < max(0, *ends) < high
+    assert [(line.x0, line.x1) for line in figure.layout.shapes] == [(0, 0)]
 
 
-def test_cross_fitted_scores_are_called_so(records: SweepRecords, ensemble: dict[str, Any]) -> None:
-    ensemble["held_out"] |= {"cross_fitted": True}
-    info = comparison_info(replace(records, ensembles=(Ensemble.from_dict(ensemble),)))
+def test_a_runner_up_that_is_the_best_single_model_is_told_once(
+    records: SweepRecords, ensemble: dict[str, Any]
+) -> None:
+    single, difference = ensemble["best_single"], ensemble["difference_to_best_single"]
+    info = comparison_info(changed(records, ensemble, runner_up=single, difference_to_runner_up=difference))
     assert info is not None
-    told, _ = comparison_figure(info).data
-    assert told.name == "cross-fitted videos, 95% interval"
-    assert "cross-fitted score 0.8790" in told.hovertext[0]
+    assert [each.rival for each in info.differences] == ["the best single model and runner-up"]
+
+
+def test_an_ensemble_of_one_is_not_compared_with_itself(records: SweepRecords, ensemble: dict[str, Any]) -> None:
+    info = comparison_info(changed(records, ensemble, members=[ensemble["members"][1] | {"weight": 1.0}]))
+    assert info is not None
+    assert [each.rival for each in info.differences] == ["the runner-up"]
+
+
+def test_without_a_paired_difference_there_is_nothing_to_draw(records: SweepRecords, ensemble: dict[str, Any]) -> None:
+    bare = changed(records, ensemble, difference_to_best_single=None, difference_to_runner_up=None)
+    assert comparison_info(bare) is None
+    assert comparison_info(SweepRecords("empty")) is None

@@ -11,7 +11,7 @@ def test_ensembles_come_by_size_above_single_models_scored_on_the_same_videos(re
     info = frontier_info(shuffled)
     assert info is not None
     assert [(point.total_bytes, point.gap) for point in info.ensembles] == [(4 * MIB, 0.865), (9 * MIB, 0.88)]
-    assert info.singles == ((3 * MIB, 0.858), (4 * MIB, 0.865), (6 * MIB, 0.868))
+    assert info.singles == ((3 * MIB, 0.86), (4 * MIB, 0.865), (6 * MIB, 0.87))
     assert info.budget_bytes == 10 * MIB
 
 

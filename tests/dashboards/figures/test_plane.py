@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
-from gapsack.dashboards.figures.plane import plane_figure, plane_info
+from gapsack.dashboards.figures.catalogue import build_figures
+from gapsack.dashboards.figures.plane import plane_info
+from gapsack.dashboards.figures.plane_drawing import plane_figure
+from gapsack.dashboards.figures.plane_labels import WIDTHS
 from gapsack.dashboards.records import SweepRecords, TrialRecord
 from gapsack.selection.report.ensemble import Ensemble
 
@@ -84,18 +87,85 @@ def test_the_figure_shows_every_model_once_and_the_ensemble(records: SweepRecord
 
 @pytest.mark.parametrize("keep", [slice(0, 1), slice(0, 3)])
 def test_without_an_ensemble_or_a_budget(records: SweepRecords, keep: slice) -> None:
-    bare = replace(records, trials=records.trials[keep], ensembles=(), budget_bytes=None, inferior={})
+    bare = replace(
+        records,
+        trials=records.trials[keep],
+        ensembles=(),
+        frontier=(),
+        frontier_singles=(),
+        budget_bytes=None,
+        inferior={},
+    )
     info = plane_info(bare)
     assert info is not None
     assert (info.ensemble, info.members, info.budget_bytes) == (None, (), None)
     figure = plane_figure(info)
-    assert len(figure.data) == 1
+    assert [each.name for each in figure.data] == ["best single model", "Pareto frontier"]
     assert not figure.layout.shapes
 
 
 def test_names_are_escaped(trial: Callable[..., TrialRecord]) -> None:
     info = plane_info(SweepRecords("s", trials=(trial(8, 64, 3, 0.86, name="<a href='x'>K</a>"),)))
     assert info is not None
-    shown = plane_figure(info).data[0]
-    assert shown.text == ("&lt;a href='x'&gt;K&lt;/a&gt;",)
-    assert "<a" not in shown.hovertext[0]
+    figure = plane_figure(info)
+    assert "&lt;a href='x'&gt;K&lt;/a&gt;" in [note.text for note in figure.layout.annotations]
+    assert "<a" not in trace(figure, "Pareto frontier").hovertext[0]
+
+
+def test_both_frontiers_are_drawn_where_they_are_scored_on_the_same_items(records: SweepRecords) -> None:
+    info = plane_info(records)
+    assert info is not None
+    figure = plane_figure(info)
+    assert list(trace(figure, "best ensemble").y) == [0.865, 0.8802, 0.8802]
+    assert list(trace(figure, "best single model").x)[:-1] == [3, 4, 6]
+    assert figure.layout.yaxis.title.text == "GAP@20 on all 17,500 held-out videos"
+
+
+@pytest.mark.parametrize("change", [{"frontier_metric": "accuracy"}, {"metric": "accuracy"}])
+def test_scores_in_another_metric_are_not_drawn_beside_the_models(
+    records: SweepRecords, change: dict[str, str]
+) -> None:
+    info = plane_info(replace(records, **change))
+    assert info is not None
+    assert info.ensembles == ()
+    assert info.singles == ((3 * MIB, 0.86), (4 * MIB, 0.865), (6 * MIB, 0.87))  # the models' own
+
+
+def test_scores_of_other_items_are_not_drawn_beside_the_models(records: SweepRecords) -> None:
+    held_out = tuple(replace(point, everywhere=None) for point in records.frontier)
+    info = plane_info(replace(records, frontier=held_out, frontier_singles=held_out))
+    assert info is not None
+    assert (info.ensembles, info.singles[0]) == ((), (3 * MIB, 0.86))
+    assert "frontier" in build_figures(replace(records, frontier=held_out))
+    assert "frontier" not in build_figures(records)
+
+
+def test_weak_models_are_counted_and_leave_the_height_to_the_others(
+    records: SweepRecords, trial: Callable[..., TrialRecord]
+) -> None:
+    weak = tuple(trial(128, hidden, 8, 0.3 + hidden / 10000) for hidden in (1, 2, 3))
+    inferior = {**records.inferior, **{each.name: "K16-H128" for each in weak}}
+    info = plane_info(replace(records, trials=(*records.trials, *weak), inferior=inferior))
+    assert info is not None
+    assert (info.scores, info.below) == ((0.86, 0.8802), 3)
+    figure = plane_figure(info)
+    assert figure.layout.yaxis.range[0] > 0.85
+    assert list(trace(figure, "inferior").y) == [0.864]
+    assert any("3 models below 0.8600" in note.text for note in figure.layout.annotations)
+
+
+def test_members_are_shown_however_weak(records: SweepRecords, trial: Callable[..., TrialRecord]) -> None:
+    weak_member = replace(records.trials[0], gap=0.3)
+    others = tuple(trial(128, hidden, 8, 0.86) for hidden in (1, 2, 3))
+    info = plane_info(replace(records, trials=(weak_member, *records.trials[1:], *others)))
+    assert info is not None
+    assert info.scores[0] == 0.3
+
+
+def test_labels_are_placed_for_every_width_that_a_page_takes(records: SweepRecords) -> None:
+    info = plane_info(records)
+    assert info is not None
+    placed = plane_figure(info).layout.meta["labels"]
+    assert [each["width"] for each in placed] == list(WIDTHS)
+    texts = [{note["text"] for note in each["annotations"]} for each in placed]
+    assert all({"<b>Ensemble 0.8800</b>", "budget 10 MiB"} <= each for each in texts)

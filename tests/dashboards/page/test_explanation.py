@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from gapsack.dashboards.ensemble import ensemble_info
 from gapsack.dashboards.page.explanation import explanation_parts
 from gapsack.dashboards.page.markup import Markup
 from gapsack.dashboards.page.page import page
+from gapsack.dashboards.page.sections import ensemble_table
 from gapsack.dashboards.records import SweepRecords
 from gapsack.selection.report.changes import Changes, Placed, Stayed
 from gapsack.selection.report.difference import Difference
@@ -106,3 +108,17 @@ def test_a_report_has_the_section_only_where_there_is_something_to_say(
 
 def test_a_file_keeps_all_of_it(explained: Ensemble) -> None:
     assert Ensemble.from_dict(explained.to_dict()) == explained
+
+
+def test_what_each_member_brings_stands_beside_it(records: SweepRecords, explained: Ensemble) -> None:
+    told = ensemble_table(replace(records, ensembles=(explained,)), ensemble_info(explained))
+    assert "on new videos" in told
+    assert re.findall(r">([+−][\d.]+)</td>", told) == ["+0.0111", "−0.00010"]
+
+
+def test_without_new_videos_the_loss_is_of_those_that_chose(records: SweepRecords, explained: Ensemble) -> None:
+    members = tuple(replace(member, held_out_loss=None) for member in TOLD.members)
+    chosen = replace(explained, explanation=replace(TOLD, members=members))
+    told = ensemble_table(replace(records, ensembles=(chosen,)), ensemble_info(chosen))
+    assert "on the videos that chose" in told
+    assert re.findall(r">([+−][\d.]+)</td>", told) == ["+0.0123", "+0.00002"]

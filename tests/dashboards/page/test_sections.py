@@ -29,12 +29,17 @@ def rows(table: Markup | None) -> list[list[str]]:
 
 def test_the_ensemble_adds_up(records: SweepRecords, ensemble: dict[str, Any]) -> None:
     assert rows(ensemble_table(records, ensemble_info(Ensemble.from_dict(ensemble)))) == [
-        ["Member", "Precision", "Weight", "MiB", "of budget", "GAP, all videos"],
+        ["Member", "Precision", "Weight", "MiB", "of budget", "GAP, all 17,500 held-out videos"],
         ["K16-H128", "float16", "0.600", "6.00", "60.0%", "0.8700"],
         ["K8-H64", "float16", "0.400", "3.00", "30.0%", "0.8600"],
         ["The graph itself", "", "", "0.50", "5.0%", ""],
         ["Ensemble", "", "1.000", "9.50", "95.0%", "0.8800"],
     ]
+
+
+def test_shares_are_drawn_in_their_cells(records: SweepRecords, ensemble: dict[str, Any]) -> None:
+    shown = ensemble_table(records, ensemble_info(Ensemble.from_dict(ensemble)))
+    assert re.findall(r"--share:([\d.]+%)", shown) == ["60.0%", "60.0%", "40.0%", "30.0%", "5.0%", "95.0%"]
 
 
 def test_every_trial_has_a_row(records: SweepRecords, ensemble: dict[str, Any]) -> None:

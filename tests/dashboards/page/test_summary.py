@@ -2,8 +2,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gapsack.dashboards.page.summary import SummaryInfo, best_trial, summary_info
-from gapsack.dashboards.records import SweepRecords, TrialRecord
+from gapsack.dashboards.page.summary import SummaryInfo, summary_info
+from gapsack.dashboards.records import SweepRecords, TrialRecord, best_trial
 from gapsack.selection.report.ensemble import Ensemble
 
 MIB = 2**20
