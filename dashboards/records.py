@@ -191,6 +191,7 @@ class SweepRecords:
         frontier: the best ensemble by budget, by increasing budget; empty where it was not searched.
         frontier_singles: the best models to have alone by budget, scored on the same videos.
         frontier_metric: what the frontier's scores are of.
+        frontier_population: the videos that they are of, in words.
         budget_bytes: the sweep's own budget, shown while there is no ensemble.
         data: what was trained and scored on.
         data_faults: what of it could not be used.
@@ -210,6 +211,7 @@ class SweepRecords:
     frontier: tuple[FrontierPoint, ...] = ()
     frontier_singles: tuple[FrontierPoint, ...] = ()
     frontier_metric: str = "gap@20"
+    frontier_population: str = ""
     budget_bytes: int | None = None
     data: DataFacts = field(default_factory=DataFacts)
     data_faults: tuple[DataFault, ...] = ()

@@ -25,12 +25,14 @@ class FrontierInfo:
         singles: (size in bytes, score) of the best models to have alone, on the same videos, by increasing size.
         budget_bytes: the budget of the chosen ensemble, if there is one.
         metric: what the scores are of, as people write it.
+        population: the videos that they are of, in words.
     """
 
     ensembles: tuple[FrontierPoint, ...]
     singles: tuple[tuple[int, float], ...]
     budget_bytes: int | None
     metric: str = "GAP@20"
+    population: str = ""
 
 
 def frontier_info(records: SweepRecords) -> FrontierInfo | None:
@@ -44,6 +46,7 @@ def frontier_info(records: SweepRecords) -> FrontierInfo | None:
         singles=tuple((point.total_bytes, point.gap) for point in records.frontier_singles),
         budget_bytes=records.budget_bytes if chosen is None else chosen.budget_bytes,
         metric=metric_text(records.frontier_metric),
+        population=records.frontier_population,
     )
 
 
@@ -59,7 +62,7 @@ def frontier_figure(info: FrontierInfo, theme: Theme = LIGHT) -> go.Figure:
     _draw_singles(figure, info, reach, theme)
     _draw_ensembles(figure, info, reach, theme)
     figure.update_xaxes(size_axis(sizes, title="budget (MiB)"))
-    figure.update_yaxes(score_axis(gaps, title=info.metric))
+    figure.update_yaxes(score_axis(gaps, title=f"{plain(info.metric)}, {plain(info.population)}".removesuffix(", ")))
     return figure
 
 

@@ -76,6 +76,7 @@ def sweep_records(run: RunFolder, metric: str | UserMetric | None = None) -> Swe
         frontier=() if frontier is None else frontier.points,
         frontier_singles=() if frontier is None else frontier.singles,
         frontier_metric="gap@20" if frontier is None else frontier.metric,
+        frontier_population="" if frontier is None else frontier.population,
         budget_bytes=grid.budget.size_bytes,
         data=_data_facts(state, files),
         data_faults=tuple(_data_fault(each) for each in data_faults(state.trials)),
@@ -140,39 +141,49 @@ class _FrontierFile(_Part):
 
 
 class DrawnFrontier(NamedTuple):
-    """What a report draws of a frontier.json: the ensembles, and the single models on the same videos."""
+    """What a report draws of a frontier.json: the ensembles, and the single models on the same videos.
+
+    ``population`` says which videos all their scores are of.
+    """
 
     points: tuple[FrontierPoint, ...]
     singles: tuple[FrontierPoint, ...]
     metric: str = "gap@20"
+    population: str = "videos that did not choose"
 
 
 def read_frontier(path: Path) -> DrawnFrontier:
     """The points of a frontier.json; DamagedFileError when it holds anything else."""
     advice = "give sweep select frontier again"
     content = read_typed(path, _FrontierFile, what="a frontier", advice=advice).model_dump()
-    return DrawnFrontier(frontier_points(content), frontier_points(content, "singles"), content["metric"])
+    return drawn_frontier(content)
 
 
-def frontier_points(frontier: Mapping[str, Any], key: str = "points") -> tuple[FrontierPoint, ...]:
-    """The content of frontier.json; scores are those on videos that did not tune the ensembles, where there are any.
+def drawn_frontier(frontier: Mapping[str, Any]) -> DrawnFrontier:
+    """The content of frontier.json. Scores are those on videos that did not choose, where every point has one.
 
-    Args:
-        frontier: the file's content.
-        key: `points`, or `singles`, which files of earlier versions have not.
+    Else they are all those on the videos that chose: scores of different videos are never drawn on one axis.
     """
+    points, singles = frontier["points"], frontier.get("singles", ())
     # Tuning scores are of the whole pool where all of it chose; weighted ones are no scores of the models as such.
     split = frontier.get("split") or {}
     whole = split.get("tune_share", 0.5) is None and not any((frontier.get("weighting") or {}).values())
-    return tuple(
-        FrontierPoint(
-            budget_bytes=point["budget_bytes"],
-            total_bytes=sum(member["size_bytes"] for member in point["members"]) - point.get("shared_bytes", 0),
-            gap=point["tuning_score"] if point["held_out_score"] is None else point["held_out_score"],
-            members=tuple(member["name"] for member in point["members"]),
-            everywhere=point["tuning_score"] if whole else None,
-        )
-        for point in frontier.get(key, ())
+    reported = all(point["held_out_score"] is not None for point in (*points, *singles))
+    return DrawnFrontier(
+        tuple(_frontier_point(point, reported=reported, whole=whole) for point in points),
+        tuple(_frontier_point(point, reported=reported, whole=whole) for point in singles),
+        frontier.get("metric", "gap@20"),
+        "videos that did not choose" if reported else "videos that chose",
+    )
+
+
+def _frontier_point(point: Mapping[str, Any], *, reported: bool, whole: bool) -> FrontierPoint:
+    return FrontierPoint(
+        budget_bytes=point["budget_bytes"],
+        total_bytes=sum(member["size_bytes"] for member in point["members"]) - point.get("shared_bytes", 0),
+        gap=point["held_out_score"] if reported else point["tuning_score"],
+        members=tuple(member["name"] for member in point["members"]),
+        everywhere=point["tuning_score"] if whole else None,
     )
 
 

@@ -15,12 +15,12 @@ from gapsack.sweep.cli.app import Column, output, print_table
 def write_plot(record: Mapping[str, Any], path: Path) -> None:
     """Write the figure as an HTML file that opens offline."""
     from gapsack.dashboards.figures.frontier import FrontierInfo, frontier_figure
-    from gapsack.sweep.runs.report import frontier_points
+    from gapsack.sweep.runs.report import drawn_frontier
 
-    singles = tuple((point.total_bytes, point.gap) for point in frontier_points(record, "singles"))
-    figure = frontier_figure(
-        FrontierInfo(frontier_points(record), singles=singles, budget_bytes=None, metric=title_of(record["metric"]))
-    )
+    drawn = drawn_frontier(record)
+    singles = tuple((point.total_bytes, point.gap) for point in drawn.singles)
+    metric = title_of(drawn.metric)
+    figure = frontier_figure(FrontierInfo(drawn.points, singles, None, metric, drawn.population))
     replace_text(path, figure.to_html(include_plotlyjs=True))
 
 

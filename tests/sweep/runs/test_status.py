@@ -16,7 +16,7 @@ from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.damage import digests, set_aside_damaged
 from gapsack.sweep.runs.folder import RunFolder, runs_in
 from gapsack.sweep.runs.record import TrialResult
-from gapsack.sweep.runs.report import frontier_points, inferior_trials, sweep_records
+from gapsack.sweep.runs.report import drawn_frontier, inferior_trials, sweep_records
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import curve_rows, readable_states, run_state
 
@@ -237,16 +237,25 @@ def test_a_reports_records_are_the_runs_files(run):
     assert records.ensembles == (ensemble,)
 
 
-def test_the_frontier_of_a_report_counts_on_videos_that_did_not_tune_it():
+@pytest.mark.parametrize(
+    ("held_out", "scores", "population"),
+    [
+        ((0.4, 0.6), (0.4, 0.6), "videos that did not choose"),
+        ((None, 0.6), (0.5, 0.7), "videos that chose"),
+    ],
+)
+def test_the_scores_of_a_frontier_are_of_the_same_videos(held_out, scores, population):
     members = [{"name": "a", "size_bytes": 3}, {"name": "b", "size_bytes": 4}]
     points = [
-        {"budget_bytes": 5, "members": members[:1], "tuning_score": 0.5, "held_out_score": None},
-        {"budget_bytes": 9, "members": members, "tuning_score": 0.7, "held_out_score": 0.6},
+        {"budget_bytes": 5, "members": members[:1], "tuning_score": 0.5, "held_out_score": held_out[0]},
+        {"budget_bytes": 9, "members": members, "tuning_score": 0.7, "held_out_score": held_out[1]},
     ]
-    assert frontier_points({"points": points}) == (
-        FrontierPoint(budget_bytes=5, total_bytes=3, gap=0.5, members=("a",)),
-        FrontierPoint(budget_bytes=9, total_bytes=7, gap=0.6, members=("a", "b")),
+    drawn = drawn_frontier({"points": points, "metric": "gap@20"})
+    assert drawn.points == (
+        FrontierPoint(budget_bytes=5, total_bytes=3, gap=scores[0], members=("a",)),
+        FrontierPoint(budget_bytes=9, total_bytes=7, gap=scores[1], members=("a", "b")),
     )
+    assert drawn.population == population
 
 
 def test_inferior_trials_are_larger_and_no_better(run):
