@@ -208,7 +208,9 @@ def list_runs(*, storage: StorageOption = RUNS, json: JsonOption = False, csv: C
 def report(
     run: RunArgument = None,
     *,
-    out: Annotated[Path | None, FileOption("The HTML file; report.html in the run folder if omitted.")] = None,
+    out: Annotated[
+        Path | None, FileOption("The HTML file; report.html in the run folder, or here for a pool, if omitted.")
+    ] = None,
     images: Annotated[Path | None, FolderOption("Write each figure as an image here too.")] = None,
     image_format: Annotated[ImageFormat, typer.Option(help="Kind of those images.")] = "png",
     metric: Annotated[
@@ -218,20 +220,27 @@ def report(
     track: Annotated[bool, typer.Option(help="Keep the report with the run in MLflow.")] = True,
     json: JsonOption = False,
 ) -> None:
-    """Write the report: one HTML file that opens offline."""
+    """Write the report of a run, or of a pool folder: one HTML file that opens offline."""
     from gapsack.dashboards.images import write_images
     from gapsack.dashboards.report import write_report
     from gapsack.sweep.cli.options import known_metric
     from gapsack.sweep.cli.show.status import print_notices
     from gapsack.sweep.runs.folder import find_run
+    from gapsack.sweep.runs.pool_report import is_pool, pool_records
     from gapsack.sweep.runs.report import sweep_records
 
     shown = None if metric is None else known_metric(metric)
-    folder = find_run(run, storage)
-    records = _searched(sweep_records(folder, shown), folder)
+    folder: RunFolder | None = None
+    if run is not None and is_pool(run):
+        records = pool_records(run, shown)
+        target = out or Path("report.html")
+    else:
+        folder = find_run(run, storage)
+        records = _searched(sweep_records(folder, shown), folder)
+        target = out or folder.report
     print_notices(records.notices)
-    path = write_report(out or folder.report, records).absolute()
-    if track and path == folder.report:
+    path = write_report(target, records).absolute()
+    if track and folder is not None and path == folder.report:
         _track_results(folder)
     drawn = [] if images is None else write_images(records, images, format=image_format)
     if json:
