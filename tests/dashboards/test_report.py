@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -19,7 +17,6 @@ from gapsack.dashboards.report import write_report
 from gapsack.selection.errors import InputError
 from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
 
-CHROME = shutil.which("chromium") or shutil.which("google-chrome")
 VOID = {"meta", "br", "input"}
 # The plane shows the frontier, where that is of the same items.
 IN_THE_PAGE = [kind.key for kind in FIGURES if kind.key != "frontier"]
@@ -175,35 +172,3 @@ def test_a_failed_write_leaves_the_old_report(records: SweepRecords, tmp_path: P
         write_report(path, replace(records, ensembles=(bare,)))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROME is None, reason="no Chrome or Chromium to open the report with")
-@pytest.mark.parametrize("opened", [False, True])
-def test_a_browser_draws_every_figure_that_is_not_folded_without_an_error(
-    records: SweepRecords, tmp_path: Path, opened: bool
-) -> None:
-    path = write_report(tmp_path / "report.html", records)
-    watch = (
-        "<script>for (const kind of ['error', 'securitypolicyviolation'])"
-        "addEventListener(kind, ({ message, blockedURI }) => "
-        "document.documentElement.dataset.trouble = message ?? blockedURI);"
-        "</script></head>"
-    )
-    click = "<script>for (const each of document.querySelectorAll('summary')) each.click();</script></body>"
-    text = path.read_text(encoding="utf-8").replace("</head>", watch, 1)
-    path.write_text(text.replace("</body>", click) if opened else text, encoding="utf-8")
-    command = [
-        str(CHROME),
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        f"--user-data-dir={tmp_path / 'profile'}",
-        "--virtual-time-budget=5000",
-        "--dump-dom",
-        path.as_uri(),
-    ]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True).stdout
-    drawn = dom[dom.index("<body") :]
-    assert "data-trouble" not in dom[: dom.index("<head")]
-    assert len(re.findall(r'class="plot js-plotly-plot"', drawn)) == (len(IN_THE_PAGE) if opened else 2)

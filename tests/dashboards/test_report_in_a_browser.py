@@ -1,0 +1,107 @@
+"""The report in a real browser that reaches no network: on a phone, a tablet and a desk, light and dark, and printed.
+
+Pictures go to the folder that $GAPSACK_REPORT_PICTURES names, for CI to keep.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gapsack.dashboards.figures.catalogue import FIGURES
+from gapsack.dashboards.records import SweepRecords
+from gapsack.dashboards.report import write_report
+
+CHROME = shutil.which("chromium") or shutil.which("google-chrome")
+DARK, LIGHT = 0, 1  # as Blink numbers them
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROME is None, reason="no Chrome or Chromium to open the report with"),
+]
+
+WATCH = """<script>
+const troubles = [];
+for (const kind of ["error", "unhandledrejection", "securitypolicyviolation"])
+  addEventListener(kind, (event) => troubles.push(String(event.message ?? event.reason ?? event.blockedURI)));
+const drawn = () => document.querySelectorAll(".js-plotly-plot .main-svg").length > 0
+  ? document.querySelectorAll(".js-plotly-plot").length : 0;
+addEventListener("load", () => setTimeout(() => {
+  const first = drawn();
+  for (const each of document.querySelectorAll("summary")) each.click();
+  setTimeout(() => parent.postMessage({
+    troubles,
+    first,
+    drawn: drawn(),
+    overflow: document.documentElement.scrollWidth - innerWidth,
+    dark: matchMedia("(prefers-color-scheme: dark)").matches,
+  }, "*"), 3000);
+}, 2500));
+</script></head>"""
+# A window cannot be as narrow as a phone; a frame in it can.
+FRAME = """<!DOCTYPE html><body style="margin:0"><iframe src="report.html" width="{width}" height="5200"
+style="border:0"></iframe><script>
+addEventListener("message", (event) => document.body.dataset.told = JSON.stringify(event.data));
+</script></body>"""
+
+
+def browse(folder: Path, page: Path, *options: str) -> str:
+    command = [
+        str(CHROME),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        f"--user-data-dir={folder / 'profile'}",
+        "--virtual-time-budget=9000",
+        *options,
+        page.as_uri(),
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=True).stdout
+
+
+def pictures(otherwise: Path) -> Path:
+    folder = Path(os.environ.get("GAPSACK_REPORT_PICTURES") or otherwise).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def told(dom: str) -> dict[str, Any]:
+    found = re.search(r'data-told="([^"]*)"', dom)
+    assert found is not None, "the report sent no message"
+    return dict(json.loads(found[1].replace("&quot;", '"')))
+
+
+@pytest.mark.parametrize("scheme", [LIGHT, DARK])
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_every_figure_is_drawn_and_nothing_is_wider_than_the_page(
+    records: SweepRecords, tmp_path: Path, width: int, scheme: int
+) -> None:
+    path = write_report(tmp_path / "report.html", records)
+    path.write_text(path.read_text(encoding="utf-8").replace("</head>", WATCH, 1), encoding="utf-8")
+    frame = tmp_path / "frame.html"
+    frame.write_text(FRAME.format(width=width), encoding="utf-8")
+    picture = pictures(tmp_path) / f"report-{width}-{'dark' if scheme == DARK else 'light'}.png"
+    options = f"--blink-settings=preferredColorScheme={scheme}", f"--window-size={max(width, 500)},5200"
+    seen = told(browse(tmp_path, frame, *options, "--dump-dom", f"--screenshot={picture}"))
+    if not picture.exists():  # some versions do one of the two
+        browse(tmp_path, frame, *options, f"--screenshot={picture}")
+    # Two are seen at once; the others are drawn when their part is opened. The plane shows the frontier.
+    assert seen == {"troubles": [], "first": 2, "drawn": len(FIGURES) - 1, "overflow": 0, "dark": scheme == DARK}
+    assert picture.stat().st_size > 10_000
+
+
+def test_it_prints(records: SweepRecords, tmp_path: Path) -> None:
+    path = write_report(tmp_path / "report.html", records)
+    printed = pictures(tmp_path) / "report.pdf"
+    browse(tmp_path, path, "--no-pdf-header-footer", f"--print-to-pdf={printed}")
+    content = printed.read_bytes()
+    assert content.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type\s*/Page\b", content)) > 2
