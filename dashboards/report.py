@@ -13,7 +13,7 @@ from gapsack.selection.files import replace_text
 def write_report(path: str | os.PathLike[str], records: SweepRecords) -> Path:
     """Write a report.
 
-    The file holds its figures, its style and plotly.js itself (about 5 MB), and asks for no address. It appears
+    The file holds its figures, its style and a packed plotly.js (0.7 MB), and asks for no address. It appears
     whole, or not at all.
 
     Args:

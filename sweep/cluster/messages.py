@@ -88,7 +88,7 @@ class TrialStoppedEarly:
 
 
 @dataclass(frozen=True)
-class Notice:
+class SweepNotice:
     """Something that a person should know, and that stops nothing."""
 
     text: str
@@ -109,7 +109,7 @@ class Ended:
 TrialMessage = (
     TrialStarted | TrialReported | TrialFinished | TrialFailed | TrialRetried | TrialInterrupted | TrialStoppedEarly
 )
-Message = TrialMessage | Notice | Refused | Ended
+Message = TrialMessage | SweepNotice | Refused | Ended
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from gapsack.sweep.cluster.gains import GainFailed, Gains
 from gapsack.sweep.cluster.messages import (
     Ended,
     Message,
-    Notice,
     Refused,
+    SweepNotice,
     TrialFailed,
     TrialFinished,
     TrialInterrupted,
@@ -77,7 +77,7 @@ class Telling:
                 self.running.discard(name)
                 stopped = self._sweep.run.trial(name).stopped_early()
                 self._events.trial_stopped_early(name, "" if stopped is None else stopped.reason)
-            case Notice(text):
+            case SweepNotice(text):
                 self._events.notice(text)
             case Refused() | Ended():
                 pass  # of no trial

@@ -21,7 +21,7 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.cluster.messages import Ended, Notice, TuneJob
+from gapsack.sweep.cluster.messages import Ended, SweepNotice, TuneJob
 from gapsack.sweep.cluster.outcomes import Outcomes
 from gapsack.sweep.cluster.ray import end_without_node, node_resources, ray_session, shortage
 from gapsack.sweep.cluster.resources import TrialResources
@@ -102,7 +102,7 @@ class NodeWatch(tune.Callback):
 class Waiting(tune.Callback):
     """Says, every minute, that trials wait for a node, and what the nodes lack."""
 
-    def __init__(self, tell: Callable[[Notice], None], resources: TrialResources) -> None:
+    def __init__(self, tell: Callable[[SweepNotice], None], resources: TrialResources) -> None:
         self._tell = tell
         self._resources = resources
         self._next_look = time.monotonic() + WAITING_SECONDS
@@ -115,7 +115,7 @@ class Waiting(tune.Callback):
         self._next_look = now + WAITING_SECONDS
         waiting = [trial for trial in trials if trial.status == Trial.PENDING]
         if waiting:
-            self._tell(Notice(self._told(waiting, sum(trial.status == Trial.RUNNING for trial in trials))))
+            self._tell(SweepNotice(self._told(waiting, sum(trial.status == Trial.RUNNING for trial in trials))))
 
     def _told(self, waiting: list[Trial], running: int) -> str:
         needed = self._resources.largest(trial.config for trial in waiting)

@@ -1,13 +1,13 @@
 "use strict";
 (() => {
-  const held = document.getElementById("figures");
-  const { figures, dark } = held ? JSON.parse(held.textContent) : { figures: {}, dark: {} };
+  let figures = {};
+  let dark = {}; // for each colour of the light theme, that of the dark one
   const plots = [...document.querySelectorAll("[data-figure]")];
   const darkScreen = matchMedia("(prefers-color-scheme: dark)");
   const touch = matchMedia("(pointer: coarse)").matches;
   const INK = "#1a1f27"; // the light theme's ink: what is drawn here is recoloured like everything else
   const PAPER_WIDTH = 670;
-  const state = { printing: false, show: "all", focus: "" };
+  const state = { ready: false, printing: false, show: "all", focus: "" };
 
   // Each light colour stands for one role, so a dark figure is the same figure with its colours exchanged.
   function recoloured(value) {
@@ -89,6 +89,7 @@
   }
 
   function draw() {
+    if (!state.ready) return; // a row can be clicked before plotly is unpacked; what it chose is drawn then
     // What is folded has no width to be drawn at: it is drawn when it is opened.
     for (const plot of plots.filter((each) => !isFolded(each))) {
       const { data, layout } = figureOf(plot);
@@ -170,10 +171,23 @@
   }
   addEventListener("beforeprint", () => print(true));
   addEventListener("afterprint", () => print(false));
-  if (plots.length) {
+
+  // Plotly.js and the figures lie in the page as text, packed.
+  function unpacked(id) {
+    const packed = Uint8Array.from(atob(document.getElementById(id).textContent), (each) => each.charCodeAt(0));
+    return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  }
+
+  async function start() {
+    const script = document.createElement("script"); // runs as it is added
+    script.textContent = await unpacked("plotly");
+    document.head.append(script);
+    ({ figures, dark } = JSON.parse(await unpacked("figures")));
+    state.ready = true;
     draw();
     darkScreen.addEventListener("change", draw);
     for (const each of folded) each.addEventListener("toggle", () => each.open && !state.printing && draw());
     addEventListener("resize", redrawForWidth);
   }
+  if (plots.length) start();
 })();
