@@ -136,7 +136,7 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
                 *(_size(trial, precision, digits[precision]) for precision in precisions),
                 _gap(trial.gap),
                 number(trial.ensemble_gain, f"{trial.ensemble_gain or 0:.5f}"),
-                number(trial.ensemble_gain_per_mib, f"{trial.ensemble_gain_per_mib or 0:.1e}"),
+                number(trial.ensemble_gain_per_mib, f"{trial.ensemble_gain_per_mib or 0:.3g}"),
                 _averaging(trial),
                 _steps(trial),
                 number(trial.videos_per_second, f"{trial.videos_per_second or 0:,.0f}"),
