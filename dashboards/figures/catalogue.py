@@ -124,7 +124,7 @@ FIGURES: tuple[FigureKind, ...] = (
     ),
     FigureKind(
         "history",
-        "The search",
+        "Trial by trial",
         "The trials in the order in which they ended, and the best score so far.",
         lambda records, theme: history_figure(records.search, theme),
     ),

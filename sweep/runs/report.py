@@ -212,7 +212,7 @@ def trial_record(trial: TrialState) -> TrialRecord:
 
 def inferior_trials(trials: Sequence[TrialState], precision: str, shown: _PoolScores | None = None) -> dict[str, str]:
     """For each trial that the paper's filter drops, by GAP or by what is shown, the one that dominates it."""
-    scores = {trial.plan.name: trial.gap for trial in trials if trial.record is not None}
+    scores = {trial.plan.name: trial.record.gap for trial in trials if trial.record is not None}
     if shown is not None:
         scores = {name: shown.by_name[name] for name in scores if name in shown.by_name}
     sizes = {trial.plan.name: trial.plan.size_bytes for trial in trials}
