@@ -222,6 +222,11 @@ class SweepRecords:
     search: SearchRecords | None = None
     seeds: tuple[SeedPoint, ...] = ()
 
+    @property
+    def noun(self) -> str:
+        """What `trials` are to a reader, in the singular: a pool that no sweep made has models."""
+        return "trial" if self.data.pool_items is None else "model"
+
 
 def best_trial(records: SweepRecords) -> TrialRecord | None:
     """The finished trial with the highest score; of equals, the smallest."""

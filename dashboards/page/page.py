@@ -108,8 +108,8 @@ def _sections(records: SweepRecords, figures: Mapping[str, go.Figure]) -> list[M
         _section("The ensemble", None if ensemble is None else ensemble_table(records, ensemble)),
         _section("Is it really better?", *drawn("comparison")),
         _section(
-            "Trials" if records.data.pool_items is None else "Models",
-            _filter() if len(records.trials) > MOST_UNFILTERED_ROWS else None,
+            f"{records.noun.capitalize()}s",
+            _filter(records) if len(records.trials) > MOST_UNFILTERED_ROWS else None,
             trials_table(records, ensemble) if records.trials else None,
             trouble_table(records),
             data_faults_table(records),
@@ -195,8 +195,8 @@ def _curve_controls(records: SweepRecords) -> Markup:
     )
 
 
-def _filter() -> Markup:
-    return tag("label", "Show trials with ", tag("input", type="search", id="filter"), class_="filter")
+def _filter(records: SweepRecords) -> Markup:
+    return tag("label", f"Show {records.noun}s with ", tag("input", type="search", id="filter"), class_="filter")
 
 
 def _scripts(figures: Mapping[str, go.Figure]) -> Markup:

@@ -109,13 +109,11 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
         for precision in precisions
     }
     columns = [
-        TableColumn("Trial"),
+        TableColumn(records.noun.capitalize()),
         *(TableColumn(name, numeric=True) for name in names),
         TableColumn("parameters", numeric=True),
         *(TableColumn(f"{precision} MiB", numeric=True) for precision in precisions),
-        TableColumn(
-            _short(records), numeric=True, hint=f"of the weights that were kept, on the held-out {records.data.items}"
-        ),
+        TableColumn(_short(records), numeric=True, hint=f"of the weights that were kept, on {records.data.population}"),
         TableColumn(
             "adds GAP", numeric=True, hint="to the best ensemble under the budget of the models that were done by then"
         ),
@@ -144,7 +142,9 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
             ]
         )
     shown, cells = without_empty(columns, rows)
-    return table("All trials", shown, cells, sortable=True, row_names=[trial.name for trial in records.trials])
+    return table(
+        f"All {records.noun}s", shown, cells, sortable=True, row_names=[trial.name for trial in records.trials]
+    )
 
 
 def inferior_table(records: SweepRecords) -> Markup | None:
@@ -237,6 +237,7 @@ def facts_list(records: SweepRecords) -> Markup | None:
         ("training files", data.train_files),
         ("held-out files", data.held_out_files),
         (f"held-out {data.items}", data.held_out_videos),
+        (f"{data.items} of the pool", data.pool_items),
     ]
     if records.ensembles:
         facts += search_facts(records.ensembles[-1])

@@ -139,7 +139,8 @@ def _progress(records: SweepRecords) -> Tile:
     whole = len(records.trials) - states["skipped"]
     text = count_text(states["done"]) if states["done"] == whole else f"{states['done']} of {whole}"
     detail = ", ".join(others) if others else f"{len(records.trials) - len(records.inferior)} on the Pareto frontier"
-    return Tile("Trials done", text, detail, meter=None if states["done"] == whole else states["done"] / whole)
+    label = "Trials done" if records.noun == "trial" else "Models"
+    return Tile(label, text, detail, meter=None if states["done"] == whole else states["done"] / whole)
 
 
 def _nothing(records: SweepRecords) -> str:

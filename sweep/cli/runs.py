@@ -206,11 +206,16 @@ def list_runs(*, storage: StorageOption = RUNS, json: JsonOption = False, csv: C
 
 @app.command(epilog="Example: `sweep report runs/paper_grid`")
 def report(
-    run: RunArgument = None,
-    *,
-    out: Annotated[
-        Path | None, FileOption("The HTML file; report.html in the run folder, or here for a pool, if omitted.")
+    run: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="A run folder, a run's name, or a pool that was imported; the newest run if omitted.",
+            show_default=False,
+        ),
     ] = None,
+    *,
+    out: Annotated[Path | None, FileOption("The HTML file; report.html in the run, or here, if omitted.")] = None,
     images: Annotated[Path | None, FolderOption("Write each figure as an image here too.")] = None,
     image_format: Annotated[ImageFormat, typer.Option(help="Kind of those images.")] = "png",
     metric: Annotated[
@@ -226,21 +231,21 @@ def report(
     from gapsack.sweep.cli.options import known_metric
     from gapsack.sweep.cli.show.status import print_notices
     from gapsack.sweep.runs.folder import find_run
-    from gapsack.sweep.runs.pool_report import is_pool, pool_records
+    from gapsack.sweep.runs.pool_report import pool_records
     from gapsack.sweep.runs.report import sweep_records
+    from gapsack.sweep.runs.sources import imported_pool
 
     shown = None if metric is None else known_metric(metric)
-    folder: RunFolder | None = None
-    if run is not None and is_pool(run):
-        records = pool_records(run, shown)
-        target = out or Path("report.html")
-    else:
+    pool = imported_pool(run)
+    if pool is None:
         folder = find_run(run, storage)
         records = _searched(sweep_records(folder, shown), folder)
-        target = out or folder.report
+        default = folder.report
+    else:
+        folder, records, default = None, pool_records(pool, shown), Path("report.html")
     print_notices(records.notices)
-    path = write_report(target, records).absolute()
-    if track and folder is not None and path == folder.report:
+    path = write_report(out or default, records).absolute()
+    if track and folder is not None and path == default:
         _track_results(folder)
     drawn = [] if images is None else write_images(records, images, format=image_format)
     if json:

@@ -1,82 +1,107 @@
-"""A candidate pool without a run, such as an imported one, as the plain records that reports are drawn from."""
+"""A pool that no sweep made, as the plain records that reports are drawn from."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from gapsack.dashboards.records import DataFacts, SweepRecords, TrialRecord
+from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import UserMetric, objective_of, score_of_lists
-from gapsack.selection.pareto import inferior
 from gapsack.selection.pool import Candidate, CandidatePool
-from gapsack.selection.pool.files import LABELS_FILE
 from gapsack.selection.report.ensemble import Ensemble
+from gapsack.sweep.runs.report import DrawnFrontier, inferior_candidates, read_frontier
+
+T = TypeVar("T")
+
+PRECISIONS = ("float16", "float32")  # at which sizes are compared, the first that all candidates have; else another
+SMALLEST = "smallest"
+"""What stands in place of a precision where the candidates have none in common: each one's smallest size."""
 
 
-def is_pool(path: Path) -> bool:
-    """Whether a folder is a candidate pool."""
-    return (path / LABELS_FILE).is_file()
+def pool_records(pool: Path, metric: str | UserMetric | None = None) -> SweepRecords:
+    """All that a report on a pool shows: its models, and the ensemble and the frontier that were searched in it.
 
-
-def pool_records(folder: Path, metric: str | UserMetric | None = None) -> SweepRecords:
-    """What a report on a pool shows: its models, scored here, and the ensemble that was chosen from it, if it is there.
+    ``ensemble.json`` and ``frontier.json`` are looked for in the pool, beside it and in the working folder, where the
+    searches write them. One of another pool is left out, as what is damaged is; a notice says so.
 
     Args:
-        folder: of the pool. An ensemble.json beside it or in the working folder is shown if it names this pool.
-        metric: of the models' scores; GAP@20 where None.
+        pool: the folder.
+        metric: show the models' scores by this metric in place of GAP@20.
 
     Raises:
-        InputError: the pool or the ensemble cannot be read, or the metric not computed for the pool's labels.
+        PoolError: the pool cannot be read.
+        InputError: the metric cannot be computed for the pool's labels.
     """
     notices: list[str] = []
-    pool = CandidatePool.read(folder, left_out=notices.append)
-    objective = objective_of(metric or "gap@20", pool.labels)
-    scores = {each.name: score_of_lists(each.predictions, pool.labels, objective) for each in pool.candidates}
-    precision = _commonest_precision(pool.candidates)
-    ensemble = _ensemble_of(folder)
+    read = CandidatePool.read(pool, left_out=notices.append)
+    objective = objective_of("gap@20" if metric is None else metric, read.labels)
+    scores = {each.name: score_of_lists(each.predictions, read.labels, objective) for each in read.candidates}
+    precision = _common_precision(read.candidates)
+    sizes = {each.name: _sizes(each, precision) for each in read.candidates}
+    folders = list(dict.fromkeys(each.absolute() for each in (pool, pool.absolute().parent, Path.cwd())))
+
+    def found(name: str, reader: Callable[[Path], T], of_this: Callable[[Path, T], bool]) -> T | None:
+        for path in (folder / name for folder in folders):
+            if not path.is_file():
+                continue
+            try:
+                content = reader(path)
+            except InputError as error:
+                notices.append(str(error))
+                continue
+            if of_this(path, content):
+                return content
+            notices.append(f"{path} is left out: it is of another pool.")
+        return None
+
+    def of_this(path: Path, ensemble: Ensemble) -> bool:
+        named = {member.name for member in ensemble.members} <= set(scores)
+        return named and (ensemble.pool is None or (path.parent / ensemble.pool).resolve() == pool.resolve())
+
+    ensemble = found("ensemble.json", Ensemble.read, of_this)
+    frontier = found("frontier.json", read_frontier, lambda _path, drawn: _names(drawn) <= set(scores))
     return SweepRecords(
-        name=folder.resolve().name,
+        name=pool.absolute().name,
         trials=tuple(
             TrialRecord(
-                name=each.name,
-                status="done",
-                hyperparameters=each.hyperparameters,
-                size_bytes=each.size_bytes,
+                each.name,
+                "done",
+                hyperparameters=_plain_settings(each.hyperparameters),
+                size_bytes=sizes[each.name],
                 gap=scores[each.name],
             )
-            for each in pool.candidates
+            for each in read.candidates
         ),
         precision=precision,
-        inferior=inferior(
-            [
-                Candidate(each.name, each.size_bytes, each.predictions, metrics={"gap": scores[each.name]})
-                for each in pool.candidates
-                if precision in each.size_bytes
-            ],
-            precision=precision,
-        ),
+        inferior=inferior_candidates(sizes, scores, precision),
         ensembles=() if ensemble is None else (ensemble,),
-        budget_bytes=None if ensemble is None else ensemble.budget_bytes,
-        data=DataFacts(classes=pool.labels.class_count, held_out_videos=len(pool.labels.video_ids)),
+        frontier=() if frontier is None else frontier.points,
+        frontier_singles=() if frontier is None else frontier.singles,
+        frontier_metric="gap@20" if frontier is None else frontier.metric,
+        data=DataFacts(classes=read.labels.class_count, items="items", pool_items=len(read.labels.video_ids)),
         created=time.strftime("%Y-%m-%d %H:%M"),
         notices=tuple(notices),
         metric=objective.name,
     )
 
 
-def _commonest_precision(candidates: Iterable[Candidate]) -> str:
-    """The one at which most models can be compared; of equals, float16, else the first that the models name."""
-    counts = Counter(precision for each in candidates for precision in each.size_bytes)
-    return max(counts, key=lambda precision: (counts[precision], precision == "float16"))
+def _common_precision(candidates: Sequence[Candidate]) -> str:
+    common = set.intersection(*(set(each.size_bytes) for each in candidates)) if candidates else set()
+    return next((name for name in (*PRECISIONS, *sorted(common)) if name in common), SMALLEST)
 
 
-def _ensemble_of(folder: Path) -> Ensemble | None:
-    """The ensemble.json beside the pool, or in the working folder, that was chosen from it."""
-    for file in (folder.resolve().parent / "ensemble.json", Path("ensemble.json").absolute()):
-        if file.is_file():
-            ensemble = Ensemble.read(file)
-            if ensemble.pool is not None and (file.parent / ensemble.pool).resolve() == folder.resolve():
-                return ensemble
-    return None
+def _sizes(candidate: Candidate, precision: str) -> dict[str, int]:
+    sizes = dict(candidate.size_bytes)
+    return sizes if precision != SMALLEST else {**sizes, SMALLEST: min(sizes.values())}
+
+
+def _plain_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Those that a table can show: a pool's hyperparameters are free-form."""
+    return {name: value for name, value in settings.items() if isinstance(value, (str, int, float))}
+
+
+def _names(drawn: DrawnFrontier) -> set[str]:
+    return {name for point in (*drawn.points, *drawn.singles) for name in point.members}

@@ -215,9 +215,15 @@ def inferior_trials(trials: Sequence[TrialState], precision: str, shown: _PoolSc
     scores = {trial.plan.name: trial.record.gap for trial in trials if trial.record is not None}
     if shown is not None:
         scores = {name: shown.by_name[name] for name in scores if name in shown.by_name}
-    sizes = {trial.plan.name: trial.plan.size_bytes for trial in trials}
+    return inferior_candidates({trial.plan.name: trial.plan.size_bytes for trial in trials}, scores, precision)
+
+
+def inferior_candidates(
+    sizes: Mapping[str, Mapping[str, int]], scores: Mapping[str, float], precision: str
+) -> dict[str, str]:
+    """For each model that has a score and is dropped by the paper's filter, the one that dominates it."""
     return inferior(
-        [Candidate(name, sizes[name], _NO_LISTS, metrics={"gap": score}) for name, score in scores.items()],
+        [Candidate(name, dict(sizes[name]), _NO_LISTS, metrics={"gap": score}) for name, score in scores.items()],
         precision=precision,
     )
 

@@ -40,6 +40,14 @@ def find_pool(given: Path | None) -> Source:
     )
 
 
+def imported_pool(given: Path | None) -> Path | None:
+    """The pool that is meant, if it is one that no run has; None for anything else, runs above all."""
+    if given is None or not _has_any(given, ["labels.npz"]):
+        return None
+    source = find_pool(given)
+    return source.path if source.run is None else None
+
+
 def find_ensemble(given: Path | None) -> Source:
     """An ensemble file: given as such, or in a run. The same errors as `find_pool`."""
     if given is not None and given.is_file():

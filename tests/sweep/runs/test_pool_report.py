@@ -1,71 +1,107 @@
+"""A report on a pool that no sweep made, with what was searched in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from gapsack.dashboards.figures.plane import plane_info
 from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.pool.lists import Labels, Predictions
-from gapsack.selection.report.ensemble import Ensemble, EnsembleMember
-from gapsack.sweep.runs.pool_report import is_pool, pool_records
+from gapsack.sweep import api
+from gapsack.sweep.cli.runs import app
+from gapsack.sweep.runs.pool_report import pool_records
 
-IDS = [f"v{number:02}" for number in range(40)]
+ITEMS, CLASSES, MIB = 80, 25, 2**20
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a pool of three models, and what was searched in it, as the commands leave them there."""
+    folder = tmp_path_factory.mktemp("imported")
     rng = np.random.default_rng(0)
-    truth = np.eye(5, dtype=bool)[rng.integers(0, 5, len(IDS))]
-    scores = {"weak": 0.2, "strong": 0.8, "large": 0.3}
-    sizes = {"weak": 10, "strong": 20, "large": 30}
-    candidates = [
-        Candidate(
-            name,
-            {"float16": sizes[name], **({"int8": 5} if name == "weak" else {})},
-            Predictions.from_dense(IDS, rng.random((len(IDS), 5)) * (1 - right) + right * truth, 5),
-        )
-        for name, right in scores.items()
+    truth = rng.random((ITEMS, CLASSES)) < 0.1
+    ids = np.array([f"v{i:03d}" for i in range(ITEMS)])
+    candidates = []
+    for name, noise, size in (("a", 1.5, 40), ("b", 1.8, 30), ("worse", 3.0, 35)):
+        scores = 1 / (1 + np.exp(-(2.0 * truth - 2 + noise * rng.normal(size=truth.shape))))
+        settings = {"depth": size, "layers": [1, 2]}
+        lists = Predictions.from_dense(ids, scores)
+        candidates.append(Candidate(name, {"float32": size * MIB}, lists, hyperparameters=settings))
+    CandidatePool(Labels.from_dense(ids, truth), tuple(candidates)).write(folder / "pool")
+    with chdir(folder):
+        api.ensemble(folder / "pool", budget_mib=80, out=folder / "ensemble.json", workers=1)
+        api.frontier(folder / "pool", out=folder / "frontier.json", workers=1)
+    return folder
+
+
+def test_models_ensemble_and_frontier_are_on_one_plane(folder: Path) -> None:
+    records = pool_records(folder / "pool")
+    assert records.notices == ()
+    assert [(trial.name, trial.size_bytes) for trial in records.trials] == [
+        ("a", {"float32": 40 * MIB}),
+        ("b", {"float32": 30 * MIB}),
+        ("worse", {"float32": 35 * MIB}),
     ]
-    CandidatePool(Labels.from_dense(IDS, truth), candidates).write(tmp_path / "mine")
-    return tmp_path / "mine"
+    assert records.inferior == {"worse": "b"}
+    info = plane_info(records)
+    assert info is not None
+    assert info.population == "all 80 items of the pool"
+    assert info.ensemble is not None
+    within = [point for point in info.ensembles if point.budget_bytes <= 80 * MIB]
+    assert within[-1].everywhere == pytest.approx(info.ensemble.gap, abs=0.01)
+    assert info.singles[-1] == (40 * MIB, pytest.approx(records.trials[0].gap))
 
 
-def chosen(pool: str) -> Ensemble:
-    return Ensemble((EnsembleMember("strong", "float16", 1.0, 20),), total_bytes=20, budget_bytes=25, pool=pool)
-
-
-def test_models_are_scored_and_compared(folder: Path) -> None:
-    records = pool_records(folder)
-    assert is_pool(folder)
-    assert not is_pool(folder.parent)
-    assert (records.name, records.precision, records.metric) == ("mine", "float16", "gap@20")
-    scores = {trial.name: trial.gap for trial in records.trials}
-    assert scores["weak"] < scores["large"] < scores["strong"] == 1.0
-    assert records.inferior == {"large": "strong"}
-    assert (records.data.classes, records.data.held_out_videos) == (5, 40)
-    assert records.ensembles == ()
-
-
-def test_the_ensemble_of_this_pool_is_shown_and_no_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder.parent)
-    chosen("other").write(Path("ensemble.json"))
-    assert pool_records(folder).ensembles == ()
-    chosen("mine").write(Path("ensemble.json"))
-    assert [each.members for each in pool_records(folder).ensembles] == [chosen("mine").members]
-    assert pool_records(folder).budget_bytes == 25
-
-
-def test_another_metric_is_shown(folder: Path) -> None:
-    records = pool_records(folder, "accuracy")
-    assert records.metric == "accuracy"
-    assert max(trial.gap for trial in records.trials if trial.gap is not None) == 1.0
-
-
-def test_the_command_takes_a_pool(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gapsack.sweep.cli.runs import app
-
-    monkeypatch.chdir(folder.parent)
-    done = CliRunner().invoke(app, ["report", "mine"])
+def test_the_command_writes_it_where_the_reader_is(folder: Path, tmp_path: Path) -> None:
+    with chdir(tmp_path):
+        done = CliRunner().invoke(app, ["report", str(folder / "pool"), "--json"])
     assert done.exit_code == 0, done.output
-    text = Path("report.html").read_text(encoding="utf-8")
-    assert "The best single model is strong." in text
+    assert json.loads(done.stdout)["report"] == str(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    body = text[text.index("<body>") : text.index("<script>")]
+    assert re.findall(r"<h2>([^<]*)", body)[:4] == ["Size and score", "The ensemble", "Is it really better?", "Models"]
+    assert "all 80 items of the pool" in body
+    assert "held-out" not in body
+
+
+def test_results_of_another_pool_are_left_out_and_told(folder: Path, tmp_path: Path) -> None:
+    read = CandidatePool.read(folder / "pool")
+    CandidatePool(read.labels, read.candidates[:1]).write(tmp_path / "pool")
+    for name in ("ensemble.json", "frontier.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    records = pool_records(tmp_path / "pool")
+    assert (records.ensembles, records.frontier) == ((), ())
+    assert [notice.endswith("is left out: it is of another pool.") for notice in records.notices] == [True, True]
+
+
+def test_a_damaged_result_is_left_out_and_told(folder: Path, tmp_path: Path) -> None:
+    CandidatePool.read(folder / "pool").write(tmp_path / "pool")
+    (tmp_path / "frontier.json").write_text("{")
+    records = pool_records(tmp_path / "pool")
+    assert records.frontier == ()
+    assert len(records.notices) == 1
+    assert "frontier.json" in records.notices[0]
+
+
+def test_without_a_common_precision_smallest_sizes_are_compared(folder: Path, tmp_path: Path) -> None:
+    read = CandidatePool.read(folder / "pool")
+    a, b, _ = read.candidates
+    other = Candidate(b.name, {"int8": 8 * MIB, "bfloat16": 15 * MIB}, b.predictions)
+    CandidatePool(read.labels, (a, other)).write(tmp_path / "pool")
+    records = pool_records(tmp_path / "pool")
+    assert records.precision == "smallest"
+    assert [trial.size_bytes["smallest"] for trial in records.trials] == [40 * MIB, 8 * MIB]
+
+
+def test_another_metric_scores_the_models(folder: Path) -> None:
+    records = pool_records(folder / "pool", "map")
+    info = plane_info(records)
+    assert info is not None
+    assert (info.metric, info.ensembles, info.ensemble) == ("mean AP", (), None)
