@@ -1,4 +1,4 @@
-"""What the site has beside `docs/`: the README, the changelog, how to contribute, and every decision.
+"""What the site has beside `docs/`: the README, the changelog, how to contribute, every decision, and the notebooks.
 
 MkDocs calls these functions by their names. Links that lead out of `docs/` become the place's name: a site has no
 source tree beside it.
@@ -6,6 +6,7 @@ source tree beside it.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     for name, source in PAGES.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, name, content=_inside(text)))
+    for notebook in sorted((Path(config.docs_dir) / "notebooks").glob("*.ipynb")):
+        files.append(File.generated(config, f"notebooks/{notebook.stem}.md", content=_page_of(notebook)))
     return files
 
 
@@ -59,6 +62,19 @@ def version() -> str:
     found = re.search(r'^__version__ = "([^"]+)"', (ROOT / "gapsack" / "__init__.py").read_text("utf-8"), re.MULTILINE)
     assert found is not None
     return found[1]
+
+
+def _page_of(notebook: Path) -> str:
+    """A notebook's cells as a page, below a link to the notebook itself, which lies beside it."""
+    parts = []
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        text = "".join(cell["source"])
+        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+    heading, *rest = parts
+    download = f"[The notebook]({notebook.name}), to run it yourself."
+    # Notebooks link to each other; pages link to pages.
+    linked = [re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.md)", part) for part in (heading, *rest)]
+    return "\n\n".join([linked[0], download, *linked[1:]]) + "\n"
 
 
 def _inside(text: str) -> str:

@@ -81,6 +81,8 @@ def pool_records(pool: Path, metric: str | UserMetric | None = None) -> SweepRec
         frontier=() if frontier is None else frontier.points,
         frontier_singles=() if frontier is None else frontier.singles,
         frontier_metric="gap@20" if frontier is None else frontier.metric,
+        frontier_population="" if frontier is None else frontier.population,
+        budget_bytes=None if ensemble is None else ensemble.budget_bytes,
         data=DataFacts(classes=read.labels.class_count, items="items", pool_items=len(read.labels.video_ids)),
         created=time.strftime("%Y-%m-%d %H:%M"),
         notices=tuple(notices),
