@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PositiveInt, model_validator
@@ -87,14 +88,15 @@ AnyScheduler = Annotated[Scheduler | None, BeforeValidator(_by_name)]
 """A scheduler, or none; in a file also the name of a kind."""
 
 
-def scheduler_problem(scheduler: Scheduler, training: Any) -> str | None:
-    """Why a scheduler does not go with a training section, as a sentence; None where it does."""
+def scheduler_problem(scheduler: Scheduler, training: Any, axes: Iterable[str]) -> str | None:
+    """Why a scheduler does not go with a training section and what varies of it, as a sentence; None where it does."""
     interval = training.evaluation_steps or training.checkpoint_steps
     if max(scheduler.first_step(interval), interval) >= training.steps:
         return (
             f"expected search.scheduler to compare trials before their last step, got {training.steps} steps, "
             f"an evaluation every {interval} and {scheduler.first_step(interval)} steps of grace"
         )
-    if scheduler.publish_stopped and training.pruning is not None:
+    prunes = training.pruning is not None or any(axis.startswith("training.pruning") for axis in axes)
+    if scheduler.publish_stopped and prunes:
         return "expected publish_stopped without training.pruning, whose weights are not pruned before its last step"
     return None

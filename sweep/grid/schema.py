@@ -523,7 +523,7 @@ class Grid(Section):
     @model_validator(mode="after")
     def _scheduler_fits(self) -> Self:
         scheduler = self.search.scheduler
-        problem = None if scheduler is None else scheduler_problem(scheduler, self.training)
+        problem = None if scheduler is None else scheduler_problem(scheduler, self.training, self.search.axes)
         if problem is not None:
             raise ValueError(problem)
         return self
