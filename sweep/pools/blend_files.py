@@ -62,6 +62,9 @@ def blend_files(ensemble: Ensemble, predictions: Sequence[str], class_count: int
             not looked at.
         class_count: of the vocabulary, where no file tells, as CSV files of pairs do not.
 
+    Returns:
+        Of the items in the order of the first member's file that is given.
+
     Raises:
         PoolError: a member's file is missing or given twice, cannot be read, or has other ids than the first.
     """
@@ -85,7 +88,7 @@ def blend_files(ensemble: Ensemble, predictions: Sequence[str], class_count: int
 
 
 def _files_of(ensemble: Ensemble, predictions: Sequence[str]) -> dict[str, Path]:
-    """The file of each member."""
+    """The file of each member, as they were given: in the order of members, weights would order what is written."""
     files: dict[str, Path] = {}
     for text in predictions:
         name, precision, file = split_named(text, PREDICTIONS)
@@ -94,12 +97,12 @@ def _files_of(ensemble: Ensemble, predictions: Sequence[str]) -> dict[str, Path]
         if name in files:
             raise PoolError(f"expected one file of predictions for {name}, got two")
         files[name] = Path(file)
-    members = [member.name for member in ensemble.members]
-    if lacking := [name for name in members if name not in files]:
+    members = {member.name for member in ensemble.members}
+    if lacking := [member.name for member in ensemble.members if member.name not in files]:
         raise PoolError(
             f"expected predictions of every member (--predictions name=file), got none of {', '.join(lacking)}"
         )
-    return {name: files[name] for name in members}
+    return {name: file for name, file in files.items() if name in members}
 
 
 def _check_same(file: Path, ids: pd.Index[str], first: pd.Index[str], of: Path) -> None:

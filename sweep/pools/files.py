@@ -117,6 +117,9 @@ def as_classes(scores: NDArray[Any], class_count: int) -> NDArray[Any]:
             return scores.reshape(-1, 1)
         if class_count == 2:
             second = scores.reshape(-1)
+            if not ((second >= 0) & (second <= 1)).all():
+                wrong = second[~((second >= 0) & (second <= 1))][0]
+                raise PoolError(f"expected probabilities of the second class from 0 to 1, got {wrong}")
             return np.stack([1 - second, second], axis=1)
     if scores.ndim == MATRIX_DIMENSIONS and scores.shape[1] == class_count:
         return scores

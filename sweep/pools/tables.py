@@ -92,7 +92,11 @@ def matrix_of(table: pd.DataFrame, ids: str) -> tuple[NDArray[Any], NDArray[np.f
             row = int(np.flatnonzero(values.isna())[0])
             raise PoolError(f"expected numbers in the column {name}, got {table[name].iloc[row]!r} in row {row + 2}")
         table[name] = values
-    return table[ids].astype(str).to_numpy(object), table[names].to_numpy(np.float32)
+    texts = table[ids].astype(str)
+    blank = texts.str.strip() == ""
+    if blank.any():
+        raise PoolError(f"expected an id in every row, got none in row {int(np.flatnonzero(blank)[0]) + 2}")
+    return texts.to_numpy(object), table[names].to_numpy(np.float32)
 
 
 def read_table(path: Path, columns: tuple[str, str]) -> tuple[NDArray[Any], list[str]]:

@@ -99,7 +99,7 @@ def test_weights_decoded_once_predict_the_same(ensemble, videos, tmp_path, names
     build_graph(ensemble(*names), tmp_path / "graph", task=TASKS["frame"])
     graph = Graph(tmp_path / "graph")
     expected = graph.predict({"frames": videos.frames, "num_frames": videos.num_frames})
-    graph.decode()
+    assert graph.decode() is graph
     output = graph.predict({"frames": videos.frames, "num_frames": videos.num_frames})
     assert_allclose(output.probabilities, expected.probabilities, atol=1e-6)
     assert_array_equal(output.top_indices, expected.top_indices)

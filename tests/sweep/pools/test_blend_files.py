@@ -104,6 +104,7 @@ def test_one_probability_an_item_is_that_of_the_second_of_two_classes(folder, ki
         ("id,0,1,2\ni0,0.5,x,0.1\n", "expected numbers in the column 1, got 'x' in row 2"),
         ("id,0,2\ni0,0.5,0.1\n", "expected columns from 0 to 1, got 0 to 2"),
         ("id\ni0\n", "expected a column for each class beside id"),
+        ("id,0,1,2\n,0.5,0.1,0.1\n", "expected an id in every row, got none in row 2"),
         ("name,0,1,2\ni0,0.5,0.1,0.1\n", "or id and a column for each class, got name,0,1,2"),
         ("id,0,1,2\ni0,0.5,0.1,0.1\ni0,0.5,0.1,0.1\n", "i0"),
         ("id,0,1\ni0,0.5,0.1\n", "expected scores of the labels' 3 classes, got 2"),
