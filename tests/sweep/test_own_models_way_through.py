@@ -26,14 +26,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "own_model"
 DOCS = ROOT / "docs" / "own_models.md"
 BUDGET_BYTES = 200_000
-
-# Of the example's grid, for a test of seconds.
-FEWER = (
-    ("width: [16, 32, 64], rate: [0.1, 0.3]", "width: [16], rate: [0.1]"),
-    ("steps: 300", "steps: 80"),
-    ("checkpoint_steps: 50", "checkpoint_steps: 40"),
-    ("concurrent: 2", "concurrent: 1"),
-)
+TRIALS = 12
 
 GRID = """\
 name: own
@@ -72,31 +65,18 @@ def _here(folder: Path, *arguments: str) -> Any:
     return json.loads(result.stdout)
 
 
-@pytest.mark.parametrize(
-    ("fewer", "trials", "gap"),
-    [
-        pytest.param(FEWER, 2, 0.8, marks=pytest.mark.slow, id="two models"),
-        pytest.param((), 12, 0.99, marks=pytest.mark.long, id="the whole example"),
-    ],
-)
+@pytest.mark.long
 @pytest.mark.timeout(900)
-def test_the_example_comes_to_one_graph_within_its_budget(
-    tmp_path: Path, fewer: tuple[tuple[str, str], ...], trials: int, gap: float
-) -> None:
+def test_the_example_comes_to_one_graph_within_its_budget(tmp_path: Path) -> None:
     example = tmp_path / "example"
     shutil.copytree(EXAMPLE, example)
-    text = (example / "grid.yaml").read_text()
-    for said, instead in fewer:
-        assert said in text
-        text = text.replace(said, instead)
-    (example / "grid.yaml").write_text(text)
     subprocess.run([sys.executable, "make_data.py"], cwd=example, check=True)
 
-    assert len(_here(tmp_path, "plan", "example/grid.yaml")) == trials
+    assert len(_here(tmp_path, "plan", "example/grid.yaml")) == TRIALS
     done = json.loads(_sweep(tmp_path, "run", "example/grid.yaml", "--json"))
-    assert len(done["done"]) == trials
+    assert len(done["done"]) == TRIALS
     ensemble = _here(tmp_path, "select", "ensemble", "digits", "--budget-mb", f"{BUDGET_BYTES / 2**20}")
-    assert ensemble["gap"] > gap
+    assert ensemble["gap"] > 0.99
     _scores_are_those_of_the_digits(tmp_path / "runs" / "digits")
 
     built = {each: _here(tmp_path, "select", "build", "digits", "--format", each) for each in ("savedmodel", "litert")}

@@ -161,7 +161,17 @@ def test_the_moving_average_of_the_weights_is_what_is_evaluated():
     )
 
 
-@pytest.mark.parametrize("options", [{}, {"accumulate": 2}, {"xla": True}, {"kernels": "plain"}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in ({"accumulate": 2}, {"xla": True}, {"kernels": "plain"})
+        ),
+    ],
+    ids=str,
+)
 def test_the_moving_average_of_loaded_weights_begins_at_them_and_has_their_statistics(options):
     """The winners' phase: averages start at a checkpoint, and every step moves them, batch norm's statistics too."""
     trainer, batches = make_trainer(replace(RECIPE, ema_decay=0.75, **options)), make_batches(3)
@@ -216,12 +226,8 @@ def test_moving_statistics_keep_the_share_that_the_recipe_says():
     assert_allclose(fast.state()[variance] - 1, (slow.state()[variance] - 1) * 100, rtol=1e-2, atol=1e-4)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "options",
-    [pytest.param({}, marks=pytest.mark.long), {"weight_decay": 1.0, "ema_decay": 0.9, "accumulate": 2}],
-    ids=str,
-)
+@pytest.mark.long
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 1.0, "ema_decay": 0.9, "accumulate": 2}], ids=str)
 def test_xla_changes_no_result(options):
     batches = make_batches(8)
     recipe = replace(RECIPE, **options)
