@@ -193,11 +193,15 @@ def _npy_named_npz(path: Path) -> None:
 FILES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     # what lies in the file: (its name, how it is made, what is told)
     "a .npy named .npz": ("x.npz", _npy_named_npz, "got a single array (.npy)"),
-    "a .npy": ("x.npy", _npy_named_npz, "expected an .npz archive or a .csv file, got a single array (.npy)"),
+    "a .npy": (
+        "x.npy",
+        _npy_named_npz,
+        "expected an .npz archive, a .csv or a .parquet file, got a single array (.npy)",
+    ),
     "a pickle": ("x.pkl", lambda p: p.write_bytes(b"\x80\x04}\x94."), "got a pickle, which is never loaded"),
     "a pickle told as a CSV": ("x.csv", lambda p: p.write_bytes(b"\x80\x04}\x94."), "got a pickle"),
     "an HDF5 file": ("x.h5", lambda p: p.write_bytes(b"\x89HDF\r\n\x1a\n"), "got an HDF5 file"),
-    "JSON": ("x.json", lambda p: p.write_text("{}"), "expected an .npz archive or a .csv file, got .json"),
+    "JSON": ("x.json", lambda p: p.write_text("{}"), "expected an .npz archive, a .csv or a .parquet file, got .json"),
     "nothing": ("x.npz", lambda p: p.write_bytes(b""), "got an empty file"),
     "half an archive": (
         "x.npz",

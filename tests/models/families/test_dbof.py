@@ -176,7 +176,8 @@ def test_against_the_architecture_written_out(activation, pooling):
 @pytest.mark.parametrize("window", [20, 45])
 def test_large_matrices_of_many_rows_have_the_same_gradients(window):
     """On a CPU some products leave TensorFlow; those of clusters have a row a frame, others a row a video."""
-    hyperparameters = {"clusters": 512, "hidden": 128, "classes": 7, "rgb": 120, "audio": 8}
+    # The mean of the frames: of two that are nearly the largest, rounding decides which one has the gradient.
+    hyperparameters = {"clusters": 512, "hidden": 128, "classes": 7, "rgb": 120, "audio": 8, "pooling": "average"}
     frames = np.random.default_rng(1).integers(0, 256, (6, window, 128), dtype=np.uint8)
     labels = np.random.default_rng(2).random((6, 7)) < 0.3
     plain, compiled = (

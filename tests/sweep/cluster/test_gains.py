@@ -146,7 +146,7 @@ def test_status_and_report_show_it_with_the_budget(run, capsys):
     first, second = computed(gains)
     text = shown(run, capsys)
     assert f"{second.gain:.5f}" in text
-    assert f"{second.gain_per_mib:.1e}" in text
+    assert f"{second.gain_per_mib:.3g}" in text
     assert f"under {BUDGET / 2**20:g} MiB" in text
     values = {trial["name"]: trial["ensemble_gain"] for trial in status_values(run_state(run))["trials"]}
     assert values == {NAMES[0]: first.gain, NAMES[1]: second.gain, NAMES[2]: None}
