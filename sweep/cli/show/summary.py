@@ -21,8 +21,8 @@ def print_summary(launched: Launched) -> None:
     state = run_state(run)
     print_notices(state.notices)
     best = state.best
-    if launched.time_was_over and result.interrupted:
-        err.print(f"The time of the sweep (--hours) was over: {_left(state)}.")
+    if launched.time_was_over and launched.signal is None and result.interrupted:
+        err.print(f"The time of the sweep (--hours) was over. {_left(state)}.")
     top = "" if best is None else f"; best {best.plan.name} with GAP {best.gap:.4f}"
     early = f", {len(result.stopped_early)} stopped early" if result.stopped_early else ""
     out.print(f"{len(result.done)} of {state.wanted} trials done{early}{top}.")
@@ -68,10 +68,9 @@ def shown(path: Path) -> str:
 
 def _left(state: RunState) -> str:
     """Which trials a sweep that is stopped leaves, in words."""
-    begun, left = state.count("interrupted"), state.wanted - state.settled
-    failed = state.count("failed")
-    told = [f"{begun} go on from their checkpoints", f"{left - begun - failed} were not begun"]
-    return f"{left} trials are left, of which " + " and ".join([*told, *([f"{failed} failed"] if failed else [])])
+    left, begun, failed = state.wanted - state.settled, state.count("interrupted"), state.count("failed")
+    told = [f"{begun} begun", f"{left - begun - failed} not begun"]
+    return f"{left} trials are left: " + ", ".join([*told, *([f"{failed} failed"] if failed else [])])
 
 
 def _next_steps(launched: Launched) -> dict[str, str]:
