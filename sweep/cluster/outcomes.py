@@ -13,6 +13,7 @@ from ray.tune.experiment import Trial
 from ray.tune.result import AUTO_RESULT_KEYS
 
 from gapsack.sweep.cluster.messages import (
+    SweepNotice,
     TrialFailed,
     TrialFinished,
     TrialInterrupted,
@@ -22,16 +23,20 @@ from gapsack.sweep.cluster.messages import (
     TrialStarted,
     TrialStoppedEarly,
 )
+from gapsack.sweep.cluster.retries import Retries
+from gapsack.sweep.cluster.worker import SUPERSEDED
 from gapsack.sweep.runs.folder import STOPPED_EARLY
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
+from gapsack.sweep.trial.record import finished_record
 
 
 class Outcomes(tune.Callback):
     """Told by Tune of every start, report, end and error of a trial; `tell` gets what the driver should know."""
 
-    def __init__(self, sweep: SweepSpec, tell: Callable[[TrialMessage], None]) -> None:
+    def __init__(self, sweep: SweepSpec, tell: Callable[[TrialMessage | SweepNotice], None], retries: Retries) -> None:
         self._sweep = sweep
         self._tell = tell
+        self._retries = retries
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks into a state that is never read; a connection cannot be pickled."""
@@ -57,6 +62,9 @@ class Outcomes(tune.Callback):
             self._failed(spec, str(trial.last_result["reason"]))
         elif status == STOPPED_EARLY:
             self._tell(TrialStoppedEarly(spec.name))
+        elif status == SUPERSEDED:
+            self._tell(SweepNotice(str(trial.last_result["reason"])))
+            self._tell(TrialInterrupted(spec.name))
         else:
             self._tell(TrialInterrupted(spec.name))
 
@@ -65,9 +73,13 @@ class Outcomes(tune.Callback):
         self._tell(TrialRetried(self._sweep.trial(trial.config).name, failure(trial)[0]))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
-        """The last attempt failed."""
+        """The last attempt failed; or it was lost after it had written its record, and before it could say so."""
         spec = self._sweep.trial(trial.config)
+        if finished_record(spec) is not None:
+            self._tell(TrialFinished(spec.name))
+            return
         reason, details = failure(trial)
+        reason += self._retries.why_no_more(trial)
         spec.folder.fail(reason, details)
         self._failed(spec, reason)
 

@@ -25,6 +25,7 @@ from gapsack.sweep.cluster.messages import Ended, SweepNotice, TuneJob
 from gapsack.sweep.cluster.outcomes import Outcomes
 from gapsack.sweep.cluster.ray import end_without_node, node_resources, ray_session, shortage
 from gapsack.sweep.cluster.resources import TrialResources
+from gapsack.sweep.cluster.retries import AT_FIRST, Retries
 from gapsack.sweep.cluster.samplers import optuna_sampler, require_packages
 from gapsack.sweep.cluster.scores import OBJECTIVES, EnsembleScore, FinishedTrial
 from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials
@@ -64,12 +65,13 @@ def run(job: TuneJob, connection: Connection) -> None:
         threading.Thread(target=_end_with_driver, args=(connection,), daemon=True).start()
         searcher = _searcher(sweep, state, resources, stop_polling(sweep.run.stop_file))
         watch = Waiting(connection.send, resources) if on_cluster else NodeWatch()
-        callbacks = [Outcomes(sweep, connection.send), watch]
+        retries = Retries(settings.retries)
+        outcomes = Outcomes(sweep, connection.send, retries)
         if on_cluster and sweep.grid.search.sampler is None:
             # As many wait for a node as there are: a cluster that grows then grows by all of them at once. Tune would
             # show it one after the other.
             os.environ[MOST_PENDING] = str(max(1, len(state.waiting)))
-        _fit(sweep, searcher, trainable(job.trial, sweep), resources, callbacks)
+        _fit(sweep, searcher, trainable(job.trial, sweep), resources, [retries, outcomes, watch])
         # Told before Ray is shut down: its threads may end this process meanwhile, and then there is nothing to lose.
         connection.send(Ended())
 
@@ -156,7 +158,7 @@ def _fit(
             name=sweep.run.tune.name,
             storage_path=str(sweep.run.path),
             callbacks=callbacks,
-            failure_config=tune.FailureConfig(max_failures=settings.retries),
+            failure_config=tune.FailureConfig(max_failures=AT_FIRST),
             verbose=0,
         ),
     )

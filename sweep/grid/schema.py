@@ -478,6 +478,8 @@ class Resources(Section):
     concurrent: PositiveInt | None = None
     retries: NonNegativeInt = 2
     memory_gib: PositiveFloat | None = None
+    hours: PositiveFloat | None = None
+    """Of training that a trial gets, over all its attempts; then it is stopped early. None is no limit."""
 
     @model_validator(mode="after")
     def _gpu_share(self) -> Self:

@@ -9,7 +9,7 @@ from gapsack.models import sizes
 from gapsack.selection.errors import InputError
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.runs import checksums
-from gapsack.sweep.runs.damage import is_whole
+from gapsack.sweep.runs.damage import checked_result, is_whole
 from gapsack.sweep.runs.provenance import file_list_summary, trial_environment
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
@@ -67,6 +67,18 @@ def record_again(spec: TrialSpec, earlier: TrialResult, published: Published) ->
     """The record of a trial that is published a second time from its weights: of the training it says what it said."""
     faults = {**earlier.faults, "holdout": published.plain.faults}
     return earlier.model_copy(update={**_of_published(spec, published), "faults": faults})
+
+
+def finished_record(spec: TrialSpec) -> TrialResult | None:
+    """The record of a trial that is done already, by an attempt that could not tell; None where there is none.
+
+    It counts if it is of the same training and all that it vouches for is whole, read to its end.
+
+    Raises:
+        InputError: it is one of another version of gapsack.
+    """
+    record, _damage = checked_result(spec.folder, contents=True)
+    return record if record is not None and record.fingerprint == spec.fingerprint() else None
 
 
 def earlier_record(spec: TrialSpec) -> TrialResult | None:
