@@ -2,8 +2,8 @@
 
 Behaviour: {"steps": …, "seconds": a step's time, "raise": {trial: first attempts that raise}, "reject": [trials],
 "die": {trial: first attempts that kill their worker}, "deaf": trials ignore the stop request, "gaps": {trial: GAP that
-it reports at every step}, "search": …, "training": …, "resources": …, "train_on": [trials]}. Every attempt appends a
-line to RUN_FOLDER/../attempts: trial, process id, first step, where it found our packages. Prints the result as JSON.
+it reports at every step}, "search": …, "training": …, "resources": …, "train_on": [trials], "address": a cluster's,
+"data": a file that trains and is held out}. Every attempt appends a line to RUN_FOLDER/../attempts: trial, process id, first step, where it found our packages. Prints the result as JSON.
 """
 
 import json
@@ -60,6 +60,9 @@ class Shouting(SweepEvents):
 
     def trial_progress(self, name, metrics):
         sys.stderr.write(f"progress {name} {metrics['step']}\n")
+
+    def trial_retried(self, name, reason):
+        sys.stderr.write(f"retried {name}: {reason}\n")
 
     def trial_finished(self, name, record):
         sys.stderr.write(f"finished {name}\n")
@@ -121,12 +124,13 @@ if __name__ == "__main__":
     behaviour = json.loads(sys.argv[2])
     given = {key: behaviour[key] for key in ("search", "training", "resources") if key in behaviour}
     grid = Grid.model_validate(GRID | given)
-    sweep = SweepSpec(str(run.path), grid, ("train0",), ("validate0",))
+    data = behaviour.get("data")
+    sweep = SweepSpec(str(run.path), grid, (data or "train0",), (data or "validate0",))
     with (
         ended_by_signals(),
         run.held(),
         asked_for(run, behaviour),
-        driving(sweep, trial=counting_trial(behaviour), events=Shouting()) as drive,
+        driving(sweep, trial=counting_trial(behaviour), address=behaviour.get("address"), events=Shouting()) as drive,
         stop_on_signals(run.stop_file.touch) as stop,
     ):
         result = drive.run(LineTracker(run.path.parent / "tracked"), stop)
