@@ -13,7 +13,7 @@ from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.measure.holdout import HoldoutSet
 from gapsack.sweep.runs.curve import CurveFile
 from gapsack.sweep.runs.folder import StoppedEarly
-from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.runs.record import FileDigest, TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.runs.starting_weights import starting_weights
 from gapsack.sweep.teaching.tutor import Tutor
@@ -87,8 +87,9 @@ class _Trial:
             progress = self._fit()
         except TrialStoppedEarlyError as ended:
             if self._is_published_early():
-                self._publish_early(ended.stopped)
-                raise TrialStoppedEarlyError(ended.stopped.model_copy(update={"published": True})) from None
+                files = self._publish_early(ended.stopped)
+                told = ended.stopped.model_copy(update={"published": True, "files": files})
+                raise TrialStoppedEarlyError(told) from None
             raise
         averaging = self._search(progress)
         weights = average(self._checkpoints.steps(), averaging.chosen, self._checkpoints.read_weights)
@@ -101,8 +102,8 @@ class _Trial:
         scheduler = self._spec.grid.search.scheduler
         return scheduler is not None and scheduler.publish_stopped
 
-    def _publish_early(self, stopped: StoppedEarly) -> None:
-        """Publish what a trial that is stopped has learnt, and leave its checkpoints as they were."""
+    def _publish_early(self, stopped: StoppedEarly) -> dict[str, FileDigest]:
+        """Publish what a trial that is stopped has learnt, and leave its checkpoints as they were; what that left."""
         found = self._checkpoints.read_state()
         progress = TrialProgress() if found is None else found[0]
         # Copied: the search loads other weights into the trainer, whose arrays may be its variables' own memory.
@@ -114,9 +115,10 @@ class _Trial:
             "gap_averaged": averaging.gap_averaged,
             "stopped_at_step": stopped.step,
         }
-        publish(self._spec, self._trainer, weights, self._holdout, scores, control=self._control)
+        published = publish(self._spec, self._trainer, weights, self._holdout, scores, control=self._control)
         self._watch.ending()
         self._checkpoints.forget_scores()
+        return published.files
 
     def publish_again(self, earlier: TrialResult) -> TrialResult:
         self._control.report({"status": "running", "phase": "publishing"})

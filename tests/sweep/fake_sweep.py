@@ -3,7 +3,8 @@
 Behaviour: {"steps": …, "seconds": a step's time, "raise": {trial: first attempts that raise}, "reject": [trials],
 "die": {trial: first attempts that kill their worker}, "deaf": trials ignore the stop request, "gaps": {trial: GAP that
 it reports at every step}, "search": …, "training": …, "resources": …, "train_on": [trials], "address": a cluster's,
-"data": a file that trains and is held out}. Every attempt appends a line to RUN_FOLDER/../attempts: trial, process id, first step, where it found our packages. Prints the result as JSON.
+"data": a file that trains and is held out}. Every attempt appends a line to RUN_FOLDER/../attempts: trial, process id,
+first step, where it found our packages. Prints the result as JSON.
 """
 
 import json
