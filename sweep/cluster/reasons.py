@@ -124,8 +124,8 @@ def _of_death(error: BaseException | None, text: str, node: ClusterNode | None) 
     if node is not None and not node.alive:
         return _gone(node)
     if _NODE_DIED in text:
-        said = re.search(r"node was terminated[^:\n]*: (.+)", text)
-        return f"{_named(node)} is gone{f': {said[1].strip()}' if said else ''}"
+        how = re.search(r"node was terminated[^:\n]*: (.+)", text)
+        return f"{_named(node)} is gone{f': {how[1].strip()}' if how else ''}"
     if _KILLED_BY_RAY in text:
         return f"Ray was told to end the worker process{_on(node)} (ray.kill)"
     exit_type = re.search(r"Worker exit type: (\w+)", text)
