@@ -2,9 +2,9 @@
 
 Behaviour: {"steps": …, "seconds": a step's time, "raise": {trial: first attempts that raise}, "reject": [trials],
 "die": {trial: first attempts that kill their worker}, "deaf": trials ignore the stop request, "gaps": {trial: GAP that
-it reports at every step}, "search": …, "training": …, "resources": …, "train_on": [trials], "address": a cluster's,
-"data": a file that trains and is held out}. Every attempt appends a line to RUN_FOLDER/../attempts: trial, process id,
-first step, where it found our packages. Prints the result as JSON.
+it reports at every step}, "search": …, "training": …, "resources": …, "train_on": [trials], "address": a cluster's}.
+Every attempt appends a line to RUN_FOLDER/../attempts: trial, process id, first step, where it found our packages.
+Prints the result as JSON.
 """
 
 import json
@@ -125,8 +125,10 @@ if __name__ == "__main__":
     behaviour = json.loads(sys.argv[2])
     given = {key: behaviour[key] for key in ("search", "training", "resources") if key in behaviour}
     grid = Grid.model_validate(GRID | given)
-    data = behaviour.get("data")
-    sweep = SweepSpec(str(run.path), grid, (data or "train0",), (data or "validate0",))
+    train, holdout = run.path.parent / "train0", run.path.parent / "validate0"
+    train.touch()  # nodes of a cluster are asked whether they see the files; nobody reads them
+    holdout.touch()
+    sweep = SweepSpec(str(run.path), grid, (str(train),), (str(holdout),))
     with (
         ended_by_signals(),
         run.held(),

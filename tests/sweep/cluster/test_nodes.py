@@ -23,11 +23,11 @@ def other_gapsack(tmp_path: Path) -> Path:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_ends_are_told_with_their_node_and_a_node_with_another_gapsack_is_left_out(tmp_path, other_gapsack):
     from ray.cluster_utils import Cluster
 
-    (tmp_path / "data").write_bytes(b"x" * 10)
-    behaviour = {"steps": 6, "seconds": 0.3, "die": {"K2-H8": 1}, "data": str(tmp_path / "data")}
+    behaviour = {"steps": 6, "seconds": 0.3, "die": {"K2-H8": 1}}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     lines = []
     try:
