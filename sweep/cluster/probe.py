@@ -91,7 +91,7 @@ def installed() -> tuple[str, str]:
         ImportError: there is none, or it lacks something.
     """
     package = importlib.import_module(PACKAGE)
-    [root] = package.__path__
+    root = next(iter(package.__path__))
     found = hashlib.sha256()
     for folder, _folders, names in sorted(os.walk(root, followlinks=True)):
         for name in sorted(name for name in names if name.endswith(".py")):

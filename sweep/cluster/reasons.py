@@ -21,7 +21,7 @@ from gapsack.sweep.errors import UnfitNodeError
 
 UNKNOWN = "killed from outside, out of memory by the system's own count, or a crash in native code: Ray cannot tell"
 
-_ADDRESS = re.compile(r"^\s*ip: (\S+)$", re.MULTILINE)
+_ADDRESS = re.compile(r"\bip(?:: |=)([0-9A-Fa-f.:]+)")
 _NODE_ID = re.compile(r"[Nn]ode I[dD]: ([0-9a-f]{8,})")
 _ERROR_LINE = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit|Interrupt)): (.+)$")
 _FAILURE = re.compile(r"^Failure # \d+ \(occurred at [^)]*\)$", re.MULTILINE)

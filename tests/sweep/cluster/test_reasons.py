@@ -170,6 +170,7 @@ def test_an_error_says_where_it_was():
     died_with_node = "The actor died because its node has died. Node Id: abcdef0123"
     assert place_of(None, died_with_node) == ("abcdef0123", None)
     assert place_of(raised(OSError(), TRACE), TRACE) == (None, "10.0.0.7")
+    assert place_of(None, "ray::ImplicitFunc.__init__() (pid=7, ip=10.0.0.8, actor_id=1f)") == (None, "10.0.0.8")
     assert place_of(None, "nothing") == (None, None)
 
 
