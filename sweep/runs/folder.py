@@ -31,7 +31,7 @@ from gapsack.selection.files import remove, replace_json, sync_folder
 from gapsack.selection.typed import read_typed
 from gapsack.sweep.runs.attempts import Attempt
 from gapsack.sweep.runs.lock import is_locked, locked
-from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.runs.record import FileDigest, TrialResult
 
 STOPPED_EARLY: Literal["stopped early"] = "stopped early"
 """The status of a trial that others left behind, or whose time was over; a person's stop makes it `interrupted`."""
@@ -62,6 +62,7 @@ class StoppedEarly(_Kept):
         gap: Of the last evaluation; None where there was none.
         reason: Why, in a sentence.
         published: Whether the pool has it as a candidate.
+        files: What that candidate and its weights are, as in a record; empty in a file of an earlier version.
     """
 
     format: Literal["gapsack.stopped/1"] = "gapsack.stopped/1"
@@ -71,6 +72,7 @@ class StoppedEarly(_Kept):
     gap: float | None = None
     reason: str
     published: bool = False
+    files: dict[str, FileDigest] = {}
 
 
 class RunFiles(_Kept):

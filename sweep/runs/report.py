@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -80,7 +80,7 @@ def sweep_records(run: RunFolder, metric: str | UserMetric | None = None) -> Swe
         budget_bytes=grid.budget.size_bytes,
         data=_data_facts(state, files),
         data_faults=tuple(_data_fault(each) for each in data_faults(state.trials)),
-        environment=_environment(state.trials),
+        environment=_environment(state),
         created=time.strftime("%Y-%m-%d %H:%M"),
         notices=tuple(notices),
         metric="gap@20" if shown is None else shown.metric,
@@ -257,11 +257,12 @@ def _data_fault(found: DataFaults) -> DataFault:
     )
 
 
-def _environment(trials: Iterable[TrialState]) -> dict[str, str]:
-    """What the trials were trained with, where one says so; else what is installed here."""
-    for trial in trials:
+def _environment(state: RunState) -> dict[str, str]:
+    """What the trials were trained with, where one says so, and on which hosts if on several; else what is here."""
+    hosts = {"hosts": ", ".join(state.hosts)} if len(state.hosts) > 1 else {}
+    for trial in state.trials:
         if trial.record is not None and trial.record.environment:
-            return dict(trial.record.environment)
+            return {**trial.record.environment, **hosts}
     return versions()
 
 
