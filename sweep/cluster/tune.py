@@ -36,6 +36,7 @@ from gapsack.sweep.grid.plan import planned
 from gapsack.sweep.grid.schema import Sampler
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import RunState, state_of
+from gapsack.sweep.runs.witness import refuse_another_folder
 
 if TYPE_CHECKING:
     from gapsack.sweep.advice.ensemble_objective import EnsembleObjective
@@ -78,6 +79,11 @@ def trainable(trial: bytes, sweep: SweepSpec) -> Callable[[dict[str, Any]], dict
     """A pickled `TrialFunction` as a Tune function trainable, whose config is a point's axes."""
 
     def train(config: dict[str, Any]) -> dict[str, Any]:
+        if sweep.witness is not None:
+            try:
+                refuse_another_folder(sweep.run.path, sweep.witness)
+            except InputError as error:  # nothing is written: the folder is not the run's
+                return {"status": "failed", "reason": str(error)}
         function: TrialFunction = pickle.loads(trial)
         return run_in_worker(function, sweep.trial(config), lambda metrics: tune.report(dict(metrics)))
 
