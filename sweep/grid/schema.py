@@ -37,7 +37,8 @@ from gapsack.sweep.data.dataset import Dataset, dataset_of
 from gapsack.sweep.data.files import Split, expand, split_holdout
 from gapsack.sweep.grid.array_data import ArrayData
 from gapsack.sweep.grid.scheduling import AnyScheduler, scheduler_problem
-from gapsack.sweep.grid.section import AxisValue, DataFiles, DataPath, Patterns, Scalar, Section, is_remote
+from gapsack.sweep.grid.section import AxisValue, DataFiles, DataPath, Patterns, Scalar, Section
+from gapsack.sweep.storage.remote import is_url
 
 FAMILY = "family"
 """Key by which a point of the search says its family, where there are several."""
@@ -517,7 +518,7 @@ class Grid(Section):
     @field_validator("storage")
     @classmethod
     def _storage_is_a_folder(cls, storage: str) -> str:
-        if is_remote(storage):
+        if is_url(storage):
             raise ValueError("expected the path of a folder that all nodes see (data may lie elsewhere), got a URL")
         return storage
 
