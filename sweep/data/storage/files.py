@@ -1,7 +1,7 @@
 """Bytes of a file, local or remote.
 
-A local file is read with the operating system's own calls, one at a URL by fsspec. That is imported where there is a URL
-alone, so that a reader of local files starts at once.
+A local file is read with the operating system's own calls, one at a URL by fsspec. That is imported for URLs alone, so
+that a reader of local files starts at once.
 """
 
 from __future__ import annotations
