@@ -86,7 +86,10 @@ class Outcomes(tune.Callback):
         if status == "done":
             self._tell(TrialFinished(spec.name))
         elif status == "failed":
-            self._failed(spec, str(trial.last_result["reason"]))
+            reason = str(trial.last_result["reason"])
+            if not spec.folder.failure.exists():  # its worker did not see the folder
+                spec.folder.fail(reason)
+            self._failed(spec, reason)
         elif status == STOPPED_EARLY:
             self._tell(TrialStoppedEarly(spec.name))
         elif status == SUPERSEDED:

@@ -41,6 +41,7 @@ from gapsack.sweep.grid.plan import planned
 from gapsack.sweep.grid.schema import Sampler
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import RunState, state_of
+from gapsack.sweep.runs.witness import refuse_another_folder
 
 if TYPE_CHECKING:
     from gapsack.sweep.advice.ensemble_objective import EnsembleObjective
@@ -90,6 +91,11 @@ def trainable(
     """A pickled `TrialFunction` as a Tune function trainable, whose config is a point's axes."""
 
     def train(config: dict[str, Any]) -> dict[str, Any]:
+        if sweep.witness is not None:
+            try:
+                refuse_another_folder(sweep.run.path, sweep.witness)
+            except InputError as error:  # nothing is written: the folder is not the run's
+                return {"status": "failed", "reason": str(error)}
         function: TrialFunction = pickle.loads(trial)
         if on_cluster or asked.gpu:
             function = on_fit_node(function, asked, on_cluster=on_cluster)

@@ -7,6 +7,8 @@
 ├── checksums.txt     of those files, see runs.checksums
 ├── tracking.json     MLflow's run ids, so that a resumed sweep continues the same runs
 ├── lock              held while a driver lives (the operating system lets go of it when the driver dies)
+├── lock.lease        in its place where the file system has no locks, see storage.lease
+├── witness           by which a worker knows that it sees this folder, see runs.witness
 ├── stop              made to ask all trials to write a checkpoint and stop
 ├── tune/             Ray Tune's own files
 ├── ray.log           what Ray prints; it stays if Ray died
@@ -18,8 +20,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -319,16 +322,19 @@ class RunFolder:
         return is_locked(self.lock)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, notice: Callable[[str], None] = lambda _sentence: None) -> Iterator[None]:
         """Hold the run as its only driver; the marks of dead workers are cleared first.
 
         A stop request is cleared first and last: it is for the workers of this driver, or of the one before that was
         killed, and none of them outlives its driver.
 
+        Args:
+            notice: Is told, in a sentence, where the file system has no locks.
+
         Raises:
             InputError: another driver holds it.
         """
-        with locked(self.lock):
+        with locked(self.lock, notice):
             _forget(self.stop_file)
             for trial in self.started_trials():
                 trial.release()
