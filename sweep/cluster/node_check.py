@@ -21,7 +21,7 @@ from gapsack.sweep.data.parts import files_of
 from gapsack.sweep.data.storage.files import is_local
 from gapsack.sweep.runs.spec import SweepSpec
 
-ANSWER_SECONDS = 120.0
+ANSWER_SECONDS = 180.0
 """How long a node may take to start a process and look; where GPUs are asked for, so much longer as these may take."""
 
 
