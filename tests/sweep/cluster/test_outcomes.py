@@ -67,7 +67,9 @@ def sweep(tmp_path):
 
 
 def disk_full(ip):
-    return RayTaskError("train", 'File "trial.py"\nOSError: the disk is full', OSError("the disk is full"), ip=ip)
+    """As Ray raises it where a call's answer is asked for: an error of both kinds."""
+    trace = f'ray::ImplicitFunc.train() (pid=7, ip={ip}, actor_id=1f)\n  File "trial.py"\nOSError: the disk is full'
+    return RayTaskError("train", trace, OSError("the disk is full"), ip=ip).as_instanceof_cause()
 
 
 def test_reasons_name_the_node_of_the_attempt(sweep, trial):
