@@ -146,10 +146,11 @@ def ensemble(
         InputError: there is no pool, nothing fits the budget, or an option says nothing sensible.
     """
     from gapsack.selection.search import search_ensemble
-    from gapsack.sweep.graphs.ensembles import budget_bytes, write_ensemble
+    from gapsack.selection.units import bytes_of_budget
+    from gapsack.sweep.graphs.ensembles import write_ensemble
     from gapsack.sweep.graphs.frontiers import offer_to_frontier
 
-    budget = budget_bytes(budget_mib)
+    budget = bytes_of_budget(budget_mib)
     with _search(source, address, notice, control, options) as (found, candidates, settings):
         chosen = search_ensemble(candidates, budget_bytes=budget, **settings)
     path = _place(found, out, "ensemble_file")

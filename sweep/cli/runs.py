@@ -93,7 +93,9 @@ def run(
     *,
     data: DataOption = None,
     name: Annotated[str | None, typer.Option(help="Name of the run, in place of the grid's own.")] = None,
-    storage: Annotated[Path | None, typer.Option(help="Folder for the run folder, in place of the grid's own.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Folder for the run folder, in place of the grid's own.")
+    ] = None,
     address: Annotated[
         str | None,
         typer.Option(
@@ -137,7 +139,7 @@ def run(
 
     overrides: dict[Location, object] = {
         ("name",): name,
-        ("storage",): None if storage is None else str(storage),
+        ("storage",): storage,
         ("resources", "concurrent"): concurrent,
         ("resources", "wait"): False if no_wait else None,
         ("tracking", "uri"): tracking_uri,

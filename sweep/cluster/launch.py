@@ -25,6 +25,7 @@ from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.rungs import RungHistory
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.starting_weights import with_sources
+from gapsack.sweep.runs.witness import leave_witness
 from gapsack.sweep.teaching.tutor import with_digest
 from gapsack.sweep.tracking.backlog import Losses
 from gapsack.sweep.tracking.store import RunOutcome
@@ -96,7 +97,7 @@ def launch(
     run = RunFolder(folder / grid.storage / grid.name)
     grid = with_sources(grid, run)
     events = events or SweepEvents()
-    with ended_by_signals(), run.held():
+    with ended_by_signals(), run.held(events.notice):
         prepare(run, grid, grid_text, split)
         for name in train_on:
             train_to_end(run, name)
@@ -105,7 +106,7 @@ def launch(
             events.notice(sentence)
         for sentence in DataCheck(grid.data, split.train, split.holdout).run(run):
             events.notice(sentence)
-        spec = SweepSpec(str(run.path), grid, split.train, split.holdout)
+        spec = SweepSpec(str(run.path), grid, split.train, split.holdout, leave_witness(run.path))
         with driving(spec, trial=run_trial, address=address, events=events) as drive:
             events.opening_tracking()
             tracker = open_tracker(run, grid, folder, events.notice)

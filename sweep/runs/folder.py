@@ -7,6 +7,8 @@
 ├── checksums.txt     of those files, see runs.checksums
 ├── tracking.json     MLflow's run ids, so that a resumed sweep continues the same runs
 ├── lock              held while a driver lives (the operating system lets go of it when the driver dies)
+├── lock.lease        in its place where the file system has no locks, see storage.lease
+├── witness           by which a worker knows that it sees this folder, see runs.witness
 ├── stop              made to ask all trials to write a checkpoint and stop
 ├── tune/             Ray Tune's own files
 ├── ray.log           what Ray prints; it stays if Ray died
@@ -19,7 +21,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +33,7 @@ from gapsack.selection.files import remove, replace_json, sync_folder
 from gapsack.selection.typed import read_typed
 from gapsack.sweep.runs.attempts import Attempt
 from gapsack.sweep.runs.lock import is_locked, locked
-from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.runs.record import FileDigest, TrialResult
 
 STOPPED_EARLY: Literal["stopped early"] = "stopped early"
 """The status of a trial that others left behind, or whose time was over; a person's stop makes it `interrupted`."""
@@ -62,6 +64,7 @@ class StoppedEarly(_Kept):
         gap: Of the last evaluation; None where there was none.
         reason: Why, in a sentence.
         published: Whether the pool has it as a candidate.
+        files: What that candidate and its weights are, as in a record; empty in a file of an earlier version.
     """
 
     format: Literal["gapsack.stopped/1"] = "gapsack.stopped/1"
@@ -71,6 +74,7 @@ class StoppedEarly(_Kept):
     gap: float | None = None
     reason: str
     published: bool = False
+    files: dict[str, FileDigest] = {}
 
 
 class RunFiles(_Kept):
@@ -317,16 +321,19 @@ class RunFolder:
         return is_locked(self.lock)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, notice: Callable[[str], None] = lambda _sentence: None) -> Iterator[None]:
         """Hold the run as its only driver; the marks of dead workers are cleared first.
 
         A stop request is cleared first and last: it is for the workers of this driver, or of the one before that was
         killed, and none of them outlives its driver.
 
+        Args:
+            notice: Is told, in a sentence, where the file system has no locks.
+
         Raises:
             InputError: another driver holds it.
         """
-        with locked(self.lock):
+        with locked(self.lock, notice):
             _forget(self.stop_file)
             for trial in self.started_trials():
                 trial.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from typing import Any
 
@@ -112,5 +113,6 @@ def _of_published(spec: TrialSpec, published: Published) -> dict[str, Any]:
         },
         "videos": published.plain.labels.video_count,
         "files": published.files,
+        "host": platform.node(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }

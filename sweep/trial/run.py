@@ -13,7 +13,7 @@ from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.measure.holdout import HoldoutSet
 from gapsack.sweep.runs.curve import CurveFile
 from gapsack.sweep.runs.folder import StoppedEarly
-from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.runs.record import FileDigest, TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.runs.starting_weights import starting_weights
 from gapsack.sweep.teaching.tutor import Tutor
@@ -89,8 +89,9 @@ class _Trial:
             progress = self._fit()
         except TrialStoppedEarlyError as ended:
             if self._is_published_early():
-                self._publish_early(ended.stopped)
-                raise TrialStoppedEarlyError(ended.stopped.model_copy(update={"published": True})) from None
+                files = self._publish_early(ended.stopped)
+                told = ended.stopped.model_copy(update={"published": True, "files": files})
+                raise TrialStoppedEarlyError(told) from None
             raise
         averaging, published = self._publish(progress)
         return trial_record(self._spec, progress, averaging, published, self._faults, kernels=self._trainer.kernels)
@@ -99,14 +100,15 @@ class _Trial:
         scheduler = self._spec.grid.search.scheduler
         return scheduler is not None and scheduler.publish_stopped
 
-    def _publish_early(self, stopped: StoppedEarly) -> None:
-        """Publish what a trial that is stopped has learnt, and leave its checkpoints as they were."""
+    def _publish_early(self, stopped: StoppedEarly) -> dict[str, FileDigest]:
+        """Publish what a trial that is stopped has learnt, and leave its checkpoints as they were; what that left."""
         found = self._checkpoints.read_state()
         progress = TrialProgress() if found is None else found[0]
         # Copied: the search loads other weights into the trainer, whose arrays may be its variables' own memory.
         current = (progress.step, {name: value.copy() for name, value in self._trainer.weights().items()})
-        self._publish(progress, current, {"stopped_at_step": stopped.step})
+        _, published = self._publish(progress, current, {"stopped_at_step": stopped.step})
         self._checkpoints.forget_scores()
+        return published.files
 
     def _publish(
         self,

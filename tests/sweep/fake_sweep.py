@@ -64,6 +64,9 @@ class Shouting(SweepEvents):
     def trial_progress(self, name, metrics):
         sys.stderr.write(f"progress {name} {metrics['step']}\n")
 
+    def trial_retried(self, name, reason):
+        sys.stderr.write(f"retried {name}: {reason}\n")
+
     def trial_finished(self, name, record):
         sys.stderr.write(f"finished {name}\n")
 
@@ -132,7 +135,10 @@ if __name__ == "__main__":
     behaviour = json.loads(sys.argv[2])
     given = {key: behaviour[key] for key in ("search", "training", "resources") if key in behaviour}
     grid = Grid.model_validate(GRID | given)
-    sweep = SweepSpec(str(run.path), grid, ("train0",), ("validate0",))
+    train, holdout = run.path.parent / "train0", run.path.parent / "validate0"
+    train.touch()  # nodes of a cluster are asked whether they see the files; nobody reads them
+    holdout.touch()
+    sweep = SweepSpec(str(run.path), grid, (str(train),), (str(holdout),))
     with (
         ended_by_signals(),
         run.held(),

@@ -32,6 +32,7 @@ from gapsack.sweep.runs.damage import set_aside_damaged
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.rungs import RungHistory, RungReport
 from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.runs.status import state_of
 from gapsack.sweep.trial.control import Control, TrialInterruptedError, TrialStoppedEarlyError
 from gapsack.sweep.trial.run import run_trial
 from gapsack.sweep.trial.trial_checkpoints import Checkpoints
@@ -501,6 +502,39 @@ def test_a_trial_that_is_stopped_early_can_become_a_candidate(small_trial):
     measured = {row["step"]: row["gap"] for row in curve(spec) if row["gap"]}
     assert candidate.metrics["gap"] >= measured[20], "what it had when it was stopped is one of those to choose from"
     assert Checkpoints(spec.folder.checkpoints, spec.fingerprint()).steps() == [6, 12, 18]
+
+
+@pytest.mark.parametrize("name", [*PUBLISHED, "weights"])
+def test_what_is_damaged_of_a_trial_that_was_stopped_early_is_published_again_without_training(small_trial, fits, name):
+    spec = with_scheduler(small_trial(), publish_stopped=True)
+    stopped = stopped_at(spec, 8)
+    assert set_aside_damaged(spec.run, spec.grid) == []
+    trained, before = len(fits), {file: (spec.run.pool / file).read_bytes() for file in PUBLISHED}
+    spoilt(spec.folder.weights if name == "weights" else spec.run.pool / name, "cut")
+    if name != "labels.npz":
+        [state] = state_of(spec.run, spec.grid, alive=False).trials
+        assert state.status == "stopped early"
+        assert "the next sweep run publishes this trial again" in state.reason
+
+    [told] = set_aside_damaged(spec.run, spec.grid)
+
+    assert ("labels" if name == "labels.npz" else f"{spec.name} is published again: expected") in told
+    assert spec.folder.status(run_alive=False) == "interrupted"
+    assert stopped_at(spec, 8) == stopped
+    assert len(fits) == trained
+    assert {file: (spec.run.pool / file).read_bytes() for file in PUBLISHED} == before
+    assert set_aside_damaged(spec.run, spec.grid) == []
+
+
+def test_a_trial_that_an_earlier_version_stopped_early_vouches_for_nothing(small_trial):
+    spec = with_scheduler(small_trial(), publish_stopped=True)
+    stopped = stopped_at(spec, 8)
+    values = stopped.model_dump(mode="json")
+    del values["files"]
+    replace_json(spec.folder.stopped, values)
+    assert spec.folder.stopped_early() == stopped.model_copy(update={"files": {}})
+    spoilt(spec.run.pool / "K2-H8.npz", "cut")
+    assert set_aside_damaged(spec.run, spec.grid) == []
 
 
 def test_killed_between_the_decision_and_its_last_steps_it_is_still_stopped_there(small_trial):
