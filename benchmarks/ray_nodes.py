@@ -67,7 +67,8 @@ def ray_nodes(log: Path) -> Iterator[RayNodes]:
         subprocess.Popen(
             [sys.executable, "-m", "benchmarks.ray_nodes"],
             cwd=Path(__file__).parents[1],
-            env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
+            # Each node would count the whole machine's memory as its own, and end workers for that of others.
+            env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_memory_monitor_refresh_ms": "0"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
