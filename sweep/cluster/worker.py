@@ -101,13 +101,21 @@ def run_in_worker(trial: TrialFunction, spec: TrialSpec, report: Report) -> dict
     should_stop = stop_polling(spec.run.stop_file)
     if should_stop():  # it was waiting for its turn when the stop came: nothing to write, and nothing to import
         return {"status": "interrupted"}
-    attempt = spec.folder.begin(spec.to_dict())
-    report({"status": "running", "phase": "start"})
     try:
-        return _attempt(trial, spec, Control(report, should_stop, EarlyEndOf(spec), attempt), attempt)
+        attempt = spec.folder.begin(spec.to_dict())
+        report({"status": "running", "phase": "start"})
+        return _as_newest(trial, spec, Control(report, should_stop, EarlyEndOf(spec), attempt), attempt)
+    except Exception:
+        report({"status": FAILING})
+        raise
+
+
+def _as_newest(trial: TrialFunction, spec: TrialSpec, control: Control, attempt: Attempt) -> dict[str, Any]:
+    """What comes of an attempt; of one that is no longer the newest, however it ends, that it was superseded."""
+    try:
+        return _attempt(trial, spec, control, attempt)
     except Exception:
         if attempt.is_newest():
-            report({"status": FAILING})
             raise
     reason = attempt.superseded()
     sys.stderr.write(f"{reason}\n")
@@ -123,13 +131,12 @@ def _attempt(trial: TrialFunction, spec: TrialSpec, control: Control, attempt: A
         Exception: what another attempt may mend.
     """
     folder = spec.folder
-    # Only now that no earlier attempt may write one any more.
-    result = finished_record(spec)
-    if result is not None:
-        folder.tidy()
-        return _done(spec, result)
     try:
-        result = trial(spec, control)
+        result = finished_record(spec)  # looked for only now that no earlier attempt may write one any more
+        if result is None:
+            result = trial(spec, control)
+        else:
+            folder.tidy()
     except TrialInterruptedError:
         attempt.check()
         folder.release()
@@ -142,8 +149,4 @@ def _attempt(trial: TrialFunction, spec: TrialSpec, control: Control, attempt: A
         attempt.check()
         folder.fail(str(error))
         return {"status": "failed", "reason": str(error)}
-    return _done(spec, result)
-
-
-def _done(spec: TrialSpec, result: TrialResult) -> dict[str, Any]:
     return {"status": "done", "gap": result.gap, "size_bytes": result.size_bytes[spec.grid.budget.precision]}
