@@ -1,6 +1,6 @@
 """Held out against the code of others: AutoGluon's, TabArena's, phem's and mljar's ensemble selections on small sets.
 
-    python3.11 -m venv .venv-peers && .venv-peers/bin/pip install autogluon.core tabarena mljar-supervised phem numba
+    python3.11 -m venv .venv-peers && .venv-peers/bin/pip install --no-deps -r benchmarks/peers.txt
     python -m benchmarks.peers --python .venv-peers/bin/python
 
 Pools are those of `benchmarks.small_sets`, twins with few labelled videos and scikit-learn models of eight data sets,
@@ -38,7 +38,7 @@ from benchmarks.video_pools import video_pools
 from gapsack.selection.search import search_ensemble
 
 ROOT = Path(__file__).parent.parent
-OURS = {"ours": {}, "ours, best score": {"prefer": "score"}}
+OURS: dict[str, dict[str, Any]] = {"ours": {}, "ours, best score": {"prefer": "score"}}
 GREEDY = "greedy, size mask"
 NO_BUDGET, HALF = "none", "half"
 COUNTED_ERRORS = 1.0  # standard errors from which on a case counts as ahead or behind
@@ -101,11 +101,9 @@ def run_peers(python: Path, folder: Path) -> dict[str, dict[str, str]]:
     """Have all peers choose for what lies in a folder; returns who took part, and who did not and why."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = [str(python), "-m", "benchmarks.peer_code", str(folder)]
-    done = subprocess.run(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
-    )
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise SystemExit(f"The peers' environment, {python}, failed: {done.stderr.strip().splitlines()[-1:]}")
+        raise SystemExit(f"The peers' code failed under {python}:\n{done.stderr}")
     told: dict[str, dict[str, str]] = json.loads((folder / "peers.json").read_text())
     return told
 

@@ -1,13 +1,28 @@
 from __future__ import annotations
 
+import json
+import sys
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import peer_code
 from benchmarks.peer_code import ACCURACY, GAP, LOG_LOSS, PEERS, Given, Peer, answers, given_of, tried_out
-from benchmarks.peers import GREEDY, HALF, NO_BUDGET, Choice, Task, difference, judged, rows_of, text_of, write
+from benchmarks.peers import (
+    GREEDY,
+    HALF,
+    NO_BUDGET,
+    Choice,
+    Task,
+    difference,
+    judged,
+    rows_of,
+    run_peers,
+    text_of,
+    write,
+)
 from benchmarks.scorer import dense_gap
 from benchmarks.small_sets import Part, Small
 from gapsack.selection.gap import gap_at_k
@@ -115,3 +130,15 @@ def test_a_peer_that_is_not_there_takes_no_part_and_is_named(monkeypatch) -> Non
 
 def test_every_peer_says_what_package_it_comes_with() -> None:
     assert {peer.package for peer in PEERS.values()} == {"autogluon.core", "tabarena", "phem", "mljar-supervised"}
+
+
+def test_peers_run_in_an_environment_of_their_own(tmp_path) -> None:
+    task = Task("made", "made", 0, LOG_LOSS, small())
+    write(task, tmp_path)
+    told = run_peers(Path(sys.executable), tmp_path)  # where none need be installed
+    assert set(told) == set(PEERS)
+    there = {name for name, each in told.items() if "version" in each}
+    assert set(json.loads((tmp_path / f"{task.name}.json").read_text())) == there
+    (tmp_path / "broken.npz").write_bytes(b"no archive")
+    with pytest.raises(SystemExit, match="failed under"):
+        run_peers(Path(sys.executable), tmp_path)
