@@ -12,7 +12,7 @@ from gapsack.dashboards.figures.labels import Box, Label, place_labels
 from gapsack.dashboards.figures.plane import PlaneInfo, PlanePoint
 from gapsack.dashboards.figures.theme import Theme
 from gapsack.dashboards.units import budget_text, gap_text, plain, plural
-from gapsack.selection.units import mib
+from gapsack.selection.units import MIB, mib
 
 HEIGHT = 520
 MARGIN = {"l": 76, "r": 20, "t": 12, "b": 56}
@@ -128,7 +128,7 @@ def _of_line(text: str, steps: Sequence[tuple[int, float]], frame: PlaneFrame, c
     middle = (frame.x(size) + end) / 2
     start, last = frame.log_sizes_mib
     share = (middle - frame.box.left) / (frame.box.right - frame.box.left)
-    size_bytes = 2**20 * 10 ** (start + share * (last - start))
+    size_bytes = MIB * 10 ** (start + share * (last - start))
     yield _Wanted(Label(text, middle, frame.y(score), 2), size_bytes, score, colour)
 
 

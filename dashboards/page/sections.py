@@ -11,7 +11,7 @@ from gapsack.dashboards.page.search_facts import search_facts
 from gapsack.dashboards.page.tables import Cell, Row, TableColumn, number, table, without_empty, words
 from gapsack.dashboards.records import DataFault, SweepRecords, TrialRecord
 from gapsack.dashboards.units import difference_text, gap_text, mib_digits, share_text, short_count_text, step_text
-from gapsack.selection.units import mib
+from gapsack.selection.units import mib, per_mib_text
 
 FEW = 5
 """Names of a list that a cell shows."""
@@ -134,7 +134,7 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
                 *(_size(trial, precision, digits[precision]) for precision in precisions),
                 _gap(trial.gap),
                 number(trial.ensemble_gain, f"{trial.ensemble_gain or 0:.5f}"),
-                number(trial.ensemble_gain_per_mib, f"{trial.ensemble_gain_per_mib or 0:.3g}"),
+                number(trial.ensemble_gain_per_mib, per_mib_text(trial.ensemble_gain_per_mib or 0.0)),
                 _averaging(trial),
                 _steps(trial),
                 number(trial.videos_per_second, f"{trial.videos_per_second or 0:,.0f}"),

@@ -19,9 +19,10 @@ from gapsack.sweep.cli.app import (
     signal_exit_code,
     working,
 )
+from gapsack.sweep.cli.arguments import RUNS, RunArgument, StorageOption
 from gapsack.sweep.cli.as_csv import CsvOption, print_csv
 from gapsack.sweep.cli.choose import app as select_app
-from gapsack.sweep.cli.manage import RUNS, StorageOption, compare, delete
+from gapsack.sweep.cli.manage import compare, delete
 from gapsack.sweep.cli.next import next_trial
 from gapsack.sweep.cli.outputs import FileOption, FolderOption
 from gapsack.sweep.cli.problems import FAILED, INTERRUPTED
@@ -40,12 +41,6 @@ app.add_typer(select_app, name="select")
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="The grid file (YAML).", show_default=False)]
 DataOption = Annotated[
     str | None, typer.Option(metavar="DIR", help="Folder of the data files; else $GAPSACK_DATA, else the grid's own.")
-]
-RunArgument = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="[RUN]", help="A run folder, or a run's name; the newest run if omitted.", show_default=False
-    ),
 ]
 
 # As in sweep.data.features and dashboards.images, which import numpy and plotly.

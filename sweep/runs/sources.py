@@ -12,9 +12,8 @@ from pathlib import Path
 
 from gapsack.models.graph.formats import graph_formats
 from gapsack.selection.errors import InputError
+from gapsack.sweep.runs.default_storage import DEFAULT_STORAGE
 from gapsack.sweep.runs.folder import RunFolder, runs_in
-
-DEFAULT_STORAGE = Path("runs")
 
 
 @dataclass(frozen=True)
