@@ -94,7 +94,8 @@ FIGURES: tuple[FigureKind, ...] = (
         "comparison",
         "Is it really better?",
         "Differences of scores on the same items, by what was not chosen on them. A filled mark differs from zero, a "
-        "hollow one is within noise.",
+        "hollow one is within noise. Equal weights are those of the same members; greedy selection, which adds the "
+        "model that helps most, has the same budget.",
         _comparison,
         says=True,
     ),

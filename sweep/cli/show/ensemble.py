@@ -12,6 +12,14 @@ from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_table
 from gapsack.sweep.cli.show.explanation import print_changes, print_explanation
 
+RIVALS = (
+    ("the best single model", "best_single"),
+    ("the runner-up", "runner_up"),
+    ("equal weights", "equal_weights"),
+    ("greedy selection", "greedy"),
+)
+"""What an ensemble is held against, in words, and its key in the record."""
+
 
 def print_ensemble(record: Mapping[str, Any], path: Path) -> None:
     """An ensemble.json as a table and a few lines."""
@@ -60,11 +68,7 @@ def figures(record: Mapping[str, Any]) -> list[str]:
     lines += record.get("notes", ())
     lines.append(f"{metric} on tuning videos    {record['tuning_score']:.5f}  (where members and weights were chosen)")
     lines.append(f"GAP on all videos       {record['gap']:.5f}  ({_certain(record['gap_interval'])})")
-    lines += [
-        line
-        for what, key in (("best single model", "best_single"), ("runner-up", "runner_up"))
-        if (line := _difference(record, what, key)) is not None
-    ]
+    lines += [line for what, key in RIVALS if (line := _difference(record, what, key)) is not None]
     what = "Fold" if held_out and held_out.get("cross_fitted") else "Split"
     for place, fold in enumerate(held_out["folds"] if held_out else [], 1):
         score = "no score by itself" if fold["score"] is None else f"{fold['score']:.5f}"
@@ -84,14 +88,15 @@ def _certain(interval: Sequence[float] | None) -> str:
 
 
 def _difference(record: Mapping[str, Any], what: str, key: str) -> str | None:
-    other, difference = record[key], record[f"difference_to_{key}"]
+    other, difference = record.get(key), record.get(f"difference_to_{key}")
     if other is None or difference is None:
         return None
     name = other["name"] if "name" in other else " + ".join(member["name"] for member in other["members"])
+    what += "" if key == "equal_weights" else f", {name}"
     noise = ", within noise" if difference["within_noise"] else ""
     amount = f"{difference['difference']:+.5f} ± {difference['standard_error']:.5f}"
     how = reported(record["held_out"] or {})
-    return f"{amount} {'cross-fitted' if how == 'cross-fitted' else 'held out'} against the {what}, {name}{noise}"
+    return f"{amount} {'cross-fitted' if how == 'cross-fitted' else 'held out'} against {what}{noise}"
 
 
 def searched(search: Mapping[str, Any]) -> str:
