@@ -16,6 +16,7 @@ from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble
 from gapsack.dashboards.figures.catalogue import FIGURES, build_figures
 from gapsack.dashboards.figures.theme import DARK, LIGHT, Theme, recolouring
 from gapsack.dashboards.page.explanation import explanation_parts
+from gapsack.dashboards.page.figure_data import figure_data
 from gapsack.dashboards.page.markup import Markup, join, tag
 from gapsack.dashboards.page.sections import (
     data_faults_table,
@@ -166,6 +167,7 @@ def _figure(key: str, figures: Mapping[str, go.Figure], records: SweepRecords) -
             ),
             class_="scroll",
         ),
+        figure_data(key, records),
         class_=f"figure-{key}",
     )
 
