@@ -210,7 +210,7 @@ def frontier(
         **asked.options,
     ).to_dict()
     if plot is not None:
-        write_plot(record, plot)
+        write_plot(record, plot, source.path.name if source.run is None else source.run.name)
     if json:
         print_json(record)
     elif csv:

@@ -46,6 +46,11 @@ def differing_settings(states: Sequence[RunState]) -> dict[str, list[Any]]:
     return {name: found for name, found in values.items() if any(each != found[0] for each in found)}
 
 
+def setting_text(value: object) -> str:
+    """A setting as tables show it."""
+    return "" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _pool_figures(run: RunFolder) -> dict[str, Any]:
     """How many models there are, and how many of them no smaller one is as good as; None where nothing says."""
     unknown = {"models": None, "pareto": None}

@@ -14,7 +14,7 @@ import pytest
 from plotly.offline import get_plotlyjs_version
 
 from gapsack.dashboards.figures.catalogue import FIGURES
-from gapsack.dashboards.page.page import ASSETS
+from gapsack.dashboards.page.document import ASSETS
 from gapsack.dashboards.records import SweepRecords, TrialRecord
 from gapsack.dashboards.report import write_report
 from gapsack.selection.errors import InputError

@@ -189,7 +189,8 @@ def test_frontier_rises_with_the_budget(folder: Path) -> None:
     assert scores == sorted(scores)
     assert record["points"][0]["budget_bytes"] == 25 * 2**20
     page = (folder / "plot.html").read_text()
-    assert "Plotly.newPlot" in page
+    assert 'data-figure="frontier"' in page
+    assert (folder / "plot.html").stat().st_size < 1_000_000
     assert 'src="http' not in page
 
 

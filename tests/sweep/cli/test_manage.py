@@ -70,6 +70,15 @@ def test_runs_are_beside_each_other_with_what_differs(folder):
     assert "0.6000" in shown
 
 
+def test_a_report_compares_runs_with_the_settings_that_differ(folder):
+    done = command("report", "first", "second", "--out", "both.html")
+    assert done.exit_code == 0, done.output
+    text = Path("both.html").read_text(encoding="utf-8")
+    assert "second is ahead: its best single model, K4-H8, has a GAP@20 of 0.6000, 0.1000 above first." in text
+    assert "training.learning_rate" in text
+    assert not Path("runs/first/report.html").exists()
+
+
 def test_one_run_is_nothing_to_compare(folder):
     assert "expected two runs or more" in command("compare", "first").stderr
 
