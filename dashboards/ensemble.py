@@ -122,11 +122,15 @@ class EnsembleInfo:
 
 def chosen_ensemble(records: SweepRecords) -> EnsembleInfo | None:
     """The report's answer: the newest ensemble, or None where there is none yet."""
-    return ensemble_info(records.ensembles[-1]) if records.ensembles else None
+    return ensemble_info(records.ensembles[-1], records.data.items) if records.ensembles else None
 
 
-def ensemble_info(content: Ensemble) -> EnsembleInfo:
+def ensemble_info(content: Ensemble, items: str = "videos") -> EnsembleInfo:
     """What a report shows of an ensemble; a score or a rival that is missing is not shown.
+
+    Args:
+        content: of its file.
+        items: what it was scored on, in the plural.
 
     Raises:
         InputError: a member has no size.
@@ -165,7 +169,7 @@ def ensemble_info(content: Ensemble) -> EnsembleInfo:
         differences=_differences(content, best_single, runner_up),
         shared_bytes=content.shared_bytes,
         reported=reported(held_out),
-        reported_on=reported_on(held_out),
+        reported_on=reported_on(held_out, items),
         notes=content.notes,
     )
 

@@ -145,7 +145,7 @@ FIGURES: tuple[FigureKind, ...] = (
     FigureKind(
         "gap",
         "GAP while training",
-        "Single checkpoints on the held-out videos; the axis starts where the steep climb ends.",
+        "Single checkpoints on what was held out; the axis starts where the steep climb ends.",
         _gap,
     ),
 )

@@ -104,7 +104,10 @@ def _sections(records: SweepRecords, figures: Mapping[str, go.Figure]) -> list[M
             trouble_table(records),
             data_faults_table(records),
         ),
-        _folded("Why this ensemble", *explanation_parts(records.ensembles[-1] if records.ensembles else None)),
+        _folded(
+            "Why this ensemble",
+            *explanation_parts(records.ensembles[-1] if records.ensembles else None, records.data.items),
+        ),
         _folded("The budget", *drawn("composition", "frontier"), earlier_table(records)),
         _folded("Hyperparameters", *drawn("heat_map"), inferior_table(records)),
         _folded("The search", *drawn("seeds", "history", "importance", "slice")),

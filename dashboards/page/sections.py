@@ -77,7 +77,7 @@ def _lost(loss: float | None) -> Cell:
 
 def earlier_table(records: SweepRecords) -> Markup | None:
     """The ensembles before the newest, newest first; None where there are none."""
-    earlier = [ensemble_info(content) for content in reversed(records.ensembles[:-1])]
+    earlier = [ensemble_info(content, records.data.items) for content in reversed(records.ensembles[:-1])]
     if not earlier:
         return None
     columns = (
@@ -85,7 +85,9 @@ def earlier_table(records: SweepRecords) -> Markup | None:
         TableColumn("budget MiB", numeric=True),
         TableColumn("MiB", numeric=True),
         TableColumn("GAP", numeric=True),
-        TableColumn("new videos", numeric=True, hint="by what was not chosen on them: held out, or cross-fitted"),
+        TableColumn(
+            f"new {records.data.items}", numeric=True, hint="by what was not chosen on them: held out, or cross-fitted"
+        ),
     )
     rows = [
         (
@@ -240,7 +242,7 @@ def facts_list(records: SweepRecords) -> Markup | None:
         (f"{data.items} of the pool", data.pool_items),
     ]
     if records.ensembles:
-        facts += search_facts(records.ensembles[-1])
+        facts += search_facts(records.ensembles[-1], data.items)
     facts += list(records.environment.items())
     known = [(name, f"{value:,}" if isinstance(value, int) else value) for name, value in facts if value is not None]
     if not known:

@@ -225,14 +225,19 @@ def reported(held_out: Mapping[str, Any]) -> str:
     return "cross-fitted" if held_out.get("cross_fitted") else "held-out"
 
 
-def reported_on(held_out: Mapping[str, Any]) -> str:
-    """The same at more length, such as "cross-fitted on 1,500 videos in 5 folds" or "held out, 750 videos"."""
-    videos = held_out.get("videos")
-    counted = "" if not isinstance(videos, int) else f"{videos:,} video{'' if videos == 1 else 's'}"
+def reported_on(held_out: Mapping[str, Any], items: str = "videos") -> str:
+    """The same at more length, such as "cross-fitted on 1,500 videos in 5 folds" or "held out, 750 videos".
+
+    Args:
+        held_out: of an ensemble.
+        items: what there are, in the plural.
+    """
+    count = held_out.get("videos")
+    counted = "" if not isinstance(count, int) else f"{count:,} {items.removesuffix('s') if count == 1 else items}"
     if not held_out.get("cross_fitted"):
         return f"held out, {counted}" if counted else "held out"
     folds = len(held_out.get("folds") or ())
-    return f"cross-fitted on {counted or 'all videos'} in {folds} folds"
+    return f"cross-fitted on {counted or f'all {items}'} in {folds} folds"
 
 
 def _check(found: Ensemble, given: Sequence[Mapping[str, Any]]) -> None:

@@ -163,7 +163,7 @@ def _predictions_of_pairs(table: pd.DataFrame, class_count: int) -> Predictions:
         # Enough unlisted classes are among the lowest `longest` ones, whatever is listed.
         unlisted = np.setdiff1d(np.arange(min(class_count, longest + len(listed))), listed)[:missing]
         if len(unlisted) < missing:
-            raise PoolError(f"expected a class once a video, got one twice in row {row + 2}")
+            raise PoolError(f"expected a class once an item, got one twice in row {row + 2}")
         indices[row] = np.concatenate([listed[order], unlisted])
         scores[row, : len(listed)] = values[order]
     return Predictions(video_ids, indices, scores)
@@ -236,7 +236,7 @@ def _labels_of_array(video_ids: NDArray[Any], labels: NDArray[Any], class_count:
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         numbers = ", and regression is not supported" if labels.dtype.kind == "f" else ""
         raise PoolError(
-            f"expected labels [videos, classes] or whole class numbers [videos], got {labels.dtype} {labels.shape}"
+            f"expected labels [items, classes] or whole class numbers [items], got {labels.dtype} {labels.shape}"
             f"{numbers}"
         )
     if class_count is None:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gapsack.models.graph.formats import graph_formats
+from gapsack.models.tasks import Task
 from gapsack.selection.errors import InputError
 from gapsack.sweep.runs.default_storage import DEFAULT_STORAGE
 from gapsack.sweep.runs.folder import RunFolder, runs_in
+from gapsack.sweep.runs.status import run_state
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,11 @@ class Source:
 
     path: Path
     run: RunFolder | None
+
+    @property
+    def items(self) -> str:
+        """What a run's examples are called, in the plural; of a pool made by hand nobody said what they are."""
+        return Task.items if self.run is None else run_state(self.run).grid.data.task.items
 
     def beside(self, in_run: str, by_hand: str) -> Path:
         """Where a result goes by default: the place that the run has for it, else the working folder."""

@@ -229,7 +229,7 @@ FILES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda p: save(p, video_ids=np.array([b"\xff%d" % n for n in range(VIDEOS)]), scores=SCORES),
         "must be text, or bytes of UTF-8",
     ),
-    "one id for all": ("x.npz", lambda p: save(p, video_ids=np.array("v"), scores=SCORES), "shape [videos, classes]"),
+    "one id for all": ("x.npz", lambda p: save(p, video_ids=np.array("v"), scores=SCORES), "shape [items, classes]"),
     "no class": ("x.npz", lambda p: save(p, video_ids=IDS, scores=SCORES[:, :0]), "classes, got 0"),
     "complex scores": ("x.npz", lambda p: save(p, video_ids=IDS, scores=SCORES + 0j), "got complex numbers"),
     "true and false": ("x.npz", lambda p: save(p, video_ids=IDS, scores=SCORES > 0), "got truth values"),

@@ -21,8 +21,8 @@ RIVALS = (
 """What an ensemble is held against, in words, and its key in the record."""
 
 
-def print_ensemble(record: Mapping[str, Any], path: Path) -> None:
-    """An ensemble.json as a table and a few lines."""
+def print_ensemble(record: Mapping[str, Any], path: Path, items: str) -> None:
+    """An ensemble.json as a table and a few lines; `items` is what was scored, in the plural."""
     rows = [
         [member["name"], member["precision"], _weight(member["weight"]), f"{mib(member['size_bytes']):.2f}", ""]
         for member in record["members"]
@@ -38,13 +38,13 @@ def print_ensemble(record: Mapping[str, Any], path: Path) -> None:
         f"\n{mib(record['total_bytes']):.2f} MiB of {mib(record['budget_bytes']):.2f}{once}{kept}; "
         f"blend of {'probabilities' if record['blend'] == 'probability' else 'logits'}."
     )
-    for line in figures(record):
+    for line in figures(record, items):
         out.print(line)
     if "changes" in record:
-        print_changes(record["changes"])
+        print_changes(record["changes"], items)
     if "explanation" in record:
-        print_explanation(record["explanation"])
-    out.print(f"\n{searched(record['search'])}")
+        print_explanation(record["explanation"], items)
+    out.print(f"\n{searched(record['search'], items)}")
     out.print(f"{record['preference']}")
     out.print(f"Ensemble: {path}")
 
@@ -54,20 +54,20 @@ def _weight(weight: float) -> str:
     return f"{weight:.4f}" if weight >= 0.00005 else "<0.0001"
 
 
-def figures(record: Mapping[str, Any]) -> list[str]:
-    """The scores; first those of videos by what was not chosen on them: they are what to expect of new videos."""
+def figures(record: Mapping[str, Any], items: str) -> list[str]:
+    """The scores; first those of items by what was not chosen on them: they are what to expect of new ones."""
     metric = "GAP" if record["metric"].startswith("gap@") else title_of(record["metric"])
     lines = []
     held_out = record["held_out"]
     if held_out is not None:
         low, high = held_out["interval"]
         lines.append(
-            f"{metric} on new videos       {held_out['score']:.5f}  ({held_out['confidence']:.0%} interval "
-            f"{low:.5f} to {high:.5f}; {reported_on(held_out)})"
+            f"{metric} on new {items:<12} {held_out['score']:.5f}  ({held_out['confidence']:.0%} interval "
+            f"{low:.5f} to {high:.5f}; {reported_on(held_out, items)})"
         )
     lines += record.get("notes", ())
-    lines.append(f"{metric} on tuning videos    {record['tuning_score']:.5f}  (where members and weights were chosen)")
-    lines.append(f"GAP on all videos       {record['gap']:.5f}  ({_certain(record['gap_interval'])})")
+    lines.append(f"{metric} on tuning {items:<9} {record['tuning_score']:.5f}  (where members and weights were chosen)")
+    lines.append(f"GAP on all {items:<12} {record['gap']:.5f}  ({_certain(record['gap_interval'])})")
     lines += [line for what, key in RIVALS if (line := _difference(record, what, key)) is not None]
     what = "Fold" if held_out and held_out.get("cross_fitted") else "Split"
     for place, fold in enumerate(held_out["folds"] if held_out else [], 1):
@@ -99,15 +99,15 @@ def _difference(record: Mapping[str, Any], what: str, key: str) -> str | None:
     return f"{amount} {'cross-fitted' if how == 'cross-fitted' else 'held out'} against {what}{noise}"
 
 
-def searched(search: Mapping[str, Any]) -> str:
+def searched(search: Mapping[str, Any], items: str) -> str:
     """What was searched, why it stopped, and what is proved of it, in a sentence or two."""
     told = f"Search: {search['strategy']}. {search['stop_reason']}"
     bound = search.get("upper_bound")
     if bound is None:
         return told
     if search["complete"]:
-        return f"{told} Proved: no ensemble within the budget scores higher on the tuning videos."
+        return f"{told} Proved: no ensemble within the budget scores higher on the tuning {items}."
     return (
-        f"{told} Proved: none within the budget scores above {bound:.5f} on the tuning videos, "
+        f"{told} Proved: none within the budget scores above {bound:.5f} on the tuning {items}, "
         f"{search['gap_to_bound']:.5f} more."
     )
