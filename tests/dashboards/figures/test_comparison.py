@@ -89,6 +89,10 @@ def test_equal_weights_and_greedy_selection_are_rivals_too(records: SweepRecords
         ("greedy selection", 0.0),
     ]
     assert [trace.y for trace in comparison_figure(info).data] == [(0,), (1,), (2,), (3,)]
+    assert info.verdict == (
+        "Better than the best single model (+0.0095) and equal weights (+0.0010). "
+        "Not shown to differ from the runner-up (+0.00020) and greedy selection (+0.00000): within noise."
+    )
     same = changed(records, ensemble, **rivals, difference_to_greedy=ensemble["difference_to_runner_up"])
     info = comparison_info(same)
     assert info is not None
