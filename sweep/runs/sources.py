@@ -28,7 +28,12 @@ class Source:
     @property
     def items(self) -> str:
         """What a run's examples are called, in the plural; of a pool made by hand nobody said what they are."""
-        return Task.items if self.run is None else run_state(self.run).grid.data.task.items
+        if self.run is None:
+            return Task.items
+        try:
+            return run_state(self.run).grid.data.task.items
+        except InputError:  # damaged, as `sweep status` tells; what is chosen of its pool is told all the same
+            return Task.items
 
     def beside(self, in_run: str, by_hand: str) -> Path:
         """Where a result goes by default: the place that the run has for it, else the working folder."""

@@ -17,6 +17,7 @@ from gapsack.sweep.grid.read import load_grid
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.lock import locked
 from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.runs.sources import Source
 
 GRID = """\
 name: first
@@ -77,6 +78,13 @@ def test_a_report_compares_runs_with_the_settings_that_differ(folder):
     assert "second is ahead: its best single model, K4-H8, has a GAP@20 of 0.6000, 0.1000 above first." in text
     assert "training.learning_rate" in text
     assert not Path("runs/first/report.html").exists()
+
+
+def test_items_are_videos_only_where_a_run_says_so(folder):
+    assert Source(Path("pool"), RunFolder.open(folder / "runs" / "first")).items == "videos"
+    assert Source(Path("pool"), None).items == "items"
+    (folder / "runs" / "first" / "config.json").write_text("{}")
+    assert Source(Path("pool"), RunFolder.open(folder / "runs" / "first")).items == "items"
 
 
 def test_one_run_is_nothing_to_compare(folder):
