@@ -13,9 +13,9 @@ from pathlib import Path
 from gapsack.models.graph.formats import graph_formats
 from gapsack.models.tasks import Task
 from gapsack.selection.errors import InputError
+from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.runs.default_storage import DEFAULT_STORAGE
 from gapsack.sweep.runs.folder import RunFolder, runs_in
-from gapsack.sweep.runs.status import run_state
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Source:
         if self.run is None:
             return Task.items
         try:
-            return run_state(self.run).grid.data.task.items
+            return load_config(self.run.config_file).data.task.items
         except InputError:  # damaged, as `sweep status` tells; what is chosen of its pool is told all the same
             return Task.items
 
