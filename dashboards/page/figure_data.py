@@ -27,7 +27,12 @@ def figure_data(key: str, records: SweepRecords) -> Markup | None:
         KeyError: an unknown key.
     """
     found = _TABLES[key](records)
-    return None if found is None else tag("details", tag("summary", "Its data as a table"), found, class_="data")
+    return None if found is None else folded_data(found)
+
+
+def folded_data(data: Markup) -> Markup:
+    """A table of what a figure draws, closed until a reader opens it; not printed."""
+    return tag("details", tag("summary", "Its data as a table"), data, class_="data")
 
 
 def _plane(records: SweepRecords) -> Markup | None:

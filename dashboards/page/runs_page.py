@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble, metric_text, short_metric
-from gapsack.dashboards.figures.runs_plane import runs_plane_figure, runs_plane_info
+from gapsack.dashboards.figures.runs_plane import RunsPlaneInfo, runs_plane_figure, runs_plane_info
 from gapsack.dashboards.figures.theme import LIGHT
 from gapsack.dashboards.page.document import document, plot, section
+from gapsack.dashboards.page.figure_data import folded_data
 from gapsack.dashboards.page.markup import Markup, join, tag
 from gapsack.dashboards.page.tables import Cell, TableColumn, number, table, without_empty, words
 from gapsack.dashboards.records import RunsRecords, SweepRecords, best_trial
@@ -37,7 +38,7 @@ def runs_page(records: RunsRecords) -> str:
         *(tag("p", notice, class_="caution") for notice in (*_budgets(records.runs), *records.notices)),
     )
     sections = (
-        section("Size and score", _plane(figures[KEY], sentence)) if info is not None else None,
+        section("Size and score", _plane(info, figures[KEY], sentence)) if info is not None else None,
         section("The best of each", _bests(records.runs)),
         section("Settings that differ", _settings(records)),
         section("What the scores are of", _data(records.runs)),
@@ -106,12 +107,34 @@ def _budgets(runs: Sequence[SweepRecords]) -> list[str]:
     return [f"Their ensembles had different budgets: {told}."]
 
 
-def _plane(figure: go.Figure, sentence: str) -> Markup:
+def _plane(info: RunsPlaneInfo, figure: go.Figure, sentence: str) -> Markup:
     caption = (
         "Dotted: each run's best single model of every size. Solid: its best ensemble of every size, where it was "
         "searched. A diamond is the ensemble that it chose."
     )
-    return tag("figure", tag("figcaption", tag("p", caption)), plot(KEY, figure, f"Size and score. {sentence}"))
+    place = plot(KEY, figure, f"Size and score. {sentence}")
+    return tag("figure", tag("figcaption", tag("p", caption)), place, folded_data(_drawn(info)))
+
+
+def _drawn(info: RunsPlaneInfo) -> Markup:
+    """What the plane draws of each run: its frontier of single models, that of ensembles, and what it chose."""
+    drawn: list[tuple[str, str, int, float]] = []
+    for name, plane in zip(info.names, info.planes, strict=True):
+        drawn += [(name, point.name, point.size_bytes, point.gap) for point in plane.frontier]
+        drawn += [
+            (name, " + ".join(point.members), point.budget_bytes, point.everywhere or 0.0) for point in plane.ensembles
+        ]
+        if plane.ensemble is not None:
+            drawn.append((name, "the ensemble chosen", plane.ensemble.size_bytes, plane.ensemble.gap))
+    digits = mib_digits([size for _, _, size, _ in drawn])
+    columns = (
+        TableColumn("Run"),
+        TableColumn("MiB", numeric=True),
+        TableColumn(short_metric(info.metric), numeric=True),
+        TableColumn("of", long=True),
+    )
+    rows = [(words(run), _size(size, digits), _score(score), words(what)) for run, what, size, score in drawn]
+    return table("Each run's best single models, then its best ensembles, by size", columns, rows)
 
 
 def _bests(runs: Sequence[SweepRecords]) -> Markup:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def weaker(records: SweepRecords, ensemble: dict[str, Any]) -> SweepRecords:
 
 
 def rows_of(text: str, caption: str) -> list[list[str]]:
-    table = text[text.index(f"<caption>{caption}") :]
+    table = text[text.index(f"<caption>{escape(caption)}") :]
     body = table[table.index("<tbody>") : table.index("</tbody>")]
     rows = re.findall(r"<tr[^>]*>(.*?)</tr>", body)
     cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
@@ -62,6 +62,10 @@ def test_every_run_has_a_row_and_what_differs_stands_below(records: SweepRecords
     ensemble = ["0.8790 (0.8760 to 0.8820)", "+0.0095 (+0.0080 to +0.0110)", "9.50 of 10.00", "2"]
     assert first == ["small", *ensemble, "K16-H128", "0.8700", "6.00", "4, 3 Pareto"]
     assert (second[0], second[3], second[6]) == ("weaker", "9.50 of 12.00", "0.8600")
+    data = rows_of(text, "Each run's best single models")
+    assert ["small", "10.00", "0.8802", "K8-H64 + K16-H128"] in data
+    assert ["weaker", "6.00", "0.8600", "K16-H128"] in data
+    assert data[-1] == ["weaker", "9.50", "0.8740", "the ensemble chosen"]
     assert rows_of(text, "Of the grids") == [["training.steps", "100", "200"]]
     told = re.findall(r'<p class="caution">([^<]*)', text[: text.index("</header>")])
     assert [unescape(each) for each in told] == [
