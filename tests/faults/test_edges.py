@@ -282,7 +282,7 @@ def test_what_lies_in_a_file_of_predictions(what: str, folder: Path) -> None:
 
 LABELS: dict[str, tuple[dict[str, Any], str]] = {
     "class numbers beyond 32 bits": ({"labels": np.full(VIDEOS, 2**32 + 3)}, f"got {2**32 + 3}"),
-    "fractions": ({"labels": np.full(VIDEOS, 3.9)}, "whole class numbers [videos], got float64"),
+    "fractions": ({"labels": np.full(VIDEOS, 3.9)}, "whole class numbers [items], got float64"),
     "2^40 classes": (
         {"indptr": np.zeros(VIDEOS + 1, int), "indices": np.zeros(0, int), "class_count": 2**40},
         f"class_count must be a whole number from 1 to {2**31 - 1}; got array({2**40})",

@@ -65,7 +65,7 @@ def test_another_metric_is_told_beside_the_others_by_its_name() -> None:
 
 
 def test_nothing_to_evaluate_is_said() -> None:
-    with pytest.raises(DataError, match="at least one item"):
+    with pytest.raises(DataError, match="at least one video"):
         LabelledLists(CLASSES).evaluate()
     no_labels = batches(np.zeros((3, CLASSES), bool))
     with pytest.raises(DataError, match="files without labels can only be predicted"):
