@@ -213,9 +213,11 @@ class Scorer:
             runner_up=self._described(choice.runner_up, samples.get("runner_up"), outcome.tune),
             difference_to_best_single=self._difference(samples, "best_single"),
             difference_to_runner_up=self._difference(samples, "runner_up"),
-            equal_weights=None if alone else self._described(choice.equal_weights, samples.get("equal_weights")),
+            equal_weights=None
+            if alone
+            else self._described(choice.equal_weights, samples.get("equal_weights"), outcome.tune),
             difference_to_equal_weights=None if alone else self._difference(samples, "equal_weights"),
-            greedy=self._described(choice.greedy, samples.get("greedy")),
+            greedy=self._described(choice.greedy, samples.get("greedy"), outcome.tune),
             difference_to_greedy=self._difference(samples, "greedy"),
             preference=outcome.preference,
             search=outcome.search,
@@ -230,7 +232,8 @@ class Scorer:
 
     def _score_of_all(self, contender: Contender, objective: Objective, tune: Videos) -> float:
         """The score of all videos, which is that of the tuning videos where all videos tune."""
-        if len(tune) == self.labels.video_count and objective.name == self.objective.name:
+        known = len(tune) == self.labels.video_count and objective.name == self.objective.name
+        if known and contender.tuning_score is not None:
             return contender.tuning_score
         return self._score(contender, np.arange(self.labels.video_count), objective)
 
