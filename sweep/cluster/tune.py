@@ -38,7 +38,7 @@ from gapsack.sweep.cluster.study import open_study
 from gapsack.sweep.cluster.watches import GoneNodes, NodeWatch, Waiting
 from gapsack.sweep.cluster.worker import TrialFunction, run_in_worker, stop_polling
 from gapsack.sweep.grid.plan import planned
-from gapsack.sweep.grid.schema import Sampler
+from gapsack.sweep.grid.searching import Sampler
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import RunState, state_of
 from gapsack.sweep.runs.witness import refuse_another_folder

@@ -61,7 +61,9 @@ def sweep_records(run: RunFolder, metric: str | UserMetric | None = None) -> Swe
             return None
 
     ensemble = readable(lambda: Ensemble.read(run.ensemble_file)) if run.ensemble_file.exists() else None
-    frontier = readable(lambda: read_frontier(run.frontier_file)) if run.frontier_file.exists() else None
+    frontier = (
+        readable(lambda: read_frontier(run.frontier_file, grid.data.task.items)) if run.frontier_file.exists() else None
+    )
     files = readable(run.data_files)
     shown = None if metric is None else _pool_scores(run, metric, notices.append)
     return SweepRecords(
@@ -149,14 +151,14 @@ class DrawnFrontier(NamedTuple):
     population: str = "videos that did not choose"
 
 
-def read_frontier(path: Path) -> DrawnFrontier:
+def read_frontier(path: Path, items: str = "videos") -> DrawnFrontier:
     """The points of a frontier.json; DamagedFileError when it holds anything else."""
     advice = "give sweep select frontier again"
     content = read_typed(path, _FrontierFile, what="a frontier", advice=advice).model_dump()
-    return drawn_frontier(content)
+    return drawn_frontier(content, items)
 
 
-def drawn_frontier(frontier: Mapping[str, Any]) -> DrawnFrontier:
+def drawn_frontier(frontier: Mapping[str, Any], items: str = "videos") -> DrawnFrontier:
     """The content of frontier.json. Scores are those on videos that did not choose, where every point has one.
 
     Else they are all those on the videos that chose: scores of different videos are never drawn on one axis.
@@ -170,7 +172,7 @@ def drawn_frontier(frontier: Mapping[str, Any]) -> DrawnFrontier:
         tuple(_frontier_point(point, reported=reported, whole=whole) for point in points),
         tuple(_frontier_point(point, reported=reported, whole=whole) for point in singles),
         frontier.get("metric", "gap@20"),
-        "videos that did not choose" if reported else "videos that chose",
+        f"{items} that did not choose" if reported else f"{items} that chose",
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_reasons, print_table
 from gapsack.sweep.grid.plan import PlannedTrial
-from gapsack.sweep.grid.schema import Distribution, Grid, Sampler
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.searching import Distribution, Sampler
 from gapsack.sweep.grid.small_space import small_space
 
 
