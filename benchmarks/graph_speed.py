@@ -113,7 +113,7 @@ def ways(case: Case, folder: Path) -> dict[str, Callable[[], Any]]:
 
 def _check(found: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> None:
     difference = float(np.abs(found - expected).max())
-    if not difference < 1e-5:  # noqa: PLR2004
+    if not difference < 1e-5:
         raise AssertionError(f"expected the graph to answer as its Keras models do, got a difference of {difference}")
 
 
@@ -157,7 +157,7 @@ def _product_shapes(case: Case, member: Member) -> Iterator[tuple[tuple[int, ...
             features, clusters = tensor.shape
             yield (case.batch * case.frames, features), tensor.shape
             yield (case.batch, clusters, case.frames), (case.batch, case.frames, features)
-        elif len(tensor.shape) == 2:  # noqa: PLR2004 - matrices
+        elif len(tensor.shape) == 2:
             yield (case.batch, tensor.shape[0]), tensor.shape
 
 

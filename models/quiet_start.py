@@ -21,7 +21,7 @@ def load_tensorflow(*, keep_memory: bool = False) -> None:
 
     With `keep_memory` it keeps the memory of its tensors for the next ones, as it does on GPUs, in place of handing it
     back to the system after each operation: for a process that answers batch after batch, where the system's zeroing
-    of the same pages again takes a tenth to a fifth of the time. Of no effect where TensorFlow runs already, or where
+    of the same pages again takes up to a fifth of the time. Of no effect where TensorFlow runs already, or where
     the environment says otherwise.
     """
     before = os.environ.get(KEEP_MEMORY)

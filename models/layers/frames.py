@@ -75,4 +75,5 @@ def unit_vectors(vectors: Any, axis: int = -1) -> Any:
 
 
 def inverse_norm(square: Any) -> Any:
+    """1 / norm of squared norms, which `SMALLEST_SQUARE` bounds from below."""
     return ops.rsqrt(ops.maximum(square, SMALLEST_SQUARE))
