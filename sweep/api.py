@@ -275,7 +275,7 @@ def evaluate(
     *,
     batch_size: int = 64,
     metric: str | Callable[..., float] | None = None,
-    decode_once: bool = False,
+    decode_once: bool | None = None,
     max_bad_share: float = 0.001,
     advance: Advance = lambda _videos: None,
 ) -> Evaluation:
@@ -286,7 +286,8 @@ def evaluate(
         files: data files, patterns or URLs; the run's held-out files if there are none.
         batch_size: videos that are predicted at once.
         metric: another one beside these, by name or as a function; its score is in `named` of the result.
-        decode_once: decode all weights when a SavedModel is loaded: faster, for the memory of float32.
+        decode_once: decode all weights when a SavedModel is loaded: faster, for the memory of float32; None does it
+            where that takes at most half of the free memory.
         max_bad_share: share of faulty records beyond which it fails.
         advance: gets the videos of each batch.
 
@@ -308,7 +309,7 @@ def predict(
     out: PathLike,
     *,
     batch_size: int = 64,
-    decode_once: bool = False,
+    decode_once: bool | None = None,
     max_bad_share: float = 0.001,
     advance: Advance = lambda _videos: None,
 ) -> int:
