@@ -33,7 +33,7 @@ from gapsack.selection.subsets.rounds import find
 from gapsack.selection.subsets.space import Space
 from gapsack.selection.subsets.subset_members import members_of, voters_of
 from gapsack.selection.subsets.typed_options import SearchOptions, with_named_options
-from gapsack.selection.units import MIB
+from gapsack.selection.units import bytes_of_budget
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,9 +79,7 @@ def _budget_bytes(given_bytes: int | None, given_mib: float | None) -> int:
         got = "neither" if given_bytes is None else "both"
         raise BudgetError(f"expected budget_bytes or budget_mib; got {got}.")
     if given_mib is not None:
-        if not 0.0 < given_mib < np.inf:
-            raise BudgetError(f"the budget must be a positive number of MiB; got {given_mib!r}.")
-        return int(given_mib * MIB)
+        return bytes_of_budget(given_mib)
     if not isinstance(given_bytes, int | np.integer) or given_bytes <= 0:
         raise BudgetError(f"the budget must be a positive whole number of bytes; got {given_bytes!r}.")
     return int(given_bytes)

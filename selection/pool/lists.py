@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gapsack.selection.errors import PoolError
+from gapsack.selection.memory import let_go
 from gapsack.selection.pool.kinds import SCORE_SLACK, class_count_of, numbers, texts, whole_numbers
 
 if TYPE_CHECKING:
@@ -255,6 +256,11 @@ class Predictions:
         rows = videos if self._order is None else self._order[videos]
         return self._within(np.ascontiguousarray(self._scores[rows, self._k - 1]))
 
+    def let_go(self) -> None:
+        """Let the system have back what it brought in of a mapped file; the lists stay as they are."""
+        let_go(self._classes)
+        let_go(self._scores)
+
     def take(self, videos: NDArray[np.integer]) -> Predictions:
         """A view of the lists of some videos, each once, in the order given."""
         rows = np.arange(len(self.video_ids))[videos]  # whatever numpy takes for an index
@@ -272,11 +278,14 @@ class Predictions:
             return True
         if self.k != other.k or len(self.video_ids) != len(other.video_ids):
             return False
-        return all(
+        same = all(
             np.array_equal(mine, theirs)
             for part in _parts(len(self.video_ids))
             for mine, theirs in zip(self.of(part), other.of(part), strict=True)
         )
+        self.let_go()
+        other.let_go()
+        return same
 
     def aligned_to(self, labels: Labels, name: str) -> Predictions:
         """The same lists in the order of the labels.
@@ -376,6 +385,8 @@ def _checked_lists(classes: NDArray[np.int32], scores: NDArray[np.float32], vide
         most = max(most, int(listed.max()))
         listed.sort(axis=1)
         faults.note(_Faults.REPEATED, listed[:, 1:] == listed[:, :-1], part.start)
+        let_go(classes)
+        let_go(scores)
     faults.refuse()
     return most, clipped
 

@@ -14,11 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_text
 from gapsack.selection.metrics.registry import recorded_metric
-from gapsack.selection.pool.candidate import MAX_SIZE_BYTES, check_name
+from gapsack.selection.pool.candidate import check_name
 from gapsack.selection.report.changes import Changes
 from gapsack.selection.report.explanation import Explanation
 from gapsack.selection.shown import html_table
-from gapsack.selection.units import mib
+from gapsack.selection.units import MAX_SIZE_BYTES, mib
 
 if TYPE_CHECKING:
     from os import PathLike

@@ -189,10 +189,10 @@ class Scorer:
             reserve_bytes=reserve_bytes,
             budget_bytes=budget_bytes,
             metric=self.objective.name,
-            score=self._score(chosen, everything, self.objective),
+            score=self._score_of_all(chosen, self.objective, outcome.tune),
             tuning_score=chosen.tuning_score,
-            gap=self._score(chosen, everything, self.gap) if proof is None else proof.gap,
-            tuning_gap=self._score(chosen, outcome.tune, self.gap),
+            gap=self._score_of_all(chosen, self.gap, outcome.tune) if proof is None else proof.gap,
+            tuning_gap=chosen.tuning_score if self._is_gap else self._score(chosen, outcome.tune, self.gap),
             gap_interval=None if proof is None else (proof.low, proof.high),
             open_videos={}
             if proof is None
@@ -204,8 +204,8 @@ class Scorer:
             },
             held_out=held_out,
             notes=(*outcome.notes, *self._cut_note(held_out), *([UNPROVED] if proof is None else [])),
-            best_single=self._described(choice.best_single, samples.get("best_single")),
-            runner_up=self._described(choice.runner_up, samples.get("runner_up")),
+            best_single=self._described(choice.best_single, samples.get("best_single"), outcome.tune),
+            runner_up=self._described(choice.runner_up, samples.get("runner_up"), outcome.tune),
             difference_to_best_single=self._difference(samples, "best_single"),
             difference_to_runner_up=self._difference(samples, "runner_up"),
             preference=outcome.preference,
@@ -218,6 +218,16 @@ class Scorer:
     def _score(self, contender: Contender, videos: Videos, objective: Objective) -> float:
         rows, weights = contender.voters.scored_rows(self.labels, videos, objective)
         return objective.score(rows, np.arange(rows.column_count), weights)
+
+    def _score_of_all(self, contender: Contender, objective: Objective, tune: Videos) -> float:
+        """The score of all videos, which is that of the tuning videos where all videos tune."""
+        if len(tune) == self.labels.video_count and objective.name == self.objective.name:
+            return contender.tuning_score
+        return self._score(contender, np.arange(self.labels.video_count), objective)
+
+    @property
+    def _is_gap(self) -> bool:
+        return isinstance(self.objective, Gap)
 
     def _proof(self, parts: Sequence[ScoredPart]) -> Certificate | None:
         """What the lists prove of the GAP of some parts' videos together; None where pairs have weights."""
@@ -318,12 +328,12 @@ class Scorer:
         except UndefinedMetricError:
             return None
 
-    def _described(self, contender: Contender | None, told: Told | None) -> dict[str, Any] | None:
+    def _described(self, contender: Contender | None, told: Told | None, tune: Videos) -> dict[str, Any] | None:
         if contender is None:
             return None
         record: dict[str, Any] = {
             "size_bytes": contender.size_bytes,
-            "gap": self._score(contender, np.arange(self.labels.video_count), self.gap),
+            "gap": self._score_of_all(contender, self.gap, tune),
             "tuning_score": contender.tuning_score,
             "held_out_score": None if told is None else told.sample.score,
         }

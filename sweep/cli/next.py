@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.units import MIB, mib
+from gapsack.selection.units import MIB, bytes_of_budget, mib
 from gapsack.sweep.cli.app import Column, JsonOption, messages, output, print_json, print_table
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ def next_trial(
 ) -> None:
     """Show what to train next: of untried points the size, the GAP to expect, and what the best ensemble would gain."""
     from gapsack.sweep.advice import next_trials as advice
-    from gapsack.sweep.graphs.ensembles import budget_bytes
     from gapsack.sweep.runs.folder import find_run
     from gapsack.sweep.runs.status import run_state
 
@@ -50,7 +49,7 @@ def next_trial(
     own = state.grid.budget.mib if budget_mb is None else budget_mb
     if own is None:
         raise InputError(f"expected a budget (--budget-mb), which the grid of {state.run.path} has not, got none")
-    budget, left_out = budget_bytes(own), messages().print
+    budget, left_out = bytes_of_budget(own), messages().print
     if asked is None:
         found = advice.next_trials(state, budget, most=most, left_out=left_out)
     else:

@@ -64,7 +64,9 @@ def plan(grid: GridFile, *, data: DataOption = None, json: JsonOption = False, c
     _show_plan(load_grid(grid, data_folder=data, keep_variables=True), grid, data, json=json, csv=csv)
 
 
-def _show_plan(loaded: Grid, grid: Path, data: str | None, *, json: bool, csv: bool) -> None:
+def _show_plan(
+    loaded: Grid, grid: Path, data: str | None, *, json: bool, csv: bool, hours: float | None = None
+) -> None:
     from gapsack.sweep.cli.show.plan import print_plan
     from gapsack.sweep.cluster.outlook import outlook
     from gapsack.sweep.grid.plan import plan as plan_trials
@@ -76,17 +78,24 @@ def _show_plan(loaded: Grid, grid: Path, data: str | None, *, json: bool, csv: b
         print_csv([trial.to_dict() for trial in trials])
     else:
         print_plan(loaded, trials)
+    if hours is not None:
+        messages().print(f"The sweep stops after {hours:g} hours; the same command goes on.")
     for sentence in outlook(loaded, grid, data):
         messages().print(sentence)
 
 
-@app.command(epilog="Example: `sweep run examples/yt8m_video.yaml --data ~/yt8m/video`")
+@app.command(
+    epilog="Example: `sweep run examples/yt8m_video.yaml --data ~/yt8m/video` or, in a job of eight hours, "
+    "`sweep run grid.yaml --hours 7.8`"
+)
 def run(
     grid: GridFile,
     *,
     data: DataOption = None,
     name: Annotated[str | None, typer.Option(help="Name of the run, in place of the grid's own.")] = None,
-    storage: Annotated[Path | None, typer.Option(help="Folder for the run folder, in place of the grid's own.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Folder for the run folder, in place of the grid's own.")
+    ] = None,
     address: Annotated[
         str | None,
         typer.Option(
@@ -103,6 +112,12 @@ def run(
             "--continue", metavar="TRIAL", help="Train a trial that was stopped early to its end; repeatable."
         ),
     ] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            metavar="H", help="Stop after so many hours, as by Ctrl-C; a time limit of each trial is resources.hours."
+        ),
+    ] = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="On a cluster: fail where no node is large enough for a trial yet.")
     ] = False,
@@ -115,22 +130,25 @@ def run(
 ) -> None:
     """Train a grid's trials, or go on where an earlier run stopped: what is done is never trained again.
 
-    Ctrl-C (SIGTERM, SIGHUP) stops in order, with a checkpoint of every running trial; the same command resumes.
+    Ctrl-C (SIGTERM, SIGHUP) and the end of --hours stop in order, with a checkpoint of every running trial; the same
+    command resumes.
     """
+    from gapsack.sweep.cluster.time_limit import checked_hours
     from gapsack.sweep.grid.read import load_grid
     from gapsack.sweep.grid.yaml12 import Location
 
     overrides: dict[Location, object] = {
         ("name",): name,
-        ("storage",): None if storage is None else str(storage),
+        ("storage",): storage,
         ("resources", "concurrent"): concurrent,
         ("resources", "wait"): False if no_wait else None,
         ("tracking", "uri"): tracking_uri,
     }
     # Read and checked before anything heavy is imported: a mistake in the file is told at once.
+    checked_hours(hours)
     loaded = load_grid(grid, data_folder=data, overrides=overrides, keep_variables=dry_run)
     if dry_run:
-        _show_plan(loaded, grid, data, json=json, csv=False)
+        _show_plan(loaded, grid, data, json=json, csv=False, hours=hours)
         return
 
     with working("Starting"):
@@ -153,6 +171,7 @@ def run(
                 address=address,
                 events=view,
                 train_on=train_on or (),
+                hours=hours,
             )
         if json:
             print_json(summary_values(launched))

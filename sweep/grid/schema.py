@@ -20,6 +20,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     Tag,
     TypeAdapter,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -37,6 +38,7 @@ from gapsack.sweep.data.files import Split, expand, split_holdout
 from gapsack.sweep.grid.array_data import ArrayData
 from gapsack.sweep.grid.scheduling import AnyScheduler, scheduler_problem
 from gapsack.sweep.grid.section import AxisValue, DataFiles, DataPath, Patterns, Scalar, Section
+from gapsack.sweep.storage.remote import is_url
 
 FAMILY = "family"
 """Key by which a point of the search says its family, where there are several."""
@@ -478,6 +480,8 @@ class Resources(Section):
     concurrent: PositiveInt | None = None
     retries: NonNegativeInt = 2
     memory_gib: PositiveFloat | None = None
+    hours: PositiveFloat | None = None
+    """Of training that a trial gets, over all its attempts; then it is stopped early. None is no limit."""
 
     @model_validator(mode="after")
     def _gpu_share(self) -> Self:
@@ -512,6 +516,13 @@ class Grid(Section):
     resources: Resources = Resources()
     tracking: Tracking = Tracking()
     storage: Annotated[str, Field(min_length=1)] = "runs"
+
+    @field_validator("storage")
+    @classmethod
+    def _storage_is_a_folder(cls, storage: str) -> str:
+        if is_url(storage):
+            raise ValueError("expected the path of a folder that all nodes see (data may lie elsewhere), got a URL")
+        return storage
 
     @model_validator(mode="after")
     def _starts_are_known(self) -> Self:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gapsack.selection.errors import GapsackError
-from gapsack.selection.pareto import inferior
-from gapsack.selection.pool import CandidatePool
+from gapsack.selection.pareto import dominated, score_in, size_at
+from gapsack.selection.pool.files import read_records
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.grid.flat import flat
 from gapsack.sweep.runs.folder import RunFolder
@@ -53,8 +53,10 @@ def _pool_figures(run: RunFolder) -> dict[str, Any]:
     if not run.pool.is_dir():
         return unknown
     try:
-        candidates = CandidatePool.read(run.pool).candidates
-        return {"models": len(candidates), "pareto": len(candidates) - len(inferior(candidates))}
+        records = read_records(run.pool)  # sizes and scores: the predictions, which may be gigabytes, say nothing here
+        sizes = {each["name"]: size_at(each["name"], each["size_bytes"], None) for each in records}
+        scores = {each["name"]: score_in(each["name"], each["metrics"], "gap") for each in records}
+        return {"models": len(records), "pareto": len(records) - len(dominated(sizes, scores))} if records else unknown
     except GapsackError:  # damaged, as `sweep status` tells; the other runs are compared all the same
         return unknown
 

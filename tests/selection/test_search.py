@@ -14,6 +14,7 @@ from gapsack.selection.pool import Candidate, CandidatePool, Predictions
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.rows.rows import build_rows
 from gapsack.selection.search import search_ensemble, split_videos
+from gapsack.selection.subsets import find as finding
 from gapsack.selection.subsets.find import find
 from gapsack.selection.subsets.options import Options
 from gapsack.selection.subsets.space import Space
@@ -93,6 +94,32 @@ def test_workers_executors_and_repetition_change_nothing(case, ensemble):
     assert search_ensemble(case[2], **HALF) == ensemble
     assert search_ensemble(case[2], **HALF, workers=3) == ensemble
     assert search_ensemble(case[2], **HALF, executor=elsewhere) == ensemble
+
+
+@pytest.mark.parametrize(
+    ("options", "models", "listed"),
+    [
+        ({"folds": 2}, 6, True),
+        ({"metric": "macro_f1", "blend": "auto"}, 3, True),
+        ({"metric": "binary_log_loss"}, 5, True),
+        ({"max_members": 3, "restarts": 1}, 8, False),
+    ],
+)
+def test_one_worker_and_many_find_the_same_to_the_bit(options, models, listed, monkeypatch):
+    """Threads of 2, 3 and 8, and an executor that answers in pieces; the local search too."""
+    if not listed:
+        monkeypatch.setattr(finding, "enumerate_subsets", lambda *_, **__: None)
+    scores, labels = dense_case(5, videos=60, classes=25, models=models)
+    pool = pool_of(scores, labels, range(20, 20 + models), k=25)
+
+    def found(**how):
+        settings = {"budget_bytes": 90, "resamples": 5, "folds": 1, **options, **how}
+        return search_ensemble(pool, **settings).to_dict()
+
+    alone = found(workers=1)
+    for workers in (2, 3, 8):
+        assert found(workers=workers) == alone
+    assert found(executor=lambda evaluator, tasks: [evaluator(task) for task in tasks]) == alone
 
 
 def test_exhaustive_is_never_worse_and_says_so(case, ensemble):

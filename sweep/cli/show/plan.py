@@ -28,13 +28,17 @@ def print_plan(grid: Grid, trials: Sequence[PlannedTrial]) -> None:
     print_table([*columns, Column("status")], rows)
     print_reasons({trial.name: trial.reason for trial in trials})
     out = output()
+    hours = grid.resources.hours
+    limit = "" if hours is None else f" Each trains for {hours:g} hours at most (resources.hours)."
     if sampler is not None:
-        out.print(f"\n{sampler.kind} draws {sampler.trials} trials, from {describe_space(sampler)}. Sizes in MiB.")
+        out.print(
+            f"\n{sampler.kind} draws {sampler.trials} trials, from {describe_space(sampler)}. Sizes in MiB.{limit}"
+        )
         if (small := small_space(grid)) is not None:
             out.print(small)
         return
     skipped = sum(trial.status == "skipped" for trial in trials)
-    out.print(f"\n{len(trials) - skipped} trials to train, {skipped} skipped. Sizes in MiB.")
+    out.print(f"\n{len(trials) - skipped} trials to train, {skipped} skipped. Sizes in MiB.{limit}")
 
 
 def describe_space(sampler: Sampler) -> str:

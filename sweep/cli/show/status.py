@@ -20,10 +20,12 @@ def print_status(state: RunState) -> None:
     numbers = [Column(title, True) for title in ("step", "loss", "GAP", f"{precision} MiB", f"{items}/s")]
     if any(trial.ensemble_gain for trial in state.trials):
         numbers += [Column(title, True) for title in ("adds GAP", "a MiB")]
-    print_table(
-        [Column("trial"), Column("status"), *numbers],
-        [_status_row(trial, precision)[: len(numbers) + 2] for trial in state.trials],
-    )
+    rows = [_status_row(trial, precision)[: len(numbers) + 2] for trial in state.trials]
+    columns = [Column("trial"), Column("status"), *numbers]
+    if len(state.hosts) > 1:
+        columns.append(Column("host"))
+        rows = [[*row, trial.host] for row, trial in zip(rows, state.trials, strict=True)]
+    print_table(columns, rows)
     _print_budget_of_gains(state)
     print_spreads(spreads_of(state))
     print_reasons({trial.plan.name: trial.reason for trial in state.trials})
@@ -100,6 +102,7 @@ def trial_values(trial: TrialState) -> dict[str, Any]:
         "gap": trial.gap,
         "size_bytes": trial.plan.size_bytes,
         "videos_per_second": trial.latest("videos_per_second"),
+        "host": trial.host,
         "ensemble_gain": None if gain is None else gain.gain,
         "ensemble_gain_per_mib": None if gain is None else gain.gain_per_mib,
         "hyperparameters": trial.plan.hyperparameters,

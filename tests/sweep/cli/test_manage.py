@@ -70,6 +70,20 @@ def test_runs_are_beside_each_other_with_what_differs(folder):
     assert "0.6000" in shown
 
 
+def test_models_of_a_pool_are_counted_without_their_predictions(folder):
+    pool = folder / "runs" / "second" / "pool"
+    pool.mkdir(exist_ok=True)
+    for name, size, gap in (("a", 10, 0.5), ("b", 20, 0.4), ("c", 30, 0.7)):
+        record = {"name": name, "size_bytes": {"float16": size}, "metrics": {"gap": gap}}
+        (pool / f"{name}.json").write_text(json.dumps(record))
+    (pool / "ensemble.json").write_text(json.dumps({"format": "gapsack.ensemble/1"}))
+    first, second = json.loads(command("compare", "first", "second", "--json").stdout)["runs"]
+    assert (first["models"], first["pareto"]) == (None, None)
+    assert (second["models"], second["pareto"]) == (3, 2)
+    (pool / "c.json").write_text("{")
+    assert json.loads(command("compare", "first", "second", "--json").stdout)["runs"][1]["models"] is None
+
+
 def test_one_run_is_nothing_to_compare(folder):
     assert "expected two runs or more" in command("compare", "first").stderr
 
