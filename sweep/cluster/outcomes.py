@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -24,7 +25,7 @@ from gapsack.sweep.cluster.messages import (
 )
 from gapsack.sweep.cluster.nodes import ClusterNode, node_of
 from gapsack.sweep.cluster.reasons import last_failure, place_of, reason_of
-from gapsack.sweep.cluster.retries import Retries
+from gapsack.sweep.cluster.retries import MOST_LOSSES, Retries
 from gapsack.sweep.cluster.worker import SUPERSEDED
 from gapsack.sweep.runs.folder import STOPPED_EARLY
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
@@ -62,6 +63,8 @@ class Outcomes(tune.Callback):
         self._nodes = nodes
         self._node_ids: dict[str, str] = {}
         """Where the attempts are that have begun, by Tune's id of the trial."""
+        self._given_up: dict[str, dict[str, Any]] = {}
+        self._times_given_up: Counter[str] = Counter()
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks into a state that is never read; a connection cannot be pickled."""
@@ -109,9 +112,20 @@ class Outcomes(tune.Callback):
             self._tell(TrialFinished(spec.name))
             return
         reason, details = self._failure(trial)
+        # Tune asks for no retry where it loses a worker between two trials, while that gets its next one.
+        if trial.should_recover() and self._times_given_up[spec.name] < MOST_LOSSES:
+            self._times_given_up[spec.name] += 1
+            self._given_up[spec.name] = dict(trial.config)
+            self._tell(TrialRetried(spec.name, reason))
+            return
         reason += self._retries.why_no_more(trial)
         spec.folder.fail(reason, details)
         self._failed(spec, reason)
+
+    def take_given_up(self) -> list[dict[str, Any]]:
+        """Points of trials that Tune gave up although other attempts are to follow; they are told once."""
+        found, self._given_up = list(self._given_up.values()), {}
+        return found
 
     def _failure(self, trial: Trial) -> tuple[str, str]:
         """Why a trial's last attempt failed: in a sentence, and as Tune wrote it down, with the stack trace."""

@@ -95,7 +95,7 @@ class Retries(tune.Callback):
 
     def why_no_more(self, trial: Trial) -> str:
         """Of a trial whose last attempt has failed: what follows its reason in the sentence that tells it."""
-        if self._of(trial).failing:
+        if self._of(trial).failing or self._of(trial).losses + 1 < MOST_LOSSES:
             return ""
         return f"; {MOST_LOSSES} attempts in a row were lost so, without a newer checkpoint"
 

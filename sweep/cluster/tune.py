@@ -24,7 +24,7 @@ from gapsack.sweep.cluster.fitness import on_fit_node
 from gapsack.sweep.cluster.messages import Ended, TuneJob
 from gapsack.sweep.cluster.node_check import question_of, unfit_nodes
 from gapsack.sweep.cluster.nodes import ClusterNode, cluster_nodes, elsewhere
-from gapsack.sweep.cluster.outcomes import NODE, Outcomes
+from gapsack.sweep.cluster.outcomes import NODE, Outcomes, no_nodes
 from gapsack.sweep.cluster.probe import Question
 from gapsack.sweep.cluster.ray import ray_session, worker_environment
 from gapsack.sweep.cluster.resources import TrialResources
@@ -79,8 +79,16 @@ def run(job: TuneJob, connection: Connection) -> None:
             # show it one after the other.
             os.environ[MOST_PENDING] = str(max(1, len(state.waiting)))
         function = trainable(job.trial, sweep, asked, on_cluster=on_cluster)
-        callbacks = _callbacks(sweep, connection, resources, unfit, on_cluster=on_cluster)
-        _fit(sweep, searcher, function, resources, callbacks=callbacks, nodes=elsewhere(unfit))
+        retries = Retries(settings.retries)
+        outcomes = Outcomes(sweep, connection.send, retries, cluster_nodes if on_cluster else no_nodes)
+        watches = _watches(connection, resources, unfit, on_cluster=on_cluster)
+        while True:
+            callbacks = [retries, outcomes, *watches]
+            _fit(sweep, searcher, function, resources, callbacks=callbacks, nodes=elsewhere(unfit))
+            given_up = outcomes.take_given_up()
+            if not given_up:
+                break
+            searcher = ListedTrials(given_up, stopped=stop_polling(sweep.run.stop_file))
         # Told before Ray is shut down: its threads may end this process meanwhile, and then there is nothing to lose.
         connection.send(Ended())
 
@@ -105,29 +113,18 @@ def trainable(
     return train
 
 
-def _callbacks(
-    sweep: SweepSpec,
-    connection: Connection,
-    resources: TrialResources,
-    unfit: Sequence[ClusterNode],
-    *,
-    on_cluster: bool,
+def _watches(
+    connection: Connection, resources: TrialResources, unfit: Sequence[ClusterNode], *, on_cluster: bool
 ) -> list[tune.Callback]:
-    """What Tune tells of its trials, and who looks at the nodes meanwhile."""
-    retries = Retries(sweep.grid.resources.retries)
+    """Who looks at the nodes while trials run."""
     if not on_cluster:
-        return [retries, Outcomes(sweep, connection.send, retries), NodeWatch()]
+        return [NodeWatch()]
     left_out = {node.node_id for node in unfit}
 
     def usable() -> list[Mapping[str, float]]:
         return [node.resources for node in cluster_nodes() if node.alive and node.node_id not in left_out]
 
-    return [
-        retries,
-        Outcomes(sweep, connection.send, retries, cluster_nodes),
-        Waiting(connection.send, resources, usable),
-        GoneNodes(connection.send, cluster_nodes),
-    ]
+    return [Waiting(connection.send, resources, usable), GoneNodes(connection.send, cluster_nodes)]
 
 
 def _end_with_driver(connection: Connection) -> None:

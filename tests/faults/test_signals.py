@@ -169,17 +169,19 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def places(data: Path) -> Iterator[Make]:
     """Makes a place in an empty folder."""
-    made: list[Path] = []
+    made: list[Place] = []
 
     def make(folder: Path, program: list[str]) -> Place:
         shutil.copytree(data, folder, dirs_exist_ok=True)
         # Short, or Ray's sockets would have to lie elsewhere.
-        made.append(Path(tempfile.mkdtemp(prefix="t", dir="/tmp")))
-        return Place(folder, made[-1], program)
+        made.append(Place(folder, Path(tempfile.mkdtemp(prefix="t", dir="/tmp")), program))
+        return made[-1]
 
     yield make
-    for folder in made:
-        shutil.rmtree(folder, ignore_errors=True)
+    for place in made:
+        for process_id in place.processes():  # of a test that failed
+            os.kill(process_id, signal.SIGKILL)
+        shutil.rmtree(place.temporary, ignore_errors=True)
 
 
 @pytest.fixture

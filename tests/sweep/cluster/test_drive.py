@@ -79,7 +79,10 @@ class Sweep:
 
 @pytest.fixture
 def sweep(tmp_path):
-    return Sweep(tmp_path)
+    sweep = Sweep(tmp_path)
+    yield sweep
+    for process_id in sweep.process_ids():  # of a test that failed: its Ray would run on beside all others
+        os.kill(process_id, signal.SIGKILL)
 
 
 def wait_for(condition, seconds=60.0):

@@ -11,7 +11,7 @@ from ray.exceptions import RayTaskError
 from gapsack.sweep.cluster.messages import TrialFailed, TrialRetried, TrialStarted
 from gapsack.sweep.cluster.nodes import ClusterNode
 from gapsack.sweep.cluster.outcomes import NODE, Outcomes, reported
-from gapsack.sweep.cluster.retries import Retries
+from gapsack.sweep.cluster.retries import AT_FIRST, MOST_LOSSES, Retries
 from gapsack.sweep.cluster.worker import FAILING
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.spec import SweepSpec
@@ -39,7 +39,11 @@ def test_of_a_report_only_what_the_trial_said_is_passed_on_as_plain_numbers():
 class TuneTrial(SimpleNamespace):
     """A trial as Tune has it, with the files that it keeps of errors."""
 
+    def should_recover(self):
+        return self.num_failures <= self.max_failures
+
     def fails(self, error):
+        self.num_failures += 1
         kept = isinstance(error, RayTaskError)
         if kept:
             self.folder.joinpath("error.pkl").write_bytes(cloudpickle.dumps(error))
@@ -57,7 +61,8 @@ def trial(tmp_path):
         folder=tmp_path,
         error_file=None,
         pickled_error_file=None,
-        num_failures=1,
+        num_failures=0,
+        max_failures=AT_FIRST,
     )
 
 
@@ -75,7 +80,7 @@ def disk_full(ip):
 def test_reasons_name_the_node_of_the_attempt(sweep, trial):
     """By what the attempt reported; where it came to no report, by the address that the error has."""
     told = []
-    retries = Retries(1)
+    retries = Retries(0)
     outcomes = Outcomes(sweep, told.append, retries, lambda: NODES)
     outcomes.on_trial_result(0, [trial], trial, {"status": "running", "phase": "start", NODE: "2" * 56})
     trial.fails(disk_full("10.0.0.1"))
@@ -98,3 +103,21 @@ def test_an_error_that_tune_kept_as_text_is_not_taken_for_the_one_before(sweep, 
     outcomes.on_trial_recover(0, [trial], trial)
     assert told[0].reason == "OSError: the disk is full"
     assert told[1].reason.startswith("Ray ended the worker, since the node ran low on memory")
+
+
+def test_what_tune_gives_up_too_soon_is_trained_at_the_end_and_not_for_ever(sweep, trial):
+    """As it does with a worker that is lost between two trials."""
+    told = []
+    outcomes = Outcomes(sweep, told.append, Retries(0))
+    for _ in range(MOST_LOSSES):
+        trial.num_failures = 0  # Tune's next trial of the same point
+        trial.fails(RuntimeError("the worker is gone"))
+        outcomes.on_trial_error(0, [trial], trial)
+        assert outcomes.take_given_up() == [{"clusters": 4, "hidden": 8}]
+        assert outcomes.take_given_up() == []
+        assert not sweep.run.trial("K4-H8").failure.exists()
+    trial.fails(RuntimeError("the worker is gone"))
+    outcomes.on_trial_error(0, [trial], trial)
+    assert outcomes.take_given_up() == []
+    assert [type(message) for message in told] == [TrialRetried] * MOST_LOSSES + [TrialFailed]
+    assert sweep.run.trial("K4-H8").failure_reason() == told[-1].reason
