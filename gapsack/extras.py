@@ -23,6 +23,7 @@ EXTRAS = {
     "mlflow": "train",
     "cloudpickle": "train",
     "google_crc32c": "train",
+    "fsspec": "train",
     "sklearn": "train",
     "jax": "jax",
     "cmaes": "cmaes",

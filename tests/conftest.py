@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,3 +52,61 @@ def yt8m_frame() -> Path:
 def shared_cases() -> Path:
     """The folder of small inputs that failed once, each with what is right."""
     return _existing(SHARED / "cases")
+
+
+class LoopbackS3:
+    """An S3 server on the loopback address, moto's, whose next answers can be spoilt.
+
+    Attributes:
+        bucket: URL of a bucket, with the slash.
+        faults: What befalls the next requests, first in first out: "503", "slow" or "lost"; after half of what it has
+            to say, a lost answer ends.
+    """
+
+    def __init__(self, application: Any) -> None:
+        self.bucket = "s3://bucket/"
+        self.faults: list[str] = []
+        self._application = application
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        fault = self.faults.pop(0) if self.faults else None
+        if fault == "503":
+            start_response("503 Service Unavailable", [("Content-Length", "0")])
+            return []
+        if fault == "slow":
+            time.sleep(1.0)
+        answer: Iterable[bytes] = self._application(environ, start_response)
+        return self._half(answer) if fault == "lost" else answer
+
+    @staticmethod
+    def _half(answer: Iterable[bytes]) -> Iterator[bytes]:
+        content = b"".join(answer)
+        yield content[: len(content) // 2]
+        raise ConnectionResetError
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[LoopbackS3]:
+    """S3 on the loopback address, with one bucket."""
+    moto_server = pytest.importorskip("moto.server")
+    s3fs = pytest.importorskip("s3fs")
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Silent(WSGIRequestHandler):
+        def log(self, *_: Any, **__: Any) -> None:
+            """Nothing."""
+
+    loopback = LoopbackS3(moto_server.DomainDispatcherApplication(moto_server.create_backend_app))
+    server = make_server("127.0.0.1", 0, loopback, threaded=True, request_handler=Silent)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        s3fs.S3FileSystem(use_listings_cache=False).mkdir("bucket")
+        yield loopback
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gapsack.sweep.grid.section import DataFiles, is_remote
+from gapsack.sweep.grid.section import DataFiles
+from gapsack.sweep.storage.remote import is_url
 
 DATA_VARIABLE = "GAPSACK_DATA"
 """The environment variable that names the data folder."""
@@ -19,9 +20,9 @@ def resolve_folder(data: DataFiles, grid_file: Path, data_folder: str | None) ->
     """
     given = data_folder or os.environ.get(DATA_VARIABLE)
     if given:
-        return given if is_remote(given) else str(Path(given).expanduser().absolute())
+        return given if is_url(given) else str(Path(given).expanduser().absolute())
     if data.folder is None:
         return str(Path(grid_file).parent.absolute())
-    if is_remote(data.folder):
+    if is_url(data.folder):
         return data.folder
     return str((Path(grid_file).parent / Path(data.folder).expanduser()).absolute())

@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationInfo
 
+from gapsack.sweep.storage.remote import is_url
+
 KEEP_VARIABLES = "keep_variables"
 """Key of the validation context that leaves `${VAR}` as it is."""
 
@@ -92,13 +94,8 @@ class DataFiles(Section):
         return self.located(self.validation)
 
 
-def is_remote(path: str) -> bool:
-    """Whether a path is a URL such as `gs://bucket/file`."""
-    return "://" in path
-
-
 def join_path(folder: str | None, path: str) -> str:
     """`path` under `folder`, unless it is absolute or remote already; folders may be remote."""
-    if folder is None or is_remote(path) or Path(path).is_absolute():
+    if folder is None or is_url(path) or Path(path).is_absolute():
         return path
-    return f"{folder.rstrip('/')}/{path}" if is_remote(folder) else str(PurePosixPath(folder) / path)
+    return f"{folder.rstrip('/')}/{path}" if is_url(folder) else str(PurePosixPath(folder) / path)

@@ -1,17 +1,31 @@
-"""Who holds a run: a lock on a file, which the operating system lets go of when its holder dies."""
+"""Who holds a run: a lock on a file, which the operating system lets go of when its holder dies.
+
+Some file systems that many machines share know no such locks. There a file is created if absent and renewed by its
+holder (`sweep.storage.lease`).
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gapsack.selection.errors import InputError
+from gapsack.sweep.storage.lease import is_leased, leased
+from gapsack.sweep.storage.stores import FolderStore
+
+_LOCKLESS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
+"""What file systems answer that have no locks: NFS without its lock service, Lustre without `flock`, some of FUSE."""
 
 
 def is_locked(path: Path) -> bool:
     """Whether a process holds the lock now; InputError when what is there is no file."""
+    if is_leased(FolderStore(path.parent), _lease_name(path)):
+        return True
     if not path.exists():
         return False
     try:
@@ -20,6 +34,8 @@ def is_locked(path: Path) -> bool:
     except BlockingIOError:
         return True
     except OSError as error:
+        if error.errno in _LOCKLESS:
+            return False
         raise InputError(
             f"expected the file that a driver locks at {path}, got {error.strerror}: move away what is there"
         ) from error
@@ -27,8 +43,14 @@ def is_locked(path: Path) -> bool:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, notice: Callable[[str], None] = lambda _sentence: None) -> Iterator[None]:
     """Hold the lock alone.
+
+    Where another takes it meanwhile, which only one without the system's locks can be, this process gets SIGTERM.
+
+    Args:
+        path: Of the file that is locked; made where it is missing.
+        notice: Is told, in a sentence, where the file system has no locks.
 
     Raises:
         InputError: another process holds it; names the folder that it lies in.
@@ -45,4 +67,24 @@ def locked(path: Path) -> Iterator[None]:
             raise InputError(
                 f"expected a run that nobody drives, but another process is running {path.parent}"
             ) from error
+        except OSError as error:
+            if error.errno not in _LOCKLESS:
+                raise
+            notice(
+                f"The file system of {path.parent} has no locks ({error.strerror}): the run is held by the file "
+                f"{_lease_name(path)}, which its driver renews; after a driver was killed, the next waits a minute."
+            )
+        else:
+            yield
+            return
+    with leased(FolderStore(path.parent), _lease_name(path), _end):
         yield
+
+
+def _lease_name(path: Path) -> str:
+    return f"{path.name}.lease"
+
+
+def _end() -> None:
+    """End this process in order: another one has its run."""
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -30,12 +30,16 @@ DATA_CAME_LATER: dict[str, Any] = {"keys": {}}
 
 @dataclass(frozen=True)
 class SweepSpec:
-    """What all trials of a sweep share: the run's folder, the resolved grid, and the data files (absolute or URLs)."""
+    """What all trials of a sweep share: the run's folder, the resolved grid, and the data files (absolute or URLs).
+
+    `witness`: what this start's driver wrote into the folder (`sweep.runs.witness`); None where nobody looks.
+    """
 
     run_folder: str
     grid: Grid
     train_files: tuple[str, ...]
     holdout_files: tuple[str, ...]
+    witness: str | None = None
 
     @property
     def run(self) -> RunFolder:

@@ -1,18 +1,21 @@
-"""What every storage of data files must do, run over this machine's files and over TensorFlow's file systems.
+"""What every storage of data files must do, run over this machine's files, memory, and S3 on loopback.
 
 For a storage of another kind, say how a file gets there and what its paths begin with.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
+from gapsack.selection.errors import InputError
 from gapsack.sweep.data.storage import files as storage
 from gapsack.sweep.errors import DataError
 
@@ -65,7 +68,7 @@ class StorageContract:
                 file.read_into(target, offset)
             return target.tobytes()
 
-        offsets = range(0, 99_000, 997)
+        offsets = range(0, 99_000, 4_999)
         with ThreadPoolExecutor(8) as pool:
             for offset, found in zip(offsets, pool.map(read, offsets), strict=True):
                 assert found == CONTENT[offset : offset + 1000]
@@ -92,16 +95,62 @@ class TestThisMachine(StorageContract):
         return Place(f"{folder}/", lambda path, content: Path(path).write_bytes(content))
 
 
-class TestTensorFlowsFileSystems(StorageContract):
-    """Memory stands for object storage, which is read by the same calls."""
+class TestMemory(StorageContract):
+    """What fsspec opens without a server."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def place(cls) -> Place:
-        gfile = pytest.importorskip("tensorflow").io.gfile
+        fsspec = pytest.importorskip("fsspec")
+        return Place("memory://contract/", fsspec.filesystem("memory").pipe_file)
 
-        def put(path: str, content: bytes) -> None:
-            with gfile.GFile(path, "wb") as file:
-                file.write(content)
 
-        return Place("ram://contract/", put)
+class TestS3(StorageContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, s3: Any) -> Place:
+        import s3fs
+
+        return Place(f"{s3.bucket}contract/", s3fs.S3FileSystem(use_listings_cache=False).pipe_file)
+
+    @pytest.mark.parametrize("faults", [["503", "503"], ["lost", "lost"], ["slow"]], ids="-".join)
+    def test_what_goes_wrong_for_a_moment_is_tried_again(self, path: str, s3: Any, faults: list[str]) -> None:
+        target = np.empty(len(CONTENT), np.uint8)
+        with storage.opened(path) as file:
+            s3.faults[:] = faults
+            assert file.read_into(target, 0) == len(CONTENT)
+        assert s3.faults == []
+        assert target.tobytes() == CONTENT
+
+    def test_what_stays_wrong_is_one_sentence_with_its_path(self, path: str, s3: Any) -> None:
+        s3.faults[:] = ["503"] * 1000
+        try:
+            with pytest.raises(DataError, match=r"must be readable, got .*a-00\.bin"):
+                storage.file_bytes(path)
+        finally:
+            s3.faults.clear()
+
+    def test_a_bucket_that_is_not_there_has_no_files(self) -> None:
+        assert storage.match("s3://no-such-bucket/*") == []
+
+
+def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    with pytest.raises(InputError, match=r"gcsfs for gs://bucket/a\*, .* pip install 'gapsack\[gcs\]'"):
+        storage.match("gs://bucket/a*")
+    with pytest.raises(InputError, match=r"expected s3://, gs:// .*, got nosuch://a"):
+        storage.file_bytes("nosuch://a")
+
+
+def test_a_remote_file_needs_no_tensorflow() -> None:
+    """So that a worker that trains with JAX has none of it."""
+    code = """
+import sys, fsspec, numpy as np
+from gapsack.sweep.data.storage import files
+fsspec.filesystem("memory").pipe_file("memory://a/b", b"xyz")
+[path] = files.match("memory://a/*")
+with files.opened(path) as file:
+    print(file.read_into(np.empty(3, np.uint8), 0), "tensorflow" in sys.modules)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["3", "False"]

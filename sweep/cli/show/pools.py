@@ -59,7 +59,7 @@ def print_pool(pool: CandidatePool, folder: Path, metric: str | UserMetric = "ga
     ]
     print_table([*columns, Column("")], rows)
     output().print(
-        f"\n{folder}: {len(rows)} candidates, {values['videos']:,} videos, {values['labels']:,} labels of "
+        f"\n{folder}: {len(rows)} candidates, {values['videos']:,} items, {values['labels']:,} labels of "
         f"{values['classes']:,} classes."
     )
     for line in _groups(pool):

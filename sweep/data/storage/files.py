@@ -1,7 +1,7 @@
 """Bytes of a file, local or remote.
 
-A local file is read with the operating system's own calls. TensorFlow is imported only for a path with a scheme that
-`tf.io.gfile` opens (gs://, s3://, hdfs://, ram://), so that a reader of local files starts at once.
+A local file is read with the operating system's own calls, one at a URL by fsspec. That is imported for URLs alone, so
+that a reader of local files starts at once.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from gapsack.sweep.errors import DataError
+from gapsack.sweep.storage.remote import file_system, is_url, os_errors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,14 +29,23 @@ THREADS = 16
 
 def is_local(path: str) -> bool:
     """Whether the path names a file of this machine's own file system."""
-    return "://" not in path
+    return not is_url(path)
 
 
 def match(pattern: str) -> list[str]:
-    """Files that match a pattern (`*`, `?`, `[…]`), in no particular order."""
+    """Files that match a pattern (`*`, `?`, `[…]`), in no particular order; `DataError` where nobody answers."""
     if is_local(pattern):
         return [path for path in glob.glob(pattern) if Path(path).is_file()]  # noqa: PTH207  (patterns may be absolute)
-    return [str(path) for path in _gfile().glob(pattern)]
+    try:
+        with os_errors(pattern):
+            system, known = file_system(pattern)
+            found = system.glob(known, detail=True)
+    except FileNotFoundError:  # a bucket or folder that is not there
+        return []
+    except OSError as error:
+        raise DataError(f"The data files must be there to be listed, got {_told(error)} at {pattern}.") from error
+    head = pattern.removesuffix(known.lstrip("/"))  # the scheme, and a host where drivers know paths without it
+    return [head + path.lstrip("/") for path, about in found.items() if about["type"] == "file"]
 
 
 def file_bytes(path: str) -> int:
@@ -66,8 +77,8 @@ def opened(path: str) -> Iterator[OpenFile]:
     try:
         with _Local(path) if is_local(path) else _Remote(path) as source:
             yield source
-    except _errors(path) as error:
-        raise DataError(f"The data file must be readable, got {type(error).__name__} ({error}) at {path}.") from error
+    except OSError as error:
+        raise DataError(f"The data file must be readable, got {_told(error)} at {path}.") from error
 
 
 class Stamp(NamedTuple):
@@ -88,10 +99,19 @@ def _stamp(path: str) -> Stamp:
         if is_local(path):
             about = Path(path).stat()
             return Stamp(about.st_size, about.st_mtime_ns)
-        remote = _gfile().stat(path)
-        return Stamp(int(remote.length), int(remote.mtime_nsec))
-    except _errors(path) as error:
-        raise DataError(f"The data file must be readable, got {type(error).__name__} ({error}) at {path}.") from error
+        with os_errors(path):
+            system, known = file_system(path)
+            remote = system.info(known)
+        return Stamp(int(remote["size"]), _modified_ns(remote))
+    except OSError as error:
+        raise DataError(f"The data file must be readable, got {_told(error)} at {path}.") from error
+
+
+def _modified_ns(about: dict[str, Any]) -> int:
+    """When a remote file was written, as its driver calls it; 0 where it does not say."""
+    found = next((about[key] for key in ("LastModified", "mtime", "created") if key in about), None)
+    seconds = found.timestamp() if isinstance(found, datetime) else found
+    return int(seconds * 1e9) if isinstance(seconds, int | float) else 0
 
 
 def sizes_bytes(paths: Sequence[str]) -> list[int]:
@@ -123,17 +143,22 @@ class _Local:
 
 
 class _Remote:
+    """A file at a URL. Each call of `read_into` is one request: who reads much at once waits once."""
+
     descriptor = None
 
     def __init__(self, path: str) -> None:
-        self.size_bytes = int(_gfile().stat(path).length)
-        self._file = _gfile().GFile(path, "rb")
+        self._url = path
+        with os_errors(path):
+            self._system, self._known = file_system(path)
+            self.size_bytes = int(self._system.info(self._known)["size"])
 
     def read_into(self, target: NDArray[np.uint8], offset: int) -> int:
-        if offset >= self.size_bytes:  # which TensorFlow takes for an error
+        if offset >= self.size_bytes or not target.size:  # for which there is no range to ask for
             return 0
-        self._file.seek(offset)
-        data = np.frombuffer(self._file.read(target.size), np.uint8)
+        with os_errors(self._url):
+            content = self._system.cat_file(self._known, start=offset, end=min(offset + target.size, self.size_bytes))
+        data = np.frombuffer(content, np.uint8)
         target[: data.size] = data
         return data.size
 
@@ -141,19 +166,8 @@ class _Remote:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        """Nothing is open between two requests."""
 
 
-def _errors(path: str) -> tuple[type[Exception], ...]:
-    """What reading may raise; TensorFlow has errors of its own for what it reads."""
-    if is_local(path):
-        return (OSError,)
-    import tensorflow as tf
-
-    return (OSError, tf.errors.OpError)
-
-
-def _gfile() -> Any:
-    import tensorflow as tf
-
-    return tf.io.gfile
+def _told(error: OSError) -> str:
+    return f"{type(error).__name__} ({error})"

@@ -100,7 +100,9 @@ class Stretch:
         self._filled = 0 if mapped is None else size_bytes
 
     def _read_piece(self, source: storage.OpenFile) -> None:
-        target = self.data[self._filled : self._filled + PIECE_BYTES]
+        # A remote file is asked for all of it at once: every request waits.
+        piece_bytes = PIECE_BYTES if source.descriptor is not None else self.data.size
+        target = self.data[self._filled : self._filled + piece_bytes]
         got = source.read_into(target, self._position.offset + self._filled)
         self._filled += got
         if got < target.size:  # somebody cuts the file while it is read

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.grid.section import is_remote
+from gapsack.sweep.storage.remote import is_url
 from gapsack.sweep.tracking.place import local_path
 from gapsack.sweep.tracking.store import (
     ChildRun,
@@ -289,7 +289,7 @@ class MlflowStore:
         if known is None and not create:
             raise InputError(f"expected the experiment {name!r} in MLflow at {self.uri}, in which the run is recorded")
         if known is None:
-            on_server = is_remote(self.uri) and not self.uri.startswith("sqlite:")
+            on_server = is_url(self.uri) and not self.uri.startswith("sqlite:")
             try:
                 return str(
                     self._client.create_experiment(name, None if on_server else artifact_folder.absolute().as_uri())

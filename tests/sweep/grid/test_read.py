@@ -218,6 +218,11 @@ def test_the_data_folder_comes_from_the_option_the_environment_the_file_or_the_f
     assert load(in_file, data_folder="here").data.folder == str(tmp_path / "here")
 
 
+def test_a_storage_that_no_run_can_lie_in_is_no_folder_of_that_name(load):
+    with pytest.raises(ConfigError, match=r"storage \(line 8\): expected the path of a folder .*, got a URL"):
+        load(f"{SMALL}\nstorage: s3://bucket/runs\n")
+
+
 def test_absolute_and_remote_patterns_ignore_the_folder(load):
     text = SMALL.replace('["v*.tfrecord"]', '["/a/v*", "gs://b/v*", "v*"]')
     assert load(text, data_folder="/d").data.validate_patterns == ("/a/v*", "gs://b/v*", "/d/v*")

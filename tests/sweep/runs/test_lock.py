@@ -1,5 +1,6 @@
 """A lock is held by one process, seen by all, and let go of with its holder."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -57,4 +58,30 @@ def test_it_goes_with_its_holder(path, holder):
     holder.wait()
     assert not is_locked(path)
     with locked(path):
+        pass
+
+
+def test_where_the_file_system_has_no_locks_a_file_is_renewed_and_it_is_told_once(path, monkeypatch):
+    def no_locks(*_arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("gapsack.sweep.runs.lock.fcntl.flock", no_locks)
+    told = []
+    assert not is_locked(path)
+    with locked(path, told.append):
+        assert is_locked(path)
+        with pytest.raises(InputError, match=f"another process is running {path.parent}"), locked(path):
+            pass
+    assert not is_locked(path)
+    assert [sentence.split(":")[0] for sentence in told] == [
+        f"The file system of {path.parent} has no locks (No locks available)"
+    ]
+
+
+def test_another_fault_of_the_lock_is_no_lack_of_locks(path, monkeypatch):
+    def fails(*_arguments):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("gapsack.sweep.runs.lock.fcntl.flock", fails)
+    with pytest.raises(OSError, match="Input/output"), locked(path):
         pass
