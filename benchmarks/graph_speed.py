@@ -1,6 +1,6 @@
 """How fast the one graph answers: beside the products of its matrices alone, plain Keras models, and LiteRT.
 
-    python -m benchmarks.graph_speed            # 20 minutes on two cores, 1 GB of disk for a while
+    python -m benchmarks.graph_speed            # half an hour on two busy cores, 1 GB of disk for a while
 
 Ensembles of random weights at the paper's number of classes, batches of generated videos. Everything runs in one
 process, one way after the other, in rounds; figures are medians over the rounds. `limit` is the sum of the matrix
@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -60,12 +60,15 @@ class Spent(NamedTuple):
     processor: float
 
 
+Level = Literal["video", "frame"]
+
+
 @dataclass(frozen=True)
 class Case:
     """An ensemble at a level: `frames` of a video, 1 of float32 at video level."""
 
     ensemble: str
-    level: str
+    level: Level
     precision: str
     frames: int
     batch: int
@@ -128,12 +131,12 @@ def keras_models(members: Sequence[Member]) -> Callable[[Mapping[str, Any]], np.
         checkpoints.load_reference_weights(model, weights)
         models.append(model)
 
-    @tf.function
     def blended(inputs: Mapping[str, Any]) -> Any:
         outputs = [model(inputs, training=False) for model in models]
         return tf.add_n([output * member.weight for output, member in zip(outputs, members, strict=True)])
 
-    return lambda inputs: blended({name: tf.constant(values) for name, values in inputs.items()}).numpy()
+    run = tf.function(blended)
+    return lambda inputs: run({name: tf.constant(values) for name, values in inputs.items()}).numpy()
 
 
 def products(case: Case, members: Sequence[Member]) -> Callable[[], Any]:
@@ -207,15 +210,22 @@ def main() -> None:
     header = ["ensemble", "way", "videos/s", "of the limit", "CPU ms a video", "of the limit's CPU"]
     lines: list[list[str]] = []
     for name in arguments.cases:
-        ensemble, level, precision = name.split("-")
+        ensemble, given, precision = name.split("-")
+        level: Level = "video" if given == "video" else "frame"
         frames = 1 if level == "video" else arguments.frames
         case = Case(ensemble, level, precision, frames, arguments.batch)
         found = list(rows(case, measure(case, arguments.rounds)))
         print(table(header, found), flush=True)
         lines += found
-    text = f"batches of {arguments.batch} videos, of {arguments.frames} frames at frame level\n" + table(header, lines)
-    results = [dict(zip(header, line, strict=True)) for line in lines]
-    save("graph_speed", {"rounds": arguments.rounds, "rows": results}, text, arguments.out)
+        title = f"batches of {arguments.batch} videos, of {arguments.frames} frames at frame level"
+        results = [dict(zip(header, line, strict=True)) for line in lines]
+        # After each case: a run that ends early has what it measured.
+        save(
+            "graph_speed",
+            {"rounds": arguments.rounds, "rows": results},
+            f"{title}\n{table(header, lines)}",
+            arguments.out,
+        )
 
 
 if __name__ == "__main__":
