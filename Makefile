@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 # A process a core, each with files of its own, so that what a file sets up is set up once; every one may hold a TensorFlow, hence eight at most.
 WORKERS ?= $(shell cores=$$(nproc); echo $$((cores < 8 ? cores : 8)))
-PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+PYTEST := $(BIN)/python -m pytest --dist loadfile --numprocesses
 
 .PHONY: help setup demo test test-fast test-long lint types format check lock docs dist clean
 
@@ -25,13 +25,14 @@ demo: $(STAMP)  ## the main job on generated data: sweep, select, build, evaluat
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh demo
 
 test: $(STAMP)  ## every test but the longest, in parallel
-	$(PYTEST) -m "not long"
+	$(PYTEST) $(WORKERS) -m "not long"
 
 test-fast: $(STAMP)  ## the tests that take seconds
-	$(PYTEST) -m "not slow and not long"
+	$(PYTEST) $(WORKERS) -m "not slow and not long"
 
-test-long: $(STAMP)  ## the tests that take minutes: faults, scale, clusters
-	$(PYTEST) -m long --timeout 1800
+# One process more than there are cores: these wait for Ray and for servers half of the time.
+test-long: $(STAMP)  ## the tests that take minutes: faults, scale, clusters, every command of the docs
+	$(PYTEST) $$(($(WORKERS) + 1)) -m long --timeout 1800
 
 lint: $(STAMP)  ## ruff, formatting and the import rules
 	$(BIN)/ruff check .

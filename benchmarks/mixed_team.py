@@ -1,6 +1,6 @@
 """Mixed teams beside teams of one family: the best ensemble of each kind under shares of all float16 bytes.
 
-    python -m benchmarks.mixed_team RUN [--shares 10 25 50 100] [--splits 8] [--data PATTERN]
+    python -m benchmarks.mixed_team RUN [--shares 10 25 50 100] [--splits 8] [--data PATTERN] [--name NAME]
 
 RUN is a run of several families. Every split of its held-out videos into a half that chooses (model, members,
 precisions, weights) and a half that reports is searched three times a budget: for the best single model, for the best
@@ -149,10 +149,6 @@ def text(rows: Sequence[Row]) -> str:
     )
 
 
-def _ahead(mixed: Row, other: Row) -> str:
-    return mean_text(np.subtract(mixed.held_out_gaps, other.held_out_gaps))
-
-
 def _tuning_score(ensemble: Ensemble) -> float:
     assert ensemble.tuning_score is not None  # a search found it
     return ensemble.tuning_score
@@ -164,7 +160,8 @@ def main() -> None:
     parser.add_argument("--shares", type=int, nargs="+", default=[10, 25, 50, 100], help="percent of all float16 bytes")
     parser.add_argument("--splits", type=int, default=8)
     parser.add_argument("--data", help="files that the held-out videos are in; builds the mixed ensembles")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for mixed_team.json and .txt")
+    parser.add_argument("--name", default="mixed_team", help="of the results: NAME.json and NAME.txt")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     arguments = parser.parse_args()
     run = RunFolder.open(arguments.run)
     teams = Teams.of(CandidatePool.read(run.pool))
@@ -185,7 +182,7 @@ def main() -> None:
             rows.append(record)
             print(asdict(record), flush=True)
     print(text(rows))
-    save("mixed_team", {"results": [asdict(each) for each in rows]}, text(rows), arguments.out)
+    save(arguments.name, {"results": [asdict(each) for each in rows]}, text(rows), arguments.out)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gapsack.selection.errors import BudgetError
 from gapsack.selection.pool import CandidatePool
@@ -36,7 +37,7 @@ def members_text(ensemble: Ensemble) -> str:
     return " + ".join(f"{member.weight:.2f} {member.name} {member.precision}" for member in ensemble.members)
 
 
-def mean_text(differences: Sequence[float]) -> str:
+def mean_text(differences: Sequence[float] | NDArray[np.float64]) -> str:
     """The mean of paired differences, and its standard error."""
     error = np.std(differences, ddof=1) / np.sqrt(len(differences)) if len(differences) > 1 else float("nan")
     return f"{np.mean(differences):+.5f} ± {error:.5f}"

@@ -69,11 +69,22 @@ class BlendScorer:
         return np.array([self.gap(row) for row in np.eye(len(self.names))])
 
 
+def dense_gap(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
+    """GAP@20 of dense scores [videos, classes]; 0.0 when no video has a label."""
+    videos, width = scores.shape
+    flat = np.ascontiguousarray(scores, np.float64).reshape(1, -1)
+    starts = np.arange(videos + 1, dtype=np.int64) * width
+    unordered = np.full(flat.shape[1], np.inf, np.float32)  # rows are read to their end
+    truth = np.ascontiguousarray(labels).ravel()
+    pairs = _top(starts, unordered, flat, truth, np.zeros(1, np.int64), np.ones(1))
+    return float(_gap_of_pairs(*pairs)) / max(1, int(np.count_nonzero(truth)))
+
+
 @jit()
 def _top(  # noqa: PLR0917 - compiled functions take arrays one by one
     starts: NDArray[np.int64],
     upper: NDArray[np.float32],
-    scores: NDArray[np.float32],
+    scores: NDArray[np.floating],
     labels: NDArray[np.bool_],
     members: NDArray[np.int64],
     shares: NDArray[np.float64],

@@ -43,6 +43,7 @@ Weights = NDArray[np.float64]
 METRICS: dict[str, Callable[[NDArray[np.floating], NDArray[np.bool_]], float]] = {
     "gap@20": gap_at_k,
     "categorical_log_loss": lambda scores, labels: -categorical_log_loss(scores, labels),
+    "accuracy": lambda scores, labels: float((scores.argmax(axis=1) == labels.argmax(axis=1)).mean()),
 }
 BEST_GREEDY = "greedy, size mask"
 UNSEEN = 3_000
@@ -218,7 +219,7 @@ def contest(small: Small, metric: str, budget_bytes: int, methods: dict[str, dic
         with limited(options.get("share")):
             asked = {key: value for key, value in options.items() if key != "share"}
             found = search_ensemble(pool, budget_bytes=budget_bytes, metric=metric, folds=1, **asked)
-        chosen[name] = _weights(found, len(singles))
+        chosen[name] = weights_of(found, len(singles))
     best = chosen["ours, best score"]
     for share in SHRUNK:  # of the weights, handed to all members alike
         chosen[f"best score, {share:.0%} equal"] = (1 - share) * best + share * (best > 0) / np.count_nonzero(best)
@@ -239,7 +240,8 @@ def limited(share: float | None) -> Iterator[None]:
             setattr(preference, name, before[name])
 
 
-def _weights(found: Ensemble, count: int) -> Weights:
+def weights_of(found: Ensemble, count: int) -> Weights:
+    """[models] the weights of an ensemble of a `pool_of`."""
     weights = np.zeros(count)
     for member in found.members:
         weights[int(member.name[1:])] = member.weight

@@ -122,11 +122,15 @@ class EnsembleInfo:
 
 def chosen_ensemble(records: SweepRecords) -> EnsembleInfo | None:
     """The report's answer: the newest ensemble, or None where there is none yet."""
-    return ensemble_info(records.ensembles[-1]) if records.ensembles else None
+    return ensemble_info(records.ensembles[-1], records.data.items) if records.ensembles else None
 
 
-def ensemble_info(content: Ensemble) -> EnsembleInfo:
+def ensemble_info(content: Ensemble, items: str = "videos") -> EnsembleInfo:
     """What a report shows of an ensemble; a score or a rival that is missing is not shown.
+
+    Args:
+        content: of its file.
+        items: what it was scored on, in the plural.
 
     Raises:
         InputError: a member has no size.
@@ -165,7 +169,7 @@ def ensemble_info(content: Ensemble) -> EnsembleInfo:
         differences=_differences(content, best_single, runner_up),
         shared_bytes=content.shared_bytes,
         reported=reported(held_out),
-        reported_on=reported_on(held_out),
+        reported_on=reported_on(held_out, items),
         notes=content.notes,
     )
 
@@ -225,22 +229,27 @@ def _rival(content: Mapping[str, Any], label: str, metric: str) -> ScoreInfo | N
 def _differences(
     content: Ensemble, best_single: ScoreInfo | None, runner_up: ScoreInfo | None
 ) -> tuple[DifferenceInfo, ...]:
-    """To the best single model and to the runner-up, once where these are one; an ensemble of one is no rival of it."""
-    told = []
-    members = tuple(member.name for member in content.members)
+    """To each rival, once where several are one; an ensemble of one is no rival of itself."""
+    told: list[DifferenceInfo] = []
+    equal, greedy = (_rival(given or {}, "", content.metric) for given in (content.equal_weights, content.greedy))
     rivals = (
         ("the best single model", best_single, content.difference_to_best_single),
         ("the runner-up", runner_up, content.difference_to_runner_up),
+        ("equal weights", equal, content.difference_to_equal_weights),
+        ("greedy selection", greedy, content.difference_to_greedy),
     )
     for rival, score, measured in rivals:
         difference = finite((measured or {}).get("difference"))
         if score is None or measured is None or difference is None:
             continue
-        if len(members) == 1 and rival == "the best single model":
+        if len(content.members) == 1 and rival == "the best single model":
             continue
-        told.append(DifferenceInfo(rival, score.names, difference, interval(measured.get("interval"))))
-    if len(told) == 2 and told[0].names == told[1].names and told[0].difference == told[1].difference:
-        return (replace(told[0], rival="the best single model and runner-up"),)
+        one = DifferenceInfo(rival, score.names, difference, interval(measured.get("interval")))
+        same = next((place for place, each in enumerate(told) if replace(each, rival=rival) == one), None)
+        if same is None:
+            told.append(one)
+        else:
+            told[same] = replace(told[same], rival=f"{told[same].rival} and {rival.removeprefix('the ')}")
     return tuple(told)
 
 

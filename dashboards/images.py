@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import plotly.graph_objects as go
+
 from gapsack.dashboards.figures.catalogue import FIGURES, build_figures
+from gapsack.dashboards.figures.runs_plane import runs_plane_figure, runs_plane_info
 from gapsack.dashboards.figures.theme import LIGHT, Theme
-from gapsack.dashboards.records import SweepRecords
+from gapsack.dashboards.records import RunsRecords, SweepRecords
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import move_whole
 
@@ -43,14 +46,27 @@ def write_images(
     Raises:
         InputError: an unknown format or figure; kaleido or Chrome, which draw the images, is not installed.
     """
-    if format not in ("png", "svg"):
-        raise InputError(f"Expected an image format of png or svg, received {format!r}.")
     known = [kind.key for kind in FIGURES]
     wanted = known if figures is None else list(figures)
     unknown = [key for key in wanted if key not in known]
     if unknown:
         raise InputError(f"Expected figures among {', '.join(known)}, received {', '.join(map(repr, unknown))}.")
     drawn = {key: figure for key, figure in build_figures(records, theme).items() if key in wanted}
+    return _written(drawn, folder, format)
+
+
+def write_runs_image(
+    records: RunsRecords, folder: str | os.PathLike[str], *, format: ImageFormat = "png", theme: Theme = LIGHT
+) -> list[Path]:
+    """Write the plane of several runs as an image, as `write_images` does; none where no run has a scored model."""
+    info = runs_plane_info(records.runs)
+    return [] if info is None else _written({"runs": runs_plane_figure(info, theme)}, folder, format)
+
+
+def _written(drawn: Mapping[str, go.Figure], folder: str | os.PathLike[str], format: ImageFormat) -> list[Path]:
+    """Each figure in a file of its key."""
+    if format not in ("png", "svg"):
+        raise InputError(f"Expected an image format of png or svg, received {format!r}.")
     if not drawn:
         return []
     target = Path(folder)

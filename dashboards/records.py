@@ -228,6 +228,21 @@ class SweepRecords:
         return "trial" if self.data.pool_items is None else "model"
 
 
+@dataclass(frozen=True)
+class RunsRecords:
+    """Several runs or pools beside each other.
+
+    Args:
+        runs: at least two, with different names and the same metric.
+        settings: of the grids, those in which they differ, by dotted key: the value of each run as text.
+        notices: what stands in the way of comparing them, in sentences.
+    """
+
+    runs: tuple[SweepRecords, ...]
+    settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+
 def best_trial(records: SweepRecords) -> TrialRecord | None:
     """The finished trial with the highest score; of equals, the smallest."""
     done = [trial for trial in records.trials if trial.status == "done" and trial.gap is not None]

@@ -172,13 +172,26 @@ def whole_folder(path: str | PathLike[str], marker: str) -> Iterator[Path]:
 
 
 def remove_temporary_files(folder: Path) -> None:
-    """Remove what killed processes left of files that they were writing into a folder; nobody else may be writing.
+    """Remove what killed processes left of files that they were writing into a folder.
 
-    Other hidden files stay, such as the ``.nfs…`` of files that are deleted but still open.
+    What a living process has locked stays. Where the file system has no locks nobody else may be writing. Other hidden
+    files stay too, such as the ``.nfs…`` of files that are deleted but still open.
     """
     for path in folder.iterdir() if folder.is_dir() else ():
-        if _TEMPORARY.fullmatch(path.name) and not path.is_dir():
-            path.unlink()
+        if _TEMPORARY.fullmatch(path.name) and not path.is_dir() and not _is_written(path):
+            path.unlink(missing_ok=True)
+
+
+def _is_written(part: Path) -> bool:
+    """Whether a living process is known to write a temporary file."""
+    try:
+        with part.open("rb+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no locks here, or the file is gone
+        return False
+    return False
 
 
 def remove(path: Path) -> None:

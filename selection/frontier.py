@@ -39,6 +39,7 @@ from gapsack.selection.subsets.find import blends_of, find_with, runner_on
 from gapsack.selection.subsets.layers import Layers
 from gapsack.selection.subsets.options import Options
 from gapsack.selection.subsets.preference import without_idle
+from gapsack.selection.subsets.rounds import searched_on
 from gapsack.selection.subsets.space import Space
 from gapsack.selection.subsets.subset_members import members_of, voters_of
 from gapsack.selection.subsets.typed_options import SearchOptions, with_named_options
@@ -213,8 +214,8 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
         max_budget_bytes: the largest budget of interest; None for all models together. Where all ensembles can be
             listed it only ends the answer.
         options: see ``selection.subsets.options.Options``; ``prefer``, ``exhaustive``, ``folds``, ``restarts``,
-            ``resamples``, ``confidence``, ``search_videos``, ``start`` and ``explain`` concern one budget and are
-            refused.
+            ``resamples``, ``confidence``, ``start`` and ``explain`` concern one budget and are refused. Where more than
+            ``search_videos`` would tune, the whole frontier is of a random sample of the pool, of which so many do.
 
     Raises:
         BudgetError: nothing fits ``max_budget_bytes``.
@@ -227,7 +228,6 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
         "restarts",
         "resamples",
         "confidence",
-        "search_videos",
         "start",
         "explain",
     } & set(options)
@@ -243,6 +243,8 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
     pool, notes = alike(pool)
     pool = replace(pool, labels=weighted(pool.labels, checked.item_weights, checked.class_weights))
     groups = group_numbers(pool.labels, checked.groups)
+    pool, groups, said = _sampled(pool, groups, checked)
+    notes = (*notes, *said)
     tune, held_out = split_videos(pool.labels.video_count, checked.share_that_tunes, checked.seed, groups=groups)
     search = _FrontierSearch(pool, checked, asked)
     space, entries, summary = search.on(tune, checked)
@@ -267,6 +269,27 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
         constrained=any(getattr(checked, name) for name in CONSTRAINTS),
         weighting=weighting_of(pool.labels),
     )
+
+
+def _sampled(
+    pool: CandidatePool, groups: NDArray[np.int64] | None, options: Options
+) -> tuple[CandidatePool, NDArray[np.int64] | None, tuple[str, ...]]:
+    """A pool of as many videos at most as ``search_videos`` leaves, their groups, and a sentence where that is fewer.
+
+    A frontier scores hundreds of ensembles, each on rows of all its videos: those of a million would take 70 GB.
+    """
+    most = round(options.search_videos / options.share_that_tunes)
+    every = pool.labels.video_count
+    videos = searched_on(np.arange(every), replace(options, search_videos=most))
+    if len(videos) == every:
+        return pool, groups, ()
+    if groups is not None:
+        groups = np.unique(groups[videos], return_inverse=True)[1].astype(np.int64)
+    note = (
+        f"All of this is of {most:,} of the pool's {every:,} videos, drawn at random (--search-videos): other samples "
+        "score otherwise, by their standard error. select ensemble scores what it finds for one budget on all videos."
+    )
+    return pool.take(videos), groups, (note,)
 
 
 class _FrontierSearch:

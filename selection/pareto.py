@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gapsack.selection.errors import PoolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gapsack.selection.pool import Candidate
 
@@ -31,30 +31,37 @@ def inferior(candidates: Iterable[Candidate], *, precision: str | None = None, s
     Raises:
         PoolError: a candidate without that precision or without that score.
     """
-    ranked = sorted(candidates, key=lambda c: (_size_bytes(c, precision), -_score(c, score), c.name))
+    pool = list(candidates)
+    return dominated(
+        {each.name: size_at(each.name, each.size_bytes, precision) for each in pool},
+        {each.name: score_in(each.name, each.metrics, score) for each in pool},
+    )
+
+
+def dominated(sizes: Mapping[str, int], scores: Mapping[str, float]) -> dict[str, str]:
+    """``inferior`` of models by name, each with its size in bytes and its score."""
     dropped: dict[str, str] = {}
-    best: Candidate | None = None
-    for candidate in ranked:
-        if best is not None and _score(candidate, score) <= _score(best, score):
-            dropped[candidate.name] = best.name
+    best: str | None = None
+    for name in sorted(scores, key=lambda name: (sizes[name], -scores[name], name)):
+        if best is not None and scores[name] <= scores[best]:
+            dropped[name] = best
         else:
-            best = candidate
+            best = name
     return dropped
 
 
-def _size_bytes(candidate: Candidate, precision: str | None) -> int:
+def size_at(name: str, sizes: Mapping[str, int], precision: str | None) -> int:
+    """A model's bytes in a precision; None takes its smallest. Raises a PoolError when it has no such precision."""
     if precision is None:
-        return min(candidate.size_bytes.values())
-    if precision not in candidate.size_bytes:
-        raise PoolError(
-            f"candidate {candidate.name}: expected a size for {precision}; "
-            f"got sizes for {', '.join(candidate.size_bytes)}."
-        )
-    return candidate.size_bytes[precision]
+        return min(sizes.values())
+    if precision not in sizes:
+        raise PoolError(f"candidate {name}: expected a size for {precision}; got sizes for {', '.join(sizes)}.")
+    return sizes[precision]
 
 
-def _score(candidate: Candidate, key: str) -> float:
-    value = candidate.metrics.get(key)
+def score_in(name: str, metrics: Mapping[str, Any], key: str) -> float:
+    """A model's figure. Raises a PoolError when it is no number."""
+    value = metrics.get(key)
     if not isinstance(value, int | float) or math.isnan(value):
-        raise PoolError(f"candidate {candidate.name}: expected a number as metrics[{key!r}]; got {value!r}.")
+        raise PoolError(f"candidate {name}: expected a number as metrics[{key!r}]; got {value!r}.")
     return float(value)

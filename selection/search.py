@@ -29,11 +29,12 @@ from gapsack.selection.subsets.board import Entry
 from gapsack.selection.subsets.find import Found
 from gapsack.selection.subsets.options import Options
 from gapsack.selection.subsets.preference import preferred
+from gapsack.selection.subsets.rivals import rivals_of
 from gapsack.selection.subsets.rounds import find
 from gapsack.selection.subsets.space import Space
 from gapsack.selection.subsets.subset_members import members_of, voters_of
 from gapsack.selection.subsets.typed_options import SearchOptions, with_named_options
-from gapsack.selection.units import MIB
+from gapsack.selection.units import bytes_of_budget
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,9 +80,7 @@ def _budget_bytes(given_bytes: int | None, given_mib: float | None) -> int:
         got = "neither" if given_bytes is None else "both"
         raise BudgetError(f"expected budget_bytes or budget_mib; got {got}.")
     if given_mib is not None:
-        if not 0.0 < given_mib < np.inf:
-            raise BudgetError(f"the budget must be a positive number of MiB; got {given_mib!r}.")
-        return int(given_mib * MIB)
+        return bytes_of_budget(given_mib)
     if not isinstance(given_bytes, int | np.integer) or given_bytes <= 0:
         raise BudgetError(f"the budget must be a positive whole number of bytes; got {given_bytes!r}.")
     return int(given_bytes)
@@ -232,12 +231,22 @@ class _Search:
         return self._choice(found, preferred(found, options, self._groups_of(tune))[0])
 
     def _choice(self, found: Found, chosen: Entry) -> SearchChoice:
-        single, runner_up = self._best_single(found), self._runner_up(found, chosen)
+        rivals = rivals_of(found, chosen)
+        # Of a sample of the videos the boards have no score on all of them for what is only a rival.
+        whole = found.places is None
         return SearchChoice(
             chosen=self._contender(chosen),
-            best_single=None if single is None else self._contender(single),
-            runner_up=None if runner_up is None else self._contender(runner_up),
+            best_single=self._rival(rivals.best_single),
+            runner_up=self._rival(rivals.runner_up),
+            equal_weights=self._rival(rivals.equal_weights, scored=whole or len(chosen.subset) == 1),
+            greedy=self._rival(rivals.greedy, scored=whole),
         )
+
+    def _rival(self, entry: Entry | None, *, scored: bool = True) -> Contender | None:
+        if entry is None:
+            return None
+        contender = self._contender(entry)
+        return contender if scored else replace(contender, tuning_score=None)
 
     def _contender(self, entry: Entry) -> Contender:
         return Contender(
@@ -247,19 +256,6 @@ class _Search:
             size_bytes=self._space.size_bytes(entry.subset),
             tuning_score=entry.score,
         )
-
-    def _best_single(self, found: Found) -> Entry | None:
-        return next((entry for entry in found.entries() if len(entry.subset) == 1), None)
-
-    def _runner_up(self, found: Found, chosen: Entry) -> Entry | None:
-        """The best-scored other set of candidates: other precisions or members without weight make no other set."""
-        mine = self._weighty(chosen)
-        others = (e for e in found.entries() if e.subset != chosen.subset and self._weighty(e) != mine)
-        return next(others, None)
-
-    def _weighty(self, entry: Entry) -> frozenset[int]:
-        pairs = zip(entry.subset, entry.scored.weights, strict=True)
-        return frozenset(self._space.items[number].candidate for number, weight in pairs if weight > 0.0)
 
 
 def _stopped(done: list[Fold], folds: int, videos: int) -> str:

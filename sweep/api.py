@@ -56,6 +56,7 @@ def run(
     address: str | None = None,
     events: SweepEvents | None = None,
     train_on: Sequence[str] = (),
+    hours: float | None = None,
 ) -> Launched:
     """Train a grid's trials, or go on where an earlier run stopped; what is done is never trained again.
 
@@ -71,11 +72,12 @@ def run(
         address: a Ray cluster (for example "auto"); Ray on this machine otherwise.
         events: is told of all that happens.
         train_on: names of trials that were stopped early and are to be trained to their end after all.
+        hours: after so many, trials stop as by a first Ctrl-C (`time_was_over`); the same call goes on.
 
     Raises:
-        InputError: the grid is wrong, a trial to train on was not stopped early, data files are missing, the run was
-            made with another grid, another process drives it, MLflow does not answer, or a trial needs more than there
-            is.
+        InputError: the grid is wrong, `hours` are none, a trial to train on was not stopped early, data files are
+            missing, the run was made with another grid, another process drives it, MLflow does not answer, or a trial
+            needs more than there is.
         ClusterError: Ray died with trials left to train; the same call goes on.
         KeyboardInterrupt: the second signal, or one before anything is trained.
     """
@@ -90,7 +92,13 @@ def run(
     )
     here = file.parent if folder is None else _absolute(folder)
     return launch(
-        loaded, file.read_text(encoding="utf-8"), here, address=address, events=events, train_on=list(train_on)
+        loaded,
+        file.read_text(encoding="utf-8"),
+        here,
+        address=address,
+        events=events,
+        train_on=list(train_on),
+        hours=hours,
     )
 
 
@@ -138,10 +146,11 @@ def ensemble(
         InputError: there is no pool, nothing fits the budget, or an option says nothing sensible.
     """
     from gapsack.selection.search import search_ensemble
-    from gapsack.sweep.graphs.ensembles import budget_bytes, write_ensemble
+    from gapsack.selection.units import bytes_of_budget
+    from gapsack.sweep.graphs.ensembles import write_ensemble
     from gapsack.sweep.graphs.frontiers import offer_to_frontier
 
-    budget = budget_bytes(budget_mib)
+    budget = bytes_of_budget(budget_mib)
     with _search(source, address, notice, control, options) as (found, candidates, settings):
         chosen = search_ensemble(candidates, budget_bytes=budget, **settings)
     path = _place(found, out, "ensemble_file")
@@ -266,7 +275,7 @@ def evaluate(
     *,
     batch_size: int = 64,
     metric: str | Callable[..., float] | None = None,
-    decode_once: bool = False,
+    decode_once: bool | None = None,
     max_bad_share: float = 0.001,
     advance: Advance = lambda _videos: None,
 ) -> Evaluation:
@@ -277,7 +286,8 @@ def evaluate(
         files: data files, patterns or URLs; the run's held-out files if there are none.
         batch_size: videos that are predicted at once.
         metric: another one beside these, by name or as a function; its score is in `named` of the result.
-        decode_once: decode all weights when a SavedModel is loaded: faster, for the memory of float32.
+        decode_once: decode all weights when a SavedModel is loaded: faster, for the memory of float32; None does it
+            where that takes at most half of the free memory.
         max_bad_share: share of faulty records beyond which it fails.
         advance: gets the videos of each batch.
 
@@ -299,7 +309,7 @@ def predict(
     out: PathLike,
     *,
     batch_size: int = 64,
-    decode_once: bool = False,
+    decode_once: bool | None = None,
     max_bad_share: float = 0.001,
     advance: Advance = lambda _videos: None,
 ) -> int:

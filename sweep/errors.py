@@ -15,3 +15,7 @@ class DataError(InputError):
 
 class ClusterError(GapsackError):
     """Ray went away while trials were to be trained; what is done is done."""
+
+
+class UnfitNodeError(Exception):
+    """A machine cannot train what it was given. Another one may, so that it is no error that would only come again."""

@@ -180,8 +180,7 @@ def test_every_block_says_what_it_is():
     assert {block.language for block in BLOCKS} == {"bash", "console", "python", "yaml", "text"}
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.long
 @in_language("bash", "console")
 def test_commands_run(block, workplace):
     shutil.rmtree(workplace / "pool", ignore_errors=True)  # every block begins with a pool of its own

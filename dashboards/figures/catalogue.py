@@ -94,7 +94,8 @@ FIGURES: tuple[FigureKind, ...] = (
         "comparison",
         "Is it really better?",
         "Differences of scores on the same items, by what was not chosen on them. A filled mark differs from zero, a "
-        "hollow one is within noise.",
+        "hollow one is within noise. Equal weights are those of the same members; greedy selection, which adds the "
+        "model that helps most, has the same budget.",
         _comparison,
         says=True,
     ),
@@ -144,7 +145,7 @@ FIGURES: tuple[FigureKind, ...] = (
     FigureKind(
         "gap",
         "GAP while training",
-        "Single checkpoints on the held-out videos; the axis starts where the steep climb ends.",
+        "Single checkpoints on what was held out; the axis starts where the steep climb ends.",
         _gap,
     ),
 )

@@ -6,6 +6,7 @@ more than two intervals of scores beside each other would.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -39,8 +40,14 @@ class ComparisonInfo:
 
     @property
     def verdict(self) -> str:
-        """What the differences say, a sentence for each."""
-        return " ".join(_sentence(each, self.confidence) for each in self.differences)
+        """What the differences say: a sentence for those that are better, worse, within noise, or have no interval."""
+        groups: dict[str, list[DifferenceInfo]] = {}
+        for each in self.differences:
+            groups.setdefault(_standing(each), []).append(each)
+        return " ".join(
+            _sentence(group[0], self.confidence) if len(group) == 1 else _sentence_of_several(standing, group)
+            for standing, group in groups.items()
+        )
 
 
 def comparison_info(records: SweepRecords) -> ComparisonInfo | None:
@@ -51,15 +58,28 @@ def comparison_info(records: SweepRecords) -> ComparisonInfo | None:
     return ComparisonInfo(ensemble.metric, ensemble.differences, ensemble.confidence, ensemble.reported_on)
 
 
+def _standing(each: DifferenceInfo) -> str:
+    """How the ensemble stands to a rival, as a sentence begins that says so."""
+    if each.interval is None:
+        return "Against"
+    if each.within_noise:
+        return "Not shown to differ from"
+    return "Better than" if each.difference > 0 else "Worse than"
+
+
+def _sentence_of_several(standing: str, group: Sequence[DifferenceInfo]) -> str:
+    """Rivals to which the ensemble stands alike, each with its difference; their intervals are drawn."""
+    told = [f"{each.rival} ({difference_text(each.difference)})" for each in group]
+    end = ": within noise" if group[0].within_noise else ", without intervals" if group[0].interval is None else ""
+    return f"{standing} {', '.join(told[:-1])} and {told[-1]}{end}."
+
+
 def _sentence(each: DifferenceInfo, confidence: float | None) -> str:
     told = difference_text(each.difference)
     if each.interval is None:
         return f"Against {each.rival}: {told}, without an interval."
     told += f" ({_interval_text(each.interval, confidence)})"
-    if each.within_noise:
-        return f"Not shown to differ from {each.rival}: {told} is within noise."
-    side = "Better" if each.difference > 0 else "Worse"
-    return f"{side} than {each.rival}: {told}."
+    return f"{_standing(each)} {each.rival}: {told}{' is within noise' if each.within_noise else ''}."
 
 
 def _interval_text(interval: tuple[float, float], confidence: float | None) -> str:

@@ -1,14 +1,15 @@
 """Labels beside marks: placed so that none lies on another or on a mark, and left out where nothing is free.
 
 Positions around a mark are tried in a fixed order, the most important label first (greedy point-feature labelling, as
-in Christensen, Marks and Shieber, ACM Transactions on Graphics 14(3), 1995). All lengths are in pixels, y downwards.
+in Christensen, Marks and Shieber, ACM Transactions on Graphics 14(3), 1995). A label that is too long for what is free
+is shortened before it is left out. All lengths are in pixels, y downwards.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 LETTER_SHARE = 0.6  # of the font size: the width of a letter, ample for the sans-serif fonts that the figures name
@@ -60,6 +61,7 @@ class Label:
         radius: of its mark.
         size: of the font.
         bold: whether it is.
+        shorter: texts in its place where it finds no room, the best first.
     """
 
     text: str
@@ -68,6 +70,7 @@ class Label:
     radius: float
     size: float = 12.0
     bold: bool = False
+    shorter: tuple[str, ...] = ()
 
     @property
     def width(self) -> float:
@@ -82,8 +85,8 @@ class Label:
 
 def place_labels(
     labels: Sequence[Label], marks: Sequence[Box], frame: Box, lines: Sequence[Box] = ()
-) -> list[Box | None]:
-    """Where each label goes, in the order given; None for one that finds no room.
+) -> list[tuple[Label, Box] | None]:
+    """Each label, with the text for which there is room, and where it goes; None for one that finds none.
 
     Args:
         labels: the most important first: it has the first choice.
@@ -92,15 +95,30 @@ def place_labels(
         lines: what a label lies on only where there is nowhere else.
     """
     taken: list[Box] = list(marks)
-    placed: list[Box | None] = []
+    placed: list[tuple[Label, Box] | None] = []
     for label in labels:
-        free = [box for box in _positions(label) if box.inside(frame) and not any(box.meets(other) for other in taken)]
-        clear = (box for box in free if not any(box.meets(line) for line in lines))
-        chosen = next(clear, free[0] if free else None)
+        versions = (replace(label, text=text) for text in (label.text, *label.shorter))
+        found = ((each, _room(each, taken, frame, lines)) for each in versions)
+        chosen = next(((each, box) for each, box in found if box is not None), None)
         placed.append(chosen)
         if chosen is not None:
-            taken.append(chosen)
+            taken.append(chosen[1])
     return placed
+
+
+def _room(label: Label, taken: Sequence[Box], frame: Box, lines: Sequence[Box]) -> Box | None:
+    """The first position that is free, of lines too if there is one."""
+    free = [box for box in _positions(label) if box.inside(frame) and not any(box.meets(other) for other in taken)]
+    clear = (box for box in free if not any(box.meets(line) for line in lines))
+    return next(clear, free[0] if free else None)
+
+
+def shortened(name: str, most: int) -> str:
+    """A name of at most so many letters: what its middle lacks is an ellipsis, since names differ at their ends."""
+    if len(name) <= most:
+        return name
+    start = most // 2
+    return f"{name[:start]}…{name[len(name) - (most - start - 1) :]}"
 
 
 def _positions(label: Label) -> Iterator[Box]:

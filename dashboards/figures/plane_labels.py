@@ -5,20 +5,23 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from gapsack.dashboards.figures.labels import Box, Label, place_labels
+from gapsack.dashboards.figures.labels import Box, Label, place_labels, shortened
 from gapsack.dashboards.figures.plane import PlaneInfo, PlanePoint
 from gapsack.dashboards.figures.theme import Theme
 from gapsack.dashboards.units import budget_text, gap_text, plain, plural
-from gapsack.selection.units import mib
+from gapsack.selection.units import MIB, mib
 
 HEIGHT = 520
 MARGIN = {"l": 76, "r": 20, "t": 12, "b": 56}
 IMAGE_WIDTH = 960
 WIDTHS = (320, 340, 358, 380, 400, 440, 480, 560, 640, 720, 800, 880, 960, 1040, 1120, 1200)
 """Widths in pixels that a page draws the plane at: the widest of these that it has room for."""
+SHORT_NAMES = (24, 16, 10)
+"""Letters to which a name is shortened where it finds no room, one after the other."""
+NOTE_HEIGHT = 22
 MOST_MODELS = 8
 """Names of models beside the members': more would fill the plane with them."""
 RADII = {"model": 4.0, "ensembles": 4.0, "member": 7.0, "ensemble": 9.0}
@@ -60,26 +63,38 @@ class PlaneFrame:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A label, the point in the figure's own units that it stays with, and its colour."""
+    """A label, the point in the figure's own units that it stays with, its colour, and whether it may be left out."""
 
     label: Label
     size_bytes: float
     score: float
     colour: str
+    optional: bool = False
 
 
 def plane_annotations(info: PlaneInfo, frame: PlaneFrame, theme: Theme) -> list[dict[str, Any]]:
-    """The labels that find room, as plotly's annotations."""
-    wanted = list(_wanted(info, frame, theme))
-    marks, notes = list(_marks(info, frame)), []
-    if info.below:
-        note = f"↓ {plural(info.below, 'model')} below {gap_text(info.scores[0])}"
-        box = frame.box
-        marks.append(Box(box.left, box.bottom - 22, box.left + Label(note, 0, 0, 0).width, box.bottom))
-        notes.append(_below(note, theme))
-    boxes = place_labels([each.label for each in wanted], marks, frame.box, list(_lines(info, frame)))
-    placed = [_annotation(each, box, frame) for each, box in zip(wanted, boxes, strict=True) if box is not None]
+    """The labels that find room, as plotly's annotations, and a note of what is left out."""
+    below = [f"↓ {plural(info.below, 'model')} below {gap_text(info.scores[0])}"] if info.below else []
+    placed, lacking = _placed(info, frame, theme, below)
+    if lacking:
+        # The note takes room itself, so all are placed again beside it.
+        below = [f"{plural(lacking, 'label')} left out: see the table", *below]
+        placed, _ = _placed(info, frame, theme, below)
+    notes = [_note(text, place, theme) for place, text in enumerate(reversed(below))]
     return placed + notes
+
+
+def _placed(info: PlaneInfo, frame: PlaneFrame, theme: Theme, notes: Sequence[str]) -> tuple[list[dict[str, Any]], int]:
+    """The labels that find room above notes in the lower left corner, and how many that matter do not."""
+    wanted, box = list(_wanted(info, frame, theme)), frame.box
+    marks = list(_marks(info, frame))
+    for place, text in enumerate(reversed(notes)):
+        foot = box.bottom - NOTE_HEIGHT * place
+        marks.append(Box(box.left, foot - NOTE_HEIGHT, box.left + Label(text, 0, 0, 0).width, foot))
+    found = place_labels([each.label for each in wanted], marks, box, list(_lines(info, frame)))
+    pairs = list(zip(wanted, found, strict=True))
+    placed = [_annotation(each, *one, frame) for each, one in pairs if one is not None]
+    return placed, sum(one is None and not each.optional for each, one in pairs)
 
 
 def _wanted(info: PlaneInfo, frame: PlaneFrame, theme: Theme) -> Iterator[_Wanted]:
@@ -101,17 +116,27 @@ def _wanted(info: PlaneInfo, frame: PlaneFrame, theme: Theme) -> Iterator[_Wante
         yield _Wanted(label, info.budget_bytes, foot, theme.muted)
     if single is not None and single.name not in {member.name for member in info.members}:
         text = f"{single.name} {gap_text(single.gap)}, best single"
-        yield point(text, single, RADII["model"], theme.ink)
+        yield point(text, single, RADII["model"], theme.ink, shorter=_shorter(single, best=True))
     for member in info.members:
         best = single is not None and single.name == member.name
         text = f"{member.name} {gap_text(member.gap)}, best single" if best else member.name
-        yield point(text, member, RADII["member"], theme.ink, bold=True)
+        yield point(text, member, RADII["member"], theme.ink, bold=True, shorter=_shorter(member, best=best))
     yield from _of_line("best ensembles", info.ensemble_steps, frame, theme.accent)
     yield from _of_line("best single models", info.singles, frame, theme.muted)
     named = {member.name for member in info.members} | ({single.name} if single is not None else set())
     others = [each for each in info.frontier if each.name not in named and each.gap >= info.scores[0]]
     for other in sorted(others, key=lambda each: -each.gap)[:MOST_MODELS]:
-        yield point(other.name, other, RADII["model"], theme.muted, size=11)
+        short = tuple(shortened(other.name, most) for most in SHORT_NAMES if most < len(other.name))
+        yield replace(point(other.name, other, RADII["model"], theme.muted, size=11, shorter=short), optional=True)
+
+
+def _shorter(at: PlanePoint, *, best: bool) -> tuple[str, ...]:
+    """What a label of a model may say with less room."""
+    names = [shortened(at.name, most) for most in SHORT_NAMES if most < len(at.name)]
+    if not best:
+        return tuple(names)
+    score = gap_text(at.gap)
+    return f"{at.name} {score}", *(f"{name} {score}" for name in names), *names
 
 
 def _of_line(text: str, steps: Sequence[tuple[int, float]], frame: PlaneFrame, colour: str) -> Iterator[_Wanted]:
@@ -128,7 +153,7 @@ def _of_line(text: str, steps: Sequence[tuple[int, float]], frame: PlaneFrame, c
     middle = (frame.x(size) + end) / 2
     start, last = frame.log_sizes_mib
     share = (middle - frame.box.left) / (frame.box.right - frame.box.left)
-    size_bytes = 2**20 * 10 ** (start + share * (last - start))
+    size_bytes = MIB * 10 ** (start + share * (last - start))
     yield _Wanted(Label(text, middle, frame.y(score), 2), size_bytes, score, colour)
 
 
@@ -157,9 +182,8 @@ def _lines(info: PlaneInfo, frame: PlaneFrame) -> Iterator[Box]:
         yield Box(x - 1, frame.box.top, x + 1, frame.box.bottom)
 
 
-def _annotation(wanted: _Wanted, box: Box, frame: PlaneFrame) -> dict[str, Any]:
+def _annotation(wanted: _Wanted, label: Label, box: Box, frame: PlaneFrame) -> dict[str, Any]:
     """Held by the side that is towards its point, since a text may be narrower than its box."""
-    label = wanted.label
     if box.right <= label.x:
         anchor, x = "right", box.right
     elif box.left >= label.x:
@@ -180,6 +204,8 @@ def _annotation(wanted: _Wanted, box: Box, frame: PlaneFrame) -> dict[str, Any]:
     }
 
 
-def _below(text: str, theme: Theme) -> dict[str, Any]:
+def _note(text: str, place: int, theme: Theme) -> dict[str, Any]:
+    """A line in the lower left corner, the lowest of place 0."""
     corner = {"x": 0, "y": 0, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
+    corner |= {"yshift": NOTE_HEIGHT * place} if place else {}
     return {**corner, "text": text, "showarrow": False, "font": {"color": theme.muted, "size": 12}}

@@ -16,35 +16,35 @@ from gapsack.selection.units import mib, per_mib_text
 ERROR = "± is one bootstrap standard error of the paired difference"
 
 
-def explanation_parts(ensemble: Ensemble | None) -> list[Markup | None]:
+def explanation_parts(ensemble: Ensemble | None, items: str = "videos") -> list[Markup | None]:
     """What each member brings, what others and other precisions would, and what a MiB is worth; then what changed."""
     if ensemble is None:
         return []
     told, changes = ensemble.explanation, ensemble.changes
     parts: list[Markup | None] = []
     if told is not None:
-        parts += [_members(told), _candidates(told), _precisions(told), _price(told.price)]
+        parts += [_members(told, items), _candidates(told, items), _precisions(told, items), _price(told.price)]
         if told.held_out:
-            parts.append(tag("p", f"New videos: {told.held_out}; {ERROR}."))
+            parts.append(tag("p", f"New {items}: {told.held_out}; {ERROR}."))
         parts += [tag("p", note) for note in told.notes]
     if changes is not None:
-        parts += [_changes(changes), *_change_sentences(changes)]
+        parts += [_changes(changes), *_change_sentences(changes, items)]
     return parts
 
 
-def _gains(what: str) -> tuple[TableColumn, TableColumn]:
+def _gains(what: str, items: str) -> tuple[TableColumn, TableColumn]:
     return (
-        TableColumn(f"{what}, tuning", numeric=True, hint="on the videos that members were chosen on"),
-        TableColumn(f"{what}, new videos", numeric=True, hint=ERROR),
+        TableColumn(f"{what}, tuning", numeric=True, hint=f"on the {items} that members were chosen on"),
+        TableColumn(f"{what}, new {items}", numeric=True, hint=ERROR),
     )
 
 
-def _members(told: Explanation) -> Markup:
+def _members(told: Explanation, items: str) -> Markup:
     columns = (
         TableColumn("Without"),
         TableColumn("precision"),
         TableColumn("MiB freed", numeric=True),
-        *_gains("lost"),
+        *_gains("lost", items),
     )
     rows = [
         (
@@ -60,13 +60,13 @@ def _members(told: Explanation) -> Markup:
     return _table("What members bring: the ensemble without each, weights searched again", columns, rows, names)
 
 
-def _candidates(told: Explanation) -> Markup | None:
+def _candidates(told: Explanation, items: str) -> Markup | None:
     columns = (
         TableColumn("With"),
         TableColumn("precision"),
         TableColumn("in the place of", long=True),
         TableColumn("MiB in all", numeric=True),
-        *_gains("gained"),
+        *_gains("gained", items),
     )
     rows = [
         (
@@ -85,13 +85,13 @@ def _candidates(told: Explanation) -> Markup | None:
     )
 
 
-def _precisions(told: Explanation) -> Markup | None:
+def _precisions(told: Explanation, items: str) -> Markup | None:
     columns = (
         TableColumn("Member"),
         TableColumn("taken"),
         TableColumn("instead"),
         TableColumn("MiB more", numeric=True),
-        *_gains("gained"),
+        *_gains("gained", items),
         TableColumn("room"),
     )
     rows = [
@@ -167,10 +167,10 @@ def _changes(changes: Changes) -> Markup:
     return table("What changed", shown, cells, sortable=True, row_names=[str(row[0].shown) for row in cells])
 
 
-def _change_sentences(changes: Changes) -> list[Markup]:
+def _change_sentences(changes: Changes, items: str) -> list[Markup]:
     lines = list(changes.notes)
     if changes.tuning_gain is not None:
-        told = f"{difference_text(changes.tuning_gain)} against the earlier ensemble on the tuning videos"
+        told = f"{difference_text(changes.tuning_gain)} against the earlier ensemble on the tuning {items}"
         gain = changes.held_out_gain
         if gain is not None:
             told += f", {_difference_text(gain)} on new ones"

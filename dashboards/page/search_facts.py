@@ -10,8 +10,8 @@ from gapsack.dashboards.units import count_text, difference_text, finite, gap_te
 from gapsack.selection.report.ensemble import Ensemble, reported, reported_on
 
 
-def search_facts(ensemble: Ensemble) -> list[tuple[str, str]]:
-    """Names and values, as people read them; what is not known is left out."""
+def search_facts(ensemble: Ensemble, items: str = "videos") -> list[tuple[str, str]]:
+    """Names and values, as people read them, of what was scored on `items`; what is not known is left out."""
     search = ensemble.search
     held_out = ensemble.held_out or {}
     cross_fitted = reported(held_out) == "cross-fitted"
@@ -19,7 +19,7 @@ def search_facts(ensemble: Ensemble) -> list[tuple[str, str]]:
         ("search", str(search.get("stop_reason") or "")),
         ("choice", ensemble.preference),
         ("against the runner-up", _difference(ensemble.difference_to_runner_up or {})),
-        ("score on new videos", reported_on(held_out) if cross_fitted else ""),
+        (f"score on new {items}", reported_on(held_out, items) if cross_fitted else ""),
         ("of each fold" if cross_fitted else "held-out score of other splits", _folds(held_out.get("folds"))),
         ("candidates", _count(search.get("candidates"))),
         ("subsets within the budget", _count(search.get("feasible"))),

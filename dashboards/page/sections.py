@@ -11,7 +11,7 @@ from gapsack.dashboards.page.search_facts import search_facts
 from gapsack.dashboards.page.tables import Cell, Row, TableColumn, number, table, without_empty, words
 from gapsack.dashboards.records import DataFault, SweepRecords, TrialRecord
 from gapsack.dashboards.units import difference_text, gap_text, mib_digits, share_text, short_count_text, step_text
-from gapsack.selection.units import mib
+from gapsack.selection.units import mib, per_mib_text
 
 FEW = 5
 """Names of a list that a cell shows."""
@@ -77,7 +77,7 @@ def _lost(loss: float | None) -> Cell:
 
 def earlier_table(records: SweepRecords) -> Markup | None:
     """The ensembles before the newest, newest first; None where there are none."""
-    earlier = [ensemble_info(content) for content in reversed(records.ensembles[:-1])]
+    earlier = [ensemble_info(content, records.data.items) for content in reversed(records.ensembles[:-1])]
     if not earlier:
         return None
     columns = (
@@ -85,7 +85,9 @@ def earlier_table(records: SweepRecords) -> Markup | None:
         TableColumn("budget MiB", numeric=True),
         TableColumn("MiB", numeric=True),
         TableColumn("GAP", numeric=True),
-        TableColumn("new videos", numeric=True, hint="by what was not chosen on them: held out, or cross-fitted"),
+        TableColumn(
+            f"new {records.data.items}", numeric=True, hint="by what was not chosen on them: held out, or cross-fitted"
+        ),
     )
     rows = [
         (
@@ -134,7 +136,7 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
                 *(_size(trial, precision, digits[precision]) for precision in precisions),
                 _gap(trial.gap),
                 number(trial.ensemble_gain, f"{trial.ensemble_gain or 0:.5f}"),
-                number(trial.ensemble_gain_per_mib, f"{trial.ensemble_gain_per_mib or 0:.3g}"),
+                number(trial.ensemble_gain_per_mib, per_mib_text(trial.ensemble_gain_per_mib or 0.0)),
                 _averaging(trial),
                 _steps(trial),
                 number(trial.videos_per_second, f"{trial.videos_per_second or 0:,.0f}"),
@@ -240,7 +242,7 @@ def facts_list(records: SweepRecords) -> Markup | None:
         (f"{data.items} of the pool", data.pool_items),
     ]
     if records.ensembles:
-        facts += search_facts(records.ensembles[-1])
+        facts += search_facts(records.ensembles[-1], data.items)
     facts += list(records.environment.items())
     known = [(name, f"{value:,}" if isinstance(value, int) else value) for name, value in facts if value is not None]
     if not known:

@@ -87,7 +87,8 @@ def _ensemble_tiles(records: SweepRecords, ensemble: EnsembleInfo) -> tuple[Tile
     score = ensemble.score
     if score.best_known is not None:
         held_out = score.held_out is not None
-        detail = "on all videos of the pool" if not held_out else _held_out_detail(ensemble)
+        items = records.data.items
+        detail = f"on all {items} of the pool" if not held_out else _held_out_detail(ensemble, items)
         label = f"{ensemble.reported.capitalize()} {ensemble.metric}" if held_out else ensemble.metric
         tiles.append(Tile(label, gap_text(score.best_known), detail))
     if ensemble.gain is not None:
@@ -103,7 +104,7 @@ def _ensemble_tiles(records: SweepRecords, ensemble: EnsembleInfo) -> tuple[Tile
     return tuple(tiles)
 
 
-def _held_out_detail(ensemble: EnsembleInfo) -> str:
+def _held_out_detail(ensemble: EnsembleInfo, items: str) -> str:
     parts = []
     if ensemble.score.interval is not None:
         level = "" if ensemble.confidence is None else f" ({ensemble.confidence:.0%})"
@@ -111,8 +112,8 @@ def _held_out_detail(ensemble: EnsembleInfo) -> str:
     if ensemble.reported != "held-out":
         parts.append(ensemble.reported_on)
     elif ensemble.held_out_videos is not None:
-        parts.append(plural(ensemble.held_out_videos, "video"))
-    return ", ".join(parts) or "on videos that took no part in choosing"
+        parts.append(plural(ensemble.held_out_videos, items.removesuffix("s")))
+    return ", ".join(parts) or f"on {items} that took no part in choosing"
 
 
 def _size_tile(ensemble: EnsembleInfo) -> Tile:

@@ -72,8 +72,8 @@ def table(
             "table",
             tag("caption", caption),
             tag("thead", tag("tr", *(_title(column, sortable) for column in columns))),
-            tag("tbody", *(_row(columns, row, name) for row, name in zip(rows, names, strict=True))),
-            tag("tfoot", *(_row(columns, row, None) for row in footer)) if footer else None,
+            tag("tbody", *(_row(columns, row, name, sortable) for row, name in zip(rows, names, strict=True))),
+            tag("tfoot", *(_row(columns, row, None, sortable) for row in footer)) if footer else None,
             class_="sortable" if sortable else None,
         ),
         class_="scroll",
@@ -88,17 +88,17 @@ def _title(column: TableColumn, sortable: bool) -> Markup:
     return tag("th", label, scope="col", class_=_class(column), title=column.hint or None)
 
 
-def _row(columns: Sequence[TableColumn], row: Row, name: str | None) -> Markup:
+def _row(columns: Sequence[TableColumn], row: Row, name: str | None, sortable: bool) -> Markup:
     first, *others = zip(columns, row, strict=True)
-    head = tag("th", first[1].shown, scope="row", data_value=first[1].value)
-    cells = (_cell(column, cell) for column, cell in others)
+    head = tag("th", first[1].shown, scope="row", data_value=first[1].value if sortable else None)
+    cells = (_cell(column, cell, sortable) for column, cell in others)
     return tag("tr", join([head, *cells]), data_trial=name)
 
 
-def _cell(column: TableColumn, cell: Cell) -> Markup:
+def _cell(column: TableColumn, cell: Cell, sortable: bool) -> Markup:
     bar = None if cell.share is None else f"--share:{min(1.0, max(0.0, cell.share)):.1%}"
     classes = " ".join(name for name in (_class(column), None if bar is None else "bar") if name is not None)
-    return tag("td", cell.shown, class_=classes or None, style=bar, data_value=cell.value)
+    return tag("td", cell.shown, class_=classes or None, style=bar, data_value=cell.value if sortable else None)
 
 
 def _class(column: TableColumn) -> str | None:

@@ -68,8 +68,9 @@ def build_network(
     top_k: int = 20,
     takes_features: bool = False,
     sharing: Sharing = NOTHING_SHARED,
+    plain: bool = False,
 ) -> GraphNetwork:
-    """Lay down the whole ensemble; arguments as for `build_graph`, `sharing` as in `WriteOptions`.
+    """Lay down the whole ensemble; arguments as for `build_graph`, `sharing` and `plain` as in `WriteOptions`.
 
     With `takes_features` the graph takes float32 features in the place of bytes and records.
 
@@ -97,7 +98,8 @@ def build_network(
         received = task.receive(as_features=takes_features)
         variables = _variables(members, opened, sharing)
         decoded: list[Any] = []
-        outputs = _member_outputs(members, opened, variables, _Inputs(task, received.inputs), decoded, sharing=sharing)
+        seen = _Inputs(task, received.inputs)
+        outputs = _member_outputs(members, opened, variables, seen, decoded, sharing=sharing, plain=plain)
         predictions = tf.identity(blended(outputs, [member.weight for member in members], blend), name="predictions")
         scores, indices = tf.math.top_k(predictions, min(top_k, task.classes), name="top")
         restore = add_restore(list(variables.values()))
@@ -151,6 +153,7 @@ def _member_outputs(
     decoded: list[Any],
     *,
     sharing: Sharing,
+    plain: bool,
 ) -> list[Any]:
     """Probabilities of each member, one after the other: so that one member's decoded weights are held at a time."""
     import tensorflow as tf
@@ -164,7 +167,7 @@ def _member_outputs(
                 continue
             weights = _decoded_weights(index, member, variables, sharing, after=outputs[-1:])
             decoded.extend(value for value in weights.values() if value.op.name.endswith(DECODED))
-            outputs.append(_member_output(member, weights, seen[member.view]))
+            outputs.append(_member_output(member, weights, seen[member.view], plain=plain))
     return outputs
 
 
@@ -197,7 +200,7 @@ def _decoded_weights(
     return weights
 
 
-def _member_output(member: Member, weights: dict[str, Any], inputs: dict[str, Any]) -> Any:
+def _member_output(member: Member, weights: dict[str, Any], inputs: dict[str, Any], *, plain: bool) -> Any:
     """The operations of the member's Keras model, with `weights` in the place of its variables."""
     import keras
     import tensorflow as tf
@@ -208,9 +211,12 @@ def _member_output(member: Member, weights: dict[str, Any], inputs: dict[str, An
             "KERAS_BACKEND=tensorflow"
         )
     from gapsack.models.layers.base import blank_variables
+    from gapsack.models.layers.inference import inference_kernels
 
     with tf.Graph().as_default(), blank_variables():  # a graph only notes its variables, nothing is allocated
         model = registry.build(member.family, **member.complete)
+    if not plain:
+        model.run_with(inference_kernels())
     mapping = [(model.tensor_variables[name], value) for name, value in weights.items()]
     with keras.StatelessScope(mapping, initialize_variables=False), warnings.catch_warnings():
         # Of a model with a single cluster, which is what its hyperparameters ask for.

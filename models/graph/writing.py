@@ -59,6 +59,8 @@ class WriteOptions:
         progress: Called as (members written, members in all, name of the next member or "").
         settings: The format's own, all that it has (`Format.settings`).
         sharing: The tensors that are not stored again, because an earlier member has the same.
+        plain: Lay down what layers do as they train, for a graph that is only converted: what is computed of weights
+            alone a converter might store in their place.
     """
 
     task: Task
@@ -70,6 +72,7 @@ class WriteOptions:
     progress: WritingProgress | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     sharing: Sharing = NOTHING_SHARED
+    plain: bool = False
 
 
 class Filled(NamedTuple):

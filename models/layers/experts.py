@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from keras import ops
 
@@ -22,9 +22,32 @@ class MixtureOfExperts(TensorLayer):
 
     def call(self, inputs: Any) -> Any:
         """[batch, width] -> [batch, classes]."""
-        # The biases are added in the same loop.
-        run = self.kernels.chosen(mixed)
-        return run(self.kernels, self.gates(inputs), self.experts(inputs), self.biases.value)
+        run = self.kernels.chosen(mixture)
+        return run(
+            self.kernels, inputs, Experts(self.gates.matrix, self.experts.matrix, self.biases), self.compute_dtype
+        )
+
+
+class Experts(NamedTuple):
+    """Parameters of a mixture of M experts for each of V classes; columns are class-major.
+
+    Attributes:
+        gates: [width, V * (M + 1)].
+        experts: [width, V * M].
+        biases: Of the experts, [V * M].
+    """
+
+    gates: Any
+    experts: Any
+    biases: Any
+
+
+def mixture(kernels: Kernels, inputs: Any, parameters: Experts, narrow: str) -> Any:
+    """[batch, width] -> probabilities [batch, V]; see `mixed`."""
+    gates = kernels.product(inputs, parameters.gates, narrow)
+    experts = kernels.product(inputs, parameters.experts, narrow)
+    # The biases are added in the same loop.
+    return kernels.chosen(mixed)(kernels, gates, experts, parameters.biases.value)
 
 
 def mixed(kernels: Kernels, gates: Any, experts: Any, biases: Any) -> Any:

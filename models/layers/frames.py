@@ -47,12 +47,12 @@ def split_frames(frames: Any, rgb: int, dtype: str) -> tuple[Frames, Frames]:
     parts = (frames[..., :rgb], frames[..., rgb:])
     if str(ops.dtype(frames)) != "uint8":
         features = [ops.cast(part, "float32") for part in parts]
-        gain = _inverse_norm(sum(ops.sum(ops.square(part), -1, keepdims=True) for part in features))
+        gain = inverse_norm(sum(ops.sum(ops.square(part), -1, keepdims=True) for part in features))
         shift = ops.zeros_like(gain)
         return Frames(features[0], gain, shift), Frames(features[1], gain, shift)
     codes = [(ops.cast(part, dtype) - CENTRE) * (1 / CENTRE) for part in parts]
     features = [features_of(ops.cast(part, "float32")) for part in parts]
-    inverse = _inverse_norm(sum(ops.sum(ops.square(part), -1, keepdims=True) for part in features))
+    inverse = inverse_norm(sum(ops.sum(ops.square(part), -1, keepdims=True) for part in features))
     gain, shift = inverse * (STEP * CENTRE), inverse * OFFSET
     return Frames(codes[0], gain, shift), Frames(codes[1], gain, shift)
 
@@ -71,8 +71,9 @@ def unit_frames(frames: Any, num_frames: Any = None) -> Any:
 
 def unit_vectors(vectors: Any, axis: int = -1) -> Any:
     """Vectors along `axis` scaled to norm 1 each; zeros stay zeros."""
-    return vectors * _inverse_norm(ops.sum(ops.square(vectors), axis, keepdims=True))
+    return vectors * inverse_norm(ops.sum(ops.square(vectors), axis, keepdims=True))
 
 
-def _inverse_norm(square: Any) -> Any:
+def inverse_norm(square: Any) -> Any:
+    """1 / norm of squared norms, which `SMALLEST_SQUARE` bounds from below."""
     return ops.rsqrt(ops.maximum(square, SMALLEST_SQUARE))

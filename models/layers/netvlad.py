@@ -53,7 +53,7 @@ def described(kernels: Kernels, frames: Frames, clusters: Clusters, narrow: str)
     Soft assignment a = softmax(batch_norm(x @ W)); residuals v_k = sum_i a_ik (x_i - c_k) with centres c of their
     own, each normalised over the features, then all together.
     """
-    scores = _scores(kernels, frames, clusters.assignment, narrow)
+    scores = scored(kernels, frames, clusters.assignment, narrow)
     norm = clusters.norm
     statistics = moments(scores) if norm.given is None else norm.given
     share = ops.softmax(normalised(scores, norm, statistics))
@@ -62,7 +62,7 @@ def described(kernels: Kernels, frames: Frames, clusters: Clusters, narrow: str)
     return kernels.fused(_descriptor)(assigned, size, clusters.centres), statistics
 
 
-def _scores(kernels: Kernels, frames: Frames, matrix: Any, narrow: str) -> Any:
+def scored(kernels: Kernels, frames: Frames, matrix: Any, narrow: str) -> Any:
     """Unit frames [batch, frames, features] @ matrix [features, K] -> [batch, frames, K]."""
     _, length, features = ops.shape(frames.codes)
     rows = kernels.product(ops.reshape(frames.codes, (-1, features)), matrix, narrow)

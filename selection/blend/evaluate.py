@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -101,6 +102,10 @@ class Evaluator:
             scored: Scored = end.value
             return scored
 
+    def forget(self, task: BlendTask) -> None:
+        """Keep nothing for further requests of a task: compact rows of many videos are tens of MB a subset."""
+        self._kept.drop(self._key(task))
+
     def plan(self, task: BlendTask) -> Plan:
         """A task as requests to answer; returns its outcome."""
         climb = self._climb(task)
@@ -145,9 +150,10 @@ class Evaluator:
 
     def mixture(self, columns: Sequence[int]) -> Mixture | None:
         """What a convex solver wants to know of some columns; None where the metric is not convex in their weights."""
-        objective, chosen = self.objective, np.array(columns, np.int64)
-        if not isinstance(objective, Smooth):
+        objective = self._smooth
+        if objective is None:
             return None
+        chosen = np.array(columns, np.int64)
 
         def of_chosen() -> Mixture | None:
             if self.rows.column_count * len(self.rows.classes) <= WHOLE_VALUES:
@@ -159,6 +165,11 @@ class Evaluator:
             return None if alone is None else alone.of(np.arange(len(chosen)))
 
         return self._mixtures.get(tuple(columns), of_chosen)
+
+    @cached_property
+    def _smooth(self) -> Smooth | None:
+        """The objective where it has gradients; asking costs more than many an answer."""
+        return self.objective if isinstance(self.objective, Smooth) else None
 
     def _is_convex(self, task: BlendTask) -> bool:
         return task.blend == "probability" and self.mixture(task.columns) is not None

@@ -24,6 +24,15 @@ class Kept(Generic[T]):
     def __reduce__(self) -> tuple[type[Kept[T]], tuple[int]]:
         return type(self), (self.most,)
 
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def drop(self, key: Hashable) -> None:
+        """Keep the value of a key no longer."""
+        with self._lock:
+            self._values.pop(key, None)
+            self._making.pop(key, None)
+
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """The value of a key, made when it is not kept."""
         with self._lock:

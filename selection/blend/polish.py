@@ -8,13 +8,14 @@ they are for the last of a search.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapsack.selection.blend.probes import AHEAD, Climb, Gain, Probe, Request, Weights
+from gapsack.selection.blend.probes import AHEAD, Climb, Probe, Weights
 from gapsack.selection.blend.weights import on_simplex
 
 if TYPE_CHECKING:
@@ -61,40 +62,61 @@ def quick(start: Weights, directions: NDArray[np.float64]) -> Climb:
 def pattern(start: Weights, steps: tuple[float, ...], moves: Sequence[Move]) -> Climb:
     """Try every move as long as one gains, in steps that shrink.
 
-    A move that gained is repeated at once, twice as far each time. Returns the best weights seen and their score.
+    A move that gained is repeated at once, twice as far each time, and a pass in which one gained is followed by
+    another of the same step. Points are asked for as if none of them gained, beyond the end of a pass and of a step
+    too, so that every batch but the last is full; none is asked for twice from the same weights. Returns the best
+    weights seen and their score.
     """
     weights = on_simplex(start)
     near = (weights, RADIUS_STEPS * steps[0])
     ((best,),) = yield [Probe((weights,), near=near)]
-    for step in steps:
-        for _ in range(MAX_PASSES):
-            before = best
-            weights, best = yield from _one_pass(weights, best, moves, step, near)
-            if best <= before + GAIN:
-                break
-    return weights, best
-
-
-def _one_pass(
-    weights: Weights, best: float, moves: Sequence[Move], step: float, near: tuple[Weights, float]
-) -> Generator[list[Request], list[Any], Gain]:
-    """Every move once, and again as long as it gains. The score rises by ``GAIN`` each time, or a move is done with."""
-    place, share = 0, step
-    while place < len(moves):
-        ahead: list[tuple[int, float, Weights]] = []
-        while place < len(moves) and len(ahead) < AHEAD:
-            moved = moves[place](weights, share)
-            if moved is not None:
-                ahead.append((place, share, moved))
-            place, share = place + 1, step
+    place = _Place(0, 0, 0, steps[0]) if moves else None
+    tried = {weights.tobytes()}  # since the last gain: none of them is one
+    while True:
+        ahead: list[tuple[_Place, Weights]] = []
+        while place is not None and len(ahead) < AHEAD:
+            moved = moves[place.move](weights, place.share)
+            if moved is not None and moved.tobytes() not in tried:
+                tried.add(moved.tobytes())
+                ahead.append((place, moved))
+            place = place.after(len(moves), steps)
         if not ahead:
-            break
-        (scores,) = yield [Probe(tuple(moved for _, _, moved in ahead), best + GAIN, near)]
+            return weights, best
+        (scores,) = yield [Probe(tuple(moved for _, moved in ahead), best + GAIN, near)]
         if scores[-1] > best + GAIN:
             best = scores[-1]
-            place, share, weights = ahead[len(scores) - 1]
-            share *= 2.0
-    return weights, best
+            gained, weights = ahead[len(scores) - 1]
+            place = replace(gained, share=2.0 * gained.share, gained=True)
+            tried = {weights.tobytes()}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a pattern search is.
+
+    Attributes:
+        step: number of the step size.
+        passes: over all moves at this step size, before this one.
+        move: number of the move.
+        share: what it moves.
+        gained: whether this pass has gained so far.
+    """
+
+    step: int
+    passes: int
+    move: int
+    share: float
+    gained: bool = False
+
+    def after(self, moves: int, steps: tuple[float, ...]) -> _Place | None:
+        """Where the search goes on when this move gains nothing; None at its end."""
+        if self.move + 1 < moves:
+            return replace(self, move=self.move + 1, share=steps[self.step])
+        if self.gained and self.passes + 1 < MAX_PASSES:
+            return _Place(self.step, self.passes + 1, 0, steps[self.step])
+        if self.step + 1 < len(steps):
+            return _Place(self.step + 1, 0, 0, steps[self.step + 1])
+        return None
 
 
 def moves_for(members: Sequence[int]) -> list[Move]:

@@ -9,7 +9,7 @@ was computed in vain.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ class Probe:
 
     def pieces(self) -> list[Probe]:
         """The same as requests of one point each."""
-        return [replace(self, points=(point,)) for point in self.points]
+        return [Probe((point,), self.above, self.near) for point in self.points]
 
     def ended(self, scores: Sequence[float]) -> list[float]:
         """Scores up to the first above the bound."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -122,6 +122,7 @@ class Runner:
                     waiting[place] = plans[place].send(given)
                 except StopIteration as end:
                     del waiting[place]
+                    self.evaluator.forget(tasks[place])
                     self._keep(tasks[place], end.value)
 
     def _answers(self, asked: Sequence[tuple[BlendTask, Request]]) -> list[Any]:
@@ -130,7 +131,7 @@ class Runner:
         owners: list[int] = []
         for number, (task, request) in enumerate(asked):
             parts: Sequence[Request] = request.pieces() if isinstance(request, Probe) else [request]
-            pieces += [replace(task, request=part) for part in parts]
+            pieces += [BlendTask(task.columns, task.effort, task.blend, task.starts, part) for part in parts]
             owners += [number] * len(parts)
         found: list[list[Scored]] = [[] for _ in asked]
         for owner, scored in zip(owners, self._each(pieces, owners), strict=True):

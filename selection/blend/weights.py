@@ -76,12 +76,25 @@ class Products:
         The error is a video's, less a constant that is the same for all subsets. Active set: the equality-constrained
         solution, without its most negative weight until there is none.
         """
-        pairs, truth = self.pairs[np.ix_(columns, columns)], self.truth[columns]
-        support = np.arange(len(columns)) if len(columns) <= MANY else _taken_up(pairs, truth)
-        weights = np.zeros(len(columns))
-        active, found = _without_negative(pairs, truth, support)
-        weights[active] = on_simplex(found)
-        return weights, float(weights @ pairs @ weights - 2.0 * truth @ weights) / self.videos
+        weights, errors = self.least_squares_of(columns[None, :])
+        return weights[0], float(errors[0])
+
+    def least_squares_of(self, subsets: Columns) -> tuple[NDArray[np.float64], Weights]:
+        """``least_squares`` of many subsets of equal size, each to the bit what it is alone.
+
+        Args:
+            subsets: [n, members] columns.
+
+        Returns:
+            Weights [n, members], and errors [n].
+        """
+        pairs, truth = self.pairs[subsets[:, :, None], subsets[:, None, :]], self.truth[subsets]
+        if subsets.shape[1] <= MANY:
+            weights = _without_negative(pairs, truth)
+        else:
+            weights = np.stack([_taken_up(*each) for each in zip(pairs, truth, strict=True)])
+        blends = np.matmul(pairs, weights[:, :, None])[:, :, 0]
+        return weights, _sums((blends - 2.0 * truth) * weights) / self.videos
 
     def promising(self, columns: Columns, weights: Weights, others: Columns) -> NDArray[np.float64]:
         """[others] how much the squared error falls when one more column is mixed into a blend in the best share.
@@ -107,22 +120,43 @@ class Products:
         return np.asarray(scaled / np.abs(scaled).max())
 
 
-def _without_negative(pairs: NDArray[np.float64], truth: Weights, support: Columns) -> tuple[Columns, Weights]:
-    """Columns of a support that keep a weight, and the weights: the most negative is left out until there is none."""
-    active = support
-    while True:
-        solved = np.linalg.solve(pairs[np.ix_(active, active)], np.column_stack([truth[active], np.ones(len(active))]))
-        multiplier = (1.0 - solved[:, 0].sum()) / solved[:, 1].sum()
-        found = solved[:, 0] + multiplier * solved[:, 1]
-        if len(active) == 1 or found.min() >= 0.0:
-            return active, found
-        active = np.delete(active, int(found.argmin()))
+def _sums(values: NDArray[np.floating]) -> Weights:
+    """The sum of each row, added from left to right: the same to the bit however many rows there are."""
+    return np.asarray(np.cumsum(values, axis=1)[:, -1])
 
 
-def _taken_up(pairs: NDArray[np.float64], truth: Weights) -> Columns:
-    """Columns that have a weight in the least squares over all: the best alone, then whichever lowers the error most.
+def _without_negative(pairs: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[n, columns] weights of n problems: of each the most negative is left out until there is none.
 
-    The error falls each time, or the search for columns ends.
+    Args:
+        pairs: [n, columns, columns] inner products.
+        truth: [n, columns] those with the labels.
+    """
+    problems, count = truth.shape
+    weights = np.zeros((problems, count))
+    left, active = np.arange(problems), np.tile(np.arange(count), (problems, 1))
+    while len(left):
+        whole = len(left) == problems and active.shape[1] == count
+        within = pairs if whole else pairs[left[:, None, None], active[:, :, None], active[:, None, :]]
+        right = np.ones((*active.shape, 2))
+        right[:, :, 0] = truth if whole else truth[left[:, None], active]
+        solved = np.linalg.solve(within, right)
+        free, shared = solved[:, :, 0], solved[:, :, 1]
+        found = free + ((1.0 - _sums(free)) / _sums(shared))[:, None] * shared
+        ended = (found.min(axis=1) >= 0.0) | (active.shape[1] == 1)
+        weights[left[ended, None], active[ended]] = on_simplices(found[ended])
+        if ended.all():
+            break
+        left, active = left[~ended], active[~ended]
+        kept = np.arange(active.shape[1]) != found[~ended].argmin(axis=1)[:, None]
+        active = active[kept].reshape(len(left), active.shape[1] - 1)
+    return weights
+
+
+def _taken_up(pairs: NDArray[np.float64], truth: Weights) -> Weights:
+    """Weights of least squares over very many columns: the best alone, then whichever lowers the error most joins.
+
+    The error falls each time, or the search for columns ends. At last all that joined are weighed once more.
     """
     active = np.array([int(np.argmin(np.diag(pairs) - 2.0 * truth))])
     weights = np.ones(1)
@@ -136,9 +170,27 @@ def _taken_up(pairs: NDArray[np.float64], truth: Weights) -> Columns:
         joins = int(np.argmin(gradient))
         if joins in active or gradient[joins] >= float(weights @ gradient[active]):
             break
-        active, found = _without_negative(pairs, truth, np.append(active, joins))
-        weights = on_simplex(found)
-    return np.sort(active)
+        active, weights = _weighed(pairs, truth, np.append(active, joins))
+    active, weights = _weighed(pairs, truth, np.sort(active))
+    whole = np.zeros(len(truth))
+    whole[active] = weights
+    return whole
+
+
+def _weighed(pairs: NDArray[np.float64], truth: Weights, support: Columns) -> tuple[Columns, Weights]:
+    """Columns of a support that keep a weight, and their weights."""
+    weights = _without_negative(pairs[np.ix_(support, support)][None], truth[support][None])[0]
+    return support[weights > 0.0], weights[weights > 0.0]
+
+
+def on_simplices(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each row of weights [n, members] without negative parts and of sum one, as ``on_simplex`` has it."""
+    positive = np.maximum(weights, 0.0)
+    totals = _sums(positive)[:, None]
+    usable = np.isfinite(totals) & (totals > 0.0)
+    if usable.all():
+        return np.asarray(positive / totals)
+    return np.where(usable, positive / np.where(usable, totals, 1.0), 1.0 / weights.shape[1])
 
 
 def on_simplex(weights: NDArray[np.floating]) -> Weights:

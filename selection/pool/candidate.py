@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gapsack.selection.errors import PoolError
+from gapsack.selection.units import MAX_SIZE_BYTES
 
 if TYPE_CHECKING:
     from gapsack.selection.pool.lists import Predictions
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
 MAX_NAME_LENGTH, MAX_PRECISION_LENGTH = 160, 60
 """Together they leave room, in the 255 bytes of a file's name, for what stands around both while it is written."""
-
-MAX_SIZE_BYTES = 2**62
-"""More than any disk; sums of sizes stay within 64 bits."""
 
 
 @dataclass(frozen=True)

@@ -51,15 +51,28 @@ def read_pool(
         raise PoolError(f"a candidate pool is a folder; got {folder}, which is none.")
     labels = read_labels(folder)
     kept = _Kept(left_out)
-    records = kept.of({file: partial(_read_json, file) for file in sorted(folder.glob("*.json"))})
-    # An ensemble.json that lies in the same folder says what it is; it is no candidate.
-    records = {
-        file: record for file, record in records.items() if not str(record.get("format", "")).startswith("gapsack.")
-    }
+    records = _of_candidates(kept.of({file: partial(_read_json, file) for file in _json_files(folder)}))
     names = {str(record.get("name")) for record in records.values()}
     found = kept.of({file: partial(_read_candidate, file, record, names, labels) for file, record in records.items()})
     kept.tell(any_left=bool(found))
     return labels, list(found.values())
+
+
+def read_records(path: str | PathLike[str]) -> list[dict[str, Any]]:
+    """What a pool folder says of its candidates, by name, without a look at labels or lists; see ``read_record``."""
+    records = _of_candidates({file: _read_json(file) for file in _json_files(Path(path))})
+    return [_checked(file, record) for file, record in records.items()]
+
+
+def _json_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.json"))
+
+
+def _of_candidates(records: dict[Path, dict[str, Any]]) -> dict[Path, dict[str, Any]]:
+    """Records without those that are no candidate's: an ensemble.json in the same folder says what it is."""
+    return {
+        file: record for file, record in records.items() if not str(record.get("format", "")).startswith("gapsack.")
+    }
 
 
 def read_labels(path: str | PathLike[str]) -> Labels:

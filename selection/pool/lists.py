@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gapsack.selection.errors import PoolError
+from gapsack.selection.memory import let_go
 from gapsack.selection.pool.kinds import SCORE_SLACK, class_count_of, numbers, texts, whole_numbers
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Labels:
         if repeated.any():
             first = int(np.flatnonzero(repeated)[0])
             raise PoolError(
-                "labels must name a class once a video; "
+                "labels must name a class once an item; "
                 f"got class {self.indices[first]} twice for {named_ids(self.video_ids[self._rows[first : first + 1]])}."
             )
 
@@ -103,7 +104,7 @@ class Labels:
             )
         dense = given.astype(bool)
         if dense.ndim != 2:
-            raise PoolError(f"labels must have the shape [videos, classes]; got {dense.shape}.")
+            raise PoolError(f"labels must have the shape [items, classes]; got {dense.shape}.")
         counts = dense.sum(axis=1)
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         return cls(np.asarray(video_ids), indptr, np.nonzero(dense)[1].astype(np.int32), dense.shape[1])
@@ -204,8 +205,8 @@ class Predictions:
         shape = self._classes.shape
         if len(shape) != 2 or shape != self._scores.shape or shape[0] != len(self.video_ids) or shape[1] == 0:
             raise PoolError(
-                "predictions need top_indices and top_scores of the shape [videos, k]; "
-                f"got {shape} and {self._scores.shape} for {len(self.video_ids)} videos."
+                "predictions need top_indices and top_scores of the shape [items, k]; "
+                f"got {shape} and {self._scores.shape} for {len(self.video_ids)} items."
             )
         self._k = int(shape[1])
         self._most, self._clipped = _checked_lists(self._classes, self._scores, self.video_ids)
@@ -217,14 +218,14 @@ class Predictions:
         ids = texts(video_ids, "predictions: video_ids")
         if dense.ndim != 2 or ids.ndim != 1 or dense.shape[0] != len(ids) or dense.shape[1] < 1 or k < 1:
             raise PoolError(
-                f"scores must have the shape [videos, classes] and k be at least 1; "
-                f"got {dense.shape} for {ids.size} videos, and k {k}."
+                f"scores must have the shape [items, classes] and k be at least 1; "
+                f"got {dense.shape} for {ids.size} items, and k {k}."
             )
         check_probabilities(dense, ids)
         k = min(k, dense.shape[1])
         chunks = [top_of_rows(dense[start : start + 2048], k) for start in range(0, len(dense), 2048)]
         if not chunks:
-            raise PoolError("predictions need at least one video; got none.")
+            raise PoolError("predictions need at least one item; got none.")
         return cls(ids, np.concatenate([c for c, _ in chunks]), np.concatenate([s for _, s in chunks]))
 
     def __repr__(self) -> str:
@@ -255,6 +256,11 @@ class Predictions:
         rows = videos if self._order is None else self._order[videos]
         return self._within(np.ascontiguousarray(self._scores[rows, self._k - 1]))
 
+    def let_go(self) -> None:
+        """Let the system have back what it brought in of a mapped file; the lists stay as they are."""
+        let_go(self._classes)
+        let_go(self._scores)
+
     def take(self, videos: NDArray[np.integer]) -> Predictions:
         """A view of the lists of some videos, each once, in the order given."""
         rows = np.arange(len(self.video_ids))[videos]  # whatever numpy takes for an index
@@ -272,11 +278,14 @@ class Predictions:
             return True
         if self.k != other.k or len(self.video_ids) != len(other.video_ids):
             return False
-        return all(
+        same = all(
             np.array_equal(mine, theirs)
             for part in _parts(len(self.video_ids))
             for mine, theirs in zip(self.of(part), other.of(part), strict=True)
         )
+        self.let_go()
+        other.let_go()
+        return same
 
     def aligned_to(self, labels: Labels, name: str) -> Predictions:
         """The same lists in the order of the labels.
@@ -292,7 +301,7 @@ class Predictions:
             self._refuse_beyond(labels.class_count, name)
         if self.k < min(MIN_TOP_K, labels.class_count):
             raise PoolError(
-                f"{name}: lists must hold at least {min(MIN_TOP_K, labels.class_count)} classes a video; got {self.k}."
+                f"{name}: lists must hold at least {min(MIN_TOP_K, labels.class_count)} classes an item; got {self.k}."
             )
         if self.video_ids is labels.video_ids:
             return self
@@ -376,6 +385,8 @@ def _checked_lists(classes: NDArray[np.int32], scores: NDArray[np.float32], vide
         most = max(most, int(listed.max()))
         listed.sort(axis=1)
         faults.note(_Faults.REPEATED, listed[:, 1:] == listed[:, :-1], part.start)
+        let_go(classes)
+        let_go(scores)
     faults.refuse()
     return most, clipped
 
@@ -383,9 +394,9 @@ def _checked_lists(classes: NDArray[np.int32], scores: NDArray[np.float32], vide
 class _Faults:
     """What is wrong with lists that are looked at part by part."""
 
-    ASCENDING = "scores must descend within a video"
+    ASCENDING = "scores must descend within an item"
     NEGATIVE_CLASS = "classes must not be negative"
-    REPEATED = "a video must list a class once"
+    REPEATED = "an item must list a class once"
     SCORES: ClassVar[dict[str, Callable[[NDArray[np.floating]], NDArray[np.bool_]]]] = {
         "NaN": np.isnan,
         "a negative score": lambda scores: scores < -SCORE_SLACK,
@@ -438,7 +449,7 @@ def checked_ids(video_ids: ArrayLike, owner: str) -> VideoIds:
         raise PoolError(f"{owner}: video_ids must be a list of at least one id; got the shape {ids.shape}.")
     unique, counts = np.unique(ids, return_counts=True)
     if len(unique) != len(ids):
-        raise PoolError(f"{owner}: every video id must be there once; got {named_ids(unique[counts > 1])} repeatedly.")
+        raise PoolError(f"{owner}: every id must be there once; got {named_ids(unique[counts > 1])} repeatedly.")
     return ids
 
 
@@ -449,13 +460,13 @@ def rows_of(wanted: VideoIds, available: VideoIds, name: str) -> NDArray[np.int6
     if len(missing) or len(unknown):
         parts = [f"no row for {named_ids(missing)}"] if len(missing) else []
         parts += [f"rows without labels for {named_ids(unknown)}"] if len(unknown) else []
-        raise PoolError(f"{name}: predictions and labels must be of the same videos; got {' and '.join(parts)}.")
+        raise PoolError(f"{name}: predictions and labels must be of the same items; got {' and '.join(parts)}.")
     order = np.argsort(available)
     return np.asarray(order[np.searchsorted(available, wanted, sorter=order)])
 
 
-def named_ids(ids: NDArray[np.generic] | Sequence[object]) -> str:
-    """The first few ids, and how many more there are, for a message."""
+def named_ids(ids: NDArray[np.generic] | Sequence[object], noun: str = "item") -> str:
+    """The first few ids, and how many more there are, for a message; ``noun`` is what they are of."""
     shown = ", ".join(repr(str(i)) for i in ids[:NAMED_IDS])
     more = f" and {len(ids) - NAMED_IDS} more" if len(ids) > NAMED_IDS else ""
-    return f"video{'s' if len(ids) > 1 else ''} {shown}{more}"
+    return f"{noun}{'s' if len(ids) > 1 else ''} {shown}{more}"

@@ -14,11 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_text
 from gapsack.selection.metrics.registry import recorded_metric
-from gapsack.selection.pool.candidate import MAX_SIZE_BYTES, check_name
+from gapsack.selection.pool.candidate import check_name
 from gapsack.selection.report.changes import Changes
 from gapsack.selection.report.explanation import Explanation
 from gapsack.selection.shown import html_table
-from gapsack.selection.units import mib
+from gapsack.selection.units import MAX_SIZE_BYTES, mib
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -30,7 +30,8 @@ FORMAT = "gapsack.ensemble/1"
 WEIGHTS_SLACK = 0.005
 """How far from 1 weights may sum to: those that a person rounds to two places."""
 
-_LEFT_OUT = ("pool", "explanation", "changes")
+_RIVALS = ("equal_weights", "difference_to_equal_weights", "greedy", "difference_to_greedy")
+_LEFT_OUT = ("pool", "explanation", "changes", *_RIVALS)
 """Keys that a file has only where there is something to say."""
 
 _KINDS: dict[str, type | tuple[type, ...]] = {
@@ -84,6 +85,11 @@ class Ensemble:
         difference_to_best_single: on the same videos: difference, interval, standard_error, within_noise. Where folds
             report, the best single model of each is that of the videos that chose.
         difference_to_runner_up: the same.
+        equal_weights: the same members with equal weights; None of a single member, and in files of earlier versions.
+        difference_to_equal_weights: the same.
+        greedy: what greedy selection with replacement (Caruana et al., 2004) takes under the same budget, of the
+            probabilities; None in files of earlier versions.
+        difference_to_greedy: the same.
         preference: how the choice between equals was made, in a sentence.
         notes: sentences on what limits the figures, such as lists that are cut.
         search: what was searched: strategy, counts, and why it stopped.
@@ -115,6 +121,10 @@ class Ensemble:
     runner_up: dict[str, Any] | None = None
     difference_to_best_single: dict[str, Any] | None = None
     difference_to_runner_up: dict[str, Any] | None = None
+    equal_weights: dict[str, Any] | None = None
+    difference_to_equal_weights: dict[str, Any] | None = None
+    greedy: dict[str, Any] | None = None
+    difference_to_greedy: dict[str, Any] | None = None
     preference: str = ""
     notes: tuple[str, ...] = ()
     search: dict[str, Any] = field(default_factory=dict)
@@ -215,14 +225,19 @@ def reported(held_out: Mapping[str, Any]) -> str:
     return "cross-fitted" if held_out.get("cross_fitted") else "held-out"
 
 
-def reported_on(held_out: Mapping[str, Any]) -> str:
-    """The same at more length, such as "cross-fitted on 1,500 videos in 5 folds" or "held out, 750 videos"."""
-    videos = held_out.get("videos")
-    counted = "" if not isinstance(videos, int) else f"{videos:,} video{'' if videos == 1 else 's'}"
+def reported_on(held_out: Mapping[str, Any], items: str = "videos") -> str:
+    """The same at more length, such as "cross-fitted on 1,500 videos in 5 folds" or "held out, 750 videos".
+
+    Args:
+        held_out: of an ensemble.
+        items: what there are, in the plural.
+    """
+    count = held_out.get("videos")
+    counted = "" if not isinstance(count, int) else f"{count:,} {items.removesuffix('s') if count == 1 else items}"
     if not held_out.get("cross_fitted"):
         return f"held out, {counted}" if counted else "held out"
     folds = len(held_out.get("folds") or ())
-    return f"cross-fitted on {counted or 'all videos'} in {folds} folds"
+    return f"cross-fitted on {counted or f'all {items}'} in {folds} folds"
 
 
 def _check(found: Ensemble, given: Sequence[Mapping[str, Any]]) -> None:

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from gapsack.selection.pool.lists import Labels
 
     Videos = NDArray[np.int64]
-    Role = Literal["chosen", "best_single", "runner_up"]
+    Role = Literal["chosen", "best_single", "runner_up", "equal_weights", "greedy"]
 
 SHOWN_OPEN_VIDEOS = 20
 CHOICE_COUNTS = 2.0
-ROLES: tuple[Role, ...] = ("chosen", "best_single", "runner_up")
+ROLES: tuple[Role, ...] = ("chosen", "best_single", "runner_up", "equal_weights", "greedy")
 UNPROVED = (
     "Items or classes have weights: they count so in every figure, and the certain interval, which is proved of GAP "
     "without weights, is left out."
@@ -50,14 +50,14 @@ class Contender:
         members: heaviest weight first.
         voters: the same, ready to score.
         size_bytes: of all members, tensors that they share counted once.
-        tuning_score: the metric on the tuning videos.
+        tuning_score: the metric on the tuning videos; None where it was computed on a sample of them alone.
     """
 
     subset: tuple[int, ...]
     members: tuple[EnsembleMember, ...]
     voters: Voters
     size_bytes: int
-    tuning_score: float
+    tuning_score: float | None
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,15 @@ class SearchChoice:
         chosen: the ensemble.
         best_single: the best to have alone.
         runner_up: the best other set of candidates.
+        equal_weights: the chosen members with equal weights.
+        greedy: what greedy selection takes under the same budget.
     """
 
     chosen: Contender
     best_single: Contender | None
     runner_up: Contender | None
+    equal_weights: Contender | None = None
+    greedy: Contender | None = None
 
 
 @dataclass(frozen=True)
@@ -177,6 +181,7 @@ class Scorer:
             reserve_bytes: what is kept free for what is no member.
         """
         choice, chosen = outcome.choice, outcome.choice.chosen
+        alone = len(chosen.members) == 1
         samples = self._samples(outcome)
         everything = np.arange(self.labels.video_count)
         proof = self._proof([ScoredPart(everything, chosen.voters)])
@@ -189,10 +194,10 @@ class Scorer:
             reserve_bytes=reserve_bytes,
             budget_bytes=budget_bytes,
             metric=self.objective.name,
-            score=self._score(chosen, everything, self.objective),
+            score=self._score_of_all(chosen, self.objective, outcome.tune),
             tuning_score=chosen.tuning_score,
-            gap=self._score(chosen, everything, self.gap) if proof is None else proof.gap,
-            tuning_gap=self._score(chosen, outcome.tune, self.gap),
+            gap=self._score_of_all(chosen, self.gap, outcome.tune) if proof is None else proof.gap,
+            tuning_gap=chosen.tuning_score if self._is_gap else self._score(chosen, outcome.tune, self.gap),
             gap_interval=None if proof is None else (proof.low, proof.high),
             open_videos={}
             if proof is None
@@ -204,10 +209,16 @@ class Scorer:
             },
             held_out=held_out,
             notes=(*outcome.notes, *self._cut_note(held_out), *([UNPROVED] if proof is None else [])),
-            best_single=self._described(choice.best_single, samples.get("best_single")),
-            runner_up=self._described(choice.runner_up, samples.get("runner_up")),
+            best_single=self._described(choice.best_single, samples.get("best_single"), outcome.tune),
+            runner_up=self._described(choice.runner_up, samples.get("runner_up"), outcome.tune),
             difference_to_best_single=self._difference(samples, "best_single"),
             difference_to_runner_up=self._difference(samples, "runner_up"),
+            equal_weights=None
+            if alone
+            else self._described(choice.equal_weights, samples.get("equal_weights"), outcome.tune),
+            difference_to_equal_weights=None if alone else self._difference(samples, "equal_weights"),
+            greedy=self._described(choice.greedy, samples.get("greedy"), outcome.tune),
+            difference_to_greedy=self._difference(samples, "greedy"),
             preference=outcome.preference,
             search=outcome.search,
             seeds={"seed": self.seed},
@@ -218,6 +229,17 @@ class Scorer:
     def _score(self, contender: Contender, videos: Videos, objective: Objective) -> float:
         rows, weights = contender.voters.scored_rows(self.labels, videos, objective)
         return objective.score(rows, np.arange(rows.column_count), weights)
+
+    def _score_of_all(self, contender: Contender, objective: Objective, tune: Videos) -> float:
+        """The score of all videos, which is that of the tuning videos where all videos tune."""
+        known = len(tune) == self.labels.video_count and objective.name == self.objective.name
+        if known and contender.tuning_score is not None:
+            return contender.tuning_score
+        return self._score(contender, np.arange(self.labels.video_count), objective)
+
+    @property
+    def _is_gap(self) -> bool:
+        return isinstance(self.objective, Gap)
 
     def _proof(self, parts: Sequence[ScoredPart]) -> Certificate | None:
         """What the lists prove of the GAP of some parts' videos together; None where pairs have weights."""
@@ -318,12 +340,12 @@ class Scorer:
         except UndefinedMetricError:
             return None
 
-    def _described(self, contender: Contender | None, told: Told | None) -> dict[str, Any] | None:
+    def _described(self, contender: Contender | None, told: Told | None, tune: Videos) -> dict[str, Any] | None:
         if contender is None:
             return None
         record: dict[str, Any] = {
             "size_bytes": contender.size_bytes,
-            "gap": self._score(contender, np.arange(self.labels.video_count), self.gap),
+            "gap": self._score_of_all(contender, self.gap, tune),
             "tuning_score": contender.tuning_score,
             "held_out_score": None if told is None else told.sample.score,
         }

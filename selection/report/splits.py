@@ -42,7 +42,7 @@ def group_numbers(labels: Labels, groups: Mapping[str, str] | None) -> Videos | 
     ids = labels.video_ids.tolist()
     missing = [each for each in ids if each not in groups]
     if missing:
-        raise InputError(f"groups must have every video of the pool; got none for {named_ids(missing)}.")
+        raise InputError(f"groups must have every item of the pool; got none for {named_ids(missing)}.")
     return by_appearance(np.array([str(groups[each]) for each in ids]))
 
 

@@ -247,7 +247,9 @@ def tail(lists: Predictions, class_count: int, videos: NDArray[np.integer] | Non
     """
     if lists.k == class_count:
         return np.zeros(len(lists.video_ids if videos is None else videos), np.float32)
-    return lists.last_scores(slice(None) if videos is None else videos)
+    lasts = lists.last_scores(slice(None) if videos is None else videos)
+    lists.let_go()
+    return lasts
 
 
 def logit(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -266,4 +268,5 @@ def _stacked(
     scores = np.zeros((len(columns), videos, longest), np.float32)
     for column, lists in enumerate(columns):
         indices[column, :, : lists.k], scores[column, :, : lists.k] = lists.of(part)
+        lists.let_go()
     return indices, scores

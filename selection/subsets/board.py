@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gapsack.selection.subsets.space import Space, Subset
 
 
+SOLVED_PRODUCTS = 1 << 21  # inner products of the subsets whose least squares are solved at once; bounds memory
 SHORT_LIST = 64  # items whose squared error with a subset is computed where more could join
 
 
@@ -128,10 +129,23 @@ class Board:
 
     def loss(self, subset: Subset) -> float:
         """Squared error that the best least-squares weights of a subset leave, a video; less a common constant."""
-        if subset not in self.losses:
-            columns = np.array(self.space.columns_of(subset), np.int64)
-            self.losses[subset] = self.runner.evaluator.products.least_squares(columns)[1]
-        return self.losses[subset]
+        return self.losses_of([subset])[0]
+
+    def losses_of(self, subsets: Sequence[Subset], check: Callable[[], None] = lambda: None) -> list[float]:
+        """``loss`` of each of some subsets, in less time; ``check`` is called now and then, and may raise."""
+        fresh: dict[int, list[Subset]] = {}
+        for subset in dict.fromkeys(subsets):
+            if subset not in self.losses:
+                fresh.setdefault(len(subset), []).append(subset)
+        for members, alike in fresh.items():
+            together = max(SOLVED_PRODUCTS // members**2, 1)
+            for start in range(0, len(alike), together):
+                check()
+                part = alike[start : start + together]
+                columns = np.array([self.space.columns_of(subset) for subset in part], np.int64)
+                errors = self.runner.evaluator.products.least_squares_of(columns)[1]
+                self.losses.update(zip(part, errors.tolist(), strict=True))
+        return [self.losses[subset] for subset in subsets]
 
     def joining(self, subset: Subset, numbers: Sequence[int], most: int) -> list[int]:
         """Up to ``most`` of some items that could join a subset: those of least squared error with it, best first.
@@ -141,7 +155,9 @@ class Board:
         looked_at = list(numbers)
         if subset and len(looked_at) > SHORT_LIST:
             looked_at = self.guessed(subset, looked_at)[:SHORT_LIST]
-        return sorted(looked_at, key=lambda number: self.loss(tuple(sorted((*subset, number)))))[:most]
+        losses = self.losses_of([tuple(sorted((*subset, number))) for number in looked_at])
+        order = np.argsort(losses, kind="stable")[:most]
+        return [looked_at[place] for place in order]
 
     def guessed(self, subset: Subset, numbers: Sequence[int]) -> list[int]:
         """Items in order of a guess of how much each lowers the squared error of a subset (``Products.promising``)."""

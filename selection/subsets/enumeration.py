@@ -98,6 +98,8 @@ class _Walk:
         # With sizes alone to keep, a tail of candidates that all fit needs no walking.
         limits = space.constraints
         self.only_sizes = not (space.exclusive or limits.limits or limits.max_members or space.required)
+        self.is_plain = self.only_sizes and not space.shares  # then sums of rooms say what may join
+        self.by_room = sorted((item.room_bytes, item.candidate) for item in space.items)
 
     def steps(self) -> Iterator[None]:
         """Visit everything; yields after each step."""
@@ -109,10 +111,10 @@ class _Walk:
             place, chosen, used_bytes = waiting.pop()
             yield
             if place == len(self.order) or (self.only_sizes and used_bytes + self.rest_bytes[place] <= room):
-                self._finish(place, chosen)
+                self._finish(place, chosen, used_bytes)
                 continue
             if place >= self.last_required and used_bytes + self.least_bytes[place] > room:
-                self._finish(len(self.order), chosen)  # nothing further fits
+                self._finish(len(self.order), chosen, used_bytes)  # nothing further fits
                 continue
             candidate = self.order[place]
             # The last to go on the list is the first to be visited.
@@ -123,10 +125,10 @@ class _Walk:
                 continue
             for number in reversed(space.of_candidate[candidate]):
                 size = space.added_room_bytes(chosen, number) if space.shares else rooms[number]
-                if used_bytes + size <= room and space.fits((*chosen, number)):
+                if used_bytes + size <= room and (self.only_sizes or space.fits((*chosen, number))):
                     waiting.append((place + 1, (*chosen, number), used_bytes + size))
 
-    def _finish(self, place: int, chosen: Subset) -> None:
+    def _finish(self, place: int, chosen: Subset, used_bytes: int) -> None:
         """Count what follows when all further candidates fit, and list the maximal subsets among it."""
         tail = [self.space.of_candidate[candidate] for candidate in self.order[place:]]
         self.found.feasible += prod(len(items) + 1 for items in tail)
@@ -135,5 +137,15 @@ class _Walk:
             return
         for filling in product(*tail):
             subset = tuple(sorted((*chosen, *filling)))
-            if subset and self.space.is_maximal(subset):
+            if subset and self._is_maximal(subset, used_bytes, filling):
                 self.found.maximal.append(subset)
+
+    def _is_maximal(self, subset: Subset, used_bytes: int, filling: Subset) -> bool:
+        """``Space.is_maximal``, in a fraction of the time where sizes alone decide: the smallest others come first."""
+        items = self.space.items
+        if not self.is_plain:
+            return self.space.is_maximal(subset)
+        left = self.space.constraints.room_bytes - used_bytes - sum(items[number].room_bytes for number in filling)
+        taken = {items[number].candidate for number in subset}
+        smallest = next((room for room, candidate in self.by_room if candidate not in taken), None)
+        return smallest is None or smallest > left

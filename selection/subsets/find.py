@@ -291,8 +291,8 @@ class _Search:
         listed = enumerate_subsets(self.board.space, MOST_COMPARED, check=self.board.runner.check)
         if listed is not None:
             self._count(listed)
-            promising = sorted(listed.maximal, key=self.board.loss)[:COMPARED]
-            self.board.evaluate(promising, "quick")
+            order = np.argsort(self.board.losses_of(listed.maximal, self.board.runner.check), kind="stable")[:COMPARED]
+            self.board.evaluate([listed.maximal[place] for place in order], "quick")
 
     def _count(self, listed: Enumeration) -> None:
         self.maximal, self.subsets = len(listed.maximal), listed.maximal

@@ -29,7 +29,25 @@ def greedy(board: Board, rule: GreedyRule) -> Subset:
 
     Args:
         board: evaluates, and keeps the best.
+        rule: as of `greedy_votes`.
+    """
+    subset, start = greedy_votes(board, rule)
+    board.add_start(subset, start)
+    board.evaluate_at([(subset, start)])
+    return subset
+
+
+def greedy_votes(board: Board, rule: GreedyRule) -> tuple[Subset, tuple[float, ...]]:
+    """What greedy selection with replacement takes, and the weights by its votes, of probabilities in any case.
+
+    Nothing of it counts for the board, and what the board's runner knows is not evaluated again.
+
+    Args:
+        board: evaluates.
         rule: "score": the highest score joins. "rate": the highest gain a byte joins, members again being free.
+
+    Raises:
+        Stopped: the search was asked to stop.
     """
     space = board.space
     votes: dict[int, int] = dict.fromkeys(space.smallest_required, 1)
@@ -56,10 +74,7 @@ def greedy(board: Board, rule: GreedyRule) -> Subset:
             break
     subset = tuple(sorted(best_votes))
     total = sum(best_votes.values())
-    start = tuple(best_votes[number] / total for number in subset)
-    board.add_start(subset, start)
-    board.evaluate_at([(subset, start)])
-    return subset
+    return subset, tuple(best_votes[number] / total for number in subset)
 
 
 def by_loss(board: Board, subset: Subset) -> Subset:

@@ -25,6 +25,7 @@ LOSS_LAYERS = 8  # layers by squared error that are scored on the metric
 QUICK_LAYERS = 2  # layers by the metric that get line searches
 FULL_LAYERS = 1  # and of those, the full weight search
 BATCH = 32
+LISTED_TOGETHER = 1000  # listed subsets between looks at whether to stop
 
 
 class Layers:
@@ -47,10 +48,12 @@ class Layers:
                 archive.offer(subset, self.board.space.room_bytes(subset), -self.board.loss(subset))
 
         if listed is not None:
-            for place, subset in enumerate(listed):
-                if place % 1000 == 0:
-                    self.board.tell("squared errors", place, len(listed))
-                offer(subset)
+            for start in range(0, len(listed), LISTED_TOGETHER):
+                self.board.tell("squared errors", start, len(listed))
+                part = listed[start : start + LISTED_TOGETHER]
+                self.board.losses_of(part, self.board.runner.check)
+                for subset in part:
+                    offer(subset)
             return archive.subsets
         self._local_search(archive, offer)
         return archive.subsets

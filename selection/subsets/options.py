@@ -152,7 +152,7 @@ class Options:
         default=8, metadata=_told("Random starts of the local search, in pools too large to enumerate.", least=0)
     )
     search_videos: int = field(
-        default=50_000,
+        default=20_000,
         metadata=_told(
             "Tuning videos to search on; of more, a random sample, whose best are scored on all.", least=100
         ),

@@ -83,28 +83,20 @@ def race(
         Stopped: asked to stop; what was found so far is on the board.
     """
     tally.open = 0
-    losses = _losses(board, subsets)
+    losses = np.array(board.losses_of(subsets, board.runner.check))
     order = np.argsort(losses, kind="stable")
     spread = order[np.unique(np.linspace(0, len(order) - 1, min(SPREAD, len(order))).astype(int))]
     queue = np.concatenate([spread, order[~np.isin(order, spread)]])
     laps = _Laps(board, exhaustive, tally)
     cheap = laps.run(CHEAP, subsets, queue=queue, predict=lambda scores: _fitted(losses, scores))
     quick = laps.again(QUICK, cheap)
+    # What round 4 evaluates in any case goes to the workers together.
+    board.evaluate([*(entry.subset for entry in quick[: FULL.least]), *keep], "full")
     laps.again(FULL, quick)
-    board.evaluate(keep, "full")
     full = board.ranked(board.level("full").values())
     for entry in full[: FINAL.most]:
         board.add_start(entry.subset, entry.scored.weights)
     laps.again(FINAL, full)
-
-
-def _losses(board: Board, subsets: Sequence[Subset]) -> Floats:
-    losses = np.empty(len(subsets))
-    for place, subset in enumerate(subsets):
-        if place % 1000 == 0:
-            board.runner.check()
-        losses[place] = board.loss(subset)
-    return losses
 
 
 def _fitted(losses: Floats, scores: Floats) -> Floats:

@@ -16,7 +16,8 @@ from gapsack.sweep.advice.advisor import LOOKED_AT, Advisor
 from gapsack.sweep.advice.known_points import known_points
 from gapsack.sweep.advice.pool_errors import PoolErrors
 from gapsack.sweep.advice.untried_points import drawn_points
-from gapsack.sweep.grid.schema import Grid, Sampler
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.searching import Sampler
 from gapsack.sweep.runs.folder import RunFolder
 
 STARTUP = 6

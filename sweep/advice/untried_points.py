@@ -12,7 +12,8 @@ from gapsack.selection.errors import InputError
 from gapsack.sweep.advice.predicted_models import ModelPoint
 from gapsack.sweep.grid.plan import planned
 from gapsack.sweep.grid.points import TrialPoint, trial_point
-from gapsack.sweep.grid.schema import Distribution, Grid, Sampler
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.searching import Distribution, Sampler
 from gapsack.sweep.grid.small_space import space_points
 from gapsack.sweep.runs.status import RunState
 

@@ -23,7 +23,9 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -270,9 +272,21 @@ def working(description: str) -> Iterator[None]:
         yield
 
 
+class RateColumn(ProgressColumn):
+    """How many of a unit a second, over the last half minute."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """Nothing before it is known."""
+        return Text("" if task.speed is None else f"{task.speed:,.0f} {self._unit} per second")
+
+
 @contextmanager
 def progress_bar(
-    description: str, total: int | None, *, starting: str | None = None
+    description: str, total: int | None, *, starting: str | None = None, unit: str | None = None
 ) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal; the block gets a function that advances it. Elsewhere than on a terminal it is silent.
 
@@ -280,15 +294,17 @@ def progress_bar(
         description: what goes on.
         total: how far; None where nobody knows.
         starting: what goes on until it advances for the first time; None for the same.
+        unit: what it counts, where the bar is to say how many a second.
     """
     console = messages()
-    columns = (
+    columns: tuple[ProgressColumn, ...] = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
+        *([] if unit is None else [RateColumn(unit)]),
     )
     with Progress(*columns, console=console, transient=True, disable=not is_watched(console)) as progress:
         task = progress.add_task(starting or description, total=total)

@@ -12,7 +12,7 @@ import typer
 
 from gapsack.selection.printable import printable
 from gapsack.sweep.cli.outputs import check_csv
-from gapsack.sweep.grid.flat import flat
+from gapsack.sweep.grid.flat import flat_sections
 
 CsvOption = Annotated[
     bool, typer.Option("--csv", help="Print the table's plain values as CSV instead.", callback=check_csv)
@@ -25,7 +25,7 @@ def print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
 
     A mapping becomes a column for each of its keys, `size_bytes.float16`; a list becomes JSON; None an empty cell.
     """
-    flattened = [{name: cell for key, value in row.items() for name, cell in flat(value, key).items()} for row in rows]
+    flattened = [flat_sections(row) for row in rows]
     names = list(dict.fromkeys(name for row in flattened for name in row))
     writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
     writer.writeheader()

@@ -112,7 +112,7 @@ def ensemble(
     if json:
         print_json(record)
     else:
-        print_ensemble(record, path)
+        print_ensemble(record, path, source.items)
 
 
 @app.command(epilog="Example: `sweep select explain runs/paper_grid`")
@@ -153,7 +153,7 @@ def explain(
     if json:
         print_json(asdict(told))
     else:
-        print_explanation(asdict(told))
+        print_explanation(asdict(told), source.items)
         output().print(f"\nEnsemble: {source.path}")
 
 
@@ -210,7 +210,7 @@ def frontier(
         **asked.options,
     ).to_dict()
     if plot is not None:
-        write_plot(record, plot)
+        write_plot(record, plot, source.path.name if source.run is None else source.run.name)
     if json:
         print_json(record)
     elif csv:

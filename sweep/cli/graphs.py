@@ -35,9 +35,12 @@ PatternsArgument = Annotated[
 BatchOption = Annotated[int, typer.Option(min=1, help="Videos that are predicted at once.")]
 BadShareOption = Annotated[float, typer.Option(min=0, max=1, help="Share of faulty records beyond which it fails.")]
 DecodeOnceOption = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--decode-once", help="Decode all weights when a SavedModel is loaded: faster, for the memory of float32."
+        "--decode-once/--no-decode-once",
+        help="Decode all weights when a SavedModel is loaded: faster, for the memory of float32. Of itself where that "
+        "takes at most half of the free memory.",
+        show_default=False,
     ),
 ]
 
@@ -117,7 +120,7 @@ def evaluate(
     metric: Annotated[
         str | None, typer.Option(help="Another metric beside these, by name or as file.py:function (docs/select.md).")
     ] = None,
-    decode_once: DecodeOnceOption = False,
+    decode_once: DecodeOnceOption = None,
     max_bad_share: BadShareOption = 0.001,
     track: Annotated[bool, typer.Option(help="Log the figures with the graph's ensemble, in the run's MLflow.")] = True,
     json: JsonOption = False,
@@ -131,7 +134,7 @@ def evaluate(
     job = Job.prepare(
         find_graph(graph), files or [], batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
     )
-    with progress_bar(f"Evaluating {job.items}", None, starting="Starting TensorFlow") as advance:
+    with progress_bar(f"Evaluating {job.items}", None, starting="Starting TensorFlow", unit=job.items) as advance:
         evaluation = job.evaluate(advance, named).to_dict()
     problem = job.record(evaluation) if track else None
     if problem is not None:
@@ -148,22 +151,23 @@ def predict(
     *,
     out: Annotated[Path, FileOption("The CSV file.")] = Path("predictions.csv"),
     batch_size: BatchOption = 64,
-    decode_once: DecodeOnceOption = False,
+    decode_once: DecodeOnceOption = None,
     max_bad_share: BadShareOption = 0.001,
     json: JsonOption = False,
 ) -> None:
     """Run a built graph on data files and write the challenge's CSV: VideoId,LabelConfidencePairs, 20 pairs a video."""
-    from gapsack.sweep.cli.show.pools import print_faults
+    from gapsack.sweep.cli.show.pools import print_faults, print_pace
     from gapsack.sweep.graphs.serve import Job
     from gapsack.sweep.runs.sources import find_graph
 
     job = Job.prepare(
         find_graph(graph), files or [], batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
     )
-    with progress_bar(f"Predicting {job.items}", None, starting="Starting TensorFlow") as advance:
+    with progress_bar(f"Predicting {job.items}", None, starting="Starting TensorFlow", unit=job.items) as advance:
         videos = job.predict(out, advance)
     if json:
         print_json({"out": str(out.absolute()), "videos": videos} | job.facts())
     else:
         output().print(f"{videos:,} {job.items}: {out}")
+        print_pace(job.facts(), job.items)
         print_faults(job.facts())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,16 +10,11 @@ import typer
 from gapsack.selection.errors import DamagedFileError, InputError
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import JsonOption, errors, output, print_json
+from gapsack.sweep.cli.arguments import RUNS, RunsArgument, StorageOption
 from gapsack.sweep.cli.as_csv import CsvOption, print_csv
 
 if TYPE_CHECKING:
     from gapsack.sweep.runs.folder import RunFolder
-
-RunsArgument = Annotated[
-    list[Path], typer.Argument(metavar="RUN...", help="Run folders, or names of runs.", show_default=False)
-]
-StorageOption = Annotated[Path, typer.Option(help="The folder that holds the runs.")]
-RUNS = Path("runs")
 
 
 def compare(

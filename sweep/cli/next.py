@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.units import MIB, mib
+from gapsack.selection.units import MIB, bytes_of_budget, mib
 from gapsack.sweep.cli.app import Column, JsonOption, messages, output, print_json, print_table
+from gapsack.sweep.cli.arguments import RUNS, RunArgument, StorageOption
 
 if TYPE_CHECKING:
     from gapsack.sweep.advice.next_trials import Advice
 
-RUNS = Path("runs")
-
 
 def next_trial(
-    run: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[RUN]", help="A run folder, or a run's name; the newest run if omitted.", show_default=False
-        ),
-    ] = None,
+    run: RunArgument = None,
     *,
     budget_mb: Annotated[
         float | None, typer.Option(help="The budget in MB (MiB); the grid's own budget.mib if omitted.")
@@ -36,12 +29,11 @@ def next_trial(
         ),
     ] = None,
     most: Annotated[int, typer.Option(min=1, help="How many points are shown.")] = 10,
-    storage: Annotated[Path, typer.Option(help="The folder that holds the runs.")] = RUNS,
+    storage: StorageOption = RUNS,
     json: JsonOption = False,
 ) -> None:
     """Show what to train next: of untried points the size, the GAP to expect, and what the best ensemble would gain."""
     from gapsack.sweep.advice import next_trials as advice
-    from gapsack.sweep.graphs.ensembles import budget_bytes
     from gapsack.sweep.runs.folder import find_run
     from gapsack.sweep.runs.status import run_state
 
@@ -50,7 +42,7 @@ def next_trial(
     own = state.grid.budget.mib if budget_mb is None else budget_mb
     if own is None:
         raise InputError(f"expected a budget (--budget-mb), which the grid of {state.run.path} has not, got none")
-    budget, left_out = budget_bytes(own), messages().print
+    budget, left_out = bytes_of_budget(own), messages().print
     if asked is None:
         found = advice.next_trials(state, budget, most=most, left_out=left_out)
     else:

@@ -37,12 +37,13 @@ FRONTIER = (
     "limits",
     "tune_share",
     "groups",
+    "search_videos",
     "seed",
     "workers",
 )
 """The options of `select frontier`."""
 
-ENSEMBLE = (*FRONTIER, "prefer", "exhaustive", "folds", "confidence", "search_videos", "start", "explain")
+ENSEMBLE = (*FRONTIER, "prefer", "exhaustive", "folds", "confidence", "start", "explain")
 """Those of `select ensemble`."""
 
 

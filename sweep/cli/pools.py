@@ -23,7 +23,7 @@ app = make_app(
 
 PoolFolder = Annotated[Path, typer.Argument(metavar="POOL", help="The pool folder; made if missing.")]
 ClassesOption = Annotated[int | None, typer.Option(min=1, help="Number of classes, where nothing else tells.")]
-TopKOption = Annotated[int, typer.Option(min=20, help="Best classes kept of each video.")]
+TopKOption = Annotated[int, typer.Option(min=20, help="Best classes kept of each item.")]
 PrecisionOption = Annotated[str, typer.Option(help="The precision of sizes and SavedModels that name none.")]
 Level = Literal["frame", "video"]
 
@@ -229,7 +229,7 @@ def add_branches(
 @app.command(epilog="Example: `sweep select pool join runs/first runs/second --out both`")
 def join(
     pools: Annotated[
-        list[Path], typer.Argument(metavar="POOL...", help="Pool folders or runs, over the same held-out videos.")
+        list[Path], typer.Argument(metavar="POOL...", help="Pool folders or runs, over the same held-out items.")
     ],
     *,
     out: Annotated[Path, FolderOption("The new pool's folder.", "POOL")],

@@ -10,7 +10,6 @@ import typer
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import (
     JsonOption,
-    errors,
     make_app,
     messages,
     output,
@@ -19,20 +18,19 @@ from gapsack.sweep.cli.app import (
     signal_exit_code,
     working,
 )
+from gapsack.sweep.cli.arguments import RUNS, RunArgument, StorageOption
 from gapsack.sweep.cli.as_csv import CsvOption, print_csv
 from gapsack.sweep.cli.choose import app as select_app
-from gapsack.sweep.cli.manage import RUNS, StorageOption, compare, delete
+from gapsack.sweep.cli.manage import compare, delete
 from gapsack.sweep.cli.next import next_trial
-from gapsack.sweep.cli.outputs import FileOption, FolderOption
 from gapsack.sweep.cli.problems import FAILED, INTERRUPTED
+from gapsack.sweep.cli.reports import report
 from gapsack.sweep.cli.teach import teach
 from gapsack.sweep.cli.verbosity import is_verbose
 from gapsack.sweep.cluster.address import VARIABLE as RAY_ADDRESS
 
 if TYPE_CHECKING:
-    from gapsack.dashboards.records import SweepRecords
     from gapsack.sweep.grid.schema import Grid
-    from gapsack.sweep.runs.folder import RunFolder
 
 app = make_app("sweep", "Train a grid of models, then pick the best ensemble that fits a size budget (`sweep select`).")
 app.add_typer(select_app, name="select")
@@ -40,12 +38,6 @@ app.add_typer(select_app, name="select")
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="The grid file (YAML).", show_default=False)]
 DataOption = Annotated[
     str | None, typer.Option(metavar="DIR", help="Folder of the data files; else $GAPSACK_DATA, else the grid's own.")
-]
-RunArgument = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="[RUN]", help="A run folder, or a run's name; the newest run if omitted.", show_default=False
-    ),
 ]
 
 # As in sweep.data.features and dashboards.images, which import numpy and plotly.
@@ -64,7 +56,9 @@ def plan(grid: GridFile, *, data: DataOption = None, json: JsonOption = False, c
     _show_plan(load_grid(grid, data_folder=data, keep_variables=True), grid, data, json=json, csv=csv)
 
 
-def _show_plan(loaded: Grid, grid: Path, data: str | None, *, json: bool, csv: bool) -> None:
+def _show_plan(
+    loaded: Grid, grid: Path, data: str | None, *, json: bool, csv: bool, hours: float | None = None
+) -> None:
     from gapsack.sweep.cli.show.plan import print_plan
     from gapsack.sweep.cluster.outlook import outlook
     from gapsack.sweep.grid.plan import plan as plan_trials
@@ -76,11 +70,16 @@ def _show_plan(loaded: Grid, grid: Path, data: str | None, *, json: bool, csv: b
         print_csv([trial.to_dict() for trial in trials])
     else:
         print_plan(loaded, trials)
+    if hours is not None:
+        messages().print(f"The sweep stops after {hours:g} hours; the same command goes on.")
     for sentence in outlook(loaded, grid, data):
         messages().print(sentence)
 
 
-@app.command(epilog="Example: `sweep run examples/yt8m_video.yaml --data ~/yt8m/video`")
+@app.command(
+    epilog="Example: `sweep run examples/yt8m_video.yaml --data ~/yt8m/video` or, in a job of eight hours, "
+    "`sweep run grid.yaml --hours 7.8`"
+)
 def run(
     grid: GridFile,
     *,
@@ -105,6 +104,12 @@ def run(
             "--continue", metavar="TRIAL", help="Train a trial that was stopped early to its end; repeatable."
         ),
     ] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            metavar="H", help="Stop after so many hours, as by Ctrl-C; a time limit of each trial is resources.hours."
+        ),
+    ] = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="On a cluster: fail where no node is large enough for a trial yet.")
     ] = False,
@@ -117,8 +122,10 @@ def run(
 ) -> None:
     """Train a grid's trials, or go on where an earlier run stopped: what is done is never trained again.
 
-    Ctrl-C (SIGTERM, SIGHUP) stops in order, with a checkpoint of every running trial; the same command resumes.
+    Ctrl-C (SIGTERM, SIGHUP) and the end of --hours stop in order, with a checkpoint of every running trial; the same
+    command resumes.
     """
+    from gapsack.sweep.cluster.time_limit import checked_hours
     from gapsack.sweep.grid.read import load_grid
     from gapsack.sweep.grid.yaml12 import Location
 
@@ -130,9 +137,10 @@ def run(
         ("tracking", "uri"): tracking_uri,
     }
     # Read and checked before anything heavy is imported: a mistake in the file is told at once.
+    checked_hours(hours)
     loaded = load_grid(grid, data_folder=data, overrides=overrides, keep_variables=dry_run)
     if dry_run:
-        _show_plan(loaded, grid, data, json=json, csv=False)
+        _show_plan(loaded, grid, data, json=json, csv=False, hours=hours)
         return
 
     with working("Starting"):
@@ -155,6 +163,7 @@ def run(
                 address=address,
                 events=view,
                 train_on=train_on or (),
+                hours=hours,
             )
         if json:
             print_json(summary_values(launched))
@@ -206,58 +215,7 @@ def list_runs(*, storage: StorageOption = RUNS, json: JsonOption = False, csv: C
         messages().print(f"No runs in {storage}; sweep run makes one.")
 
 
-@app.command(epilog="Example: `sweep report runs/paper_grid`")
-def report(
-    run: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[RUN]",
-            help="A run folder, a run's name, or a pool that was imported; the newest run if omitted.",
-            show_default=False,
-        ),
-    ] = None,
-    *,
-    out: Annotated[Path | None, FileOption("The HTML file; report.html in the run, or here, if omitted.")] = None,
-    images: Annotated[Path | None, FolderOption("Write each figure as an image here too.")] = None,
-    image_format: Annotated[ImageFormat, typer.Option(help="Kind of those images.")] = "png",
-    metric: Annotated[
-        str | None, typer.Option(help="Show the models' scores by another metric than GAP@20 (docs/select.md).")
-    ] = None,
-    storage: StorageOption = RUNS,
-    track: Annotated[bool, typer.Option(help="Keep the report with the run in MLflow.")] = True,
-    json: JsonOption = False,
-) -> None:
-    """Write the report of a run, or of a pool folder: one HTML file that opens offline."""
-    from gapsack.dashboards.images import write_images
-    from gapsack.dashboards.report import write_report
-    from gapsack.sweep.cli.options import known_metric
-    from gapsack.sweep.cli.show.status import print_notices
-    from gapsack.sweep.runs.folder import find_run
-    from gapsack.sweep.runs.pool_report import pool_records
-    from gapsack.sweep.runs.report import sweep_records
-    from gapsack.sweep.runs.sources import imported_pool
-
-    shown = None if metric is None else known_metric(metric)
-    pool = imported_pool(run)
-    if pool is None:
-        folder = find_run(run, storage)
-        records = _searched(sweep_records(folder, shown), folder)
-        default = folder.report
-    else:
-        folder, records, default = None, pool_records(pool, shown), Path("report.html")
-    print_notices(records.notices)
-    path = write_report(out or default, records).absolute()
-    if track and folder is not None and path == default:
-        _track_results(folder)
-    drawn = [] if images is None else write_images(records, images, format=image_format)
-    if json:
-        print_json({"report": str(path), "images": [str(image.absolute()) for image in drawn]})
-        return
-    output().print(f"Report: {path}")
-    for image in drawn:
-        output().print(f"Image:  {image}")
-
-
+app.command(epilog="Example: `sweep report runs/paper_grid` or `sweep report first_try second_try`")(report)
 app.command(epilog="Example: `sweep compare first_try second_try`")(compare)
 app.command(epilog="Example: `sweep delete first_try --yes`")(delete)
 app.command(
@@ -267,30 +225,6 @@ app.command(
 app.command(
     epilog="Example: `sweep teach runs/paper_grid 'yt8m/train*.tfrecord' --out teacher`",
 )(teach)
-
-
-def _searched(records: SweepRecords, run: RunFolder) -> SweepRecords:
-    """A report's records with what the search varied; where Optuna is not installed, a person is told."""
-    from gapsack.selection.errors import InputError
-    from gapsack.sweep.runs.status import run_state
-
-    try:
-        from gapsack.sweep.cluster.search_records import with_search
-    except InputError as missing:
-        messages().print(f"The report has no figures of the search. {missing}")
-        return records
-    return with_search(records, run_state(run))
-
-
-def _track_results(run: RunFolder) -> None:
-    """Send the run's results to where it is recorded; a person is told where that fails."""
-    from gapsack.selection.errors import GapsackError
-    from gapsack.sweep.tracking.results import track_results
-
-    try:
-        track_results(run)
-    except GapsackError as error:
-        errors().print(f"MLflow did not take the report: {error}")
 
 
 @app.command(epilog="Example: `sweep synth data --classes 40 --train-files 8`")

@@ -48,7 +48,7 @@ class Drive:
     def run(self, tracker: Tracker, stop: StopRequest) -> SweepResult:
         """Run the trials that are not done, each to its end, or until a stop is asked for.
 
-        Whoever asks makes the run's stop file; `stop` knows whether a signal did.
+        Whoever asks makes the run's stop file; `stop` knows whether a signal did, or a time limit.
 
         Raises:
             InputError: a trial needs more than there is, or no cluster answers.
@@ -111,7 +111,10 @@ class Drive:
             telling.tell_gains()
             if stop.requested and not stopping:
                 stopping = True
-                self._events.stopping()
+                if stop.number is None:
+                    self._events.time_is_over()
+                else:
+                    self._events.stopping()
             if isinstance(message, Refused):
                 raise InputError(message.reason)
             if message is not None:

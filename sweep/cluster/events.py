@@ -43,10 +43,13 @@ class SweepEvents:
         """The trial stopped on request and can be continued."""
 
     def trial_stopped_early(self, name: str, reason: str) -> None:
-        """The trial ended before its last step: others left it behind, or its time was over."""
+        """The trial ended before its last step: others left it behind, or its time (`resources.hours`) was over."""
 
     def stopping(self) -> None:
         """A stop was asked for; running trials write a checkpoint."""
+
+    def time_is_over(self) -> None:
+        """The sweep has had its hours; running trials write a checkpoint, as after `stopping`."""
 
     def sweep_ended(self) -> None:
         """No worker is left, whatever the reason; MLflow is told what it does not know yet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -11,6 +12,7 @@ from gapsack.selection.files import replace_json, replace_text
 from gapsack.sweep.cluster.drive import SweepResult, driving
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.cluster.signals import ended_by_signals, stop_on_signals
+from gapsack.sweep.cluster.time_limit import checked_hours, time_limit
 from gapsack.sweep.data.files import Split
 from gapsack.sweep.data.parts import files_of
 from gapsack.sweep.grid.flat import flat
@@ -42,8 +44,8 @@ FAMILIES = "model.families."
 
 @dataclass(frozen=True)
 class Launched:
-    """A sweep that has ended: its run, what came of it, where it is recorded and looked at, what is lacking there, and
-    the signal that asked to stop.
+    """A sweep that has ended: its run, what came of it, where it is recorded and looked at, what is lacking there, the
+    signal that asked to stop, and whether its hours were over.
 
     `tracking_uri` and `tracking_view` are None where nothing is to be recorded (`tracking.uri: none`).
     """
@@ -55,6 +57,7 @@ class Launched:
     result: SweepResult
     losses: Losses | None
     signal: int | None = None
+    time_was_over: bool = False
 
 
 def launch(
@@ -65,6 +68,7 @@ def launch(
     address: str | None = None,
     events: SweepEvents | None = None,
     train_on: Sequence[str] = (),
+    hours: float | None = None,
 ) -> Launched:
     """Train what is missing of a grid's trials.
 
@@ -78,14 +82,16 @@ def launch(
         address: a Ray cluster; Ray on this machine otherwise.
         events: is told of all that happens.
         train_on: names of trials that were stopped early and are to be trained to their end after all.
+        hours: after so many, counted from this call, running trials write a checkpoint and stop, as by a first Ctrl-C.
 
     Raises:
-        InputError: a trial to train on was not stopped early, data files or weights to begin with are missing, the run
-            was made with another grid, another process drives it, MLflow does not answer, or a trial needs more than
-            there is.
+        InputError: `hours` are none, a trial to train on was not stopped early, data files or weights to begin with are
+            missing, the run was made with another grid, another process drives it, MLflow does not answer, or a trial
+            needs more than there is.
         ClusterError: Ray died with trials left to train.
         EndedBySignalError: ended at once; a KeyboardInterrupt.
     """
+    began, hours = time.monotonic(), checked_hours(hours)
     split = find_files(grid)
     grid = with_digest(grid, files_of(split.train))
     run = RunFolder(folder / grid.storage / grid.name)
@@ -105,7 +111,8 @@ def launch(
             events.opening_tracking()
             tracker = open_tracker(run, grid, folder, events.notice)
             result = None
-            with stop_on_signals(run.stop_file.touch) as stop:
+            ask = run.stop_file.touch
+            with stop_on_signals(ask) as stop, time_limit(hours, began, stop, ask):
                 tracker.start_sweep()
                 try:
                     result = drive.run(tracker, stop)
@@ -115,7 +122,7 @@ def launch(
                 finally:
                     events.sweep_ended()
                     losses = tracker.close(_outcome(result))
-    return Launched(run, grid, tracker.uri, tracker.view, result, losses, stop.number)
+    return Launched(run, grid, tracker.uri, tracker.view, result, losses, stop.number, stop.time_is_over)
 
 
 def _outcome(result: SweepResult | None) -> RunOutcome:

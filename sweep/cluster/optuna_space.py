@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from gapsack.sweep.grid.schema import Distribution
+from gapsack.sweep.grid.searching import Distribution
 
 
 def distribution(space: Distribution) -> BaseDistribution:

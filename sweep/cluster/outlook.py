@@ -15,7 +15,8 @@ from gapsack.sweep.data.storage import files as storage
 from gapsack.sweep.errors import ConfigError, DataError
 from gapsack.sweep.grid.array_data import ArrayData
 from gapsack.sweep.grid.read import load_grid
-from gapsack.sweep.grid.schema import SAMPLER_PACKAGES, Grid, Sampler
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.searching import SAMPLER_PACKAGES, Sampler
 from gapsack.sweep.runs.folder import RunFolder
 
 UNCHECKED = "The data were not checked"

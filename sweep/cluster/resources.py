@@ -23,6 +23,12 @@ class TrialResources:
         given = self._grid.resources.gpu_memory_gib
         return smallest_gpu_bytes() if given is None else int(given * 2**30)
 
+    @property
+    def need_gpus(self) -> bool:
+        """Whether trials ask for GPUs, or shares of one."""
+        given = self._grid.resources.gpus
+        return given == "auto" or given > 0
+
     def gpus(self, axes: Mapping[str, Any]) -> float:
         """GPUs of the trial at a point of the search.
 

@@ -15,7 +15,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from gapsack.sweep.grid.schema import SAMPLER_PACKAGES, Sampler
+from gapsack.sweep.grid.searching import SAMPLER_PACKAGES, Sampler
 
 QUIET = {"warn_asynchronous_seeding": False, "warn_independent_sampling": False}
 """Of quasi-random sequences: axes that are no numbers are drawn at random, as the docs say."""

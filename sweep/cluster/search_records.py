@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution
 
 from gapsack.dashboards.records import SearchRecords, SweepRecords
 from gapsack.sweep.cluster.optuna_space import distribution
-from gapsack.sweep.grid.schema import Distribution
+from gapsack.sweep.grid.searching import Distribution
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.status import RunState
 

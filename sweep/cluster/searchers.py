@@ -16,7 +16,7 @@ from ray.tune.search import Searcher
 from gapsack.sweep.cluster.optuna_space import distribution, suggested
 from gapsack.sweep.cluster.scores import FinishedTrial, GapAndSize, Scores
 from gapsack.sweep.cluster.study import REASON, REPEATS, TRIAL
-from gapsack.sweep.grid.schema import Sampler
+from gapsack.sweep.grid.searching import Sampler
 from gapsack.sweep.grid.small_space import space_points
 
 Axes = Mapping[str, Any]

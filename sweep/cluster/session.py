@@ -31,6 +31,7 @@ QUIET = {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # GAP is not in every report
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # see sweep.cluster.signals
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Tune's experiment state is never read
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # which attempts count is for sweep.cluster.retries to say
 }
 
 JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"

@@ -27,15 +27,21 @@ class EndedBySignalError(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Whether a stop was asked for, and by which signal."""
+    """Whether a stop was asked for, and by what.
+
+    Attributes:
+        number: The signal's that asked; None where none came.
+        time_is_over: The sweep has had its time (`sweep.cluster.time_limit`).
+    """
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self.time_is_over = False
 
     @property
     def requested(self) -> bool:
-        """Whether a signal came."""
-        return self.number is not None
+        """Whether a stop was asked for."""
+        return self.number is not None or self.time_is_over
 
 
 @contextmanager
@@ -48,7 +54,7 @@ def stop_on_signals(ask: Callable[[], None]) -> Iterator[StopRequest]:
     stop = StopRequest()
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if stop.requested:
+        if stop.number is not None:
             raise EndedBySignalError(number)
         stop.number = number
         ask()

@@ -28,7 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gapsack.selection.errors import InputError
 from gapsack.sweep.cluster.optuna_space import distribution
 from gapsack.sweep.cluster.scores import Direction
-from gapsack.sweep.grid.schema import Distribution, Sampler
+from gapsack.sweep.grid.searching import Distribution, Sampler
 from gapsack.sweep.runs.folder import RunFolder
 
 TRIAL = "trial"

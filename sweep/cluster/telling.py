@@ -77,6 +77,7 @@ class Telling:
                 self.running.discard(name)
                 stopped = self._sweep.run.trial(name).stopped_early()
                 self._events.trial_stopped_early(name, "" if stopped is None else stopped.reason)
+                self._tracker.trial_stopped_early(name)
             case SweepNotice(text):
                 self._events.notice(text)
             case Refused() | Ended():

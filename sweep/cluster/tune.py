@@ -11,29 +11,34 @@ from __future__ import annotations
 import os
 import pickle
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+import ray
 from ray import tune
-from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.cluster.messages import Ended, SweepNotice, TuneJob
-from gapsack.sweep.cluster.outcomes import Outcomes
-from gapsack.sweep.cluster.ray import end_without_node, node_resources, ray_session, shortage
+from gapsack.sweep.cluster.fitness import on_fit_node
+from gapsack.sweep.cluster.messages import Ended, TuneJob
+from gapsack.sweep.cluster.node_check import question_of, unfit_nodes
+from gapsack.sweep.cluster.nodes import ClusterNode, cluster_nodes, elsewhere
+from gapsack.sweep.cluster.outcomes import NODE, Outcomes, no_nodes
+from gapsack.sweep.cluster.probe import Question
+from gapsack.sweep.cluster.ray import ray_session, worker_environment
 from gapsack.sweep.cluster.resources import TrialResources
+from gapsack.sweep.cluster.retries import AT_FIRST, Retries
 from gapsack.sweep.cluster.samplers import optuna_sampler, require_packages
 from gapsack.sweep.cluster.scores import OBJECTIVES, EnsembleScore, FinishedTrial
 from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials
 from gapsack.sweep.cluster.signals import disregard_signals
 from gapsack.sweep.cluster.stopping import scheduler_of
 from gapsack.sweep.cluster.study import open_study
+from gapsack.sweep.cluster.watches import GoneNodes, NodeWatch, Waiting
 from gapsack.sweep.cluster.worker import TrialFunction, run_in_worker, stop_polling
 from gapsack.sweep.grid.plan import planned
-from gapsack.sweep.grid.schema import Sampler
+from gapsack.sweep.grid.searching import Sampler
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import RunState, state_of
 from gapsack.sweep.runs.witness import refuse_another_folder
@@ -41,8 +46,6 @@ from gapsack.sweep.runs.witness import refuse_another_folder
 if TYPE_CHECKING:
     from gapsack.sweep.advice.ensemble_objective import EnsembleObjective
 
-WATCH_SECONDS = 3.0
-WAITING_SECONDS = 60.0
 MOST_PENDING = "TUNE_MAX_PENDING_TRIALS_PG"
 
 
@@ -59,23 +62,40 @@ def run(job: TuneJob, connection: Connection) -> None:
     resources = TrialResources(sweep.grid)
     largest = resources.largest(trial.point.axes for trial in state.waiting)
     settings, on_cluster = sweep.grid.resources, job.address is not None
+    backend = worker_environment(settings, os.environ)["KERAS_BACKEND"]
+    asked = question_of(sweep, backend=backend, gpu=resources.need_gpus, on_cluster=on_cluster)
     with ray_session(job.session, settings, largest, address=job.address, wait=on_cluster and settings.wait):
         disregard_signals()  # Ray has put a handler of its own in place
+        unfit = (
+            []
+            if job.address is None
+            else unfit_nodes(asked, largest, address=job.address, wait=settings.wait, tell=connection.send)
+        )
         connection.recv()
         threading.Thread(target=_end_with_driver, args=(connection,), daemon=True).start()
         searcher = _searcher(sweep, state, resources, stop_polling(sweep.run.stop_file))
-        watch = Waiting(connection.send, resources) if on_cluster else NodeWatch()
-        callbacks = [Outcomes(sweep, connection.send), watch]
         if on_cluster and sweep.grid.search.sampler is None:
             # As many wait for a node as there are: a cluster that grows then grows by all of them at once. Tune would
             # show it one after the other.
             os.environ[MOST_PENDING] = str(max(1, len(state.waiting)))
-        _fit(sweep, searcher, trainable(job.trial, sweep), resources, callbacks)
+        function = trainable(job.trial, sweep, asked, on_cluster=on_cluster)
+        retries = Retries(settings.retries)
+        outcomes = Outcomes(sweep, connection.send, retries, cluster_nodes if on_cluster else no_nodes)
+        watches = _watches(connection, resources, unfit, on_cluster=on_cluster)
+        while True:
+            callbacks = [retries, outcomes, *watches]
+            _fit(sweep, searcher, function, resources, callbacks=callbacks, nodes=elsewhere(unfit))
+            given_up = outcomes.take_given_up()
+            if not given_up:
+                break
+            searcher = ListedTrials(given_up, stopped=stop_polling(sweep.run.stop_file))
         # Told before Ray is shut down: its threads may end this process meanwhile, and then there is nothing to lose.
         connection.send(Ended())
 
 
-def trainable(trial: bytes, sweep: SweepSpec) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def trainable(
+    trial: bytes, sweep: SweepSpec, asked: Question, *, on_cluster: bool
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """A pickled `TrialFunction` as a Tune function trainable, whose config is a point's axes."""
 
     def train(config: dict[str, Any]) -> dict[str, Any]:
@@ -85,50 +105,26 @@ def trainable(trial: bytes, sweep: SweepSpec) -> Callable[[dict[str, Any]], dict
             except InputError as error:  # nothing is written: the folder is not the run's
                 return {"status": "failed", "reason": str(error)}
         function: TrialFunction = pickle.loads(trial)
-        return run_in_worker(function, sweep.trial(config), lambda metrics: tune.report(dict(metrics)))
+        if on_cluster or asked.gpu:
+            function = on_fit_node(function, asked, on_cluster=on_cluster)
+        here = {NODE: ray.get_runtime_context().get_node_id()}
+        return run_in_worker(function, sweep.trial(config), lambda metrics: tune.report({**metrics, **here}))
 
     return train
 
 
-class NodeWatch(tune.Callback):
-    """Ends this process when Ray's only node, this machine, has died: Tune would wait for another one for ever."""
+def _watches(
+    connection: Connection, resources: TrialResources, unfit: Sequence[ClusterNode], *, on_cluster: bool
+) -> list[tune.Callback]:
+    """Who looks at the nodes while trials run."""
+    if not on_cluster:
+        return [NodeWatch()]
+    left_out = {node.node_id for node in unfit}
 
-    def __init__(self) -> None:
-        self._next_look = 0.0
+    def usable() -> list[Mapping[str, float]]:
+        return [node.resources for node in cluster_nodes() if node.alive and node.node_id not in left_out]
 
-    def on_step_begin(self, iteration: int, trials: list[Trial], **_info: Any) -> None:
-        """Look, every few seconds."""
-        now = time.monotonic()
-        if now < self._next_look:
-            return
-        self._next_look = now + WATCH_SECONDS
-        end_without_node()
-
-
-class Waiting(tune.Callback):
-    """Says, every minute, that trials wait for a node, and what the nodes lack."""
-
-    def __init__(self, tell: Callable[[SweepNotice], None], resources: TrialResources) -> None:
-        self._tell = tell
-        self._resources = resources
-        self._next_look = time.monotonic() + WAITING_SECONDS
-
-    def on_step_begin(self, iteration: int, trials: list[Trial], **_info: Any) -> None:
-        """Look, every minute."""
-        now = time.monotonic()
-        if now < self._next_look:
-            return
-        self._next_look = now + WAITING_SECONDS
-        waiting = [trial for trial in trials if trial.status == Trial.PENDING]
-        if waiting:
-            self._tell(SweepNotice(self._told(waiting, sum(trial.status == Trial.RUNNING for trial in trials))))
-
-    def _told(self, waiting: list[Trial], running: int) -> str:
-        needed = self._resources.largest(trial.config for trial in waiting)
-        nodes = node_resources()
-        short = shortage(needed, nodes)
-        why = "the nodes are taken" if short is None else f"{short} on any of {len(nodes)} nodes"
-        return f"{len(waiting)} trials wait for a node while {running} run: {why}"
+    return [Waiting(connection.send, resources, usable), GoneNodes(connection.send, cluster_nodes)]
 
 
 def _end_with_driver(connection: Connection) -> None:
@@ -144,12 +140,15 @@ def _fit(
     searcher: Searcher,
     function: Callable[[dict[str, Any]], dict[str, Any]],
     resources: TrialResources,
+    *,
     callbacks: list[tune.Callback],
+    nodes: Mapping[str, str] | None,
 ) -> None:
-    """Let Tune run what `searcher` suggests."""
+    """Let Tune run what `searcher` suggests, on `nodes` of these labels; on any if None."""
     settings = sweep.grid.resources
+    selected = {} if nodes is None else {"bundle_label_selector": [dict(nodes)]}
     tuner = tune.Tuner(
-        tune.with_resources(function, lambda axes: tune.PlacementGroupFactory([resources.bundle(axes)])),
+        tune.with_resources(function, lambda axes: tune.PlacementGroupFactory([resources.bundle(axes)], **selected)),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler_of(sweep),
@@ -162,7 +161,7 @@ def _fit(
             name=sweep.run.tune.name,
             storage_path=str(sweep.run.path),
             callbacks=callbacks,
-            failure_config=tune.FailureConfig(max_failures=settings.retries),
+            failure_config=tune.FailureConfig(max_failures=AT_FIRST),
             verbose=0,
         ),
     )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any, Protocol
 
 from gapsack.selection.errors import GapsackError
+from gapsack.sweep.cluster.time_limit import HOUR_SECONDS
+from gapsack.sweep.runs.attempts import Attempt
+from gapsack.sweep.runs.curve import curve_rows
 from gapsack.sweep.runs.folder import STOPPED_EARLY, StoppedEarly
 from gapsack.sweep.runs.record import TrialResult
-from gapsack.sweep.runs.rungs import RungHistory, RungReport
+from gapsack.sweep.runs.rungs import RungHistory
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.trial.control import (
     Control,
@@ -18,8 +22,15 @@ from gapsack.sweep.trial.control import (
     TrialInterruptedError,
     TrialStoppedEarlyError,
 )
+from gapsack.sweep.trial.record import finished_record
 
 POLL_SECONDS = 1.0
+
+FAILING = "failing"
+"""Status of the last report of an attempt that ends by an error of its own."""
+
+SUPERSEDED = "superseded"
+"""Status of an attempt that ended since a newer one has the trial."""
 
 
 class TrialFunction(Protocol):
@@ -53,50 +64,89 @@ def stop_polling(stop_file: Path, poll_seconds: float = POLL_SECONDS) -> ShouldS
 
 
 class EarlyEndOf:
-    """Whether a trial is to end early, by the comparisons in its folder (`sweep.runs.rungs`).
+    """Whether a trial is to end early: by the comparisons in its folder (`sweep.runs.rungs`), or as its time is over.
 
-    They are read when the attempt begins and after each GAP that it reports.
+    The comparisons are read when the attempt begins and after each GAP that it reports.
     """
 
     def __init__(self, spec: TrialSpec) -> None:
         self._spec = spec
-        self._verdict: RungReport | None = None
+        self._history = RungHistory()
         self.look()
 
     def look(self) -> None:
         """Read the trial's comparisons."""
-        self._verdict = RungHistory.of(self._spec.folder).verdict
+        self._history = RungHistory.of(self._spec.folder)
 
     def at(self, step: int, seconds: float) -> StoppedEarly | None:
-        """How the trial ends at a step, if it does."""
-        verdict, steps = self._verdict, self._spec.grid.training.steps
-        if verdict is None or step < verdict.step:
+        """How the trial ends at a step, after so many seconds of training over all attempts, if it does."""
+        verdict, steps = self._history.verdict, self._spec.grid.training.steps
+        if verdict is not None and step >= verdict.step:
+            reason = verdict.reason or ""
+            return StoppedEarly(step=step, steps=steps, rung=verdict.rung, gap=verdict.gap, reason=reason)
+        hours = self._spec.grid.resources.hours
+        if hours is None or self._history.exempt or seconds < hours * HOUR_SECONDS:
             return None
-        reason = verdict.reason or ""
-        return StoppedEarly(step=step, steps=steps, rung=verdict.rung, gap=verdict.gap, reason=reason)
+        measured = [row["gap"] for row in curve_rows(self._spec.folder.curve) if row["gap"] is not None]
+        reason = f"its time (resources.hours: {hours:g}) was over at step {step:,} of {steps:,}"
+        return StoppedEarly(step=step, steps=steps, gap=measured[-1] if measured else None, reason=reason)
 
 
 def run_in_worker(trial: TrialFunction, spec: TrialSpec, report: Report) -> dict[str, Any]:
-    """Run `trial`; the result is its last report, with `status` done, failed, interrupted or stopped early.
+    """Run `trial`; the result is its last report, with `status` done, failed, interrupted, stopped early or superseded.
 
-    What another attempt may mend is raised, so that Tune retries it.
+    A trial that is done already is not run. What another attempt may mend is raised, so that Tune retries it, after a
+    report that says so: an attempt that ends without one was lost with its worker (`sweep.cluster.retries`).
     """
-    folder = spec.folder
     should_stop = stop_polling(spec.run.stop_file)
     if should_stop():  # it was waiting for its turn when the stop came: nothing to write, and nothing to import
         return {"status": "interrupted"}
-    folder.begin(spec.to_dict())
-    report({"status": "running", "phase": "start"})
     try:
-        result = trial(spec, Control(report, should_stop, EarlyEndOf(spec)))
+        attempt = spec.folder.begin(spec.to_dict())
+        report({"status": "running", "phase": "start"})
+        return _as_newest(trial, spec, Control(report, should_stop, EarlyEndOf(spec), attempt), attempt)
+    except Exception:
+        report({"status": FAILING})
+        raise
+
+
+def _as_newest(trial: TrialFunction, spec: TrialSpec, control: Control, attempt: Attempt) -> dict[str, Any]:
+    """What comes of an attempt; of one that is no longer the newest, however it ends, that it was superseded."""
+    try:
+        return _attempt(trial, spec, control, attempt)
+    except Exception:
+        if attempt.is_newest():
+            raise
+    reason = attempt.superseded()
+    sys.stderr.write(f"{reason}\n")
+    attempt.end(reason)
+    return {"status": SUPERSEDED, "reason": reason}
+
+
+def _attempt(trial: TrialFunction, spec: TrialSpec, control: Control, attempt: Attempt) -> dict[str, Any]:
+    """What comes of an attempt, told to the trial's folder as long as the trial is this attempt's.
+
+    Raises:
+        TrialSupersededError: it is not.
+        Exception: what another attempt may mend.
+    """
+    folder = spec.folder
+    try:
+        result = finished_record(spec)  # looked for only now that no earlier attempt may write one any more
+        if result is None:
+            result = trial(spec, control)
+        else:
+            folder.tidy()
     except TrialInterruptedError:
+        attempt.check()
         folder.release()
         return {"status": "interrupted"}
     except TrialStoppedEarlyError as ended:
+        attempt.check()
         folder.stop_early(ended.stopped)
         return {"status": STOPPED_EARLY}
     except GapsackError as error:
+        attempt.check()
         folder.fail(str(error))
         return {"status": "failed", "reason": str(error)}
-    folder.release()
     return {"status": "done", "gap": result.gap, "size_bytes": result.size_bytes[spec.grid.budget.precision]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,10 +34,10 @@ def write_predictions(
         DataError: a video comes twice; a pool, and the challenge, take each once.
     """
     seen: set[str] = set()
-    with whole_text_file(path) as file:
+    with whole_text_file(path) as file, closing(predicted(graph, batches, advance)) as answers:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(CSV_COLUMNS)
-        for batch, output in predicted(graph, batches, advance):
+        for batch, output in answers:
             for video_id in batch.video_ids.tolist():
                 if video_id in seen:
                     raise DataError(

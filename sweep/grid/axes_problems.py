@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from gapsack.models import precisions
 from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.problems import Problem
-from gapsack.sweep.grid.schema import AUTO, Distribution, Search, Training
+from gapsack.sweep.grid.schema import AUTO, Training
+from gapsack.sweep.grid.searching import Distribution, Search
 from gapsack.sweep.grid.training_axes import JOIN, PREFIX, is_training, key_problem, value_problem
 from gapsack.sweep.grid.yaml12 import Location
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gapsack.sweep.grid.schema import Distribution
+from gapsack.sweep.grid.searching import Distribution
 
 
 def conditional_product(

@@ -15,7 +15,8 @@ from gapsack.selection.errors import InputError
 from gapsack.selection.units import MIB, mib
 from gapsack.sweep.grid.conditions import conditional_product
 from gapsack.sweep.grid.points import TrialPoint, trial_point, trial_points
-from gapsack.sweep.grid.schema import Distribution, Grid, Sampler
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.searching import Distribution, Sampler
 from gapsack.sweep.grid.section import AxisValue
 from gapsack.sweep.grid.training_axes import is_training
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from gapsack.models import registry
 from gapsack.models.family import Family
 from gapsack.sweep.errors import ConfigError
-from gapsack.sweep.grid.schema import FAMILY, Grid, Search, Training
+from gapsack.sweep.grid.schema import FAMILY, Grid, Training
+from gapsack.sweep.grid.searching import Search
 from gapsack.sweep.grid.training_axes import PREFIX, SHORT, is_training, training_at, training_axes
 from gapsack.sweep.grid.yaml12 import Location, dotted
 

@@ -11,7 +11,8 @@ from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.conditions import conditional_product
 from gapsack.sweep.grid.plan import planned
 from gapsack.sweep.grid.points import trial_point
-from gapsack.sweep.grid.schema import Distribution, Grid, Sampler
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.searching import Distribution, Sampler
 
 MOST_POINTS = 10_000
 """Spaces with more points are taken to have enough of them for any sampler."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +16,14 @@ from gapsack.selection.metrics.list_metrics import hit_at_one_of_lists, mean_ave
 from gapsack.selection.metrics.objectives import UserMetric, objective_of, score_of_lists
 from gapsack.selection.pool.lists import Labels, Predictions
 from gapsack.sweep.data.dataset import Examples
+from gapsack.sweep.data.stream.prefetch import Prefetch
 from gapsack.sweep.errors import DataError
 
 if TYPE_CHECKING:
     from gapsack.models.graph import GraphOutput, Predictor
+
+AHEAD = 2
+"""Batches that the graph answers, or that wait for it, while the one before is taken in."""
 
 
 @dataclass(frozen=True)
@@ -127,15 +133,26 @@ def gather_lists(
 ) -> LabelledLists:
     """Predict every batch and keep its best classes beside its labels."""
     lists = LabelledLists(class_count)
-    for batch, output in predicted(graph, batches, advance):
-        lists.add(batch.video_ids, output.top_indices, output.top_scores, batch.labels)
+    with closing(predicted(graph, batches, advance)) as answers:
+        for batch, output in answers:
+            lists.add(batch.video_ids, output.top_indices, output.top_scores, batch.labels)
     return lists
 
 
 def predicted(
     graph: Predictor, batches: Iterable[Examples], advance: Callable[[int], object]
-) -> Iterator[tuple[Examples, GraphOutput]]:
-    """Each batch beside what the graph answers; `advance` gets its videos once the caller has taken it in."""
-    for batch in batches:
-        yield batch, graph.predict(batch.inputs)
-        advance(len(batch.video_ids))
+) -> Generator[tuple[Examples, GraphOutput]]:
+    """Each batch beside what the graph answers; `advance` gets its videos once the caller has taken it in.
+
+    Reading, the graph and the caller work at the same time: batches are taken in a thread, the graph runs in another,
+    and at most `AHEAD` batches are read or answered that the caller has not asked for. To be closed by a caller that
+    may leave before the end.
+    """
+
+    def answer(batch: Examples) -> tuple[Examples, GraphOutput]:
+        return batch, graph.predict(batch.inputs)
+
+    with Prefetch((partial(answer, batch) for batch in batches), threads=1, depth=AHEAD) as answers:
+        for batch, output in answers:
+            yield batch, output
+            advance(len(batch.video_ids))

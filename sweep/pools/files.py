@@ -18,10 +18,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gapsack.selection.errors import PoolError
-from gapsack.selection.npz import read_npz
+from gapsack.selection.npz import open_npz, read_npz
 from gapsack.selection.pool.kinds import class_count_of
 from gapsack.selection.pool.lists import Labels, Predictions
-from gapsack.sweep.pools.tables import id_column, is_archive, matrix_of, read_frame
+from gapsack.sweep.pools.tables import id_column, is_archive, matrix_of, read_frame, read_head
 
 PREDICTION_COLUMNS = ("VideoId", "LabelConfidencePairs")
 LABEL_COLUMNS = ("VideoId", "Labels")
@@ -66,17 +66,18 @@ def read_dense(path: Path, *, class_count: int) -> tuple[NDArray[Any], NDArray[n
 
 
 def predicted_classes(path: Path) -> int | None:
-    """How many classes a file of predictions has; None where it does not tell, as a CSV of pairs does not.
+    """How many classes a file of predictions has, by its head; None where that does not tell, as a CSV's of pairs.
 
     Raises:
         PoolError: it cannot be read; it is named.
     """
     if is_archive(path):
-        scores = _read_arrays(path).get("scores")
-        width = None if scores is None or scores.ndim not in (1, MATRIX_DIMENSIONS) else (*scores.shape, 1)[1]
+        with open_npz(path, error=PoolError) as archive:
+            shape = archive.shape("scores") if "scores" in archive.names else ()
+        width = (*shape, 1)[1] if len(shape) in (1, MATRIX_DIMENSIONS) else None
     else:
-        table = _named(path, lambda: read_frame(path))
-        width = None if id_column(table) is None or set(PREDICTION_COLUMNS) <= set(table) else len(table.columns) - 1
+        head = _named(path, lambda: read_head(path))
+        width = None if id_column(head) is None or set(PREDICTION_COLUMNS) <= set(head) else len(head.columns) - 1
     return 2 if width == 1 else width
 
 
@@ -162,7 +163,7 @@ def _predictions_of_pairs(table: pd.DataFrame, class_count: int) -> Predictions:
         # Enough unlisted classes are among the lowest `longest` ones, whatever is listed.
         unlisted = np.setdiff1d(np.arange(min(class_count, longest + len(listed))), listed)[:missing]
         if len(unlisted) < missing:
-            raise PoolError(f"expected a class once a video, got one twice in row {row + 2}")
+            raise PoolError(f"expected a class once an item, got one twice in row {row + 2}")
         indices[row] = np.concatenate([listed[order], unlisted])
         scores[row, : len(listed)] = values[order]
     return Predictions(video_ids, indices, scores)
@@ -235,7 +236,7 @@ def _labels_of_array(video_ids: NDArray[Any], labels: NDArray[Any], class_count:
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         numbers = ", and regression is not supported" if labels.dtype.kind == "f" else ""
         raise PoolError(
-            f"expected labels [videos, classes] or whole class numbers [videos], got {labels.dtype} {labels.shape}"
+            f"expected labels [items, classes] or whole class numbers [items], got {labels.dtype} {labels.shape}"
             f"{numbers}"
         )
     if class_count is None:

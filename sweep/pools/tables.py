@@ -68,6 +68,11 @@ def read_frame(path: Path) -> pd.DataFrame:
     return table
 
 
+def read_head(path: Path) -> pd.DataFrame:
+    """A table's columns, without its rows; errors as of `read_frame`."""
+    return _parquet(path, rows=False) if _start(path).startswith(PARQUET) else _csv(path, rows=False)
+
+
 def id_column(table: pd.DataFrame) -> str | None:
     """The column of ids of a table with a column for each class; None where it has none."""
     return next((name for name in ID_COLUMNS if name in table.columns), None)
@@ -115,22 +120,23 @@ def read_table(path: Path, columns: tuple[str, str]) -> tuple[NDArray[Any], list
     return first, second.tolist()
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def _parquet(path: Path, *, rows: bool = True) -> pd.DataFrame:
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        table: pd.DataFrame = parquet.read_table(path).to_pandas()
+        read = parquet.read_table(path) if rows else parquet.read_schema(path).empty_table()
+        table: pd.DataFrame = read.to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise PoolError(f"expected a Parquet file that can be read, got: {_line(error)}") from error
     return table
 
 
-def _csv(path: Path) -> pd.DataFrame:
+def _csv(path: Path, *, rows: bool = True) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # else it would drop what is too much
-            return pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+            return pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, nrows=None if rows else 0)
     except UnicodeDecodeError as error:
         raise PoolError(f"expected a CSV of UTF-8 text, got bytes that are none at {error.start}") from error
     except pd.errors.EmptyDataError as error:

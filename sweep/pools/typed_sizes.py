@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 from gapsack.selection.errors import InputError
-from gapsack.selection.pool.candidate import MAX_SIZE_BYTES
-from gapsack.selection.units import MIB
+from gapsack.selection.units import MAX_SIZE_BYTES, MIB
 
 # The challenge's MB is a MiB, and so is every MB here.
 _UNITS = {"": 1, "b": 1, "kb": 2**10, "kib": 2**10, "mb": MIB, "mib": MIB, "gb": 2**30, "gib": 2**30}

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from gapsack.selection.errors import GapsackError
-from gapsack.selection.pareto import inferior
-from gapsack.selection.pool import CandidatePool
+from gapsack.selection.pareto import dominated, score_in, size_at
+from gapsack.selection.pool.files import read_records
 from gapsack.selection.report.ensemble import Ensemble
-from gapsack.sweep.grid.flat import flat
+from gapsack.sweep.grid.flat import flat_sections
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.status import RunState
 
@@ -40,11 +40,15 @@ def run_figures(state: RunState) -> dict[str, Any]:
 
 def differing_settings(states: Sequence[RunState]) -> dict[str, list[Any]]:
     """Settings that are not the same in all runs: by dotted key, the value of each run; None where it has none."""
-    dumped = [state.grid.model_dump(mode="json", by_alias=True) for state in states]
-    settings = [{name: value for key in each for name, value in flat(each[key], key).items()} for each in dumped]
+    settings = [flat_sections(state.grid.to_dict()) for state in states]
     names = dict.fromkeys(name for each in settings for name in each)
     values = {name: [each.get(name) for each in settings] for name in names if name not in OWN}
     return {name: found for name, found in values.items() if any(each != found[0] for each in found)}
+
+
+def setting_text(value: object) -> str:
+    """A setting as tables show it."""
+    return "" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _pool_figures(run: RunFolder) -> dict[str, Any]:
@@ -53,8 +57,10 @@ def _pool_figures(run: RunFolder) -> dict[str, Any]:
     if not run.pool.is_dir():
         return unknown
     try:
-        candidates = CandidatePool.read(run.pool).candidates
-        return {"models": len(candidates), "pareto": len(candidates) - len(inferior(candidates))}
+        records = read_records(run.pool)  # sizes and scores: the predictions, which may be gigabytes, say nothing here
+        sizes = {each["name"]: size_at(each["name"], each["size_bytes"], None) for each in records}
+        scores = {each["name"]: score_in(each["name"], each["metrics"], "gap") for each in records}
+        return {"models": len(records), "pareto": len(records) - len(dominated(sizes, scores))} if records else unknown
     except GapsackError:  # damaged, as `sweep status` tells; the other runs are compared all the same
         return unknown
 

@@ -36,6 +36,7 @@ class _Candidate(BaseModel):
 
 _THREADS = 8
 _AGAIN = "the next sweep run does this trial again"
+_PUBLISHED_AGAIN = "the next sweep run publishes this trial again"
 
 
 def digests(run: Path, files: Iterable[Path]) -> dict[str, FileDigest]:
@@ -57,8 +58,33 @@ def checked_result(trial: TrialFolder, *, contents: bool = False) -> tuple[Trial
         record = trial.result()
     except DamagedFileError as error:
         return None, str(error)
-    damage = None if record is None else _damage(trial, record, contents=contents)
+    if record is None:
+        return None, None
+    run = trial.path.parent.parent
+    candidate = run / "pool" / f"{trial.name}.json"
+    vouched = _vouched(trial, record, run, candidate)
+    wanted = candidate if record.files or candidate.exists() else None
+    damage = _damage(trial, wanted, vouched, _AGAIN, contents=contents)
     return (None, damage) if damage is not None else (record, None)
+
+
+def stopped_damage(trial: TrialFolder, *, contents: bool = False) -> str | None:
+    """What is wrong with what a trial published that was stopped early; None where nothing is, or nobody vouches.
+
+    Args:
+        trial: the trial's folder.
+        contents: read all that it published, rather than look at sizes.
+
+    Raises:
+        DamagedFileError: stopped.json is damaged.
+    """
+    stopped = trial.stopped_early()
+    if stopped is None or not stopped.files:
+        return None
+    run = trial.path.parent.parent
+    vouched = [(run / place, kept) for place, kept in stopped.files.items()]
+    candidate = run / "pool" / f"{trial.name}.json"
+    return _damage(trial, candidate, vouched, _PUBLISHED_AGAIN, contents=contents)
 
 
 def labels_damage(run: RunFolder, *, contents: bool = False) -> str | None:
@@ -77,6 +103,8 @@ def labels_damage(run: RunFolder, *, contents: bool = False) -> str | None:
 def set_aside_damaged(run: RunFolder, grid: Grid) -> list[str]:
     """Make the trials of a grid whose records or files are damaged count as not done, for good; a sentence on each.
 
+    One that was stopped early, and whose candidate is damaged, goes on to where it was stopped, and is published there.
+
     The caller holds the run. Where the pool's labels are damaged they are deleted; any trial that is published writes
     them, and if there is no other one to do so, the first that is done publishes again.
 
@@ -84,24 +112,39 @@ def set_aside_damaged(run: RunFolder, grid: Grid) -> list[str]:
         InputError: a record is one of another version of gapsack.
     """
     wanted = {point.name for point in trial_points(grid)}
-    trials = [
-        trial
-        for trial in run.started_trials()
-        if trial.record.exists() and (grid.search.sampler is not None or trial.name in wanted)
-    ]
+    started = [each for each in run.started_trials() if grid.search.sampler is not None or each.name in wanted]
+    trials = [trial for trial in started if trial.record.exists()]
+    stopped = [trial for trial in started if trial.stopped.exists() and not trial.record.exists()]
     with ThreadPoolExecutor(_THREADS) as threads:
         checked = list(threads.map(lambda trial: checked_result(trial, contents=True), trials))
+        published = list(threads.map(_damage_of_stopped, stopped))
     damages = {trial.name: (trial, damage) for trial, (_, damage) in zip(trials, checked, strict=True) if damage}
     sentences = [f"{name} is done again: {damage}" for name, (_, damage) in damages.items()]
+    further = {}
+    for trial, damage in zip(stopped, published, strict=True):
+        if damage is not None:
+            further[trial.name] = trial
+            sentences.append(f"{trial.name} is published again: {damage}")
     labels = labels_damage(run, contents=True)
     if labels is not None:
         remove(run.pool / LABELS_FILE)
-        if not damages and trials:
-            damages[trials[0].name] = trials[0], labels
-        sentences.append(f"{labels}; {next(iter(damages))} publishes them" if damages else labels)
+        if not (damages or further):
+            damages.update({trial.name: (trial, labels) for trial in trials[:1]})
+            further.update({trial.name: trial for trial in stopped[:1] if not trials})
+        publisher = next(iter((*damages, *further)), None)
+        sentences.append(labels if publisher is None else f"{labels}; {publisher} publishes them")
     for trial, _damage_found in damages.values():
         _set_aside(trial)
+    for trial in further.values():
+        trial.go_on()
     return sentences
+
+
+def _damage_of_stopped(trial: TrialFolder) -> str | None:
+    try:
+        return stopped_damage(trial, contents=True)
+    except DamagedFileError:  # the status of the trial tells it, with what to do
+        return None
 
 
 def _set_aside(trial: TrialFolder) -> None:
@@ -125,16 +168,21 @@ def is_whole(path: Path, run: Path, record: TrialResult) -> bool:
     return found is None
 
 
-def _damage(trial: TrialFolder, record: TrialResult, *, contents: bool) -> str | None:
-    """The first thing that is wrong with what a record vouches for, as a sentence."""
-    run = trial.path.parent.parent
-    candidate = run / "pool" / f"{trial.name}.json"
-    if record.files or candidate.exists():
+def _damage(
+    trial: TrialFolder,
+    candidate: Path | None,
+    vouched: Iterable[tuple[Path, FileDigest | None]],
+    again: str,
+    *,
+    contents: bool,
+) -> str | None:
+    """The first thing that is wrong with what is vouched for, as a sentence that ends with what mends it."""
+    if candidate is not None:
         try:
-            read_typed(candidate, _Candidate, what="a candidate of the pool", advice=_AGAIN)
+            read_typed(candidate, _Candidate, what="a candidate of the pool", advice=again)
         except DamagedFileError as error:
             return str(error)
-    for path, kept in _vouched(trial, record, run, candidate):
+    for path, kept in vouched:
         if not path.exists():
             # Weights are large, and may have been deleted to make room: nothing is trained for that.
             found = None if path.parent == trial.path else "no such file"
@@ -143,7 +191,7 @@ def _damage(trial: TrialFolder, record: TrialResult, *, contents: bool) -> str |
         else:
             found = _difference(path, kept, contents=contents)
         if found is not None:
-            return f"expected {path} as it was written when the trial was done, got {found}: {_AGAIN}"
+            return f"expected {path} as it was written when the trial was published, got {found}: {again}"
     return None
 
 

@@ -102,7 +102,9 @@ class DataCheck:
         refuse_unlabelled(labels)
         found, counts = np.unique(np.concatenate(ids), return_counts=True)
         if (counts > 1).any():
-            raise DataError(f"expected every held-out video once, got {named_ids(found[counts > 1])} repeatedly")
+            raise DataError(
+                f"expected every held-out video once, got {named_ids(found[counts > 1], 'video')} repeatedly"
+            )
         refuse_other_videos(run.pool, found)
 
 

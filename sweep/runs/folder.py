@@ -20,7 +20,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,8 +31,9 @@ from pydantic import BaseModel, ConfigDict
 from gapsack.selection.errors import DamagedFileError, InputError
 from gapsack.selection.files import remove, replace_json, sync_folder
 from gapsack.selection.typed import read_typed
+from gapsack.sweep.runs.attempts import Attempt
 from gapsack.sweep.runs.lock import is_locked, locked
-from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.runs.record import FileDigest, TrialResult
 
 STOPPED_EARLY: Literal["stopped early"] = "stopped early"
 """The status of a trial that others left behind, or whose time was over; a person's stop makes it `interrupted`."""
@@ -59,10 +60,11 @@ class StoppedEarly(_Kept):
     Attributes:
         step: At which it was stopped, of `steps`.
         steps: That it was to do.
-        rung: From 0, the lowest; None where its time was over.
+        rung: From 0, the lowest; None where its time (`resources.hours`) was over.
         gap: Of the last evaluation; None where there was none.
         reason: Why, in a sentence.
         published: Whether the pool has it as a candidate.
+        files: What that candidate and its weights are, as in a record; empty in a file of an earlier version.
     """
 
     format: Literal["gapsack.stopped/1"] = "gapsack.stopped/1"
@@ -72,6 +74,7 @@ class StoppedEarly(_Kept):
     gap: float | None = None
     reason: str
     published: bool = False
+    files: dict[str, FileDigest] = {}
 
 
 class RunFiles(_Kept):
@@ -102,8 +105,8 @@ class TrackingIds(_Kept):
 class TrialFolder:
     """The files of one trial.
 
-    A worker calls `begin` when it starts, and `finish`, `stop_early`, `fail` or `release` when it ends; whatever else
-    happens to it, the status that the files tell stays true.
+    A worker calls `begin` when it starts, and `finish`, `stop_early`, `fail` or `release` when it ends, as long as its
+    attempt is the newest; whatever else happens to it, the status that the files tell stays true.
     """
 
     def __init__(self, path: Path) -> None:
@@ -134,18 +137,28 @@ class TrialFolder:
         self.running = self.path / "running.json"
         """Exists while a worker has the trial (or after the worker was killed): {"host": …, "pid": …}."""
 
-    def begin(self, config: dict[str, Any]) -> None:
-        """Mark the trial as running and write its config; an earlier failure is forgotten."""
+    def begin(self, config: dict[str, Any]) -> Attempt:
+        """Begin an attempt, from now on the newest: mark the trial as running and write its config.
+
+        An earlier failure is forgotten.
+        """
+        attempt = Attempt.begin(self.path)
         replace_json(self.config_file, config)
-        replace_json(self.running, {"host": os.uname().nodename, "pid": os.getpid()})
+        replace_json(self.running, {"host": attempt.token.host, "pid": attempt.token.pid})
         _forget(self.failure)
+        return attempt
 
     def finish(self, result: TrialResult) -> None:
         """Write the record, which makes the trial done."""
         replace_json(self.record, result.to_dict())
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Delete what a trial that is done has no use for any more, its checkpoints too."""
         _forget(self.failure)
         _forget(self.stopped)
         remove(self.earlier_record)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.release()
 
     def set_aside(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gapsack.dashboards.records import DataFacts, SweepRecords, TrialRecord
+from gapsack.models.tasks import Task
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import UserMetric, objective_of, score_of_lists
 from gapsack.selection.pool import Candidate, CandidatePool
@@ -17,6 +18,8 @@ from gapsack.sweep.runs.report import DrawnFrontier, inferior_candidates, read_f
 T = TypeVar("T")
 
 PRECISIONS = ("float16", "float32")  # at which sizes are compared, the first that all candidates have; else another
+ITEMS = Task.items
+"""What a pool's items are called: nobody said what they are."""
 SMALLEST = "smallest"
 """What stands in place of a precision where the candidates have none in common: each one's smallest size."""
 
@@ -62,7 +65,9 @@ def pool_records(pool: Path, metric: str | UserMetric | None = None) -> SweepRec
         return named and (ensemble.pool is None or (path.parent / ensemble.pool).resolve() == pool.resolve())
 
     ensemble = found("ensemble.json", Ensemble.read, of_this)
-    frontier = found("frontier.json", read_frontier, lambda _path, drawn: _names(drawn) <= set(scores))
+    frontier = found(
+        "frontier.json", lambda path: read_frontier(path, ITEMS), lambda _path, drawn: _names(drawn) <= set(scores)
+    )
     return SweepRecords(
         name=pool.absolute().name,
         trials=tuple(
@@ -83,7 +88,7 @@ def pool_records(pool: Path, metric: str | UserMetric | None = None) -> SweepRec
         frontier_metric="gap@20" if frontier is None else frontier.metric,
         frontier_population="" if frontier is None else frontier.population,
         budget_bytes=None if ensemble is None else ensemble.budget_bytes,
-        data=DataFacts(classes=read.labels.class_count, items="items", pool_items=len(read.labels.video_ids)),
+        data=DataFacts(classes=read.labels.class_count, items=ITEMS, pool_items=len(read.labels.video_ids)),
         created=time.strftime("%Y-%m-%d %H:%M"),
         notices=tuple(notices),
         metric=objective.name,

@@ -15,6 +15,7 @@ import google_crc32c
 from gapsack.sweep.data.parts import part_of
 from gapsack.sweep.data.storage.files import sizes_bytes
 from gapsack.sweep.runs.checksums import Checksums
+from gapsack.sweep.runs.devices import device_name
 
 PACKAGES = ("gapsack", "tensorflow", "keras", "jax", "numpy", "ray", "optuna", "mlflow")
 
@@ -82,28 +83,3 @@ def trial_environment() -> dict[str, str]:
         "backend": keras.backend.backend(),
         "device": device_name(keras.backend.backend()),
     }
-
-
-def device_name(backend: str) -> str:
-    """The device that `backend` trains on: a GPU's model, or the processor."""
-    if backend == "jax":
-        import jax
-
-        device = jax.devices()[0]
-        return processor_name() if device.platform == "cpu" else str(device.device_kind)
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return processor_name()
-    return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name))
-
-
-def processor_name() -> str:
-    """The processor's model, as far as the system tells."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123  (a pseudo-file)
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()

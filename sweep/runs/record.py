@@ -59,6 +59,7 @@ class TrialResult(BaseModel):
         data: The level, and of training and held-out files what `runs.provenance.file_list_summary` tells.
         faults: Faulty records of both (`sweep.data.faults`).
         environment: Versions, machine and device.
+        host: Name of the host where the last attempt ran; "" in a record that does not say.
         kernels: Name of the kernels that trained the model, "plain" or "cpu"; "" in a record that does not say.
         fingerprint: Of the trial's spec.
         files: What the record vouches for, by path from the run's folder: the arrays of the candidate, and the weights.
@@ -96,6 +97,7 @@ class TrialResult(BaseModel):
     data: dict[str, Any] = {}
     faults: dict[str, Any] = {}
     environment: dict[str, str] = {}
+    host: str = ""
     kernels: str = ""
     fingerprint: str = ""
     files: dict[str, FileDigest] = {}

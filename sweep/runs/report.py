@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from gapsack.dashboards.records import (
@@ -23,9 +22,8 @@ from gapsack.dashboards.records import (
 )
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import UserMetric, objective_of, score_of_lists
-from gapsack.selection.pareto import inferior
-from gapsack.selection.pool import Candidate, CandidatePool
-from gapsack.selection.pool.lists import Predictions
+from gapsack.selection.pareto import dominated, size_at
+from gapsack.selection.pool import CandidatePool
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.typed import read_typed
 from gapsack.sweep.runs.curve import CurveRow
@@ -37,7 +35,6 @@ from gapsack.sweep.runs.status import RunState, TrialState, run_state
 
 T = TypeVar("T")
 
-_NO_LISTS = Predictions(np.array(["any"]), np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32))
 """The filter looks at sizes and scores alone; this stands in for predictions, which need not be read."""
 
 
@@ -64,7 +61,9 @@ def sweep_records(run: RunFolder, metric: str | UserMetric | None = None) -> Swe
             return None
 
     ensemble = readable(lambda: Ensemble.read(run.ensemble_file)) if run.ensemble_file.exists() else None
-    frontier = readable(lambda: read_frontier(run.frontier_file)) if run.frontier_file.exists() else None
+    frontier = (
+        readable(lambda: read_frontier(run.frontier_file, grid.data.task.items)) if run.frontier_file.exists() else None
+    )
     files = readable(run.data_files)
     shown = None if metric is None else _pool_scores(run, metric, notices.append)
     return SweepRecords(
@@ -80,7 +79,7 @@ def sweep_records(run: RunFolder, metric: str | UserMetric | None = None) -> Swe
         budget_bytes=grid.budget.size_bytes,
         data=_data_facts(state, files),
         data_faults=tuple(_data_fault(each) for each in data_faults(state.trials)),
-        environment=_environment(state.trials),
+        environment=_environment(state),
         created=time.strftime("%Y-%m-%d %H:%M"),
         notices=tuple(notices),
         metric="gap@20" if shown is None else shown.metric,
@@ -152,14 +151,14 @@ class DrawnFrontier(NamedTuple):
     population: str = "videos that did not choose"
 
 
-def read_frontier(path: Path) -> DrawnFrontier:
+def read_frontier(path: Path, items: str = "videos") -> DrawnFrontier:
     """The points of a frontier.json; DamagedFileError when it holds anything else."""
     advice = "give sweep select frontier again"
     content = read_typed(path, _FrontierFile, what="a frontier", advice=advice).model_dump()
-    return drawn_frontier(content)
+    return drawn_frontier(content, items)
 
 
-def drawn_frontier(frontier: Mapping[str, Any]) -> DrawnFrontier:
+def drawn_frontier(frontier: Mapping[str, Any], items: str = "videos") -> DrawnFrontier:
     """The content of frontier.json. Scores are those on videos that did not choose, where every point has one.
 
     Else they are all those on the videos that chose: scores of different videos are never drawn on one axis.
@@ -173,7 +172,7 @@ def drawn_frontier(frontier: Mapping[str, Any]) -> DrawnFrontier:
         tuple(_frontier_point(point, reported=reported, whole=whole) for point in points),
         tuple(_frontier_point(point, reported=reported, whole=whole) for point in singles),
         frontier.get("metric", "gap@20"),
-        "videos that did not choose" if reported else "videos that chose",
+        f"{items} that did not choose" if reported else f"{items} that chose",
     )
 
 
@@ -222,10 +221,7 @@ def inferior_candidates(
     sizes: Mapping[str, Mapping[str, int]], scores: Mapping[str, float], precision: str
 ) -> dict[str, str]:
     """For each model that has a score and is dropped by the paper's filter, the one that dominates it."""
-    return inferior(
-        [Candidate(name, dict(sizes[name]), _NO_LISTS, metrics={"gap": score}) for name, score in scores.items()],
-        precision=precision,
-    )
+    return dominated({name: size_at(name, sizes[name], precision) for name in scores}, scores)
 
 
 def _curve_point(row: CurveRow) -> CurvePoint:
@@ -257,11 +253,12 @@ def _data_fault(found: DataFaults) -> DataFault:
     )
 
 
-def _environment(trials: Iterable[TrialState]) -> dict[str, str]:
-    """What the trials were trained with, where one says so; else what is installed here."""
-    for trial in trials:
+def _environment(state: RunState) -> dict[str, str]:
+    """What the trials were trained with, where one says so, and on which hosts if on several; else what is here."""
+    hosts = {"hosts": ", ".join(state.hosts)} if len(state.hosts) > 1 else {}
+    for trial in state.trials:
         if trial.record is not None and trial.record.environment:
-            return dict(trial.record.environment)
+            return {**trial.record.environment, **hosts}
     return versions()
 
 

@@ -22,8 +22,8 @@ def refuse_difference(before: NDArray[np.str_], now: NDArray[np.str_], which: st
     """Raise `DataError` where the videos `now` are others than those `before`, in whatever order."""
     missing, strange = np.setdiff1d(before, now), np.setdiff1d(now, before)
     if missing.size or strange.size:
-        parts = [f"without {named_ids(missing)}"] if missing.size else []
-        parts += [f"with {named_ids(strange)} besides"] if strange.size else []
+        parts = [f"without {named_ids(missing, 'video')}"] if missing.size else []
+        parts += [f"with {named_ids(strange, 'video')} besides"] if strange.size else []
         raise DataError(
             f"expected the held-out videos to be {which} ({len(before)}), got {len(now)}, {' and '.join(parts)}: the "
             "held-out files have changed"

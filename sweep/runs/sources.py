@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gapsack.models.graph.formats import graph_formats
+from gapsack.models.tasks import Task
 from gapsack.selection.errors import InputError
+from gapsack.sweep.grid.read import load_config
+from gapsack.sweep.runs.default_storage import DEFAULT_STORAGE
 from gapsack.sweep.runs.folder import RunFolder, runs_in
-
-DEFAULT_STORAGE = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,16 @@ class Source:
 
     path: Path
     run: RunFolder | None
+
+    @property
+    def items(self) -> str:
+        """What a run's examples are called, in the plural; of a pool made by hand nobody said what they are."""
+        if self.run is None:
+            return Task.items
+        try:
+            return load_config(self.run.config_file).data.task.items
+        except InputError:  # damaged, as `sweep status` tells; what is chosen of its pool is told all the same
+            return Task.items
 
     def beside(self, in_run: str, by_hand: str) -> Path:
         """Where a result goes by default: the place that the run has for it, else the working folder."""

@@ -19,7 +19,7 @@ from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.grid.section import AxisValue
 from gapsack.sweep.grid.small_space import reachable_trials, small_space
 from gapsack.sweep.runs.curve import CurveRow, curve_rows
-from gapsack.sweep.runs.damage import checked_result, labels_damage
+from gapsack.sweep.runs.damage import checked_result, labels_damage, stopped_damage
 from gapsack.sweep.runs.ensemble_gain import EnsembleGain
 from gapsack.sweep.runs.folder import STOPPED_EARLY, RunFolder, TrialFolder, TrialStatus
 from gapsack.sweep.runs.record import TrialResult
@@ -52,6 +52,11 @@ class TrialState:
     def latest(self, column: str) -> float | None:
         """The last value of a curve's column."""
         return next((row[column] for row in reversed(self.curve) if row.get(column) is not None), None)
+
+    @property
+    def host(self) -> str | None:
+        """Where its last attempt ran, once it is done; None where that is not known."""
+        return None if self.record is None else self.record.host or None
 
     @property
     def gap(self) -> float | None:
@@ -124,6 +129,11 @@ class RunState:
             return "done"
         failed = self.count("failed")
         return "failed" if failed and self.settled + failed >= self.wanted else "incomplete"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts on which the trials that are done ran, by name."""
+        return tuple(sorted({trial.host for trial in self.trials if trial.host is not None}))
 
     @property
     def best(self) -> TrialState | None:
@@ -244,10 +254,10 @@ def _trial_state(point: TrialPoint, plan: PlannedTrial, folder: TrialFolder, ali
 
 def _stop_reason(folder: TrialFolder) -> str:
     try:
-        stopped = folder.stopped_early()
+        stopped, damage = folder.stopped_early(), stopped_damage(folder)
     except DamagedFileError as error:
         return str(error)
-    return "" if stopped is None else stopped.reason
+    return damage or ("" if stopped is None else stopped.reason)
 
 
 def _check_owner(folder: TrialFolder, point: TrialPoint, record: TrialResult) -> None:

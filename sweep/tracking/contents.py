@@ -204,6 +204,8 @@ def record_model(record: TrialResult, trial: TrialFolder) -> TrainedModel:
 def record_tags(record: TrialResult) -> dict[str, str]:
     """What it takes to repeat a trial: versions, machine and device, and the data files' checksums."""
     tags = {f"env.{key}": value for key, value in record.environment.items()}
+    if record.host:
+        tags["env.host"] = record.host
     for kind in ("train", "holdout"):
         summary = record.data.get(kind, {})
         tags.update({f"data.{kind}.{key}": str(value) for key, value in summary.items()})

@@ -83,6 +83,9 @@ class Tracker:
     def trial_failed(self, name: str, reason: str) -> None:
         """The trial failed for good."""
 
+    def trial_stopped_early(self, name: str) -> None:
+        """The trial ended before its last step: its folder has how (`StoppedEarly`)."""
+
     def close(self, outcome: RunOutcome, *, patience_seconds: float = PATIENCE_SECONDS) -> Losses | None:
         """The sweep has ended so, and no trial runs; what could not be written, if anything."""
         return None
@@ -214,6 +217,10 @@ class StoreTracker(Tracker):
         """The trial failed for good: its run is FAILED."""
         content = partial(trial_content, self._run.trial(name), self._grid, reason=reason)
         self._backlog.add(lambda: self._settle(name, content()), name, mends=True)
+
+    def trial_stopped_early(self, name: str) -> None:
+        """The trial ended before its last step: its run is KILLED, and has the reason."""
+        self._backlog.add(partial(self._settle_by_files, name), name, mends=True)
 
     def close(self, outcome: RunOutcome, *, patience_seconds: float = PATIENCE_SECONDS) -> Losses | None:
         """Send what the store lacks and end the runs: trials that are not over are KILLED, the sweep ends as `outcome`.

@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from gapsack.sweep.runs.attempts import Attempt
 from gapsack.sweep.runs.folder import StoppedEarly
+
+SAVED = "saved"
+"""Status of a report that says no more than which `checkpoint` there is now, by its step."""
 
 Report = Callable[[Mapping[str, Any]], None]
 ShouldStop = Callable[[], bool]
@@ -45,12 +49,20 @@ class Control:
         report: takes what there is to tell: `status`, `phase`, `step` of `steps`, and what was measured.
         should_stop: whether the trial is to stop at the next good place; asked once a batch, so it must be quick.
         early_end: says whether the trial is to end early; None where nothing does.
+        attempt: whose the trial must be for anything to be written or deleted; None where nobody else can have it.
     """
 
-    def __init__(self, report: Report, should_stop: ShouldStop, early_end: EarlyEnd | None = None) -> None:
+    def __init__(
+        self,
+        report: Report,
+        should_stop: ShouldStop,
+        early_end: EarlyEnd | None = None,
+        attempt: Attempt | None = None,
+    ) -> None:
         self._report = report
         self._should_stop = should_stop
         self._early_end = early_end
+        self._attempt = attempt
         self._save: Callable[[], None] | None = None
 
     def report(self, metrics: Mapping[str, Any]) -> None:
@@ -58,6 +70,15 @@ class Control:
         self._report(metrics)
         if self._early_end is not None and metrics.get("gap") is not None:
             self._early_end.look()
+
+    def check_owner(self) -> None:
+        """Called before files of the trial are written or deleted.
+
+        Raises:
+            TrialSupersededError: a newer attempt has the trial.
+        """
+        if self._attempt is not None:
+            self._attempt.check()
 
     def end_early(self, step: int, seconds: float) -> None:
         """Called between steps, where training can end.

@@ -19,7 +19,7 @@ from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.grid.schema import Training
 from gapsack.sweep.measure.holdout import HoldoutSet
 from gapsack.sweep.runs.curve import CurveFile, CurveRow
-from gapsack.sweep.trial.control import Control
+from gapsack.sweep.trial.control import SAVED, Control
 from gapsack.sweep.trial.pace import Lap, Pace
 from gapsack.sweep.trial.trial_checkpoints import Checkpoints, TrialProgress
 
@@ -69,6 +69,7 @@ class Fit:
             InputError: the weights to begin with are not there, are others than expected, or do not fit the model.
             TrialInterruptedError: stopped on request, with a state written.
             TrialStoppedEarlyError: others left it behind, or its time is over; with a state written.
+            TrialSupersededError: a newer attempt has the trial.
         """
         self._restore()
         self._since = time.perf_counter() - self.progress.fit_seconds
@@ -90,6 +91,7 @@ class Fit:
             # The trainer is new: Adam's moments are zero, and moving averages of the weights begin with these as well.
             self.trainer.load_weights(self.first_weights())
         settled = self.progress.curve if self.progress.settled else self.progress.curve[:-1]
+        self.control.check_owner()
         self.curve.rewrite(settled)
 
     def _train(self) -> None:
@@ -126,6 +128,7 @@ class Fit:
             if evaluates:
                 row["gap"] = self.holdout.measure(self.trainer).gap
             self.progress.settled = True
+            self.control.check_owner()
             self.curve.append(row)
             self._tell(row)
             if saves:
@@ -169,6 +172,7 @@ class Fit:
         self._write_state()
         averaging = self.training.averaging
         self.checkpoints.keep_last(averaging.last if averaging.enabled else 1)
+        self.control.report({"status": SAVED, "phase": "checkpoint", "checkpoint": self.progress.step})
 
     def _write_state(self) -> None:
         self.progress.fit_seconds = time.perf_counter() - self._since

@@ -68,7 +68,11 @@ def publish(
     """Write the final weights, and the trial as a candidate of the pool in each of the grid's precisions.
 
     `scores` go into the candidate's metrics beside its GAP.
+
+    Raises:
+        TrialSupersededError: a newer attempt has the trial.
     """
+    control.check_owner()
     write_weights(spec.folder.weights, weights)
     k = spec.grid.training.predictions_top_k
     trainer.load_weights(weights)
@@ -93,6 +97,7 @@ def publish(
     metrics: dict[str, Any] = {"gap": plain.gap, **scores, "gap_by_precision": gaps}
     if sensitivity is not None:
         metrics["sensitivity"] = sensitivity.to_dict()
+    control.check_owner()
     _write_to_pool(spec, plain, own, metrics)
     return Published(plain, gaps, left_out, _digests(spec, own), sensitivity)
 
@@ -139,6 +144,7 @@ def _calibration(spec: TrialSpec, trainer: Trainer, control: Control) -> Calibra
     if not integers or not training.calibration_videos:
         return None
     calibration = TrainingSample.of(spec, training.calibration_videos, control.tick).calibrate(trainer)
+    control.check_owner()
     write_weights(spec.folder.calibration, calibration)
     return calibration
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from typing import Any
 
@@ -9,7 +10,7 @@ from gapsack.models import sizes
 from gapsack.selection.errors import InputError
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.runs import checksums
-from gapsack.sweep.runs.damage import is_whole
+from gapsack.sweep.runs.damage import checked_result, is_whole
 from gapsack.sweep.runs.provenance import file_list_summary, trial_environment
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
@@ -69,6 +70,18 @@ def record_again(spec: TrialSpec, earlier: TrialResult, published: Published) ->
     return earlier.model_copy(update={**_of_published(spec, published), "faults": faults})
 
 
+def finished_record(spec: TrialSpec) -> TrialResult | None:
+    """The record of a trial that is done already, by an attempt that could not tell; None where there is none.
+
+    It counts if it is of the same training and all that it vouches for is whole, read to its end.
+
+    Raises:
+        InputError: it is one of another version of gapsack.
+    """
+    record, _damage = checked_result(spec.folder, contents=True)
+    return record if record is not None and record.fingerprint == spec.fingerprint() else None
+
+
 def earlier_record(spec: TrialSpec) -> TrialResult | None:
     """The record by which a trial need only be published again; None where it must be trained.
 
@@ -100,5 +113,6 @@ def _of_published(spec: TrialSpec, published: Published) -> dict[str, Any]:
         },
         "videos": published.plain.labels.video_count,
         "files": published.files,
+        "host": platform.node(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }

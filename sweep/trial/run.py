@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,14 @@ from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.measure.holdout import HoldoutSet
 from gapsack.sweep.runs.curve import CurveFile
 from gapsack.sweep.runs.folder import StoppedEarly
-from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.runs.record import FileDigest, TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.runs.starting_weights import starting_weights
 from gapsack.sweep.teaching.tutor import Tutor
 from gapsack.sweep.trial.averaging import AveragingResult, Range, RangeSearch, Weights, average
 from gapsack.sweep.trial.control import Control, TrialStoppedEarlyError
 from gapsack.sweep.trial.fit import Fit
-from gapsack.sweep.trial.publish import publish
+from gapsack.sweep.trial.publish import Published, publish
 from gapsack.sweep.trial.record import earlier_record, record_again, trial_record
 from gapsack.sweep.trial.trial_checkpoints import Checkpoints, TrialProgress
 from gapsack.sweep.trial.watch import DataWatch
@@ -42,9 +42,11 @@ def run_trial(spec: TrialSpec, control: Control) -> TrialResult:
         TrialInterruptedError: stopped on request; it can be continued.
         TrialStoppedEarlyError: it ends before its last step, and is published if the grid wants that; its checkpoints
             stay.
+        TrialSupersededError: a newer attempt has the trial; nothing of it is touched.
     """
+    control.check_owner()
     remove_temporary_files(spec.folder.path)  # an earlier worker may have been killed while it wrote
-    checkpoints = Checkpoints(spec.folder.checkpoints, spec.fingerprint())
+    checkpoints = Checkpoints(spec.folder.checkpoints, spec.fingerprint(), control.check_owner)
     try:
         # The worker goes on to other trials, with the same memory.
         with closing(new_trainer(spec)) as trainer:
@@ -53,8 +55,8 @@ def run_trial(spec: TrialSpec, control: Control) -> TrialResult:
     except TrainingError:
         checkpoints.delete()  # going on from them would only fail again
         raise
+    control.check_owner()
     spec.folder.finish(record)
-    checkpoints.delete()
     return record
 
 
@@ -87,36 +89,46 @@ class _Trial:
             progress = self._fit()
         except TrialStoppedEarlyError as ended:
             if self._is_published_early():
-                self._publish_early(ended.stopped)
-                raise TrialStoppedEarlyError(ended.stopped.model_copy(update={"published": True})) from None
+                files = self._publish_early(ended.stopped)
+                told = ended.stopped.model_copy(update={"published": True, "files": files})
+                raise TrialStoppedEarlyError(told) from None
             raise
-        averaging = self._search(progress)
-        weights = average(self._checkpoints.steps(), averaging.chosen, self._checkpoints.read_weights)
-        scores = {"gap_single": averaging.gap_single, "gap_averaged": averaging.gap_averaged}
-        published = publish(self._spec, self._trainer, weights, self._holdout, scores, control=self._control)
-        self._watch.ending()
+        averaging, published = self._publish(progress)
         return trial_record(self._spec, progress, averaging, published, self._faults, kernels=self._trainer.kernels)
 
     def _is_published_early(self) -> bool:
         scheduler = self._spec.grid.search.scheduler
         return scheduler is not None and scheduler.publish_stopped
 
-    def _publish_early(self, stopped: StoppedEarly) -> None:
-        """Publish what a trial that is stopped has learnt, and leave its checkpoints as they were."""
+    def _publish_early(self, stopped: StoppedEarly) -> dict[str, FileDigest]:
+        """Publish what a trial that is stopped has learnt, and leave its checkpoints as they were; what that left."""
         found = self._checkpoints.read_state()
         progress = TrialProgress() if found is None else found[0]
         # Copied: the search loads other weights into the trainer, whose arrays may be its variables' own memory.
         current = (progress.step, {name: value.copy() for name, value in self._trainer.weights().items()})
+        _, published = self._publish(progress, current, {"stopped_at_step": stopped.step})
+        self._checkpoints.forget_scores()
+        return published.files
+
+    def _publish(
+        self,
+        progress: TrialProgress,
+        current: tuple[int, Weights] | None = None,
+        further: Mapping[str, float] | None = None,
+    ) -> tuple[AveragingResult, Published]:
+        """Search for the checkpoints to average, and publish their average.
+
+        Args:
+            progress: where the training stands.
+            current: step and weights of a training that ends between two checkpoints.
+            further: what the candidate's metrics have besides.
+        """
         averaging = self._search(progress, current)
         weights = average(self._steps(current), averaging.chosen, self._reader(current))
-        scores = {
-            "gap_single": averaging.gap_single,
-            "gap_averaged": averaging.gap_averaged,
-            "stopped_at_step": stopped.step,
-        }
-        publish(self._spec, self._trainer, weights, self._holdout, scores, control=self._control)
+        scores = {"gap_single": averaging.gap_single, "gap_averaged": averaging.gap_averaged, **(further or {})}
+        published = publish(self._spec, self._trainer, weights, self._holdout, scores, control=self._control)
         self._watch.ending()
-        self._checkpoints.forget_scores()
+        return averaging, published
 
     def publish_again(self, earlier: TrialResult) -> TrialResult:
         self._control.report({"status": "running", "phase": "publishing"})
@@ -154,15 +166,11 @@ class _Trial:
             return self._checkpoints.read_weights
         return lambda step: current[1] if step == current[0] else self._checkpoints.read_weights(step)
 
-    def _search(self, progress: TrialProgress, current: tuple[int, Weights] | None = None) -> AveragingResult:
+    def _search(self, progress: TrialProgress, current: tuple[int, Weights] | None) -> AveragingResult:
         """Search for the checkpoints to average; with averaging off, the last checkpoint is what counts.
 
         Of a pruned training, only checkpoints that share the final zeros count: earlier ones are denser, and would fill
         the zeros of an average.
-
-        Args:
-            progress: where the training stands.
-            current: step and weights of a training that ends between two checkpoints.
         """
         settings = self._spec.grid.training.averaging
         pruning = self._trainer.recipe.pruning_schedule

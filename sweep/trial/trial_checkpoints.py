@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,13 +75,16 @@ class Checkpoints:
         folder: made where it is missing.
         fingerprint: `TrialSpec.fingerprint`; files of a trial with another one are deleted, since going on from them
             would mix two trainings.
+        check_owner: called before anything is written or deleted; raises where a newer attempt has the trial.
     """
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
+    def __init__(self, folder: Path, fingerprint: str, check_owner: Callable[[], None] = lambda: None) -> None:
         self._folder = folder
+        self._check_owner = check_owner
         self._owner_file = folder / "fingerprint"
         self._state_file = folder / "state.npz"
         self._averaging_file = folder / "averaging.json"
+        check_owner()
         if folder.exists() and not self._is_ours(fingerprint):
             self.delete()
         if not self._is_ours(fingerprint):
@@ -96,6 +99,7 @@ class Checkpoints:
 
     def write_weights(self, step: int, weights: Mapping[str, NDArray[Any]]) -> None:
         """Keep the weights of a step."""
+        self._check_owner()
         write_weights(self.file(step), weights)
 
     def read_weights(self, step: int) -> dict[str, NDArray[Any]]:
@@ -109,11 +113,13 @@ class Checkpoints:
 
     def keep_last(self, count: int) -> None:
         """Delete all weights but those of the last `count` steps."""
+        self._check_owner()
         for step in self.steps()[:-count]:
             self.file(step).unlink()
 
     def write_state(self, progress: TrialProgress, trainer: Mapping[str, NDArray[Any]]) -> None:
         """Replace the state to go on from."""
+        self._check_owner()
         text = json.dumps(asdict(progress)).encode()
         arrays = {_PROGRESS: np.frombuffer(text, np.uint8)}
         write_weights(self._state_file, arrays | {f"{_TRAINER}{name}": array for name, array in trainer.items()})
@@ -135,6 +141,7 @@ class Checkpoints:
 
     def write_scores(self, scores: Mapping[tuple[int, int], float]) -> None:
         """Keep the scores of averages by (first, last) step, so that an interrupted search goes on."""
+        self._check_owner()
         replace_json(self._averaging_file, [[first, last, gap] for (first, last), gap in scores.items()])
 
     def read_scores(self) -> dict[tuple[int, int], float]:
@@ -149,6 +156,7 @@ class Checkpoints:
 
     def forget_scores(self) -> None:
         """Delete what `write_scores` kept."""
+        self._check_owner()
         self._averaging_file.unlink(missing_ok=True)
 
     def _read(self, file: Path) -> dict[str, NDArray[Any]]:
@@ -163,6 +171,7 @@ class Checkpoints:
 
     def delete(self) -> None:
         """Delete everything."""
+        self._check_owner()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def file(self, step: int) -> Path:

@@ -45,14 +45,14 @@ def by_table(gaps: dict[tuple[int, ...], float], sizes: list[int], budget: int) 
 
 @pytest.fixture(scope="module")
 def scorer() -> BlendScorer:
-    return BlendScorer(Twin(TwinSpec(seed=3, videos=400, classes=300, slots=50, listed=35)).pool())
+    return BlendScorer(Twin(TwinSpec(seed=3, videos=200, classes=300, slots=50, listed=35)).pool())
 
 
 def problem_at(scorer: BlendScorer, budget_mib: float) -> Problem:
     return Problem(scorer, np.array([model.size_bytes for model in TABLE_1]), int(budget_mib * MIB))
 
 
-@pytest.mark.parametrize(("method", "budget_mib"), list(product(METHODS, [85, 400, 1024, 5000])))
+@pytest.mark.parametrize(("method", "budget_mib"), list(product(METHODS, [85, 1024, 5000])))
 def test_every_method_keeps_the_budget_and_gives_shares(scorer: BlendScorer, method: str, budget_mib: float) -> None:
     problem = problem_at(scorer, budget_mib)
     weights = METHODS[method](problem)

@@ -18,7 +18,7 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,10 @@ class FamilyCase:
 
 def predictions(model: Any, inputs: Arrays) -> NDArray[np.float32]:
     return np.asarray(model(inputs, training=False))
+
+
+FoundOnJax = Callable[[FamilyCase], Arrays]
+"""Gives a case's predictions on JAX, by the weights that they are of: "initial" and "loaded"."""
 
 
 class FamilyContract:
@@ -305,16 +309,24 @@ class FamilyContract:
 
     # Training
 
-    def test_steps_on_one_batch_lower_its_loss(self, case: FamilyCase) -> None:
-        trainer, batch = case.trainer(), (case.seen(case.examples()), case.labels())
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trainer(cls, case: FamilyCase) -> Iterator[Trainer]:
+        """Each test goes on where the one before it ended: compiling is what takes the time."""
+        trainer = case.trainer()
+        yield trainer
+        trainer.close()
+
+    def test_steps_on_one_batch_lower_its_loss(self, case: FamilyCase, trainer: Trainer) -> None:
+        batch = (case.seen(case.examples()), case.labels())
         losses = []
         for _ in range(8):
             trainer.train_step(*batch)
             losses.append(trainer.take_loss())
         assert losses[-1] < 0.97 * losses[0], losses
 
-    def test_training_resumes_to_the_bit(self, case: FamilyCase) -> None:
-        trainer, batch = case.trainer(), (case.seen(case.examples()), case.labels())
+    def test_training_resumes_to_the_bit(self, case: FamilyCase, trainer: Trainer) -> None:
+        batch = (case.seen(case.examples()), case.labels())
         for _ in range(2):
             trainer.train_step(*batch)
         saved = trainer.state()
@@ -332,10 +344,20 @@ class FamilyContract:
 
     # Backends
 
-    @pytest.mark.long
-    def test_tensorflow_and_jax_agree(self, case: FamilyCase, tmp_path: Path) -> None:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def found_on_jax(cls, tmp_path_factory: pytest.TempPathFactory) -> FoundOnJax:
         pytest.importorskip("jax")
-        agree([case], tmp_path)
+        return lambda case: predicted_on_jax([case], tmp_path_factory.mktemp("jax"))[0]
+
+    @pytest.mark.long
+    def test_tensorflow_and_jax_agree(self, case: FamilyCase, found_on_jax: FoundOnJax) -> None:
+        inputs, model = case.seen(case.examples()), case.build(seed=7)
+        expected = {"initial": predictions(model, inputs)}
+        checkpoints.load_reference_weights(model, case.weights(0))
+        expected["loaded"] = predictions(model, inputs)
+        for weights in ("initial", "loaded") if case.initial_weights_agree else ("loaded",):
+            assert_allclose(found_on_jax(case)[weights], expected[weights], rtol=0, atol=1e-5, err_msg=weights)
 
 
 ON_JAX = """
@@ -352,26 +374,17 @@ for number, (family, hyperparameters) in enumerate(json.loads(Path(sys.argv[1], 
 """
 
 
-def agree(cases: list[FamilyCase], folder: Path) -> None:
-    """Predictions are those of Keras on JAX, in a process of its own, with initial weights and with others."""
+def predicted_on_jax(cases: Sequence[FamilyCase], folder: Path) -> list[Arrays]:
+    """Predictions of Keras on JAX, in one process of their own, with initial weights and with others."""
     (folder / "cases.json").write_text(json.dumps([[case.name, case.hyperparameters] for case in cases]))
-    expected = []
     for number, case in enumerate(cases):
-        inputs, model = case.seen(case.examples()), case.build(seed=7)
-        initial = predictions(model, inputs)
-        checkpoints.load_reference_weights(model, case.weights(0))
-        expected.append({"initial": initial, "loaded": predictions(model, inputs)})
-        np.savez(folder / f"inputs{number}.npz", allow_pickle=False, **inputs)
+        np.savez(folder / f"inputs{number}.npz", allow_pickle=False, **case.seen(case.examples()))
         checkpoints.write_weights(folder / f"weights{number}.npz", case.weights(0))
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", ON_JAX, str(folder)]
-    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    for number, case in enumerate(cases):
-        found = np.load(folder / f"found{number}.npz")
-        for name in ("initial", "loaded") if case.initial_weights_agree else ("loaded",):
-            values = expected[number][name]
-            assert_allclose(found[name], values, rtol=0, atol=1e-5, err_msg=f"{case.name}, {name} weights")
+    return [dict(np.load(folder / f"found{number}.npz")) for number in range(len(cases))]
 
 
 BUILDERS = """
@@ -441,21 +454,38 @@ CASES = {
 }
 
 
-QUICK = ("gated_netvlad", "nextvlad", "soft_dbof", "gru", "moe", "keras_model", "keras_model-dense")
+QUICK = ("gated_netvlad", "nextvlad", "gru", "moe", "keras_model", "keras_model-dense")
 """One of each kind of network; the others are asked by `make test-long`."""
 
 
 class TestEveryFamily(FamilyContract):
+    @pytest.fixture(scope="module")
+    @classmethod
+    def cases(cls, tmp_path_factory: pytest.TempPathFactory) -> dict[str, FamilyCase]:
+        """All of them, with their files where they are."""
+        folder = tmp_path_factory.mktemp("grid")
+        (folder / "builders.py").write_text(BUILDERS)
+        placed = {}
+        for name, case in CASES.items():
+            located = case.family.located
+            placed[name] = case if located is None else replace(case, options=located(case.options, folder))
+        return placed
+
     @pytest.fixture(
         scope="class", params=[pytest.param(name, marks=() if name in QUICK else pytest.mark.long) for name in CASES]
     )
     @classmethod
-    def case(cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FamilyCase:
-        case = CASES[request.param]
-        folder = tmp_path_factory.mktemp("grid")
-        (folder / "builders.py").write_text(BUILDERS)
-        located = case.family.located
-        return case if located is None else replace(case, options=located(case.options, folder))
+    def case(cls, request: pytest.FixtureRequest, cases: dict[str, FamilyCase]) -> FamilyCase:
+        return cases[request.param]
+
+    @pytest.fixture(scope="module")
+    @classmethod
+    def found_on_jax(cls, cases: dict[str, FamilyCase], tmp_path_factory: pytest.TempPathFactory) -> FoundOnJax:
+        """One process for all: most of its time goes into its start."""
+        pytest.importorskip("jax")
+        every = list(cases.values())
+        found = predicted_on_jax(every, tmp_path_factory.mktemp("jax"))
+        return lambda case: found[every.index(case)]
 
 
 def test_every_registered_family_is_asked() -> None:

@@ -14,7 +14,7 @@ import pytest
 from plotly.offline import get_plotlyjs_version
 
 from gapsack.dashboards.figures.catalogue import FIGURES
-from gapsack.dashboards.page.page import ASSETS
+from gapsack.dashboards.page.document import ASSETS
 from gapsack.dashboards.records import SweepRecords, TrialRecord
 from gapsack.dashboards.report import write_report
 from gapsack.selection.errors import InputError
@@ -92,6 +92,7 @@ def test_the_packed_plotly_is_of_the_version_that_builds_the_figures() -> None:
 def test_the_answer_and_what_it_rests_on_are_open_and_the_rest_is_folded(records: SweepRecords, tmp_path: Path) -> None:
     text = write_report(tmp_path / "report.html", records).read_text(encoding="utf-8")
     body = text[text.index("<body>") : text.index("<script")]
+    assert body.count('<details class="data">') == len(IN_THE_PAGE)
     order = re.findall(r"<(details|h2)>(?:<summary><h2>)?([^<]*)", body)
     assert order == [
         ("h2", "Size and score"),

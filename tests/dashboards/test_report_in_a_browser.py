@@ -10,14 +10,15 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gapsack.dashboards.figures.catalogue import FIGURES
-from gapsack.dashboards.records import SweepRecords
-from gapsack.dashboards.report import write_report
+from gapsack.dashboards.records import RunsRecords, SweepRecords
+from gapsack.dashboards.report import write_report, write_runs_report
 
 CHROME = shutil.which("chromium") or shutil.which("google-chrome")
 DARK, LIGHT = 0, 1  # as Blink numbers them
@@ -96,6 +97,18 @@ def test_every_figure_is_drawn_and_nothing_is_wider_than_the_page(
     # Two are seen at once; the others are drawn when their part is opened. The plane shows the frontier.
     assert seen == {"troubles": [], "first": 2, "drawn": len(FIGURES) - 1, "overflow": 0, "dark": scheme == DARK}
     assert picture.stat().st_size > 10_000
+
+
+def test_several_runs_are_drawn_on_a_phone(records: SweepRecords, tmp_path: Path) -> None:
+    several = RunsRecords((records, replace(records, name="another")), {"training.steps": ("100", "200")})
+    path = write_runs_report(tmp_path / "report.html", several)
+    path.write_text(path.read_text(encoding="utf-8").replace("</head>", WATCH, 1), encoding="utf-8")
+    frame = tmp_path / "frame.html"
+    frame.write_text(FRAME.format(width=390), encoding="utf-8")
+    picture = pictures(tmp_path) / "runs-390-dark.png"
+    options = f"--blink-settings=preferredColorScheme={DARK}", "--window-size=500,5200"
+    seen = told(browse(tmp_path, frame, *options, "--dump-dom", f"--screenshot={picture}"))
+    assert seen == {"troubles": [], "first": 1, "drawn": 1, "overflow": 0, "dark": True}
 
 
 def test_it_prints(records: SweepRecords, tmp_path: Path) -> None:

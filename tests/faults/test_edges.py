@@ -229,7 +229,7 @@ FILES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda p: save(p, video_ids=np.array([b"\xff%d" % n for n in range(VIDEOS)]), scores=SCORES),
         "must be text, or bytes of UTF-8",
     ),
-    "one id for all": ("x.npz", lambda p: save(p, video_ids=np.array("v"), scores=SCORES), "shape [videos, classes]"),
+    "one id for all": ("x.npz", lambda p: save(p, video_ids=np.array("v"), scores=SCORES), "shape [items, classes]"),
     "no class": ("x.npz", lambda p: save(p, video_ids=IDS, scores=SCORES[:, :0]), "classes, got 0"),
     "complex scores": ("x.npz", lambda p: save(p, video_ids=IDS, scores=SCORES + 0j), "got complex numbers"),
     "true and false": ("x.npz", lambda p: save(p, video_ids=IDS, scores=SCORES > 0), "got truth values"),
@@ -282,7 +282,7 @@ def test_what_lies_in_a_file_of_predictions(what: str, folder: Path) -> None:
 
 LABELS: dict[str, tuple[dict[str, Any], str]] = {
     "class numbers beyond 32 bits": ({"labels": np.full(VIDEOS, 2**32 + 3)}, f"got {2**32 + 3}"),
-    "fractions": ({"labels": np.full(VIDEOS, 3.9)}, "whole class numbers [videos], got float64"),
+    "fractions": ({"labels": np.full(VIDEOS, 3.9)}, "whole class numbers [items], got float64"),
     "2^40 classes": (
         {"indptr": np.zeros(VIDEOS + 1, int), "indices": np.zeros(0, int), "class_count": 2**40},
         f"class_count must be a whole number from 1 to {2**31 - 1}; got array({2**40})",

@@ -15,6 +15,8 @@ from gapsack.selection.pool import CandidatePool
 from gapsack.selection.report.splits import cross_folds
 from gapsack.selection.search import search_ensemble, split_videos
 from gapsack.selection.subsets.archive import Archive
+from gapsack.selection.subsets.options import Options
+from gapsack.selection.subsets.rounds import searched_on
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +111,29 @@ def test_the_archive_keeps_exactly_the_best_layers(points, depth):
             assert ahead_and_kept < depth
         elif points.count((size, value)) == 1:
             assert strictly_ahead >= depth
+
+
+@pytest.mark.parametrize("share", [None, 0.5])
+def test_a_frontier_of_many_videos_is_that_of_a_sample_and_says_so(share):
+    scores, labels = dense_case(4, videos=420, classes=30, models=3)
+    pool = pool_of(scores, labels, (20, 25, 33), k=30)
+    most = 100 if share is None else 200
+    whole = frontier(pool, search_videos=100, tune_share=share, seed=3)
+    sample = searched_on(np.arange(420), Options(search_videos=most, seed=3))
+    assert len(sample) == most
+    assert whole.points == frontier(pool.take(sample), tune_share=share, seed=3).points
+    assert whole.videos["tuning"] == 100
+    assert any(f"{most} of the pool's 420 videos" in note for note in whole.notes)
+    assert frontier(pool.take(np.arange(100)), search_videos=100, tune_share=share).notes == ()
+
+
+def test_groups_of_a_sample_stay_whole():
+    scores, labels = dense_case(4, videos=300, classes=30, models=3)
+    pool = pool_of(scores, labels, (20, 25, 33), k=30)
+    groups = {video: f"g{place // 3}" for place, video in enumerate(pool.labels.video_ids)}
+    whole = frontier(pool, search_videos=120, groups=groups)
+    sample = searched_on(np.arange(300), Options(search_videos=120))
+    part = pool.take(sample)
+    kept = {video: groups[video] for video in part.labels.video_ids}
+    assert whole.points == frontier(part, groups=kept).points
+    assert whole.split["groups"] == len(set(kept.values()))

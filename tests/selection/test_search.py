@@ -14,6 +14,7 @@ from gapsack.selection.pool import Candidate, CandidatePool, Predictions
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.rows.rows import build_rows
 from gapsack.selection.search import search_ensemble, split_videos
+from gapsack.selection.subsets import find as finding
 from gapsack.selection.subsets.find import find
 from gapsack.selection.subsets.options import Options
 from gapsack.selection.subsets.space import Space
@@ -58,6 +59,54 @@ def test_figures_are_the_dense_ones(case, ensemble):
     assert len(pool.candidates) == 7
 
 
+def test_it_is_held_against_equal_weights_and_greedy_selection(case, ensemble):
+    """Both as a few lines of numpy make them, scored on the videos that did not choose, with paired differences."""
+    scores, labels, _ = case
+    tune, report = split_videos(240, 0.5, 0)
+    mine = gap_at_k(blended(scores, ensemble)[report], labels[report])
+    equal = np.mean([scores[int(member.name[1])] for member in ensemble.members], axis=0)
+    votes = greedy_by_hand(scores[:, tune], labels[tune], SEVEN_SIZES, 110)
+    greedy = np.mean([scores[number] for number in votes], axis=0)
+    for name, mean in (("equal_weights", equal), ("greedy", greedy)):
+        rival, difference = getattr(ensemble, name), getattr(ensemble, f"difference_to_{name}")
+        assert rival["held_out_score"] == pytest.approx(gap_at_k(mean[report], labels[report]), abs=1e-9)
+        assert rival["tuning_score"] == pytest.approx(gap_at_k(mean[tune], labels[tune]), abs=1e-9)
+        assert difference["difference"] == pytest.approx(mine - rival["held_out_score"], abs=1e-12)
+        assert difference["interval"][0] <= difference["difference"] <= difference["interval"][1]
+        assert rival["size_bytes"] <= 110
+    shares = {f"m{number}": votes.count(number) / len(votes) for number in set(votes)}
+    members = ensemble.greedy.get("members", [ensemble.greedy])
+    assert {member["name"]: member.get("weight", 1.0) for member in members} == pytest.approx(shares)
+    assert {member["name"] for member in ensemble.equal_weights["members"]} == {each.name for each in ensemble.members}
+
+
+def greedy_by_hand(scores, labels, sizes, budget):
+    """Numbers of models in the order in which they get votes, up to the best mean of them."""
+    votes, best, best_votes = [], -np.inf, []
+    for _ in range(40):
+        room = budget - sum(sizes[number] for number in set(votes))
+        joiners = [number for number, size in enumerate(sizes) if number not in votes and size <= room]
+        choices = [*sorted(set(votes)), *joiners]
+        means = [np.mean([scores[number] for number in [*votes, choice]], axis=0) for choice in choices]
+        values = [gap_at_k(mean, labels) for mean in means]
+        votes = [*votes, choices[int(np.argmax(values))]]
+        if max(values) > best:
+            best, best_votes = max(values), votes
+        elif not joiners:
+            break
+    return best_votes
+
+
+def test_rivals_of_one_model_and_of_a_search_that_was_stopped(case):
+    one = search_ensemble(case[2], **HALF, max_members=1)
+    assert one.equal_weights is None
+    assert one.difference_to_equal_weights is None
+    assert one.greedy["name"] == one.members[0].name
+    stopped = search_ensemble(case[2], **HALF, should_stop=lambda: True)
+    assert stopped.greedy is None
+    assert "greedy" not in stopped.to_dict()
+
+
 def test_nothing_under_the_budget_scores_higher(case, ensemble):
     """Every maximal subset with the finest weight search, outside the race."""
     _, _, pool = case
@@ -93,6 +142,32 @@ def test_workers_executors_and_repetition_change_nothing(case, ensemble):
     assert search_ensemble(case[2], **HALF) == ensemble
     assert search_ensemble(case[2], **HALF, workers=3) == ensemble
     assert search_ensemble(case[2], **HALF, executor=elsewhere) == ensemble
+
+
+@pytest.mark.parametrize(
+    ("options", "models", "listed"),
+    [
+        ({"folds": 2}, 6, True),
+        ({"metric": "macro_f1", "blend": "auto"}, 3, True),
+        ({"metric": "binary_log_loss"}, 5, True),
+        ({"max_members": 3, "restarts": 1}, 8, False),
+    ],
+)
+def test_one_worker_and_many_find_the_same_to_the_bit(options, models, listed, monkeypatch):
+    """Threads of 2, 3 and 8, and an executor that answers in pieces; the local search too."""
+    if not listed:
+        monkeypatch.setattr(finding, "enumerate_subsets", lambda *_, **__: None)
+    scores, labels = dense_case(5, videos=60, classes=25, models=models)
+    pool = pool_of(scores, labels, range(20, 20 + models), k=25)
+
+    def found(**how):
+        settings = {"budget_bytes": 90, "resamples": 5, "folds": 1, **options, **how}
+        return search_ensemble(pool, **settings).to_dict()
+
+    alone = found(workers=1)
+    for workers in (2, 3, 8):
+        assert found(workers=workers) == alone
+    assert found(executor=lambda evaluator, tasks: [evaluator(task) for task in tasks]) == alone
 
 
 def test_exhaustive_is_never_worse_and_says_so(case, ensemble):

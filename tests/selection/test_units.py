@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gapsack.selection.units import MIB, mib, per_mib_text
+from gapsack.selection.errors import BudgetError
+from gapsack.selection.units import MAX_SIZE_BYTES, MIB, bytes_of_budget, mib, per_mib_text
 
 
 @pytest.mark.parametrize(
@@ -31,3 +34,15 @@ def test_two_digits_are_within_five_hundredths(score):
 
 def test_a_mb_is_a_mib():
     assert mib(3 * MIB) == 3.0
+
+
+def test_a_budget_is_whole_bytes():
+    assert bytes_of_budget(1.5) == 3 * MIB // 2
+    assert bytes_of_budget(1e-6) == 1
+    assert bytes_of_budget(MAX_SIZE_BYTES / MIB) == MAX_SIZE_BYTES
+
+
+@pytest.mark.parametrize("budget", [0.0, -1.0, float("nan"), float("inf"), 2 * MAX_SIZE_BYTES / MIB])
+def test_other_budgets_are_told(budget):
+    with pytest.raises(BudgetError, match="expected a budget .* MB, got " + re.escape(f"{budget:g}")):
+        bytes_of_budget(budget)

@@ -1,9 +1,10 @@
 """A sweep whose trials only count, run in a process of its own: python fake_sweep.py RUN_FOLDER BEHAVIOUR_JSON.
 
 Behaviour: {"steps": …, "seconds": a step's time, "raise": {trial: first attempts that raise}, "reject": [trials],
-"die": {trial: first attempts that kill their worker}, "deaf": trials ignore the stop request, "gaps": {trial: GAP that
-it reports at every step}, "search": …, "training": …, "resources": …, "train_on": [trials]}. Every attempt appends a
-line to RUN_FOLDER/../attempts: trial, process id, first step, where it found our packages. Prints the result as JSON.
+"die": {trial: first attempts that kill their worker}, "die_done": the same with the record written, "deaf": trials
+ignore the stop request, "gaps": {trial: GAP that it reports at every step}, "search": …, "training": …, "resources": …,
+"train_on": [trials], "address": a cluster's, "hours": the sweep's}. Every attempt that trains appends a line to
+RUN_FOLDER/../attempts: trial, process id, first step, where it found our packages. Prints the result as JSON.
 """
 
 import json
@@ -21,10 +22,12 @@ from gapsack.sweep.cluster.drive import driving
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.cluster.launch import train_to_end
 from gapsack.sweep.cluster.signals import ended_by_signals, stop_on_signals
+from gapsack.sweep.cluster.time_limit import time_limit
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.trial.control import SAVED
 
 GRID = {
     "name": "fake",
@@ -61,8 +64,14 @@ class Shouting(SweepEvents):
     def trial_progress(self, name, metrics):
         sys.stderr.write(f"progress {name} {metrics['step']}\n")
 
+    def trial_retried(self, name, reason):
+        sys.stderr.write(f"retried {name}: {reason}\n")
+
     def trial_finished(self, name, record):
         sys.stderr.write(f"finished {name}\n")
+
+    def time_is_over(self):
+        sys.stderr.write("the time is over\n")
 
     def notice(self, message):
         sys.stderr.write(f"notice {message}\n")
@@ -85,14 +94,16 @@ def counting_trial(behaviour):
         while step < behaviour["steps"]:
             time.sleep(behaviour["seconds"])
             step += 1
+            control.check_owner()
             state.write_text(str(step))
+            control.report({"status": SAVED, "phase": "checkpoint", "checkpoint": step})
             gap = {"gap": behaviour["gaps"][spec.name]} if "gaps" in behaviour else {}
             control.report({"status": "running", "step": step, "loss": 1 / step, **gap})
             if step >= 2 and attempts < behaviour.get("raise", {}).get(spec.name, 0):
                 raise OSError("the disk is full")
             if step >= 2 and attempts < behaviour.get("die", {}).get(spec.name, 0):
                 os.kill(os.getpid(), signal.SIGKILL)
-            control.end_early(step, 0.0)
+            control.end_early(step, step * behaviour["seconds"])
             if not behaviour.get("deaf"):
                 control.tick()
         result = TrialResult(
@@ -102,8 +113,11 @@ def counting_trial(behaviour):
             hyperparameters=spec.point.hyperparameters,
             size_bytes={"float16": spec.point.axes["clusters"]},
             gap=0.5 + 0.01 * len(spec.name),
+            fingerprint=spec.fingerprint(),
         )
         spec.folder.finish(result)
+        if attempts < behaviour.get("die_done", {}).get(spec.name, 0):
+            os.kill(os.getpid(), signal.SIGKILL)
         return result
 
     return trial
@@ -121,13 +135,17 @@ if __name__ == "__main__":
     behaviour = json.loads(sys.argv[2])
     given = {key: behaviour[key] for key in ("search", "training", "resources") if key in behaviour}
     grid = Grid.model_validate(GRID | given)
-    sweep = SweepSpec(str(run.path), grid, ("train0",), ("validate0",))
+    train, holdout = run.path.parent / "train0", run.path.parent / "validate0"
+    train.touch()  # nodes of a cluster are asked whether they see the files; nobody reads them
+    holdout.touch()
+    sweep = SweepSpec(str(run.path), grid, (str(train),), (str(holdout),))
     with (
         ended_by_signals(),
         run.held(),
         asked_for(run, behaviour),
-        driving(sweep, trial=counting_trial(behaviour), events=Shouting()) as drive,
+        driving(sweep, trial=counting_trial(behaviour), address=behaviour.get("address"), events=Shouting()) as drive,
         stop_on_signals(run.stop_file.touch) as stop,
+        time_limit(behaviour.get("hours"), time.monotonic(), stop, run.stop_file.touch),
     ):
         result = drive.run(LineTracker(run.path.parent / "tracked"), stop)
     sys.stdout.write(json.dumps(asdict(result)))

@@ -77,7 +77,7 @@
     return [];
   }
 
-  const folded = [...document.querySelectorAll("details")];
+  const folded = [...document.querySelectorAll("section > details")]; // what figures lie in; their data stay closed
   const isFolded = (plot) => plot.closest("details:not([open])") !== null;
 
   // Paper does not tell its width to scripts; this fits A4 and Letter with the margins of the style sheet.

@@ -40,8 +40,8 @@ class GatedNetVLAD(Network):
     def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
         """See the class; batch statistics and dropout are used when `training`."""
         frames = check_frames(inputs["frames"], self.width)
-        split = self.kernels.fused(partial(split_frames, rgb=self.rgb, dtype=self.video.compute_dtype))
-        video, audio = split(frames)
+        split = partial(self.kernels.chosen(split_frames), rgb=self.rgb, dtype=self.video.compute_dtype)
+        video, audio = self.kernels.fused(split)(frames)
         descriptor = ops.concatenate(
             [self.video(frames=video, training=training), self.audio(frames=audio, training=training)], axis=-1
         )

@@ -53,7 +53,7 @@ class LiteFormat:
 
         def fill(part: Path) -> Filled:
             source = part / "saved_model"
-            plain = replace(options, budget_bytes=None, extra_files={}, settings={})
+            plain = replace(options, budget_bytes=None, extra_files={}, settings={}, plain=True)
             from gapsack.models.layers.recurrent import plain_loops
 
             with plain_loops():

@@ -10,11 +10,12 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from gapsack.models.graph.definition import graph_definition
+from gapsack.models.graph.fixed import added_bytes, fixed_tensors
 from gapsack.models.graph.formats import Format
 from gapsack.models.graph.loading import load_saved_model, reading
 from gapsack.models.graph.members import AnyMember
 from gapsack.models.graph.names import RECORDS_SIGNATURE, SAVED_MODEL_FILE, SIGNATURE, VARIABLES_PREFIX
-from gapsack.models.graph.network import DECODED, OUTPUTS, GraphNetwork, build_network
+from gapsack.models.graph.network import OUTPUTS, GraphNetwork, build_network
 from gapsack.models.graph.output import GraphOutput, checked_inputs
 from gapsack.models.graph.writing import Filled, GraphInfo, WriteOptions, write_weights, write_whole
 from gapsack.selection.errors import InputError
@@ -33,7 +34,12 @@ class SavedModelFormat:
     def write(self, members: Sequence[AnyMember], directory: Path, options: WriteOptions) -> GraphInfo:
         """See `Format.write`."""
         network = build_network(
-            members, task=options.task, blend=options.blend, top_k=options.top_k, sharing=options.sharing
+            members,
+            task=options.task,
+            blend=options.blend,
+            top_k=options.top_k,
+            sharing=options.sharing,
+            plain=options.plain,
         )
 
         def fill(part: Path) -> Filled:
@@ -78,24 +84,35 @@ class Graph:
         """A signature of the graph, as a function of TensorFlow."""
         return self.loaded.signatures[name]
 
-    def decode(self) -> Self:
-        """Decode all weights now and keep them as float32, so that `predict` no longer does; the graph itself.
+    @property
+    def decoded_bytes(self) -> int:
+        """Memory that `decode` takes beside the stored weights: of all that it computes once."""
+        return added_bytes(self._fixed())
 
-        Takes the memory of all members in float32, beside the stored ones.
+    def decode(self) -> Self:
+        """Compute once all that depends on weights alone, so that `predict` no longer does; the graph itself.
+
+        Decoded weights, scales and offsets of norms and the like are kept as float32, beside the stored weights
+        (`decoded_bytes`).
         """
         import tensorflow as tf
 
-        graph = self.loaded.graph
-        names = [f"{op.name}:0" for op in graph.get_operations() if op.name.endswith(DECODED)]
-        decoded = [graph.get_tensor_by_name(name) for name in names]
-        inputs = [graph.get_tensor_by_name(f"{name}:0") for name in self.inputs]
-        outputs = {key: graph.get_tensor_by_name(name) for key, name in OUTPUTS.items()}
+        inputs, outputs, fixed = self._inputs(), self._outputs(), self._fixed()
         # A member's weights are read once the member before has answered: that wants a video, whichever.
         video = [tf.ones([size or 1 for size in tensor.shape], tensor.dtype) for tensor in inputs]
-        weights = self.loaded.prune(inputs, decoded)(*video)
-        run = self.loaded.prune([*inputs, *decoded], outputs)
+        weights = self.loaded.prune(inputs, fixed)(*video)
+        run = self.loaded.prune([*inputs, *fixed], outputs)
         self._predict = lambda **given: run(*(given[name] for name in self.inputs), *weights)
         return self
+
+    def _inputs(self) -> list[Any]:
+        return [self.loaded.graph.get_tensor_by_name(f"{name}:0") for name in self.inputs]
+
+    def _outputs(self) -> dict[str, Any]:
+        return {key: self.loaded.graph.get_tensor_by_name(name) for key, name in OUTPUTS.items()}
+
+    def _fixed(self) -> list[Any]:
+        return fixed_tensors(self._inputs(), self._outputs().values())
 
     def predict(self, inputs: Mapping[str, NDArray[Any]]) -> GraphOutput:
         """See `Predictor.predict`."""

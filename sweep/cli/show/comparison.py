@@ -7,6 +7,8 @@ from typing import Any
 
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_table
+from gapsack.sweep.cli.show.cells import fixed
+from gapsack.sweep.runs.compare import setting_text
 
 
 def print_comparison(figures: Sequence[Mapping[str, Any]], settings: Mapping[str, Sequence[Any]]) -> None:
@@ -18,7 +20,7 @@ def print_comparison(figures: Sequence[Mapping[str, Any]], settings: Mapping[str
     if not settings:
         output().print("Their settings are the same.")
         return
-    rows = [[name, *map(_value, values)] for name, values in settings.items()]
+    rows = [[name, *map(setting_text, values)] for name, values in settings.items()]
     print_table([Column("setting"), *(Column(each["run"]) for each in figures)], rows)
 
 
@@ -30,21 +32,13 @@ def _row(run: Mapping[str, Any]) -> list[object]:
         run["status"],
         run["best"],
         f"{run['done']}/{run['wanted']}",
-        _digits(run["best_gap"], 4),
+        fixed(run["best_gap"], 4),
         None if run["best_bytes"] is None else f"{mib(run['best_bytes']):.2f}",
         run["models"],
         run["pareto"],
         members,
         sizes,
-        _digits(run["ensemble_gap"], 4),
-        _digits(run["ensemble_new_videos"], 4),
+        fixed(run["ensemble_gap"], 4),
+        fixed(run["ensemble_new_videos"], 4),
         None if lead is None else f"{lead:+.4f} ± {run['lead_error']:.4f}",
     ]
-
-
-def _value(value: object) -> str:
-    return "" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _digits(value: float | None, digits: int) -> str | None:
-    return None if value is None else f"{value:.{digits}f}"

@@ -12,9 +12,17 @@ from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_table
 from gapsack.sweep.cli.show.explanation import print_changes, print_explanation
 
+RIVALS = (
+    ("the best single model", "best_single"),
+    ("the runner-up", "runner_up"),
+    ("equal weights", "equal_weights"),
+    ("greedy selection", "greedy"),
+)
+"""What an ensemble is held against, in words, and its key in the record."""
 
-def print_ensemble(record: Mapping[str, Any], path: Path) -> None:
-    """An ensemble.json as a table and a few lines."""
+
+def print_ensemble(record: Mapping[str, Any], path: Path, items: str) -> None:
+    """An ensemble.json as a table and a few lines; `items` is what was scored, in the plural."""
     rows = [
         [member["name"], member["precision"], _weight(member["weight"]), f"{mib(member['size_bytes']):.2f}", ""]
         for member in record["members"]
@@ -30,13 +38,13 @@ def print_ensemble(record: Mapping[str, Any], path: Path) -> None:
         f"\n{mib(record['total_bytes']):.2f} MiB of {mib(record['budget_bytes']):.2f}{once}{kept}; "
         f"blend of {'probabilities' if record['blend'] == 'probability' else 'logits'}."
     )
-    for line in figures(record):
+    for line in figures(record, items):
         out.print(line)
     if "changes" in record:
-        print_changes(record["changes"])
+        print_changes(record["changes"], items)
     if "explanation" in record:
-        print_explanation(record["explanation"])
-    out.print(f"\n{searched(record['search'])}")
+        print_explanation(record["explanation"], items)
+    out.print(f"\n{searched(record['search'], items)}")
     out.print(f"{record['preference']}")
     out.print(f"Ensemble: {path}")
 
@@ -46,25 +54,21 @@ def _weight(weight: float) -> str:
     return f"{weight:.4f}" if weight >= 0.00005 else "<0.0001"
 
 
-def figures(record: Mapping[str, Any]) -> list[str]:
-    """The scores; first those of videos by what was not chosen on them: they are what to expect of new videos."""
+def figures(record: Mapping[str, Any], items: str) -> list[str]:
+    """The scores; first those of items by what was not chosen on them: they are what to expect of new ones."""
     metric = "GAP" if record["metric"].startswith("gap@") else title_of(record["metric"])
     lines = []
     held_out = record["held_out"]
     if held_out is not None:
         low, high = held_out["interval"]
         lines.append(
-            f"{metric} on new videos       {held_out['score']:.5f}  ({held_out['confidence']:.0%} interval "
-            f"{low:.5f} to {high:.5f}; {reported_on(held_out)})"
+            f"{metric} on new {items:<12} {held_out['score']:.5f}  ({held_out['confidence']:.0%} interval "
+            f"{low:.5f} to {high:.5f}; {reported_on(held_out, items)})"
         )
     lines += record.get("notes", ())
-    lines.append(f"{metric} on tuning videos    {record['tuning_score']:.5f}  (where members and weights were chosen)")
-    lines.append(f"GAP on all videos       {record['gap']:.5f}  ({_certain(record['gap_interval'])})")
-    lines += [
-        line
-        for what, key in (("best single model", "best_single"), ("runner-up", "runner_up"))
-        if (line := _difference(record, what, key)) is not None
-    ]
+    lines.append(f"{metric} on tuning {items:<9} {record['tuning_score']:.5f}  (where members and weights were chosen)")
+    lines.append(f"GAP on all {items:<12} {record['gap']:.5f}  ({_certain(record['gap_interval'])})")
+    lines += [line for what, key in RIVALS if (line := _difference(record, what, key)) is not None]
     what = "Fold" if held_out and held_out.get("cross_fitted") else "Split"
     for place, fold in enumerate(held_out["folds"] if held_out else [], 1):
         score = "no score by itself" if fold["score"] is None else f"{fold['score']:.5f}"
@@ -84,25 +88,26 @@ def _certain(interval: Sequence[float] | None) -> str:
 
 
 def _difference(record: Mapping[str, Any], what: str, key: str) -> str | None:
-    other, difference = record[key], record[f"difference_to_{key}"]
+    other, difference = record.get(key), record.get(f"difference_to_{key}")
     if other is None or difference is None:
         return None
     name = other["name"] if "name" in other else " + ".join(member["name"] for member in other["members"])
+    what += "" if key == "equal_weights" else f", {name}"
     noise = ", within noise" if difference["within_noise"] else ""
     amount = f"{difference['difference']:+.5f} ± {difference['standard_error']:.5f}"
     how = reported(record["held_out"] or {})
-    return f"{amount} {'cross-fitted' if how == 'cross-fitted' else 'held out'} against the {what}, {name}{noise}"
+    return f"{amount} {'cross-fitted' if how == 'cross-fitted' else 'held out'} against {what}{noise}"
 
 
-def searched(search: Mapping[str, Any]) -> str:
+def searched(search: Mapping[str, Any], items: str) -> str:
     """What was searched, why it stopped, and what is proved of it, in a sentence or two."""
     told = f"Search: {search['strategy']}. {search['stop_reason']}"
     bound = search.get("upper_bound")
     if bound is None:
         return told
     if search["complete"]:
-        return f"{told} Proved: no ensemble within the budget scores higher on the tuning videos."
+        return f"{told} Proved: no ensemble within the budget scores higher on the tuning {items}."
     return (
-        f"{told} Proved: none within the budget scores above {bound:.5f} on the tuning videos, "
+        f"{told} Proved: none within the budget scores above {bound:.5f} on the tuning {items}, "
         f"{search['gap_to_bound']:.5f} more."
     )

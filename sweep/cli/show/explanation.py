@@ -8,24 +8,21 @@ from typing import Any
 from gapsack.selection.units import mib, per_mib_text
 from gapsack.sweep.cli.app import Column, output, print_table
 
-GAINS = (Column("tuning", True), Column("new videos", True))
-"""Columns of score differences: where members were chosen, and on videos that did not choose weights."""
 
-
-def print_explanation(told: Mapping[str, Any]) -> None:
-    """The `explanation` of an ensemble.json as tables, what counts most first."""
-    _print_part("Without a member, weights of the others searched again, it loses", MEMBER, told["members"], _member)
-    _print_part(
-        "With another candidate, in the place of what it needs room for, it gains",
-        CANDIDATE,
-        told["candidates"],
-        _other,
-    )
-    _print_part("With a member at another precision it gains", PRECISION, told["precisions"], _precision)
+def print_explanation(told: Mapping[str, Any], items: str) -> None:
+    """The `explanation` of an ensemble.json as tables, what counts most first; `items` is what was scored."""
+    gains = Column("tuning", True), Column(f"new {items}", True)  # where members were chosen, and what chose no weights
+    member = Column("member"), Column("precision"), Column("MiB freed", True), *gains
+    other = Column("candidate"), Column("precision"), Column("MiB in all", True), *gains, Column("leaves")
+    stored = Column("member"), Column("instead of"), Column("precision"), Column("MiB more", True), *gains, Column("")
+    _print_part("Without a member, weights of the others searched again, it loses", member, told["members"], _member)
+    title = "With another candidate, in the place of what it needs room for, it gains"
+    _print_part(title, other, told["candidates"], _other)
+    _print_part("With a member at another precision it gains", stored, told["precisions"], _precision)
     out = output()
     out.print(f"\n{price_text(told['price'])}")
     if told["held_out"]:
-        out.print(f"New videos: {told['held_out']}; ± is a standard error of the paired difference.")
+        out.print(f"New {items}: {told['held_out']}; ± is a standard error of the paired difference.")
     for note in told["notes"]:
         out.print(note)
 
@@ -41,15 +38,15 @@ def price_text(price: Mapping[str, Any]) -> str:
     return f"{lost}; {bought} (best known at {mib(here['budget_bytes']):.2f} MiB: {here['tuning_score']:.5f})."
 
 
-def print_changes(changes: Mapping[str, Any]) -> None:
+def print_changes(changes: Mapping[str, Any], items: str) -> None:
     """The `changes` of an ensemble.json: what came, went and moved since the earlier one, and what that gained."""
     out = output()
     out.print("\nSince the earlier ensemble:")
-    for line in changes_lines(changes):
+    for line in changes_lines(changes, items):
         out.print(f"  {line}")
 
 
-def changes_lines(changes: Mapping[str, Any]) -> list[str]:
+def changes_lines(changes: Mapping[str, Any], items: str) -> list[str]:
     """Lines on members and weights, then on scores, then what could not be taken."""
     lines = []
     for what, key in (("in", "joined"), ("out", "left")):
@@ -64,7 +61,8 @@ def changes_lines(changes: Mapping[str, Any]) -> list[str]:
     if changes["tuning_gain"] is not None:
         held_out = _held_out(changes["held_out_gain"])
         lines.append(
-            f"{_signed(changes['tuning_gain'])} on tuning videos" + (f", {held_out} on new videos" if held_out else "")
+            f"{_signed(changes['tuning_gain'])} on tuning {items}"
+            + (f", {held_out} on new {items}" if held_out else "")
         )
     return [*lines, *changes["notes"]]
 
@@ -79,11 +77,6 @@ def _moved(stayed: Mapping[str, Any]) -> str:
     if before != after:
         parts.append(f"{before} → {after}")
     return f"{stayed['name']} {' '.join(parts)}" if parts else ""
-
-
-MEMBER = (Column("member"), Column("precision"), Column("MiB freed", True), *GAINS)
-CANDIDATE = (Column("candidate"), Column("precision"), Column("MiB in all", True), *GAINS, Column("leaves"))
-PRECISION = (Column("member"), Column("instead of"), Column("precision"), Column("MiB more", True), *GAINS, Column(""))
 
 
 def _print_part(title: str, columns: tuple[Column, ...], values: Any, row: Any) -> None:

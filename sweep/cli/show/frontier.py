@@ -6,22 +6,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gapsack.selection.files import replace_text
 from gapsack.selection.metrics.registry import title_of
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_table
 
 
-def write_plot(record: Mapping[str, Any], path: Path) -> None:
-    """Write the figure as an HTML file that opens offline."""
-    from gapsack.dashboards.figures.frontier import FrontierInfo, frontier_figure
+def write_plot(record: Mapping[str, Any], path: Path, name: str) -> None:
+    """Write the figure of a pool of that name as an HTML file that opens offline."""
+    from gapsack.dashboards.records import SweepRecords
+    from gapsack.dashboards.report import write_figure
     from gapsack.sweep.runs.report import drawn_frontier
 
     drawn = drawn_frontier(record)
-    singles = tuple((point.total_bytes, point.gap) for point in drawn.singles)
-    metric = title_of(drawn.metric)
-    figure = frontier_figure(FrontierInfo(drawn.points, singles, None, metric, drawn.population))
-    replace_text(path, figure.to_html(include_plotlyjs=True))
+    records = SweepRecords(
+        name,
+        frontier=drawn.points,
+        frontier_singles=drawn.singles,
+        frontier_metric=drawn.metric,
+        frontier_population=drawn.population,
+    )
+    write_figure(path, "frontier", records)
 
 
 def print_frontier(record: Mapping[str, Any], path: Path) -> None:

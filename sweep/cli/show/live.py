@@ -135,6 +135,10 @@ class SweepView(SweepEvents):
         leave_lost_terminal()
         self._say("stopping: running trials write a checkpoint (press Ctrl-C again to end at once)", "yellow")
 
+    def time_is_over(self) -> None:
+        """Say that the sweep has had its hours."""
+        self._say("its time is over: running trials write a checkpoint (press Ctrl-C twice to end at once)", "yellow")
+
     def sweep_ended(self) -> None:
         """End the table."""
         self._live.stop()

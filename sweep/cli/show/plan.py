@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_reasons, print_table
 from gapsack.sweep.grid.plan import PlannedTrial
-from gapsack.sweep.grid.schema import Distribution, Grid, Sampler
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.searching import Distribution, Sampler
 from gapsack.sweep.grid.small_space import small_space
 
 
@@ -28,13 +29,17 @@ def print_plan(grid: Grid, trials: Sequence[PlannedTrial]) -> None:
     print_table([*columns, Column("status")], rows)
     print_reasons({trial.name: trial.reason for trial in trials})
     out = output()
+    hours = grid.resources.hours
+    limit = "" if hours is None else f" Each trains for {hours:g} hours at most (resources.hours)."
     if sampler is not None:
-        out.print(f"\n{sampler.kind} draws {sampler.trials} trials, from {describe_space(sampler)}. Sizes in MiB.")
+        out.print(
+            f"\n{sampler.kind} draws {sampler.trials} trials, from {describe_space(sampler)}. Sizes in MiB.{limit}"
+        )
         if (small := small_space(grid)) is not None:
             out.print(small)
         return
     skipped = sum(trial.status == "skipped" for trial in trials)
-    out.print(f"\n{len(trials) - skipped} trials to train, {skipped} skipped. Sizes in MiB.")
+    out.print(f"\n{len(trials) - skipped} trials to train, {skipped} skipped. Sizes in MiB.{limit}")
 
 
 def describe_space(sampler: Sampler) -> str:

@@ -59,7 +59,7 @@ def print_pool(pool: CandidatePool, folder: Path, metric: str | UserMetric = "ga
     ]
     print_table([*columns, Column("")], rows)
     output().print(
-        f"\n{folder}: {len(rows)} candidates, {values['videos']:,} videos, {values['labels']:,} labels of "
+        f"\n{folder}: {len(rows)} candidates, {values['videos']:,} items, {values['labels']:,} labels of "
         f"{values['classes']:,} classes."
     )
     for line in _groups(pool):
@@ -172,7 +172,24 @@ def print_evaluation(evaluation: Mapping[str, Any], facts: Mapping[str, Any], it
         if name not in known:
             out.print(f"{title_of(name):<24}{score:.5f}")
     out.print(f"\n{evaluation['videos']:,} {items} with {evaluation['labels']:,} labels in {facts['files']} files.")
+    print_pace(facts, items)
     print_faults(facts)
+
+
+def print_pace(facts: Mapping[str, Any], items: str) -> None:
+    """On standard error: how fast the graph answered, and how it decodes its weights."""
+    if facts["items_per_second"]:
+        messages().print(f"{facts['items_per_second']:,.0f} {items} per second; {_decoding(facts['decoding'])}.")
+
+
+def _decoding(decoding: Mapping[str, Any]) -> str:
+    needed = decoding["added_bytes"]
+    if needed is None:
+        return "weights decoded as the graph runs"
+    if decoding["once"]:
+        return f"weights decoded once, in {mib(needed):,.0f} MiB of memory"
+    free = "" if decoding["free_bytes"] is None else f" of {mib(decoding['free_bytes']):,.0f} MiB that are free"
+    return f"weights decoded for every batch; once would take {mib(needed):,.0f} MiB{free}"
 
 
 def print_faults(facts: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gapsack.sweep.cli.app import Column, output, print_table
+from gapsack.sweep.cli.show.cells import fixed
 from gapsack.sweep.runs.seeds import SeedSpread, seed_spreads
 from gapsack.sweep.runs.status import RunState
 
@@ -24,12 +25,11 @@ def print_spreads(spreads: Sequence[SeedSpread]) -> None:
 
 
 def _row(spread: SeedSpread) -> list[object]:
-    deviation = None if spread.deviation is None else f"{spread.deviation:.4f}"
     return [
         spread.name,
         len(spread.seeds),
         f"{spread.mean:.4f}",
-        deviation,
+        fixed(spread.deviation, 4),
         f"{min(spread.gaps):.4f}",
         f"{max(spread.gaps):.4f}",
     ]

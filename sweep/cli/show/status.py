@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gapsack.selection.units import mib
+from gapsack.selection.units import mib, per_mib_text
 from gapsack.sweep.cli.app import Column, messages, output, print_reasons, print_table
+from gapsack.sweep.cli.show.cells import fixed
 from gapsack.sweep.cli.show.seeds import print_spreads, spreads_of
 from gapsack.sweep.runs.data_faults import data_faults
 from gapsack.sweep.runs.folder import RunFolder
@@ -20,10 +21,12 @@ def print_status(state: RunState) -> None:
     numbers = [Column(title, True) for title in ("step", "loss", "GAP", f"{precision} MiB", f"{items}/s")]
     if any(trial.ensemble_gain for trial in state.trials):
         numbers += [Column(title, True) for title in ("adds GAP", "a MiB")]
-    print_table(
-        [Column("trial"), Column("status"), *numbers],
-        [_status_row(trial, precision)[: len(numbers) + 2] for trial in state.trials],
-    )
+    rows = [_status_row(trial, precision)[: len(numbers) + 2] for trial in state.trials]
+    columns = [Column("trial"), Column("status"), *numbers]
+    if len(state.hosts) > 1:
+        columns.append(Column("host"))
+        rows = [[*row, trial.host] for row, trial in zip(rows, state.trials, strict=True)]
+    print_table(columns, rows)
     _print_budget_of_gains(state)
     print_spreads(spreads_of(state))
     print_reasons({trial.plan.name: trial.reason for trial in state.trials})
@@ -63,12 +66,12 @@ def _status_row(trial: TrialState, precision: str) -> list[object]:
         trial.plan.name,
         trial.status,
         None if step is None else int(step),
-        _number(trial.latest("loss"), 4),
-        _number(trial.gap, 4),
+        fixed(trial.latest("loss"), 4),
+        fixed(trial.gap, 4),
         f"{mib(trial.plan.size_bytes[precision]):.2f}",
-        _number(speed, 1),
+        fixed(speed, 1),
         None if gain is None else f"{gain.gain:.5f}",
-        None if gain is None else f"{gain.gain_per_mib:.3g}",
+        None if gain is None else per_mib_text(gain.gain_per_mib),
     ]
 
 
@@ -100,6 +103,7 @@ def trial_values(trial: TrialState) -> dict[str, Any]:
         "gap": trial.gap,
         "size_bytes": trial.plan.size_bytes,
         "videos_per_second": trial.latest("videos_per_second"),
+        "host": trial.host,
         "ensemble_gain": None if gain is None else gain.gain,
         "ensemble_gain_per_mib": None if gain is None else gain.gain_per_mib,
         "hyperparameters": trial.plan.hyperparameters,
@@ -136,7 +140,7 @@ def _run_row(values: Mapping[str, Any]) -> list[object]:
         f"{values['done']}/{values['wanted']}",
         values["failed"],
         values["best"],
-        _number(values["gap"], 4),
+        fixed(values["gap"], 4),
         values["started"],
     ]
 
@@ -160,7 +164,3 @@ def run_values(state: RunState) -> dict[str, Any]:
 def started(run: RunFolder) -> str:
     """When the run was last started, in local time."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(run.config_file.stat().st_mtime))
-
-
-def _number(value: float | None, digits: int) -> str | None:
-    return None if value is None else f"{value:.{digits}f}"

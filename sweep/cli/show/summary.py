@@ -9,7 +9,7 @@ from gapsack.sweep.cli.app import errors, output
 from gapsack.sweep.cli.show.status import print_notices
 from gapsack.sweep.cluster.launch import Launched
 from gapsack.sweep.runs.data_faults import data_faults
-from gapsack.sweep.runs.status import run_state
+from gapsack.sweep.runs.status import RunState, run_state
 
 
 def print_summary(launched: Launched) -> None:
@@ -21,6 +21,8 @@ def print_summary(launched: Launched) -> None:
     state = run_state(run)
     print_notices(state.notices)
     best = state.best
+    if launched.time_was_over and launched.signal is None and result.interrupted:
+        err.print(f"The time of the sweep (--hours) was over. {_left(state)}.")
     top = "" if best is None else f"; best {best.plan.name} with GAP {best.gap:.4f}"
     early = f", {len(result.stopped_early)} stopped early" if result.stopped_early else ""
     out.print(f"{len(result.done)} of {state.wanted} trials done{early}{top}.")
@@ -52,6 +54,7 @@ def summary_values(launched: Launched) -> dict[str, Any]:
         "unfinished": list(result.unfinished),
         "stopped_early": dict(result.stopped_early),
         "interrupted": result.interrupted,
+        "time_was_over": launched.time_was_over,
         "data_faults": [each.to_dict() for each in data_faults(run_state(launched.run).trials)],
         "tracking_losses": None if losses is None else {"count": losses.count, "reason": losses.reason},
     }
@@ -63,7 +66,22 @@ def shown(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
+def _left(state: RunState) -> str:
+    """Which trials a sweep that is stopped leaves, in words."""
+    left, begun, failed = state.wanted - state.settled, state.count("interrupted"), state.count("failed")
+    told = [f"{begun} begun", f"{left - begun - failed} not begun"]
+    return f"{left} trials are left: " + ", ".join([*told, *([f"{failed} failed"] if failed else [])])
+
+
 def _next_steps(launched: Launched) -> dict[str, str]:
+    steps = _next_step(launched)
+    if launched.result.stopped_early:
+        name = next(iter(launched.result.stopped_early))
+        steps["To train on"] = f"the same command with --continue {name} (or another that was stopped early)"
+    return steps
+
+
+def _next_step(launched: Launched) -> dict[str, str]:
     run, result = shown(launched.run.path), launched.result
     if result.interrupted:
         return {"To resume": "give the same command again; what is done stays done"}

@@ -73,6 +73,33 @@ def test_a_runner_up_that_is_the_best_single_model_is_told_once(
     assert [each.rival for each in info.differences] == ["the best single model and runner-up"]
 
 
+def test_equal_weights_and_greedy_selection_are_rivals_too(records: SweepRecords, ensemble: dict[str, Any]) -> None:
+    equal = {"difference": 0.001, "interval": [0.0005, 0.0015]}
+    rivals: dict[str, Any] = {
+        "equal_weights": {"members": ensemble["members"]},
+        "difference_to_equal_weights": equal,
+        "greedy": ensemble["runner_up"],
+    }
+    info = comparison_info(
+        changed(records, ensemble, **rivals, difference_to_greedy={"difference": 0.0, "interval": [-0.001, 0.001]})
+    )
+    assert info is not None
+    assert [(each.rival, each.difference) for each in info.differences][2:] == [
+        ("equal weights", 0.001),
+        ("greedy selection", 0.0),
+    ]
+    assert [trace.y for trace in comparison_figure(info).data] == [(0,), (1,), (2,), (3,)]
+    assert info.verdict == (
+        "Better than the best single model (+0.0095) and equal weights (+0.0010). "
+        "Not shown to differ from the runner-up (+0.00020) and greedy selection (+0.00000): within noise."
+    )
+    same = changed(records, ensemble, **rivals, difference_to_greedy=ensemble["difference_to_runner_up"])
+    info = comparison_info(same)
+    assert info is not None
+    told = [each.rival for each in info.differences]
+    assert told == ["the best single model", "the runner-up and greedy selection", "equal weights"]
+
+
 def test_an_ensemble_of_one_is_not_compared_with_itself(records: SweepRecords, ensemble: dict[str, Any]) -> None:
     info = comparison_info(changed(records, ensemble, members=[ensemble["members"][1] | {"weight": 1.0}]))
     assert info is not None

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gapsack.dashboards.figures.labels import Box, Label, place_labels
+from gapsack.dashboards.figures.labels import Box, Label, place_labels, shortened
 
 FRAME = Box(0, 0, 800, 400)
 
@@ -28,7 +28,7 @@ def labels(spread: float) -> st.SearchStrategy[list[Label]]:
 @given(st.one_of(labels(0), labels(8), labels(60), labels(250)))
 def test_no_label_lies_on_another_or_on_a_mark_or_leaves_the_frame(given_labels: list[Label]) -> None:
     marks = [Box.around(label.x, label.y, label.radius) for label in given_labels]
-    placed = [box for box in place_labels(given_labels, marks, FRAME) if box is not None]
+    placed = [each[1] for each in place_labels(given_labels, marks, FRAME) if each is not None]
     assert all(box.inside(FRAME) for box in placed)
     assert not any(one.meets(other) for one, other in itertools.combinations(placed, 2))
     assert not any(box.meets(mark) for box in placed for mark in marks)
@@ -57,7 +57,23 @@ def test_a_line_is_crossed_only_where_nothing_else_is_free() -> None:
     label = Label("a name", 300, 150, 5)
     (first,) = place_labels([label], [], FRAME)
     assert first is not None
-    (aside,) = place_labels([label], [], FRAME, lines=[first])
+    (aside,) = place_labels([label], [], FRAME, lines=[first[1]])
     assert aside is not None
-    assert not aside.meets(first)
+    assert not aside[1].meets(first[1])
     assert place_labels([label], [], FRAME, lines=[FRAME]) == [first]
+
+
+def test_a_label_is_shortened_before_it_is_left_out() -> None:
+    name = "a-name-of-very-many-letters"
+    label = Label(name, 60, 60, 5, shorter=(shortened(name, 16), shortened(name, 8)))
+    frames = {width: Box(0, 0, width, 120) for width in (400, 130, 40)}
+    placed = {width: place_labels([label], [], frame)[0] for width, frame in frames.items()}
+    texts = {width: None if each is None else each[0].text for width, each in placed.items()}
+    assert texts == {400: name, 130: "a-name-o…letters", 40: None}
+
+
+@given(st.text(min_size=1, max_size=60), st.integers(3, 30))
+def test_a_shortened_name_keeps_its_ends_and_its_length(name: str, most: int) -> None:
+    short = shortened(name, most)
+    assert len(short) == min(len(name), most)
+    assert short == name or (short[0] == name[0] and short[-1] == name[-1] and "…" in short)

@@ -169,3 +169,23 @@ def test_labels_are_placed_for_every_width_that_a_page_takes(records: SweepRecor
     assert [each["width"] for each in placed] == list(WIDTHS)
     texts = [{note["text"] for note in each["annotations"]} for each in placed]
     assert all({"<b>Ensemble 0.8800</b>", "budget 10 MiB"} <= each for each in texts)
+
+
+def test_on_a_phone_a_long_name_is_shortened_and_what_finds_no_room_is_counted(
+    records: SweepRecords, ensemble: dict[str, Any]
+) -> None:
+    long = "gated_netvlad-K16-H128-lr0.0003-s2"
+    trials = tuple(replace(each, name=long) if each.name == "K16-H128" else each for each in records.trials)
+    members = [each | {"name": long} if each["name"] == "K16-H128" else each for each in ensemble["members"]]
+    content = Ensemble.from_dict({**ensemble, "members": members})
+    info = plane_info(replace(records, trials=trials, ensembles=(content,)))
+    assert info is not None
+    placed = {each["width"]: each["annotations"] for each in plane_figure(info).layout.meta["labels"]}
+    assert any(long in note["text"] for note in placed[WIDTHS[-1]])
+    assert any("…" in note["text"] and "0.8700" in note["text"] for note in placed[358])
+    assert not any("left out" in note["text"] for width in WIDTHS for note in placed[width])
+    crowded = replace(info, members=info.members * 60)
+    narrow = plane_figure(crowded).layout.meta["labels"][0]["annotations"]
+    (told,) = [note["text"] for note in narrow if "left out" in note["text"]]
+    names = [note for note in narrow if note["font"]["size"] == 12 and note["text"].startswith("<b>")]
+    assert told == f"{120 - len(names)} labels left out: see the table"

@@ -2,10 +2,13 @@ from gapsack.dashboards.page.tables import Cell, TableColumn, number, table, wit
 
 
 def test_cells_carry_the_value_that_they_sort_by() -> None:
-    written = table("T", (TableColumn("name"), TableColumn("MiB", numeric=True)), [(words("Kb"), number(9.5, "9.50"))])
+    columns, rows = (TableColumn("name"), TableColumn("MiB", numeric=True)), [(words("Kb"), number(9.5, "9.50"))]
+    written = table("T", columns, rows, sortable=True)
     assert '<th scope="row" data-value="kb">Kb</th>' in written
     assert '<td class="number" data-value="9.5">9.50</td>' in written
-    assert "<button" not in written
+    plain = table("T", columns, rows)
+    assert '<td class="number">9.50</td>' in plain
+    assert "<button" not in plain
 
 
 def test_a_missing_number_is_a_dash_without_a_value() -> None:

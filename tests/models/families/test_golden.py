@@ -78,6 +78,8 @@ CASES = (
     GoldenCase("moe_gated", "moe", {"V": "classes", "M": "mixtures"}, {"probability_gating": True}, l2=1e-6),
     GoldenCase("gated_netvlad", "gated_netvlad", CLUSTERED, {}, l2=1e-6),
 )
+COMPILED = ("dbof", "netfv", "mix_nextvlad", "gru", "lstm_bidirect", "moe_gated", "gated_netvlad")
+"""One of each kind of network, with each building block: what XLA makes of the others is made of the same parts."""
 
 
 class Reference:
@@ -180,6 +182,9 @@ def test_gradients(reference: Reference, state: Arrays) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    "reference", [case for case in CASES if case.file in COMPILED], indirect=True, ids=lambda case: case.file
+)
 def test_gradients_compiled_as_one(reference: Reference) -> None:
     check_gradients(reference, reference.state_after_a_step(xla=True))
 

@@ -73,7 +73,9 @@ def test_every_precision_is_decoded_to_its_own_predictions(request, ensemble, vi
     build_graph(members, tmp_path / "graph", task=TASKS[level], blend=blend)
     frames, counts = (videos.frames, videos.num_frames) if level == "frame" else (videos.vectors, np.ones(10))
     output = Graph(tmp_path / "graph").predict({"frames": frames, "num_frames": counts})
-    assert_allclose(output.probabilities, blended(members, own_predictions(members, level), blend), atol=1e-6)
+    # The last bit of a probability near 1 is much in its logit, up to 0.06 where logits are cut off.
+    atol = 1e-6 if blend == "probability" else 1e-5
+    assert_allclose(output.probabilities, blended(members, own_predictions(members, level), blend), atol=atol)
 
 
 def test_the_fingerprint_tells_graphs_apart(float32_graph, ensemble, tmp_path):

@@ -57,11 +57,22 @@ def unshared(members):
     return [replace(member, shared={}) for member in members]
 
 
+THREE_HALVES, TWO_WHOLE, TWO_BYTES = ("float16", "float16", "float16"), ("float32", "float32"), ("int8", "int8")
+
+
 @pytest.mark.parametrize(
-    "names",
-    [("float16", "float16", "float16"), pytest.param(("float32", "float32"), marks=pytest.mark.long), ("int8", "int8")],
+    ("format", "names"),
+    [
+        ("savedmodel", THREE_HALVES),
+        ("savedmodel", TWO_BYTES),
+        ("metagraph", TWO_BYTES),
+        ("litert", TWO_BYTES),
+        pytest.param("savedmodel", TWO_WHOLE, marks=pytest.mark.long),
+        pytest.param("metagraph", THREE_HALVES, marks=pytest.mark.long),
+        pytest.param("litert", THREE_HALVES, marks=pytest.mark.long),
+        pytest.param("litert", TWO_WHOLE, marks=pytest.mark.long),
+    ],
 )
-@pytest.mark.parametrize("format", ["savedmodel", "metagraph", "litert"])
 def test_a_body_is_stored_once_and_predictions_are_the_same(heads, videos, tmp_path, names, format):
     members = heads(*names)
     settings = {"weights": "float32"} if format == "litert" and names[0] == "float32" else {}

@@ -55,6 +55,7 @@ def test_whoever_answers_the_outcome_is_the_same_to_the_bit(case, blend):
         with runner:
             assert runner.map(tasks) == alone
         assert runner.evaluations == sum(scored.evaluations for scored in alone)
+    assert len(evaluator._kept) == 0  # rows of what is done with are memory for nothing
     assert max(len(task.request.points) for task in pieces if hasattr(task.request, "points")) == 1
 
 

@@ -2,10 +2,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gapsack.selection.blend.polish import COARSE_STEPS, along_axes, between_pairs, pattern, quick
+from gapsack.selection.blend.polish import (
+    COARSE_STEPS,
+    FINE_STEPS,
+    GAIN,
+    MAX_PASSES,
+    along_axes,
+    between_pairs,
+    pattern,
+    quick,
+)
+from gapsack.selection.blend.probes import AHEAD
 from gapsack.selection.blend.score import BlendScore
-from gapsack.selection.blend.weights import Products
+from gapsack.selection.blend.weights import Products, on_simplex
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.metrics.objectives import Gap
 
@@ -57,3 +69,61 @@ def test_a_member_with_nearly_everything_gives_to_others_what_it_loses(own):
         if moved is not None:
             assert moved.sum() == pytest.approx(1.0, abs=1e-12)
             assert (moved >= 0.0).all()
+
+
+def one_by_one(start, steps, moves, score):
+    """The pattern search as its definition has it: one point at a time, pass after pass."""
+    weights = on_simplex(start)
+    best, asked = score(weights), 1
+    for step in steps:
+        for _ in range(MAX_PASSES):
+            before, place, share = best, 0, step
+            while place < len(moves):
+                moved = moves[place](weights, share)
+                reached = -np.inf if moved is None else score(moved)
+                asked += moved is not None
+                if reached > best + GAIN:
+                    weights, best, share = moved, reached, 2.0 * share
+                else:
+                    place, share = place + 1, step
+            if best <= before + GAIN:
+                break
+    return weights, best, asked
+
+
+@settings(max_examples=40, deadline=None, database=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    members=st.integers(2, 6),
+    levels=st.sampled_from([20, 300, 10**6]),
+    moves_of=st.sampled_from([along_axes, between_pairs]),
+)
+def test_a_pattern_search_asks_in_full_batches_and_ends_where_one_point_at_a_time_does(seed, members, levels, moves_of):
+    rng = np.random.default_rng(seed)
+    summit, slopes = rng.dirichlet(np.ones(members)), rng.normal(size=(3, members))
+
+    def score(weights):
+        smooth = -((weights - summit) ** 2).sum() + 0.01 * np.sin(40.0 * slopes @ weights).sum()
+        return float(np.floor(levels * smooth) / levels)  # as GAP, flat but for its steps
+
+    start, moves = rng.dirichlet(np.full(members, 0.4)), moves_of(range(members))
+    weights, best, asked = one_by_one(start, FINE_STEPS, moves, score)
+    climb = pattern(start, FINE_STEPS, moves)
+    (probe,) = next(climb)
+    scored, since_gain, ended = 0, set(), False
+    try:
+        while True:
+            assert not ended
+            answer = probe.ended([score(point) for point in probe.points])
+            ended = scored > 0 and len(probe.points) < AHEAD and answer[-1] <= probe.above
+            scored += len(answer)
+            points = {point.tobytes() for point in probe.points}
+            assert len(points) == len(probe.points)
+            assert not points & since_gain
+            since_gain = set() if answer[-1] > probe.above else since_gain | points
+            (probe,) = climb.send([answer])
+    except StopIteration as end:
+        found, reached = end.value
+    np.testing.assert_array_equal(found, weights)
+    assert reached == best
+    assert scored <= asked

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pools import dense_case, pool_of
 
 from gapsack.selection.blend import weights as weights_module
@@ -98,3 +100,22 @@ def test_a_guess_of_what_a_column_brings_is_what_mixing_it_in_brings(case):
     for place, fall in enumerate(products.promising(columns, weights, np.array([2, 3]))):
         best = min(error(share, (2, 3)[place]) for share in np.linspace(0, 1, 2001))
         assert fall == pytest.approx(error(0.0, (2, 3)[place]) - best, rel=1e-3)
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(seed=st.integers(0, 2**32 - 1), members=st.integers(1, 9), together=st.integers(1, 70))
+def test_least_squares_of_many_subsets_is_that_of_each_to_the_bit(seed, members, together):
+    """Whatever is solved beside a subset, which depends on what is known already and must not show."""
+    rng = np.random.default_rng(seed)
+    columns = rng.random((12, 40)) * rng.uniform(0.1, 1.0, (12, 1))
+    columns[3] = columns[2]  # a copy, which only the ridge tells apart
+    pairs = columns @ columns.T + 1e-9 * np.eye(12)
+    products = Products(pairs, columns @ (rng.random(40) < 0.3), 40)
+    subsets = np.array([np.sort(rng.permutation(12)[:members]) for _ in range(together)])
+    weights, errors = products.least_squares_of(subsets)
+    for subset, mine, error in zip(subsets, weights, errors, strict=True):
+        alone, same = products.least_squares(subset)
+        np.testing.assert_array_equal(alone, mine)
+        assert same == error
+        assert (mine >= 0.0).all()
+        assert mine.sum() == pytest.approx(1.0, abs=1e-12)

@@ -10,7 +10,7 @@ from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
 
 def test_a_mismatch_names_the_ids():
     others = Predictions.from_dense(np.array(["va", "vb", "vc", "zz"]), dense(0))
-    with pytest.raises(PoolError, match=r"m: .*no row for video 'vd' and rows without labels for video 'zz'"):
+    with pytest.raises(PoolError, match=r"m: .*no row for item 'vd' and rows without labels for item 'zz'"):
         CandidatePool(labels(), [Candidate("m", {"float32": 1}, others)])
 
 
@@ -28,9 +28,9 @@ def lists(indices, scores, ids=("v",)):
         (lambda: lists([[1, 1]], [[0.5, 0.1]]), "class once"),
         (lambda: lists([[-1, 1]], [[0.5, 0.1]]), "negative"),
         (lambda: lists([[0, 1]], [[0.5]]), r"\(1, 2\) and \(1, 1\)"),
-        (lambda: lists([[0], [0]], [[0.5], [0.5]], ("v", "v")), "once; got video 'v' repeatedly"),
-        (lambda: Labels(IDS, np.array([0, 1, 1, 1, 1]), np.array([30]), CLASSES), "0 to 29; got 30 for video 'va'"),
-        (lambda: Labels(IDS, np.array([0, 2, 2, 2, 2]), np.array([3, 3]), CLASSES), "class 3 twice for video 'va'"),
+        (lambda: lists([[0], [0]], [[0.5], [0.5]], ("v", "v")), "once; got item 'v' repeatedly"),
+        (lambda: Labels(IDS, np.array([0, 1, 1, 1, 1]), np.array([30]), CLASSES), "0 to 29; got 30 for item 'va'"),
+        (lambda: Labels(IDS, np.array([0, 2, 2, 2, 2]), np.array([3, 3]), CLASSES), "class 3 twice for item 'va'"),
         (lambda: Labels(IDS, np.array([0, 1, 1, 1, 2]), np.array([3]), CLASSES), "indptr"),
         (lambda: candidate("../up"), "name must"),
         (lambda: candidate("labels"), "name must"),

@@ -53,7 +53,7 @@ def test_a_fault_is_told_of_all_videos_that_have_it_wherever_lists_are_divided(f
             Predictions([f"v{row}" for row in range(30)], indices, scores)
     named = ", ".join(f"'v{row}'" for row in videos[:3])
     more = f" and {len(videos) - 3} more" if len(videos) > 3 else ""
-    assert f"{'videos' if len(videos) > 1 else 'video'} {named}{more}" in str(told.value)
+    assert f"{'items' if len(videos) > 1 else 'item'} {named}{more}" in str(told.value)
 
 
 @settings(max_examples=60, deadline=None)

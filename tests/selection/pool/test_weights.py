@@ -37,8 +37,8 @@ def test_weights_are_put_by_name():
 @pytest.mark.parametrize(
     ("items", "classes", "told"),
     [
-        ({"a": 1.0, "b": 1.0}, None, "got none for video 'c'"),
-        ({"a": 1.0, "b": 1.0, "c": 1.0, "d": 1.0}, None, "of the pool's items; got some for video 'd'"),
+        ({"a": 1.0, "b": 1.0}, None, "got none for item 'c'"),
+        ({"a": 1.0, "b": 1.0, "c": 1.0, "d": 1.0}, None, "of the pool's items; got some for item 'd'"),
         ({"a": 1.0, "b": 0.0, "c": 1.0}, None, "positive, finite numbers; got"),
         ({"a": 1.0, "b": "x", "c": 1.0}, None, "positive, finite numbers; got 'x'"),
         (None, {2: 1.0}, "classes from 0 to 1; got 2"),

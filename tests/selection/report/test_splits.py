@@ -108,5 +108,5 @@ def test_groups_are_numbered_as_they_appear_and_must_have_every_video():
     groups = {"v0": "b", "v1": "a", "v2": "b", "v3": "c", "elsewhere": "a"}
     assert group_numbers(labels, groups).tolist() == [0, 1, 0, 2]
     assert group_numbers(labels, None) is None
-    with pytest.raises(InputError, match=r"every video of the pool; got none for videos 'v1', 'v3'"):
+    with pytest.raises(InputError, match=r"every item of the pool; got none for items 'v1', 'v3'"):
         group_numbers(labels, {"v0": "b", "v2": "b"})

@@ -73,6 +73,19 @@ def test_a_search_on_a_sample_says_so_and_claims_no_bound(ensemble):
     assert "100 of the 600" in ensemble.preference or "all of them" in ensemble.preference
 
 
+def test_rivals_of_the_sample_are_scored_on_the_videos_that_report(case, ensemble):
+    """What was compared on a sample has no score on all tuning videos."""
+    scores, labels, _ = case
+    _, held_out = split_videos(VIDEOS, 0.5, 0)
+    equal, greedy = ensemble.equal_weights, ensemble.greedy
+    mean = np.mean([scores[int(member.name[1:])] for member in ensemble.members], axis=0)
+    assert equal["held_out_score"] == pytest.approx(gap_at_k(mean[held_out], labels[held_out]), abs=1e-12)
+    assert (equal["tuning_score"], greedy["tuning_score"]) == (None, None)
+    assert ensemble.difference_to_greedy["difference"] == pytest.approx(
+        ensemble.held_out["score"] - greedy["held_out_score"], abs=1e-12
+    )
+
+
 def test_a_search_on_a_sixth_is_nearly_as_good(case, ensemble):
     whole = search_ensemble(case[2], **OPTIONS | {"search_videos": VIDEOS})
     assert whole.tuning_score - 0.01 < ensemble.tuning_score

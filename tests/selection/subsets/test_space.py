@@ -72,6 +72,21 @@ def test_enumeration_agrees_with_trying_every_set_of_items(case):
         assert grown == {t for t in allowed if set(subset) < set(t) and len(t) == len(subset) + 1}
 
 
+@settings(max_examples=100, deadline=None)
+@given(spaces(), st.integers(1, 30), st.integers(0, 3))
+def test_with_sizes_alone_the_same_subsets_are_maximal(case, room, reserve):
+    """There a look at the smallest others replaces one at all that may join."""
+    try:
+        space = Space(case[0], None, Constraints(room, limits={}, member_reserve_bytes=reserve))
+    except BudgetError:
+        return
+    numbers = range(len(space.items))
+    allowed = [s for n in numbers for s in combinations(numbers, n + 1) if space.is_allowed(s)]
+    listed = enumerate_subsets(space)
+    assert listed.feasible == len(allowed) + 1
+    assert sorted(listed.maximal) == sorted(subset for subset in allowed if not space.additions(subset))
+
+
 def naive_allowed(space, subset):
     items, limits = [space.items[n] for n in subset], space.constraints
     names = [item.name for item in items]

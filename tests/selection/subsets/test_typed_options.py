@@ -44,7 +44,7 @@ def test_a_budget_in_mib_is_one_in_bytes():
     [
         ({}, "got neither"),
         ({"budget_mib": 1.0, "budget_bytes": 1}, "got both"),
-        ({"budget_mib": 0}, "a positive number of MiB; got 0"),
+        ({"budget_mib": 0}, "expected a budget above 0 MB, got 0"),
         ({"budget_mib": float("nan")}, "got nan"),
         ({"budget_mib": float("inf")}, "got inf"),
         ({"budget_bytes": -1}, "got -1"),

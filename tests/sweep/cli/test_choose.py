@@ -95,11 +95,11 @@ def test_options_reach_the_search(folder: Path) -> None:
 def test_what_is_printed_says_how_the_figure_came_about(folder: Path) -> None:
     common = ("ensemble", "pool", "--budget-mb", "70", "--workers", "1", "--out", "told.json")
     by_default = select(folder, *common).stdout
-    assert "cross-fitted on 120 videos in 5 folds)" in by_default
+    assert "cross-fitted on 120 items in 5 folds)" in by_default
     assert "Fold 5: " in by_default
     assert "cross-fitted against the best single model" in by_default
     halved = select(folder, *common, "--tune-share", "0.5", "--folds", "2").stdout
-    assert "held out, 60 videos)" in halved
+    assert "held out, 60 items)" in halved
     assert "Split 1: " in halved
     assert "held out against the best single model" in halved
     assert "cross-fitted" in select(folder, "frontier", "pool", "--workers", "1", "--out", "told.json").stdout
@@ -116,7 +116,7 @@ def test_groups_of_a_file_stay_together(folder: Path) -> None:
     (folder / "groups.csv").write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")
     done = select(folder, "ensemble", "pool", "--budget-mb", "70", *common)
     assert done.exit_code == 2
-    assert "groups must have every video of the pool; got none for video 'v119'" in done.stderr
+    assert "groups must have every item of the pool; got none for item 'v119'" in done.stderr
 
 
 def test_a_metric_is_shown_wherever_a_score_is(folder: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_metric_is_shown_wherever_a_score_is(folder: Path) -> None:
     assert record["metric"] == "macro_f1"
     assert "macro F1" in (folder / "f1.html").read_text()
     shown = select(folder, "ensemble", "pool", "--budget-mb", "70", "--metric", "average_precision", "--out", "ap.json")
-    assert "average precision on tuning videos" in shown.stdout
+    assert "average precision on tuning items" in shown.stdout
 
 
 def test_an_import_shows_the_metric_that_is_asked_for_and_writes_nothing_for_a_wrong_one(folder: Path) -> None:
@@ -165,7 +165,7 @@ def test_weights_of_items_and_classes_come_from_files(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("flag", "text", "told"),
     [
-        ("--item-weights", "id,weight\nv000,1\n", "must name every item; got none for videos 'v001'"),
+        ("--item-weights", "id,weight\nv000,1\n", "must name every item; got none for items 'v001'"),
         ("--item-weights", "id,weight\nv000,1\nv000,1\n", "expected every id once"),
         ("--item-weights", "id,weight\nv000,-1\n", "expected a weight above 0, got '-1' in row 2"),
         ("--item-weights", "name,weight\nv000,1\n", "expected the columns id,weight"),
@@ -189,7 +189,8 @@ def test_frontier_rises_with_the_budget(folder: Path) -> None:
     assert scores == sorted(scores)
     assert record["points"][0]["budget_bytes"] == 25 * 2**20
     page = (folder / "plot.html").read_text()
-    assert "Plotly.newPlot" in page
+    assert 'data-figure="frontier"' in page
+    assert (folder / "plot.html").stat().st_size < 1_000_000
     assert 'src="http' not in page
 
 
@@ -261,7 +262,7 @@ def test_a_search_from_an_earlier_ensemble_says_what_changed(folder: Path) -> No
     assert {each["name"] for each in changes["stayed"]} == after & before
     shown = select(folder, *typed, "--budget-mb", "100", "--start", "earlier.json", "--out", "next.json").stdout
     assert "Since the earlier ensemble:" in shown
-    assert f"{changes['tuning_gain']:+.5f} on tuning videos, {changes['held_out_gain']['difference']:+.5f} ±" in shown
+    assert f"{changes['tuning_gain']:+.5f} on tuning items, {changes['held_out_gain']['difference']:+.5f} ±" in shown
     for name in after - before:
         assert f"in: {name} " in shown
     (folder / "other.json").write_text(

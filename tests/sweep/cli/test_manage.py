@@ -17,6 +17,7 @@ from gapsack.sweep.grid.read import load_grid
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.lock import locked
 from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.runs.sources import Source
 
 GRID = """\
 name: first
@@ -68,6 +69,36 @@ def test_runs_are_beside_each_other_with_what_differs(folder):
     shown = command("compare", "first", "second").stdout
     assert "training.learning_rate  0.001  0.002" in shown
     assert "0.6000" in shown
+
+
+def test_a_report_compares_runs_with_the_settings_that_differ(folder):
+    done = command("report", "first", "second", "--out", "both.html")
+    assert done.exit_code == 0, done.output
+    text = Path("both.html").read_text(encoding="utf-8")
+    assert "second is ahead: its best single model, K4-H8, has a GAP@20 of 0.6000, 0.1000 above first." in text
+    assert "training.learning_rate" in text
+    assert not Path("runs/first/report.html").exists()
+
+
+def test_items_are_videos_only_where_a_run_says_so(folder):
+    assert Source(Path("pool"), RunFolder.open(folder / "runs" / "first")).items == "videos"
+    assert Source(Path("pool"), None).items == "items"
+    (folder / "runs" / "first" / "config.json").write_text("{}")
+    assert Source(Path("pool"), RunFolder.open(folder / "runs" / "first")).items == "items"
+
+
+def test_models_of_a_pool_are_counted_without_their_predictions(folder):
+    pool = folder / "runs" / "second" / "pool"
+    pool.mkdir(exist_ok=True)
+    for name, size, gap in (("a", 10, 0.5), ("b", 20, 0.4), ("c", 30, 0.7)):
+        record = {"name": name, "size_bytes": {"float16": size}, "metrics": {"gap": gap}}
+        (pool / f"{name}.json").write_text(json.dumps(record))
+    (pool / "ensemble.json").write_text(json.dumps({"format": "gapsack.ensemble/1"}))
+    first, second = json.loads(command("compare", "first", "second", "--json").stdout)["runs"]
+    assert (first["models"], first["pareto"]) == (None, None)
+    assert (second["models"], second["pareto"]) == (3, 2)
+    (pool / "c.json").write_text("{")
+    assert json.loads(command("compare", "first", "second", "--json").stdout)["runs"][1]["models"] is None
 
 
 def test_one_run_is_nothing_to_compare(folder):

@@ -24,12 +24,12 @@ COMMON = [
     "never-together",
     "limit",
 ]
-REST = ["time-limit", "workers", "address"]
+REST = ["time-limit", "workers", "search-videos", "address"]
 FLAGS = {
     "ensemble": [
         *COMMON,
         *("prefer", "exhaustive", "tune-share", "folds", "groups", "confidence", "start", "explain", "seed"),
-        *("time-limit", "workers", "search-videos", "address"),
+        *REST,
     ],
     "frontier": [*COMMON, "tune-share", "groups", "seed", *REST],
 }

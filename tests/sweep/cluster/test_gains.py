@@ -5,6 +5,7 @@ import json
 import pytest
 
 from gapsack.selection.pool import CandidatePool
+from gapsack.selection.units import per_mib_text
 from gapsack.sweep.advice.marginal_gain import marginal_gain
 from gapsack.sweep.cli.show.status import print_status, status_values
 from gapsack.sweep.cluster.drive import Drive
@@ -146,7 +147,7 @@ def test_status_and_report_show_it_with_the_budget(run, capsys):
     first, second = computed(gains)
     text = shown(run, capsys)
     assert f"{second.gain:.5f}" in text
-    assert f"{second.gain_per_mib:.3g}" in text
+    assert per_mib_text(second.gain_per_mib) in text
     assert f"under {BUDGET / 2**20:g} MiB" in text
     values = {trial["name"]: trial["ensemble_gain"] for trial in status_values(run_state(run))["trials"]}
     assert values == {NAMES[0]: first.gain, NAMES[1]: second.gain, NAMES[2]: None}

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -79,13 +80,15 @@ class FakeStore:
 def run_command(folder, monkeypatch, trial_result):
     """Runs `sweep run` with a sweep that ends as told; returns the command's result."""
 
-    def command(*options, done=(), failed=None, unfinished=(), interrupted=False, signals=()):
+    def command(*options, done=(), failed=None, unfinished=(), interrupted=False, signals=(), early=None):
         class FakeDrive:
             def __init__(self, spec, events):
                 self.spec = spec
                 self.events = events
 
-            def run(self, _tracker, _stop):
+            def run(self, _tracker, stop):
+                while "--hours" in options and not stop.requested:
+                    time.sleep(0.01)
                 if signals:
                     os.kill(os.getpid(), signals[0])
                 self.events.sweep_started(total=2, done=0)
@@ -97,9 +100,11 @@ def run_command(folder, monkeypatch, trial_result):
                 for name, reason in (failed or {}).items():
                     self.spec.run.trial(name).fail(reason)
                     self.events.trial_failed(name, reason)
+                for name in unfinished[:1]:
+                    self.spec.run.trial(name).begin({})
                 for number in signals[1:]:
                     os.kill(os.getpid(), number)
-                return SweepResult(tuple(done), dict(failed or {}), tuple(unfinished), interrupted)
+                return SweepResult(tuple(done), dict(failed or {}), tuple(unfinished), interrupted, early or {})
 
         @contextmanager
         def driving(spec, *, trial, address, events):
@@ -145,6 +150,43 @@ def test_the_exit_code_tells_which_signal_asked_to_stop(run_command, folder, num
     assert "give the same command again" in result.stdout
     assert FakeStore.last.ended == {"demo": "KILLED"}
     assert not RunFolder(folder / "runs" / "demo").stop_file.exists()
+
+
+def test_a_sweep_whose_hours_are_over_says_what_is_left_and_exits_with_130(run_command, folder):
+    result = run_command("--hours", "1e-9", unfinished=("K4-H16", "K8-H16"), interrupted=True)
+    assert result.exit_code == 130
+    told = "(--hours) was over. 2 trials are left: 1 begun, 1 not begun."
+    assert told in result.stderr
+    assert "give the same command again" in result.stdout
+    assert not RunFolder(folder / "runs" / "demo").stop_file.exists()
+    values = json.loads(run_command("--json", "--hours", "1e-9", interrupted=True).stdout)
+    assert (values["interrupted"], values["time_was_over"]) == (True, True)
+
+
+def test_a_signal_after_the_end_of_the_hours_is_the_first_one(run_command):
+    result = run_command("--hours", "1e-9", unfinished=("K4-H16",), interrupted=True, signals=[signal.SIGTERM])
+    assert result.exit_code == 143
+    assert "--hours" not in result.stderr
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "nan"])
+def test_hours_that_are_none_are_refused_before_anything_is_made(run_command, folder, hours):
+    result = run_command("--hours", hours)
+    assert (result.exit_code, (folder / "runs").exists()) == (2, False)
+    assert f"expected more than 0 hours and at most 100,000, got {hours}" in result.stderr
+
+
+def test_trials_that_were_stopped_early_come_with_the_option_that_trains_them_on(run_command):
+    result = run_command(done=("K4-H16",), early={"K8-H16": "its time (resources.hours: 2) was over at step 4 of 9"})
+    assert result.exit_code == 0
+    assert "To train on  the same command with --continue K8-H16" in result.stdout
+
+
+def test_a_dry_run_shows_the_limits(run_command, folder):
+    (folder / "grid.yaml").write_text(TEXT + "resources: {hours: 1.5}")
+    result = run_command("--dry-run", "--hours", "8")
+    assert "2 trials to train, 0 skipped. Sizes in MiB. Each trains for 1.5 hours at most" in result.stdout
+    assert "The sweep stops after 8 hours; the same command goes on." in result.stderr
 
 
 def test_a_signal_that_comes_when_all_is_done_changes_nothing(run_command):

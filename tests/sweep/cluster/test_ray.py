@@ -3,7 +3,6 @@ import os
 import pytest
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.cluster import tune
 from gapsack.sweep.cluster.ray import check_resources, shortage, worker_environment
 from gapsack.sweep.grid.schema import Resources
 
@@ -55,34 +54,3 @@ def test_every_node_is_looked_at_by_itself():
     assert shortage({"GPU": 1}, []) == "1 GPUs asked for and 0"
     with pytest.raises(InputError, match="got 5 CPUs asked for and 4 on any node of the cluster at head:1"):
         check_resources({"CPU": 5}, [small, gpu], "head:1")
-
-
-class Told:
-    """A trial of Tune's, by its state."""
-
-    def __init__(self, status, cpus):
-        self.status, self.config = status, {"cpus": cpus}
-
-
-class Needs:
-    def largest(self, points):
-        return {"CPU": max(point["cpus"] for point in points)}
-
-
-def test_what_waits_for_a_node_is_told_every_minute(monkeypatch):
-    now, told = [0.0], []
-    monkeypatch.setattr(tune.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(tune, "node_resources", lambda: [HERE])
-    waiting = tune.Waiting(told.append, Needs())
-    for second in range(0, 200, 10):
-        now[0] = float(second)
-        waiting.on_step_begin(0, [Told("PENDING", 4), Told("PENDING", 1), Told("RUNNING", 8)])
-    assert [notice.text for notice in told] == [
-        "2 trials wait for a node while 1 run: 4 CPUs asked for and 2 on any of 1 nodes"
-    ] * 3
-    now[0] = 300.0
-    waiting.on_step_begin(0, [Told("PENDING", 1)])
-    assert told[-1].text == "1 trials wait for a node while 0 run: the nodes are taken"
-    now[0] = 400.0
-    waiting.on_step_begin(0, [Told("RUNNING", 1)])
-    assert len(told) == 4

@@ -8,7 +8,7 @@ from gapsack.sweep.cluster.optuna_space import distribution
 from gapsack.sweep.cluster.samplers import optuna_sampler
 from gapsack.sweep.cluster.scores import OBJECTIVES, EnsembleScore, FinishedTrial
 from gapsack.sweep.cluster.searchers import ListedTrials, SampledTrials
-from gapsack.sweep.grid.schema import Distribution, Sampler
+from gapsack.sweep.grid.searching import Distribution, Sampler
 
 SPACE = {"clusters": {"choices": [2, 4, 8]}, "hidden": {"low": 8, "high": 64, "step": 8}}
 

@@ -14,7 +14,7 @@ from gapsack.sweep.cluster.samplers import optuna_sampler, require_packages
 from gapsack.sweep.cluster.scores import OBJECTIVES, FinishedTrial
 from gapsack.sweep.cluster.searchers import SampledTrials
 from gapsack.sweep.cluster.study import open_study, without_password
-from gapsack.sweep.grid.schema import Sampler
+from gapsack.sweep.grid.searching import Sampler
 from gapsack.sweep.runs.folder import RunFolder
 
 SPACE = {

@@ -7,7 +7,7 @@ import pytest
 
 from gapsack.selection.errors import PoolError
 from gapsack.selection.pool import Candidate, CandidatePool
-from gapsack.sweep.pools.files import read_labels, read_predictions
+from gapsack.sweep.pools.files import predicted_classes, read_dense, read_labels, read_predictions
 
 IDS = np.array(["aaaa", "bbbb", "cccc"])
 
@@ -50,6 +50,22 @@ def test_csv_files_of_the_challenge(tmp_path: Path) -> None:
     truth.write_text("VideoId,Labels\naaaa,3 7\nbbbb,\ncccc,29\n")
     labels = read_labels(truth, class_count=30)
     np.testing.assert_array_equal(labels.indptr, [0, 2, 2, 3])
+
+
+def test_the_number_of_classes_is_read_off_the_head_alone(tmp_path: Path) -> None:
+    """Rows that no reading gets past do not matter to it."""
+    scores = np.full((50_000, 5), 0.25, np.float32)  # more than is read at once
+    for path in (save(tmp_path / "a.npz", video_ids=IDS, scores=scores), save(tmp_path / "b.npz", scores=scores[:, 0])):
+        content = path.read_bytes()
+        start = content.rindex(scores[:3, 0].tobytes())
+        path.write_bytes(content[:start] + b"\xff" + content[start + 1 :])
+    (tmp_path / "a.csv").write_text("id,0,1,2,3,4\naaaa,1,0,0,0,0,0,0\n")
+    (tmp_path / "pairs.csv").write_text("VideoId,LabelConfidencePairs\naaaa,7 0.25,1\n")
+    told = {name: predicted_classes(tmp_path / name) for name in ("a.npz", "b.npz", "a.csv", "pairs.csv")}
+    assert told == {"a.npz": 5, "b.npz": 2, "a.csv": 5, "pairs.csv": None}
+    for name in told:
+        with pytest.raises(PoolError, match=name):
+            read_dense(tmp_path / name, class_count=5)
 
 
 @pytest.mark.parametrize(

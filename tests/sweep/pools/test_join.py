@@ -80,9 +80,9 @@ def test_what_cannot_be_joined_is_told_and_leaves_nothing(tmp_path: Path) -> Non
     cases = [
         ([first], "at least two pools"),
         ([first, tmp_path / "." / "first"], "each pool once"),
-        ([first, make(tmp_path / "labels", "b", truth=other)], "got another number of labels for videos 'v0'"),
+        ([first, make(tmp_path / "labels", "b", truth=other)], "got another number of labels for items 'v0'"),
         ([first, make(tmp_path / "classes", "b", truth=TRUTH[:, :24])], "got 24 classes instead of 25"),
-        ([first, make(tmp_path / "fewer", "b", order=slice(5))], "no row for video 'v5'"),
+        ([first, make(tmp_path / "fewer", "b", order=slice(5))], "no row for item 'v5'"),
     ]
     for pools, told in cases:
         with pytest.raises(PoolError, match=told):

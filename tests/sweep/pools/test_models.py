@@ -193,7 +193,7 @@ def test_a_wrong_import_writes_nothing(world: dict[str, Any], tmp_path: Path) ->
     whole = videos.file.read_bytes()
     fewer.write_bytes(whole[: len(whole) // VIDEOS * 20])
     more = ("--savedmodel", saved, "--data", fewer, "--max-bad-share", "1", *COMMON)
-    assert "predictions and labels must be of the same videos" in refused("import", world["pool"], *more)
+    assert "predictions and labels must be of the same items" in refused("import", world["pool"], *more)
     assert sorted(world["pool"].rglob("*")) == before
 
 

@@ -12,11 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from gapsack.dashboards.figures.plane import plane_info
+from gapsack.selection.errors import InputError
 from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.pool.lists import Labels, Predictions
 from gapsack.sweep import api
 from gapsack.sweep.cli.runs import app
 from gapsack.sweep.runs.pool_report import pool_records
+from gapsack.sweep.runs.runs_report import runs_records
 
 ITEMS, CLASSES, MIB = 80, 25, 2**20
 
@@ -69,6 +71,7 @@ def test_the_command_writes_it_where_the_reader_is(folder: Path, tmp_path: Path)
     assert re.findall(r"<h2>([^<]*)", body)[:4] == ["Size and score", "The ensemble", "Is it really better?", "Models"]
     assert "all 80 items of the pool" in body
     assert "held-out" not in body
+    assert "video" not in body[: body.index("Behind the numbers")].replace("--search-videos", "")
 
 
 def test_results_of_another_pool_are_left_out_and_told(folder: Path, tmp_path: Path) -> None:
@@ -105,3 +108,32 @@ def test_another_metric_scores_the_models(folder: Path) -> None:
     info = plane_info(records)
     assert info is not None
     assert (info.metric, info.ensembles, info.ensemble) == ("mean AP", (), None)
+
+
+def test_several_pools_are_compared_in_one_report(folder: Path, tmp_path: Path) -> None:
+    read = CandidatePool.read(folder / "pool")
+    CandidatePool(read.labels, read.candidates[1:]).write(tmp_path / "pool")
+    records = runs_records([folder / "pool", tmp_path / "pool"])
+    assert [run.name for run in records.runs] == [str(folder / "pool"), str(tmp_path / "pool")]  # one name, two folders
+    assert (records.notices, records.settings) == ((), {})
+    with chdir(tmp_path):
+        words = ["report", str(folder / "pool"), str(tmp_path / "pool"), "--out", "both.html", "--json"]
+        done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {"report": str(tmp_path / "both.html"), "images": []}
+    text = (tmp_path / "both.html").read_text(encoding="utf-8")
+    assert "is ahead: its best single model, a, has a GAP@20 of" in text
+    with pytest.raises(InputError, match="expected different runs to compare"):
+        runs_records([folder / "pool", folder / "pool"])
+
+
+def test_scores_of_other_items_are_told_to_be_no_comparison(folder: Path, tmp_path: Path) -> None:
+    read = CandidatePool.read(folder / "pool")
+    rows = np.arange(60)
+    fewer = [Candidate(each.name, each.size_bytes, each.predictions.take(rows)) for each in read.candidates]
+    CandidatePool(read.labels.take(rows), tuple(fewer)).write(tmp_path / "fewer")
+    records = runs_records([folder / "pool", tmp_path / "fewer"])
+    assert records.notices == (
+        "fewer was scored on other items than pool (60 and 80, of which 60 are the same): their scores are no "
+        "comparison.",
+    )

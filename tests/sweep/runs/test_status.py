@@ -79,6 +79,24 @@ def test_each_trial_has_its_status_its_numbers_and_its_reason(run):
     assert state.wanted == 5
 
 
+def test_hosts_are_shown_where_there_are_several(run, capsys):
+    finish(run, "K4-H32", host="worker1")
+    print_status(run_state(run))
+    assert " host" not in capsys.readouterr().out  # K4-H8 has a record of an earlier version, which does not say
+    assert sweep_records(run).environment.get("hosts") is None
+    finish(run, "K8-H32", host="worker2", environment={"device": "a processor"})
+    state = run_state(run)
+    print_status(state)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(("trial", "K4", "K8"))]
+    assert {row[0]: row[-1] for row in rows if row[-1] in ("host", "worker1", "worker2")} == {
+        "trial": "host",
+        "K4-H32": "worker1",
+        "K8-H32": "worker2",
+    }
+    assert {trial["name"]: trial["host"] for trial in status_values(state)["trials"]}["K4-H8"] is None
+    assert sweep_records(run).environment["hosts"] == "worker1, worker2"
+
+
 def test_a_trial_runs_while_a_driver_holds_the_run(run):
     with run.held():
         run.trial("K4-H32").begin({})

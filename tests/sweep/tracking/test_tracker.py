@@ -1,11 +1,12 @@
 import copy
 import math
+import time
 
 import pytest
 
 from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.schema import Grid, Tracking
-from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.runs.folder import RunFolder, StoppedEarly
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.tracking.place import tracking_uri
 from gapsack.sweep.tracking.store import MetricPoint, TrainedModel
@@ -65,6 +66,24 @@ def runs_of(store, run):
         return parents, {child.info.run_name: child for child in children}
 
     return find
+
+
+def test_a_trial_that_is_stopped_early_is_told_when_it_stops(store, run, runs_of):
+    tracker = StoreTracker(store, run, GRID)
+    tracker.start_sweep()
+    trial = run.trial("K8-H32")
+    trial.begin({"config": 1})
+    tracker.trial_started("K8-H32", {"clusters": 8})
+    trial.stop_early(StoppedEarly(step=10, steps=100, rung=0, gap=0.1, reason="at step 10, 2 of 3 were better"))
+    tracker.trial_stopped_early("K8-H32")
+    deadline = time.monotonic() + 60
+    while (stopped := runs_of()[1].get("K8-H32")) is None or stopped.info.status == "RUNNING":
+        assert time.monotonic() < deadline, "it is told at the end alone"
+        time.sleep(0.05)
+    assert stopped.info.status == "KILLED"
+    assert stopped.data.tags["gapsack.stopped_early"] == "at step 10, 2 of 3 were better"
+    assert tracker.close("FINISHED") is None
+    assert runs_of()[1]["K8-H32"].info.status == "KILLED"
 
 
 def test_a_sweep_is_a_parent_run_and_each_trial_a_child(store, run, runs_of):

@@ -3,6 +3,7 @@
 import csv
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -21,15 +22,17 @@ from gapsack.selection.files import replace_json
 from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.cluster.launch import train_to_end
-from gapsack.sweep.cluster.worker import EarlyEndOf
+from gapsack.sweep.cluster.worker import EarlyEndOf, run_in_worker
 from gapsack.sweep.data.features import Features
 from gapsack.sweep.data.videos import Videos
 from gapsack.sweep.grid.scheduling import Scheduler
 from gapsack.sweep.measure.holdout import HoldoutSet
+from gapsack.sweep.runs.attempts import TrialSupersededError
 from gapsack.sweep.runs.damage import set_aside_damaged
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.rungs import RungHistory, RungReport
 from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.runs.status import state_of
 from gapsack.sweep.trial.control import Control, TrialInterruptedError, TrialStoppedEarlyError
 from gapsack.sweep.trial.run import run_trial
 from gapsack.sweep.trial.trial_checkpoints import Checkpoints
@@ -97,20 +100,26 @@ class KilledError(BaseException):
     """Stands for a worker's death: nothing catches it."""
 
 
-def run(spec, *, stop_after=10**9, kill_after=10**9):
-    """Run a trial that is asked to stop, or killed, when it asks for the n-th time whether to stop."""
+def run(spec, *, stop_after=10**9, kill_after=10**9, meanwhile=(10**9, None)):
+    """Run a trial that is asked to stop, or killed, when it asks for the n-th time whether to stop.
+
+    `meanwhile` is what happens elsewhere when it asks for the n-th time.
+    """
     calls = 0
     reports = []
 
     def should_stop():
         nonlocal calls
         calls += 1
+        if calls == meanwhile[0]:
+            meanwhile[1]()
         if calls > kill_after:
             raise KilledError
         return calls > stop_after
 
-    spec.folder.begin(spec.to_dict())
-    return run_trial(spec, Control(lambda metrics: reports.append(dict(metrics)), should_stop)), reports
+    attempt = spec.folder.begin(spec.to_dict())
+    control = Control(lambda metrics: reports.append(dict(metrics)), should_stop, attempt=attempt)
+    return run_trial(spec, control), reports
 
 
 def curve(spec):
@@ -198,6 +207,59 @@ def test_stopped_or_killed_anywhere_a_trial_comes_to_the_same_result(small_trial
     else:
         run(disturbed)
     assert_same_result(undisturbed, disturbed)
+
+
+def folder_of(spec):
+    """All files of a trial and of its pool, by name."""
+    roots = (spec.folder.path, spec.run.pool)
+    return {path: path.read_bytes() for root in roots for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("after", [3, 40, 80, 110])
+@pytest.mark.parametrize("newer_is_done", [False, True])
+def test_an_attempt_that_was_cut_off_touches_nothing_of_the_newer_one(small_trial, after, newer_is_done):
+    """While training, measuring, averaging and publishing: meanwhile another worker has begun the trial."""
+    undisturbed, spec = small_trial("undisturbed"), small_trial()
+    left = {}
+
+    def elsewhere():
+        if newer_is_done:
+            run(spec)
+        else:
+            with pytest.raises(TrialInterruptedError):
+                run(spec, stop_after=2)
+        left.update(folder_of(spec))
+
+    with pytest.raises(TrialSupersededError, match="attempt 1 at K2-H8 ends: attempt 2, process"):
+        run(spec, meanwhile=(after, elsewhere))
+    assert left, "the older attempt came that far"
+    assert folder_of(spec) == left
+    if not newer_is_done:
+        run(spec)
+    run(undisturbed)
+    assert_same_result(undisturbed, spec)
+
+
+def test_what_the_newer_attempt_is_writing_is_not_swept_away(small_trial):
+    """An attempt that was held up between its beginning and its first look at the folder."""
+    spec = small_trial()
+    late = spec.folder.begin(spec.to_dict())
+    spec.folder.begin(spec.to_dict())
+    part = spec.folder.path / ".weights.npz.1a2b.part"
+    part.touch()
+    with pytest.raises(TrialSupersededError):
+        run_trial(spec, Control(lambda _metrics: None, lambda: False, attempt=late))
+    assert part.exists()
+
+
+def test_two_workers_that_begin_a_trial_at_once_come_to_one_result(small_trial):
+    undisturbed, spec = small_trial("undisturbed"), small_trial()
+    run(undisturbed)
+    with ThreadPoolExecutor(2) as threads:
+        ends = list(threads.map(lambda _: run_in_worker(run_trial, spec, lambda _metrics: None), range(2)))
+    assert "done" in [end["status"] for end in ends]
+    assert {end["status"] for end in ends} <= {"done", "superseded"}
+    assert_same_result(undisturbed, spec)
 
 
 def test_a_stopped_trial_loses_no_step(small_trial):
@@ -440,6 +502,39 @@ def test_a_trial_that_is_stopped_early_can_become_a_candidate(small_trial):
     measured = {row["step"]: row["gap"] for row in curve(spec) if row["gap"]}
     assert candidate.metrics["gap"] >= measured[20], "what it had when it was stopped is one of those to choose from"
     assert Checkpoints(spec.folder.checkpoints, spec.fingerprint()).steps() == [6, 12, 18]
+
+
+@pytest.mark.parametrize("name", [*PUBLISHED, "weights"])
+def test_what_is_damaged_of_a_trial_that_was_stopped_early_is_published_again_without_training(small_trial, fits, name):
+    spec = with_scheduler(small_trial(), publish_stopped=True)
+    stopped = stopped_at(spec, 8)
+    assert set_aside_damaged(spec.run, spec.grid) == []
+    trained, before = len(fits), {file: (spec.run.pool / file).read_bytes() for file in PUBLISHED}
+    spoilt(spec.folder.weights if name == "weights" else spec.run.pool / name, "cut")
+    if name != "labels.npz":
+        [state] = state_of(spec.run, spec.grid, alive=False).trials
+        assert state.status == "stopped early"
+        assert "the next sweep run publishes this trial again" in state.reason
+
+    [told] = set_aside_damaged(spec.run, spec.grid)
+
+    assert ("labels" if name == "labels.npz" else f"{spec.name} is published again: expected") in told
+    assert spec.folder.status(run_alive=False) == "interrupted"
+    assert stopped_at(spec, 8) == stopped
+    assert len(fits) == trained
+    assert {file: (spec.run.pool / file).read_bytes() for file in PUBLISHED} == before
+    assert set_aside_damaged(spec.run, spec.grid) == []
+
+
+def test_a_trial_that_an_earlier_version_stopped_early_vouches_for_nothing(small_trial):
+    spec = with_scheduler(small_trial(), publish_stopped=True)
+    stopped = stopped_at(spec, 8)
+    values = stopped.model_dump(mode="json")
+    del values["files"]
+    replace_json(spec.folder.stopped, values)
+    assert spec.folder.stopped_early() == stopped.model_copy(update={"files": {}})
+    spoilt(spec.run.pool / "K2-H8.npz", "cut")
+    assert set_aside_damaged(spec.run, spec.grid) == []
 
 
 def test_killed_between_the_decision_and_its_last_steps_it_is_still_stopped_there(small_trial):

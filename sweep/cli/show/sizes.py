@@ -1,3 +1,0 @@
-"""Sizes as tables show them."""
-
-from __future__ import annotations
