@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.preemption import measure
 from benchmarks.ray_nodes import ray_nodes
 from gapsack.sweep.runs.folder import RunFolder
 
@@ -68,9 +67,3 @@ def test_a_node_that_dies_costs_no_retry_and_a_trial_that_another_attempt_has_is
     assert steps["K2-H8"][-1] >= 5, "it went on from its checkpoint"
     assert steps["K2-H16"] == [0], "the second attempt found the record of the first"
     assert (run.trial("K2-H16").path / "attempt-2.json").exists()
-
-
-def test_nodes_killed_at_random_change_no_weights(tmp_path):
-    figures = measure(tmp_path, trials=4, nodes=2, kills=2, seed=1)
-    assert (figures["done"], figures["same weights"], figures["nodes killed"]) == (4, 4, 2)
-    assert figures["attempts"] >= 4 + figures["lost"]
