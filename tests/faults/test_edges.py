@@ -466,5 +466,5 @@ def test_the_trace_is_shown_when_it_is_asked_for(folder: Path) -> None:
     done = sweep(folder, *f"{ENSEMBLE} inf --debug".split())
     assert done.exit_code == 2
     assert "Traceback" in done.stderr
-    assert "in budget_bytes" in done.stderr
+    assert "in bytes_of_budget" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("Error: expected a budget of at most")
