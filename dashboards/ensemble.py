@@ -74,7 +74,7 @@ class EnsembleInfo:
         budget_bytes: what members and reserve may take together.
         score: of the ensemble.
         confidence: of the intervals, in (0, 1).
-        held_out_videos: videos behind the held-out scores.
+        held_out_videos: items behind the held-out scores.
         reported: how those came about: held-out or cross-fitted.
         reported_on: the same at more length, with how many videos and folds there are.
         notes: sentences on what limits the figures.

@@ -6,7 +6,7 @@ GapsackError
 │   ├── PoolError         a candidate pool: unaligned ids, scores outside [0, 1], duplicate names
 │   │   └── DamagedCandidateError       files of one candidate that cannot be read; the others are as good as ever
 │   ├── BudgetError       a budget that nothing fits
-│   ├── UndefinedMetricError  a metric that has no value on some videos, such as an area under a curve of no point
+│   ├── UndefinedMetricError  a metric that has no value on some items, such as an area under a curve of no point
 │   └── ConfigError, DataError          `gapsack.sweep.errors`
 ├── TrainingError, GraphError           `gapsack.models.errors`
 └── ClusterError                        `gapsack.sweep.errors`
@@ -40,4 +40,4 @@ class BudgetError(InputError):
 
 
 class UndefinedMetricError(InputError):
-    """A metric has no value on these videos, and might have one on others."""
+    """A metric has no value on these items, and might have one on others."""

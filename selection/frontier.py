@@ -6,9 +6,9 @@ does not depend on others. Where they are few, every budget at which another ens
 budget. Else the best layers of the trade-off between size and score are searched (``selection.subsets.layers``), and
 what a search for one budget finds beyond them is offered to the frontier (``Frontier.with_ensemble``).
 
-As in ``selection.search`` all videos tune, and what a point is worth on new ones is told by cross-fitting: the frontier
-of each half of the videos says what it has for the point's budget, which scores the other half. Two folds, however few
-videos there are: a frontier costs as much as many searches.
+As in ``selection.search`` all items tune, and what a point is worth on new ones is told by cross-fitting: the frontier
+of each half of the items says what it has for the point's budget, which scores the other half. Two folds, however few
+items there are: a frontier costs as much as many searches.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ MOST_REFINED = 20_000  # ensembles up to which the largest budget between two po
 MOST_SEARCHED = 300  # ensembles up to which every budget is searched by itself
 FORMAT = "gapsack.frontier/1"
 FOLDS = 2
-_ALL = (None, 1.0)  # shares of the videos to tune on that are all of them
+_ALL = (None, 1.0)  # shares of the items to tune on that are all of them
 CONSTRAINTS = ("precisions", "max_members", "must_have", "never_together", "limits")
 T = TypeVar("T")
 
@@ -76,8 +76,8 @@ class Point:
         budget_bytes: the least budget that it fits: its members and the reserve.
         members: heaviest weight first.
         blend: probability or logit.
-        tuning_score: metric on the tuning videos.
-        held_out_score: metric on videos that did not choose: those that were held out, or all of them, each scored by
+        tuning_score: metric on the tuning items.
+        held_out_score: metric on items that did not choose: those that were held out, or all of them, each scored by
             what the frontier of the other fold has for this budget. None without any.
         shared_bytes: of tensors that its members share, which the sum of their sizes counts more than once.
         gain_per_mib: tuning score gained over the point before, a MiB of budget; None for the first.
@@ -100,9 +100,9 @@ class Frontier:
         points: smallest budget first, tuning scores rising.
         metric: what was maximised.
         search: counts, and why it stopped.
-        singles: the best models to have alone by rising budget, scored on the same videos as the points.
-        videos: how many videos tuned, and how many report.
-        split: seed, tuning share (None for all videos, folds reporting) and number of groups that chose those videos.
+        singles: the best models to have alone by rising budget, scored on the same items as the points.
+        videos: how many items tuned, and how many report.
+        split: seed, tuning share (None for all items, folds reporting) and number of groups that chose those items.
         notes: sentences on what limits the figures.
         constrained: whether ensembles had to keep more than their budget.
         weighting: of items and classes, as in an ensemble.
@@ -163,7 +163,7 @@ class Frontier:
     def with_ensemble(self, ensemble: Ensemble) -> Frontier:
         """The frontier with what a search for one budget found, where that is ahead.
 
-        An ensemble whose score is of other videos or another metric is not comparable, and changes nothing; nor does
+        An ensemble whose score is of other items or another metric is not comparable, and changes nothing; nor does
         any where the frontier's keep constraints of their own. Where folds report, the point has the figure that the
         frontier has for its budget: that of the ensemble is of other folds.
         """
@@ -192,7 +192,7 @@ class Frontier:
 
 
 def _of_the_same_videos(frontier: Frontier, ensemble: Ensemble) -> bool:
-    """Whether an ensemble was chosen on the videos that a frontier was chosen on."""
+    """Whether an ensemble was chosen on the items that a frontier was chosen on."""
     held_out = ensemble.held_out or {}
     share = ensemble.tuning.get("share", held_out.get("tune_share", 1.0))  # earlier files have it there alone
     if share in _ALL and frontier.split.get("tune_share") in _ALL:
@@ -274,9 +274,9 @@ def frontier(pool: CandidatePool, *, max_budget_bytes: int | None = None, **opti
 def _sampled(
     pool: CandidatePool, groups: NDArray[np.int64] | None, options: Options
 ) -> tuple[CandidatePool, NDArray[np.int64] | None, tuple[str, ...]]:
-    """A pool of as many videos at most as ``search_videos`` leaves, their groups, and a sentence where that is fewer.
+    """A pool of as many items at most as ``search_videos`` leaves, their groups, and a sentence where that is fewer.
 
-    A frontier scores hundreds of ensembles, each on rows of all its videos: those of a million would take 70 GB.
+    A frontier scores hundreds of ensembles, each on rows of all its items: those of a million would take 70 GB.
     """
     most = round(options.search_videos / options.share_that_tunes)
     every = pool.labels.video_count
@@ -286,14 +286,14 @@ def _sampled(
     if groups is not None:
         groups = np.unique(groups[videos], return_inverse=True)[1].astype(np.int64)
     note = (
-        f"All of this is of {most:,} of the pool's {every:,} videos, drawn at random (--search-videos): other samples "
-        "score otherwise, by their standard error. select ensemble scores what it finds for one budget on all videos."
+        f"All of this is of {most:,} of the pool's {every:,} items, drawn at random (--search-items): other samples "
+        "score otherwise, by their standard error. select ensemble scores what it finds for one budget on all items."
     )
     return pool.take(videos), groups, (note,)
 
 
 class _FrontierSearch:
-    """The search of all budgets up to one, on any videos of a pool."""
+    """The search of all budgets up to one, on any items of a pool."""
 
     def __init__(self, pool: CandidatePool, options: Options, asked: int) -> None:
         self.objective = objective_of(options.metric, pool.labels)
@@ -311,16 +311,16 @@ class _FrontierSearch:
         return space, [entry for entry in entries if space.room_bytes(entry.subset) <= self._most], summary
 
     def folds(self, groups: NDArray[np.int64] | None) -> tuple[list[Reporting], tuple[str, ...]]:
-        """Videos of each fold, with what was found without them; none, and a sentence, when it was asked to stop."""
+        """Items of each fold, with what was found without them; none, and a sentence, when it was asked to stop."""
         options = self._options
         done: list[Reporting] = []
         splits = cross_folds(self._pool.labels, FOLDS, options.seed, groups)
         if not splits:
-            return [], ("No figure is of videos that did not choose: there are no two folds to cross-fit.",)
+            return [], ("No figure is of items that did not choose: there are no two folds to cross-fit.",)
         for number, (tune, report) in enumerate(splits, 1):
             space, entries, _ = self.on(tune, options.within(f"fold {number} of {len(splits)}"))
             if options.should_stop is not None and options.should_stop():
-                return [], ("Stopped before both folds were cross-fitted: no figure is of videos that did not choose.",)
+                return [], ("Stopped before both folds were cross-fitted: no figure is of items that did not choose.",)
             done.append((report, (space, entries)))
         return done, ()
 

@@ -1,13 +1,13 @@
 """Global average precision (GAP@k), the metric of the YouTube-8M challenges.
 
-Each video gives its k highest-scoring classes; the (score, correct) pairs of all videos go into one pool, sorted by
+Each item gives its k highest-scoring classes; the (score, correct) pairs of all items go into one pool, sorted by
 score, descending. ``GAP = (1/P) * sum over the correct pairs of (correct pairs so far / rank)``, where P counts every
-ground-truth label of every video, also those outside the top k (Lee et al., "The 2nd YouTube-8M Large-Scale Video
+ground-truth label of every item, also those outside the top k (Lee et al., "The 2nd YouTube-8M Large-Scale Video
 Understanding Challenge", 2018).
 
-Tie rule: a tie earns nothing. Among equal scores the incorrect pair comes first, both where a video's list is cut at k
+Tie rule: a tie earns nothing. Among equal scores the incorrect pair comes first, both where an item's list is cut at k
 and in the pool. The value is therefore the lowest that any order of the tied pairs could give, it depends on neither
-the order of the videos nor that of the classes, and a blend cannot gain by making scores equal. On data without ties
+the order of the items nor that of the classes, and a blend cannot gain by making scores equal. On data without ties
 it is the challenge's own figure.
 """
 
@@ -31,12 +31,12 @@ def gap_at_k(scores: ArrayLike, labels: ArrayLike, k: int = 20) -> float:
     """GAP@k of dense scores.
 
     Args:
-        scores: [videos, classes], any real numbers without NaN; only their order counts.
-        labels: [videos, classes], bool (or 0 and 1).
-        k: classes that each video gives to the pool, at least 1.
+        scores: [items, classes], any real numbers without NaN; only their order counts.
+        labels: [items, classes], bool (or 0 and 1).
+        k: classes that each item gives to the pool, at least 1.
 
     Returns:
-        A value in [0, 1]; 0.0 when no video has a label.
+        A value in [0, 1]; 0.0 when no item has a label.
 
     Raises:
         InputError: shapes that differ, NaN, or k below 1.
@@ -45,7 +45,7 @@ def gap_at_k(scores: ArrayLike, labels: ArrayLike, k: int = 20) -> float:
     correct_rows = np.asarray(labels).astype(bool)
     if score_rows.ndim != 2 or score_rows.shape != correct_rows.shape:
         raise InputError(
-            "scores and labels must both have the shape [videos, classes]; "
+            "scores and labels must both have the shape [items, classes]; "
             f"got {score_rows.shape} and {correct_rows.shape}."
         )
     if np.isnan(score_rows).any():
@@ -55,13 +55,13 @@ def gap_at_k(scores: ArrayLike, labels: ArrayLike, k: int = 20) -> float:
 
 
 def gap_of_lists(top_indices: NDArray[np.int32], top_scores: ArrayLike, labels: Labels, k: int = 20) -> float:
-    """GAP@k of each video's best classes, without dense arrays.
+    """GAP@k of each item's best classes, without dense arrays.
 
     Args:
-        top_indices: [videos, k'] classes, different within a row; rows in the order of ``labels``.
-        top_scores: [videos, k'] their scores, at least 0, in any order; classes that are not listed count as lower.
+        top_indices: [items, k'] classes, different within a row; rows in the order of ``labels``.
+        top_scores: [items, k'] their scores, at least 0, in any order; classes that are not listed count as lower.
         labels: ground truth.
-        k: classes that each video gives to the pool.
+        k: classes that each item gives to the pool.
 
     Returns:
         A value in [0, 1]. With k' of at least k it is the dense value, up to ties at the end of the lists.
@@ -69,7 +69,7 @@ def gap_of_lists(top_indices: NDArray[np.int32], top_scores: ArrayLike, labels: 
     given = np.asarray(top_scores)
     if given.shape != np.shape(top_indices) or given.shape[0] != labels.video_count:
         raise InputError(
-            f"lists must have one row for each of the {labels.video_count} videos and equal shapes; "
+            f"lists must have one row for each of the {labels.video_count} items and equal shapes; "
             f"got indices {np.shape(top_indices)} and scores {given.shape}."
         )
     pooled = [
@@ -85,7 +85,7 @@ def gap_of_lists(top_indices: NDArray[np.int32], top_scores: ArrayLike, labels: 
 def _pairs(
     classes: NDArray[np.int32], listed: NDArray[np.floating], labels: Labels, videos: NDArray[np.int64], k: int
 ) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
-    """The pairs that the lists of some videos give to the pool."""
+    """The pairs that the lists of some items give to the pool."""
     scores = listed.astype(np.float64)
     correct = labels.correct(classes, videos[:, None])
     # A correct class of score zero ties with every class that is not listed; those incorrect ones come first, so it
@@ -104,8 +104,8 @@ def pool_rows(
     """The (score, correct) pairs of each row's k best entries, incorrect ones first where the cut meets a tie.
 
     Args:
-        scores: [videos, entries].
-        correct: [videos, entries].
+        scores: [items, entries].
+        correct: [items, entries].
         k: entries that each row gives, at least 1.
 
     Returns:

@@ -1,9 +1,9 @@
 """The search for the best ensemble under a size budget, with an honest report of how good it is.
 
-Members, precisions and weights are chosen on all videos. How good that is on new ones is told by cross-fitting: the
-whole search, the choice between equals included, is done again without one fold of the videos after the other, and each
-scores the fold that it has not seen. So every video reports, and none on what it chose. (With a share to tune on,
-members and weights are chosen on that part of the videos and scored on the rest.) ``selection.subsets.race`` says how
+Members, precisions and weights are chosen on all items. How good that is on new ones is told by cross-fitting: the
+whole search, the choice between equals included, is done again without one fold of the items after the other, and each
+scores the fold that it has not seen. So every item reports, and none on what it chose. (With a share to tune on,
+members and weights are chosen on that part of the items and scored on the rest.) ``selection.subsets.race`` says how
 the choice is made, ``selection.report.certify`` what cut lists prove, ``selection.report.bootstrap`` how sure the
 figures are.
 """
@@ -64,7 +64,7 @@ def search_ensemble(
 
     Returns:
         The best ensemble found; ``search["stop_reason"]`` says what that is worth, ``held_out`` what to expect of it on
-        new videos.
+        new items.
 
     Raises:
         BudgetError: nothing fits, or no budget is given, or two.
@@ -159,7 +159,7 @@ class _Search:
 
     @staticmethod
     def _as_searched(found: Found, chosen: Entry, ensemble: Ensemble) -> tuple[Entry, tuple[str, ...]]:
-        """The ensemble with its score on the videos of the boards, as what it is compared with has, and what to say."""
+        """The ensemble with its score on the items of the boards, as what it is compared with has, and what to say."""
         if found.places is None:
             return chosen, ()
         notes = of_a_sample(len(found.places), ensemble.tuning["videos"])
@@ -193,9 +193,9 @@ class _Search:
             return (), ()
         splits = cross_folds(labels, wanted, options.seed, self._groups)
         if not splits:
-            what = "video" if self._groups is None else "group of videos"
+            what = "item" if self._groups is None else "group of items"
             return (), (
-                f"Nothing is cross-fitted, and no figure is of videos that did not choose: one {what} has no folds.",
+                f"Nothing is cross-fitted, and no figure is of items that did not choose: one {what} has no folds.",
             )
         done: list[Fold] = []
         for number, (tune, report) in enumerate(splits, 1):
@@ -211,7 +211,7 @@ class _Search:
     def _within_fold(self, name: str, delivered: Contender) -> Options:
         """Options under which progress tells the fold, and what is delivered in place of what is best there.
 
-        An earlier ensemble takes no part in a fold: it may have been chosen on the videos that the fold scores.
+        An earlier ensemble takes no part in a fold: it may have been chosen on the items that the fold scores.
         """
         options = replace(self._options, start=None)
         tell = options.progress
@@ -226,13 +226,13 @@ class _Search:
         return replace(options, progress=tell_best).within(name)
 
     def _chosen_on(self, tune: Videos, options: Options) -> SearchChoice:
-        """The whole search on some videos: all that chooses what is delivered."""
+        """The whole search on some items: all that chooses what is delivered."""
         found = self._find(tune, options)
         return self._choice(found, preferred(found, options, self._groups_of(tune))[0])
 
     def _choice(self, found: Found, chosen: Entry) -> SearchChoice:
         rivals = rivals_of(found, chosen)
-        # Of a sample of the videos the boards have no score on all of them for what is only a rival.
+        # Of a sample of the items the boards have no score on all of them for what is only a rival.
         whole = found.places is None
         return SearchChoice(
             chosen=self._contender(chosen),
@@ -261,6 +261,6 @@ class _Search:
 def _stopped(done: list[Fold], folds: int, videos: int) -> str:
     """What of the cross-fitting was there when the search was asked to stop, as a sentence."""
     if not done:
-        return "Stopped before any fold was cross-fitted: no figure is of videos that did not choose."
+        return "Stopped before any fold was cross-fitted: no figure is of items that did not choose."
     reported = sum(len(fold.videos) for fold in done)
-    return f"Stopped while folds were cross-fitted: {len(done)} of {folds} reported, {reported:,} of {videos:,} videos."
+    return f"Stopped while folds were cross-fitted: {len(done)} of {folds} reported, {reported:,} of {videos:,} items."

@@ -139,7 +139,7 @@ def ensemble(
 
     Returns:
         The ensemble, with the way from its file to the pool if it was written. `held_out` is what to expect of it on
-        new videos: cross-fitted, or held out with a `tune_share` (`gapsack.selection.report.ensemble.reported_on` says
+        new items: cross-fitted, or held out with a `tune_share` (`gapsack.selection.report.ensemble.reported_on` says
         which in words).
 
     Raises:

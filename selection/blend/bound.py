@@ -1,6 +1,6 @@
 """What no blend of some columns can score above: the one thing of a search that is proved.
 
-A weighted mean lies between the least and the most that any member says, of each class of each video, and so does a
+A weighted mean lies between the least and the most that any member says, of each class of each item, and so does a
 mean of logits. Most metrics never fall when a correct class rises or an incorrect one sinks. So the score of every
 correct class at its most and every incorrect one at its least is a bound, for any subset and any weights. Log losses
 are concave in the weights of probabilities besides: the tangent at any weights of all columns bounds them.
@@ -29,7 +29,7 @@ MOST_COLUMNS = 40  # for which the tangent point is searched; any point would do
 
 
 def upper_bound(rows: Rows, objective: Objective, columns: Sequence[int], blend: Blend) -> float | None:
-    """A score that no blend of any of some columns exceeds on these videos; None where none is known.
+    """A score that no blend of any of some columns exceeds on these items; None where none is known.
 
     None is known for a metric of the user's own, and for one in which the order of correct pairs counts.
 

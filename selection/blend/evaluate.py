@@ -74,7 +74,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Scores tasks on one set of videos. Holds plain arrays, so it can be sent to another process."""
+    """Scores tasks on one set of items. Holds plain arrays, so it can be sent to another process."""
 
     rows: Rows
     products: Products
@@ -84,7 +84,7 @@ class Evaluator:
 
     @classmethod
     def of(cls, rows: Rows, objective: Objective) -> Evaluator:
-        """An evaluator over all videos of the rows."""
+        """An evaluator over all items of the rows."""
         return cls(rows, Products.of(rows), objective)
 
     def __call__(self, task: BlendTask, check: Callable[[], None] = lambda: None) -> Scored:
@@ -103,7 +103,7 @@ class Evaluator:
             return scored
 
     def forget(self, task: BlendTask) -> None:
-        """Keep nothing for further requests of a task: compact rows of many videos are tens of MB a subset."""
+        """Keep nothing for further requests of a task: compact rows of many items are tens of MB a subset."""
         self._kept.drop(self._key(task))
 
     def plan(self, task: BlendTask) -> Plan:

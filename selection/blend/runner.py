@@ -35,7 +35,7 @@ class SearchProgress:
         stage: what is being done, in a few words.
         done: tasks of this stage that are finished.
         total: tasks of this stage as far as known; a stage may end sooner.
-        score: the best score so far on the tuning videos, None before there is one.
+        score: the best score so far on the tuning items, None before there is one.
         members: names of the best so far.
         size_bytes: bytes of its members.
     """

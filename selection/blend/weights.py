@@ -1,9 +1,9 @@
 """Blend weights from convex problems: least squares, solved for any subset at once, log loss, and mixtures.
 
-Least squares (Brier score over all videos and classes) needs only the products of the columns with each other and with
+Least squares (Brier score over all items and classes) needs only the products of the columns with each other and with
 the truth. With those in hand the best weights of a subset, and the loss that they leave, cost microseconds and look at
-no video again. On the twin of the paper's experiment these weights lie within 1e-4 GAP of the best, and the loss that
-remains orders subsets better than their GAP on a thousand videos does.
+no item again. On the twin of the paper's experiment these weights lie within 1e-4 GAP of the best, and the loss that
+remains orders subsets better than their GAP on a thousand items does.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Products:
     Attributes:
         pairs: [columns, columns] of the columns with each other.
         truth: [columns] of the columns with the labels.
-        videos: how many videos they sum over.
+        videos: how many items they sum over.
     """
 
     pairs: NDArray[np.float64]
@@ -73,7 +73,7 @@ class Products:
     def least_squares(self, columns: Columns) -> tuple[Weights, float]:
         """The non-negative weights of sum one with the least squared error, and that error.
 
-        The error is a video's, less a constant that is the same for all subsets. Active set: the equality-constrained
+        The error is an item's, less a constant that is the same for all subsets. Active set: the equality-constrained
         solution, without its most negative weight until there is none.
         """
         weights, errors = self.least_squares_of(columns[None, :])
@@ -99,7 +99,7 @@ class Products:
     def promising(self, columns: Columns, weights: Weights, others: Columns) -> NDArray[np.float64]:
         """[others] how much the squared error falls when one more column is mixed into a blend in the best share.
 
-        The sum over all videos, by inner products alone; the other weights are not searched again, so it is a guess.
+        The sum over all items, by inner products alone; the other weights are not searched again, so it is a guess.
         """
         blend = self.pairs[:, columns] @ weights  # inner products of the blend with every column
         own = float(weights @ blend[columns])

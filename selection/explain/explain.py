@@ -71,8 +71,8 @@ def explain(pool: CandidatePool, ensemble: Ensemble, **options: Any) -> Explanat
 
 
 def of_a_sample(searched: int, tuning: int) -> tuple[str, ...]:
-    """A sentence where tuning figures are of a part of the tuning videos."""
-    return () if searched == tuning else (f"Tuning figures are of {searched:,} of the {tuning:,} tuning videos.",)
+    """A sentence where tuning figures are of a part of the tuning items."""
+    return () if searched == tuning else (f"Tuning figures are of {searched:,} of the {tuning:,} tuning items.",)
 
 
 def _options_of(ensemble: Ensemble, options: dict[str, Any]) -> dict[str, Any]:
@@ -95,10 +95,10 @@ def explained(
 
     Args:
         pool: as it was searched.
-        boards: of the search, on the tuning videos; the first is that of the ensemble's blend.
+        boards: of the search, on the tuning items; the first is that of the ensemble's blend.
         chosen: the ensemble, without members of weight zero.
         budget_bytes: the budget, the reserve included.
-        reporting: scores ensembles on videos that did not choose their weights.
+        reporting: scores ensembles on items that did not choose their weights.
 
     May raise ``Stopped``.
     """
@@ -151,7 +151,7 @@ def explained(
 
 
 def _gains(chosen: Entry, near: Sequence[Entry], reporting: Reporting) -> dict[tuple[int, ...], Difference | None]:
-    """By subset, what ensembles score more than the chosen one on videos that report."""
+    """By subset, what ensembles score more than the chosen one on items that report."""
     entries = {entry.subset: entry for entry in (*near, chosen)}
     samples: dict[tuple[int, ...], Sample | None] = dict(
         zip(entries, reporting.samples(list(entries.values())), strict=True)

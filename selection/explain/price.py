@@ -33,7 +33,7 @@ def price_of_a_mib(boards: Sequence[Board], near: Sequence[Entry], budget_bytes:
     """The price around a budget.
 
     Args:
-        boards: of the search and of what was looked at since, on the tuning videos; the first is of the ensemble.
+        boards: of the search and of what was looked at since, on the tuning items; the first is of the ensemble.
         near: the ensemble, then others that were looked at.
         budget_bytes: the budget, the reserve included.
         options: the user's.

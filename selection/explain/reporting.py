@@ -1,8 +1,8 @@
-"""Scores of ensembles on videos that did not choose their weights, so that differences between them are paired.
+"""Scores of ensembles on items that did not choose their weights, so that differences between them are paired.
 
-With videos held out, those score the weights that the others chose. Where folds report, the weights of each ensemble
-are searched on all videos but those of a fold, which they then score; its members are the ones that are asked about,
-chosen on all videos. That is what comparing two ensembles wants: both are wrong in the same way.
+With items held out, those score the weights that the others chose. Where folds report, the weights of each ensemble
+are searched on all items but those of a fold, which they then score; its members are the ones that are asked about,
+chosen on all items. That is what comparing two ensembles wants: both are wrong in the same way.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reporting:
-    """Videos that report, and how ensembles are fitted without them.
+    """Items that report, and how ensembles are fitted without them.
 
     Attributes:
         labels: ground truth of the pool.
         space: whose items ensembles are of.
         objective: what is scored.
         options: the user's.
-        groups: [videos] of the pool, drawn whole in the bootstrap; None draws videos.
+        groups: [items] of the pool, drawn whole in the bootstrap; None draws items.
     """
 
     labels: Labels
@@ -52,19 +52,17 @@ class Reporting:
 
     @property
     def sentence(self) -> str:
-        """Which videos report, and on what; "" where none does."""
+        """Which items report, and on what; "" where none does."""
         folds = len(self._folds)
         if self.options.tune_share is not None:
             held_out = len(self._held_out)
-            return f"on {held_out:,} videos that were held out" if held_out else ""
+            return f"on {held_out:,} items that were held out" if held_out else ""
         if not folds:
             return ""
-        return (
-            f"on all {self.labels.video_count:,} videos in {folds} folds, weights being searched without each in turn"
-        )
+        return f"on all {self.labels.video_count:,} items in {folds} folds, weights being searched without each in turn"
 
     def samples(self, entries: Sequence[Entry]) -> list[Sample | None]:
-        """Each ensemble's score and its bootstrap, on the same draws; None for all where no video reports.
+        """Each ensemble's score and its bootstrap, on the same draws; None for all where no item reports.
 
         May raise ``Stopped``.
         """
@@ -92,7 +90,7 @@ class Reporting:
         return cross_folds(self.labels, wanted, options.seed, self.groups) if wanted > 1 else []
 
     def _fitted(self, entries: Sequence[Entry], tune: Videos) -> list[Entry]:
-        """The same members with weights that are searched on some videos alone, from nothing that others chose."""
+        """The same members with weights that are searched on some items alone, from nothing that others chose."""
         found: list[Entry] = []
         with runner_on(
             self.labels, searched_on(tune, self.options), self.space, self.objective, self.options
@@ -115,4 +113,4 @@ class Reporting:
 
 
 PairedScores = Callable[[Sequence["Entry"]], "list[Sample | None]"]
-"""``Reporting.samples``: from ensembles with weights to paired samples on videos that did not choose these."""
+"""``Reporting.samples``: from ensembles with weights to paired samples on items that did not choose these."""

@@ -25,8 +25,8 @@ def changes_from(earlier: Ensemble, chosen: Entry, board: Board, samples: Paired
     Args:
         earlier: where it began.
         chosen: the outcome.
-        board: of the search, on the tuning videos.
-        samples: scores on videos that report (``Reporting.samples``).
+        board: of the search, on the tuning items.
+        samples: scores on items that report (``Reporting.samples``).
         options: the user's.
 
     May raise ``Stopped``.
@@ -61,13 +61,13 @@ def _placed(members: Iterable[EnsembleMember]) -> tuple[Placed, ...]:
 
 
 def _seen_before(earlier: Ensemble, options: Options) -> tuple[str, ...]:
-    """A sentence where the earlier ensemble was chosen on videos that are held out from this search."""
+    """A sentence where the earlier ensemble was chosen on items that are held out from this search."""
     if options.tune_share is None or options.tune_share == 1.0:
         return ()
     share = earlier.tuning.get("share", (earlier.held_out or {}).get("tune_share"))
     if share == options.tune_share and earlier.seeds.get("seed") == options.seed:
         return ()
     return (
-        "The earlier ensemble may have been chosen on the videos that are held out here: figures on those, of it and "
+        "The earlier ensemble may have been chosen on the items that are held out here: figures on those, of it and "
         "of what the search found from it, may be too high.",
     )

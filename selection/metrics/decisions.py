@@ -123,7 +123,7 @@ class MacroF1:
 
 
 def best_classes(rows: Rows, blended: Floats) -> Ints:
-    """[videos] class of highest score of each video; of equal ones the lowest."""
+    """[items] class of highest score of each item; of equal ones the lowest."""
     listed = np.diff(rows.indptr) > 0
     starts = rows.indptr[:-1][listed]
     highest = np.zeros(rows.video_count)
@@ -137,12 +137,12 @@ def best_classes(rows: Rows, blended: Floats) -> Ints:
 
 
 def flags(rows: Rows) -> Bools:
-    """[videos] whether a video has the only class."""
+    """[items] whether an item has the only class."""
     return np.asarray(np.diff(rows.truth.indptr) > 0)
 
 
 def flagged(rows: Rows, blended: Floats) -> Bools:
-    """[videos] whether the only class is predicted."""
+    """[items] whether the only class is predicted."""
     return np.asarray(_by_video(rows, blended > THRESHOLD) > 0)
 
 
@@ -160,6 +160,6 @@ def _flag_weights(rows: Rows) -> Floats:
 
 
 def _by_video(rows: Rows, chosen: Bools) -> Ints:
-    """[videos] how many entries of each are chosen."""
+    """[items] how many entries of each are chosen."""
     before = np.concatenate([[0], np.cumsum(chosen)])
     return np.asarray(before[rows.indptr[1:]] - before[rows.indptr[:-1]])

@@ -1,6 +1,6 @@
 """Metrics of dense scores beside GAP: hit@1, mean average precision, and two log losses.
 
-All take scores [videos, classes] and bool labels of the same shape, and all follow the tie rule of ``selection.gap``:
+All take scores [items, classes] and bool labels of the same shape, and all follow the tie rule of ``selection.gap``:
 among equal scores the incorrect one comes first.
 """
 
@@ -20,7 +20,7 @@ LEAST_PROBABILITY = float(np.finfo(np.float32).eps)  # of a label in the categor
 
 
 def hit_at_one(scores: ArrayLike, labels: ArrayLike) -> float:
-    """Share of the videos, those without labels included, whose highest-scoring class is correct."""
+    """Share of the items, those without labels included, whose highest-scoring class is correct."""
     score_rows, correct = _checked(scores, labels)
     best_correct = np.where(correct, score_rows, -np.inf).max(axis=1)
     best_incorrect = np.where(correct, -np.inf, score_rows).max(axis=1)
@@ -28,7 +28,7 @@ def hit_at_one(scores: ArrayLike, labels: ArrayLike) -> float:
 
 
 def mean_average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
-    """Mean over the classes that have a label of the average precision over all videos; 0.0 when no class has one."""
+    """Mean over the classes that have a label of the average precision over all items; 0.0 when no class has one."""
     score_rows, correct = _checked(scores, labels)
     precisions = []
     for klass in np.flatnonzero(correct.any(axis=0)):
@@ -39,7 +39,7 @@ def mean_average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
 
 
 def binary_log_loss(scores: ArrayLike, labels: ArrayLike) -> float:
-    """Cross entropy of independent classes, summed over classes, averaged over videos (the paper's training loss).
+    """Cross entropy of independent classes, summed over classes, averaged over items (the paper's training loss).
 
     ``-(y log(p + 1e-5) + (1 - y) log(1 - p + 1e-5))`` for probabilities p; lower is better.
     """
@@ -49,13 +49,13 @@ def binary_log_loss(scores: ArrayLike, labels: ArrayLike) -> float:
 
 
 def categorical_log_loss(scores: ArrayLike, labels: ArrayLike) -> float:
-    """Cross entropy of classes of which each video has exactly one; lower is better.
+    """Cross entropy of classes of which each item has exactly one; lower is better.
 
-    ``-log p`` of the label, averaged over videos. Each video's scores are divided by their sum first, as Keras does,
+    ``-log p`` of the label, averaged over items. Each item's scores are divided by their sum first, as Keras does,
     and p is at least ``LEAST_PROBABILITY``.
 
     Raises:
-        InputError: shapes that differ, NaN, or a video with another number of labels than one.
+        InputError: shapes that differ, NaN, or an item with another number of labels than one.
     """
     score_rows, correct = _checked(scores, labels)
     check_one_label(correct.sum(axis=1))
@@ -65,12 +65,12 @@ def categorical_log_loss(scores: ArrayLike, labels: ArrayLike) -> float:
 
 
 def check_one_label(counts: NDArray[np.integer]) -> None:
-    """Raise an InputError unless every video has exactly one label."""
+    """Raise an InputError unless every item has exactly one label."""
     others = np.flatnonzero(counts != 1)
     if len(others):
         raise InputError(
-            "categorical_log_loss needs exactly one label a video (binary_log_loss takes any number); "
-            f"got {counts[others[0]]} in one and another number than one in {len(others)} of {len(counts)} videos."
+            "categorical_log_loss needs exactly one label an item (binary_log_loss takes any number); "
+            f"got {counts[others[0]]} in one and another number than one in {len(others)} of {len(counts)} items."
         )
 
 
@@ -79,7 +79,7 @@ def _checked(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64],
     correct = np.asarray(labels).astype(bool)
     if score_rows.ndim != 2 or score_rows.shape != correct.shape or score_rows.size == 0:
         raise InputError(
-            "scores and labels must both have the shape [videos, classes], neither empty; "
+            "scores and labels must both have the shape [items, classes], neither empty; "
             f"got {score_rows.shape} and {correct.shape}."
         )
     if np.isnan(score_rows).any():

@@ -1,4 +1,4 @@
-"""Hit@1 and mean average precision of each video's best classes, for data too large for dense scores.
+"""Hit@1 and mean average precision of each item's best classes, for data too large for dense scores.
 
 The tie rule is that of ``selection.gap``: among equal scores the incorrect one comes first.
 """
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def hit_at_one_of_lists(top_indices: NDArray[np.int32], top_scores: NDArray[np.floating], labels: Labels) -> float:
-    """Share of the videos, those without labels included, whose highest-scoring class is correct.
+    """Share of the items, those without labels included, whose highest-scoring class is correct.
 
     Args:
-        top_indices: [videos, k] classes, different within a row; rows in the order of ``labels``.
-        top_scores: [videos, k] their scores.
+        top_indices: [items, k] classes, different within a row; rows in the order of ``labels``.
+        top_scores: [items, k] their scores.
         labels: ground truth.
     """
     correct = labels.correct(top_indices)
@@ -35,11 +35,11 @@ def mean_average_precision_of_lists(
     """Mean over the classes that have a label of each class's average precision among the listed pairs.
 
     A label that is not listed counts as never found, which is how the challenge's evaluation takes mean average
-    precision over the 20 best classes of each video. With lists of all classes it is the dense figure.
+    precision over the 20 best classes of each item. With lists of all classes it is the dense figure.
 
     Args:
-        top_indices: [videos, k] classes, different within a row; rows in the order of ``labels``.
-        top_scores: [videos, k] their scores.
+        top_indices: [items, k] classes, different within a row; rows in the order of ``labels``.
+        top_scores: [items, k] their scores.
         labels: ground truth.
 
     Returns:

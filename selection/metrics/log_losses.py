@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Columns = NDArray[np.int64]
 
-SUM_SLACK = 1e-5  # relative; how much columns' sums in a video may differ, for the categorical loss to count as convex
+SUM_SLACK = 1e-5  # relative; how much columns' sums in an item may differ, for the categorical loss to count as convex
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class BinaryLogLoss:
     top_k: int | None = None
 
     def score(self, rows: Rows, columns: Columns, weights: Floats) -> float:
-        """Minus the log loss a video."""
+        """Minus the log loss an item."""
         blended = rows.blend(columns, weights)
         likelihood = np.where(rows.correct, blended, 1.0 - blended) + LOG_LOSS_EPSILON
         pairs = pair_weights(rows)
@@ -124,7 +124,7 @@ class CategoricalLogLoss:
     top_k: int | None = None
 
     def score(self, rows: Rows, columns: Columns, weights: Floats) -> float:
-        """Minus the log loss a video. Raises an InputError unless every video has exactly one label."""
+        """Minus the log loss an item. Raises an InputError unless every item has exactly one label."""
         check_one_label(np.diff(rows.truth.indptr))
         blended = rows.blend(columns, weights)
         videos = np.repeat(np.arange(rows.video_count), np.diff(rows.indptr))

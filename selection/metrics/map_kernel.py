@@ -20,14 +20,14 @@ def precision_sums_by_class(
     positives: NDArray[np.integer],
     videos: int,
 ) -> NDArray[np.float64]:
-    """[classes] sum over a class's correct videos of (correct so far / rank).
+    """[classes] sum over a class's correct items of (correct so far / rank).
 
     Args:
         scores: [entries] float64, grouped by class.
         correct: [entries] bool.
         bounds: [classes + 1] where each class's entries start.
-        positives: [classes] videos with this label, also those whose entry is not listed.
-        videos: videos in all; those without an entry have score 0.
+        positives: [classes] items with this label, also those whose entry is not listed.
+        videos: items in all; those without an entry have score 0.
     """
     sums = np.zeros(len(positives), np.float64)
     for klass in range(len(positives)):

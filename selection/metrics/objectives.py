@@ -55,7 +55,7 @@ class Objective(Protocol):
 
     @property
     def top_k(self) -> int | None:
-        """Entries of a video that count, or None for all."""
+        """Entries of an item that count, or None for all."""
 
     def score(self, rows: Rows, columns: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
         """Score of the blend over all rows; higher is better."""
@@ -89,7 +89,7 @@ class Gap:
         return self.k
 
     def score(self, rows: Rows, columns: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
-        """GAP@k in [0, 1]; 0.0 when no video has a label."""
+        """GAP@k in [0, 1]; 0.0 when no item has a label."""
         labels = rows.label_count
         if labels == 0:
             return 0.0
@@ -115,10 +115,10 @@ class Gap:
 
 @dataclass(frozen=True)
 class UserObjective:
-    """A callable of (blended scores, labels), both ``scipy.sparse.csr_array`` [videos, classes]; higher is better.
+    """A callable of (blended scores, labels), both ``scipy.sparse.csr_array`` [items, classes]; higher is better.
 
     The scores are float64 probabilities, those of unlisted classes absent; the labels are bool. Rows are in the order
-    in which the search took the videos, which it shuffles. Called hundreds of times, from several threads.
+    in which the search took the items, which it shuffles. Called hundreds of times, from several threads.
     """
 
     function: UserMetric

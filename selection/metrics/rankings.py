@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MeanAveragePrecision:
-    """Mean over classes of the average precision over videos (``selection.metrics.dense_metrics``)."""
+    """Mean over classes of the average precision over items (``selection.metrics.dense_metrics``)."""
 
     name: str = "map"
     top_k: int | None = None
 
     def score(self, rows: Rows, columns: NDArray[np.int64], weights: Floats) -> float:
-        """Mean AP in [0, 1], over the classes that some video has; 0.0 when none has a label."""
+        """Mean AP in [0, 1], over the classes that some item has; 0.0 when none has a label."""
         there = rows.labels_by_class > 0
         if not there.any():
             return 0.0
@@ -50,7 +50,7 @@ class MeanAveragePrecision:
         return mean_over_classes(precisions, class_weights(rows)[there])
 
     def rises(self, rows: Rows) -> bool:
-        """With weights it matters which of two correct videos comes first."""
+        """With weights it matters which of two correct items comes first."""
         return unequal(rows.item_weights) is None
 
 
@@ -58,7 +58,7 @@ class MeanAveragePrecision:
 class RocAuc:
     """``sklearn.metrics.roc_auc_score``: of a class (binary), or the mean over classes, each against the rest (macro).
 
-    Over the classes that some videos have and others have not.
+    Over the classes that some items have and others have not.
     """
 
     kind: Kind
@@ -66,7 +66,7 @@ class RocAuc:
     top_k: int | None = None
 
     def score(self, rows: Rows, columns: NDArray[np.int64], weights: Floats) -> float:
-        """Mean area in [0, 1]. Raises an UndefinedMetricError where no class has both kinds of videos."""
+        """Mean area in [0, 1]. Raises an UndefinedMetricError where no class has both kinds of items."""
         ranked = _Ranked.of(rows, rows.blend(columns, weights))
         there = (ranked.positives > 0.0) & (rows.labels_by_class < rows.video_count) & _counted(rows, self.kind)
         if not there.any():
@@ -84,7 +84,7 @@ class RocAuc:
         return mean_over_classes(areas, class_weights(rows)[there])
 
     def rises(self, rows: Rows) -> bool:
-        """Each pair of a video with and one without the class counts by itself."""
+        """Each pair of an item with and one without the class counts by itself."""
         return True
 
 
@@ -92,7 +92,7 @@ class RocAuc:
 class AveragePrecision:
     """``sklearn.metrics.average_precision_score``: of a class (binary), or the mean over classes (macro).
 
-    Over the classes that some video has.
+    Over the classes that some item has.
     """
 
     kind: Kind
@@ -100,7 +100,7 @@ class AveragePrecision:
     top_k: int | None = None
 
     def score(self, rows: Rows, columns: NDArray[np.int64], weights: Floats) -> float:
-        """Mean average precision in [0, 1]. Raises an UndefinedMetricError where no video has a label that counts."""
+        """Mean average precision in [0, 1]. Raises an UndefinedMetricError where no item has a label that counts."""
         ranked = _Ranked.of(rows, rows.blend(columns, weights))
         there = (ranked.positives > 0.0) & _counted(rows, self.kind)
         if not there.any():
@@ -113,24 +113,24 @@ class AveragePrecision:
         return mean_over_classes(sums[there] / ranked.positives[there], class_weights(rows)[there])
 
     def rises(self, rows: Rows) -> bool:
-        """Not where correct videos that tied come apart: scikit-learn takes equal scores together."""
+        """Not where correct items that tied come apart: scikit-learn takes equal scores together."""
         return False
 
 
 @dataclass(frozen=True)
 class _Ranked:
-    """Videos by class and falling score, those of equal score together in a group; what scores 0 is in none.
+    """Items by class and falling score, those of equal score together in a group; what scores 0 is in none.
 
     Attributes:
         classes: [groups] the class.
-        right: [groups] weight of the group's videos that have the class.
+        right: [groups] weight of the group's items that have the class.
         wrong: [groups] that of the others.
-        found: [groups] weight of the videos that have the class, down to the group's.
-        seen: [groups] weight of all videos down to the group's.
-        positives: [classes] weight of all videos that have the class.
+        found: [groups] weight of the items that have the class, down to the group's.
+        seen: [groups] weight of all items down to the group's.
+        positives: [classes] weight of all items that have the class.
         last_found: [classes] ``found`` of the last group.
-        last_wrong: [classes] the same of the videos that have it not.
-        total: weight of all videos.
+        last_wrong: [classes] the same of the items that have it not.
+        total: weight of all items.
     """
 
     classes: Ints
@@ -177,7 +177,7 @@ def _counted(rows: Rows, kind: Kind) -> NDArray[np.bool_]:
 
 
 def _weighted_precisions(rows: Rows, blended: Floats) -> Floats:
-    """[classes] average precision where each video counts with its weight; 0.0 of a class that no video has.
+    """[classes] average precision where each item counts with its weight; 0.0 of a class that no item has.
 
     What has the class and scores 0, listed or not, is behind all others, as in ``map_kernel``.
     """

@@ -1,7 +1,7 @@
-"""GAP@k where videos or classes have weights: a pair counts with its video's weight times its class's.
+"""GAP@k where items or classes have weights: a pair counts with its item's weight times its class's.
 
 ``(1/P) * sum over the correct pairs of weight * (weight of correct pairs so far / weight of pairs so far)``, where a
-pair's own weight is among both and P is the weight of every label. The pool is that of ``selection.gap``: each video's
+pair's own weight is among both and P is the weight of every label. The pool is that of ``selection.gap``: each item's
 k best classes, and of equal scores the incorrect pair first. In numpy, about twelve times slower than the compiled loop
 that all pairs of one weight take.
 """
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WeightedPool:
-    """The pairs that the videos of rows give to the pool, best first.
+    """The pairs that the items of rows give to the pool, best first.
 
     Attributes:
         correct: [pairs] bool.
         weights: [pairs] what each counts.
-        owners: [pairs] the video of each.
-        label_weights: [videos] weight of each video's labels, listed or not.
+        owners: [pairs] the item of each.
+        label_weights: [items] weight of each item's labels, listed or not.
     """
 
     correct: NDArray[np.bool_]
@@ -47,7 +47,7 @@ class WeightedPool:
         for column, weight in zip(columns, weights, strict=True):
             scores += weight * rows.values[column].astype(np.float64)
         videos = np.repeat(np.arange(rows.video_count), np.diff(rows.indptr))
-        # Few entries reach a video's k-th largest score: those alone are sorted.
+        # Few entries reach an item's k-th largest score: those alone are sorted.
         least = np.repeat(kth_largest_of_rows(scores, rows.indptr, k), np.diff(rows.indptr))
         fit = np.flatnonzero(scores >= least)
         order = fit[np.lexsort((rows.correct[fit], -scores[fit], videos[fit]))]
@@ -63,7 +63,7 @@ class WeightedPool:
         return cls(rows.correct[best], counts, videos[best], of_labels)
 
     def gap(self, times: NDArray[np.integer] | None = None) -> float:
-        """GAP in [0, 1] when video v is there ``times[v]`` times (once if omitted); 0.0 without labels."""
+        """GAP in [0, 1] when item v is there ``times[v]`` times (once if omitted); 0.0 without labels."""
         correct, counts, labels = self.correct, self.weights, float(self.label_weights.sum())
         if times is not None:
             copies = times[self.owners]

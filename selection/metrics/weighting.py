@@ -1,6 +1,6 @@
-"""How much videos and classes count in a metric.
+"""How much items and classes count in a metric.
 
-A video's pairs count with its weight, as scikit-learn's ``sample_weight`` has it; what classes are averaged over, they
+An item's pairs count with its weight, as scikit-learn's ``sample_weight`` has it; what classes are averaged over, they
 are averaged with theirs. Weights say how much something counts beside others: twice as much for all changes nothing.
 """
 
@@ -25,12 +25,12 @@ def unequal(weights: Floats | None) -> Floats | None:
 
 
 def is_weighted(rows: Rows | Labels) -> bool:
-    """Whether videos or classes count differently."""
+    """Whether items or classes count differently."""
     return not (unequal(rows.item_weights) is None and unequal(rows.class_weights) is None)
 
 
 def video_weights(rows: Rows) -> Floats:
-    """[videos] weight of each video; ones where they count the same."""
+    """[items] weight of each item; ones where they count the same."""
     weights = unequal(rows.item_weights)
     return np.ones(rows.video_count) if weights is None else weights
 
@@ -42,7 +42,7 @@ def class_weights(rows: Rows) -> Floats:
 
 
 def pair_weights(rows: Rows) -> Floats | None:
-    """[entries] weight of each entry, its video's times its class's; None where all are the same."""
+    """[entries] weight of each entry, its item's times its class's; None where all are the same."""
     items, classes = unequal(rows.item_weights), unequal(rows.class_weights)
     if items is None and classes is None:
         return None
@@ -51,7 +51,7 @@ def pair_weights(rows: Rows) -> Floats | None:
 
 
 def label_weights(rows: Rows) -> Floats:
-    """[labels] weight of each pair of a video and its label, in the order of ``rows.truth.indices``."""
+    """[labels] weight of each pair of an item and its label, in the order of ``rows.truth.indices``."""
     items = np.repeat(video_weights(rows), np.diff(rows.truth.indptr))
     return np.asarray(items * class_weights(rows)[rows.truth.indices])
 

@@ -1,4 +1,4 @@
-"""The candidate pool: models to choose from, with their sizes and what they predict for the same videos."""
+"""The candidate pool: models to choose from, with their sizes and what they predict for the same items."""
 
 from gapsack.selection.pool.candidate import Candidate
 from gapsack.selection.pool.candidates import CandidatePool

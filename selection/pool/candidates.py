@@ -1,4 +1,4 @@
-"""The candidate pool: models to choose from, with their sizes and what they predict for the same videos.
+"""The candidate pool: models to choose from, with their sizes and what they predict for the same items.
 
 On disk it is a folder that trials write, ``select`` reads and anyone can make by hand (see ``selection.pool.files``).
 """
@@ -30,12 +30,12 @@ MOST_NAMED = 6
 
 @dataclass(frozen=True)
 class CandidatePool:
-    """Candidates and the ground truth of the videos that they all predict.
+    """Candidates and the ground truth of the items that they all predict.
 
-    Rows of the predictions are put into the order of the labels, by video id.
+    Rows of the predictions are put into the order of the labels, by item id.
 
     Raises:
-        PoolError: no candidate, a name twice, predictions of other videos than the labels', or a shared group that
+        PoolError: no candidate, a name twice, predictions of other items than the labels', or a shared group that
             takes other bytes in one candidate than in another.
     """
 
@@ -84,7 +84,7 @@ class CandidatePool:
         raise PoolError(f"the pool has the candidates {', '.join(c.name for c in self.candidates)}; got {name!r}.")
 
     def take(self, videos: NDArray[np.integer]) -> CandidatePool:
-        """The pool of some videos only, in the order given."""
+        """The pool of some items only, in the order given."""
         return CandidatePool(
             self.labels.take(videos),
             [

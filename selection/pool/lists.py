@@ -1,4 +1,4 @@
-"""What a pool is made of: ground truth, and each model's best classes a video."""
+"""What a pool is made of: ground truth, and each model's best classes an item."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     VideoIds = NDArray[np.str_]
 
 NAMED_IDS = 3  # ids that an error message names before it says how many more there are
-CHECKED_ROWS = 1 << 13  # videos whose lists are looked at together; bounds the memory of the checks
+CHECKED_ROWS = 1 << 13  # items whose lists are looked at together; bounds the memory of the checks
 MIN_TOP_K = 20  # shortest list that a pool accepts, unless there are fewer classes
 
 
@@ -31,14 +31,14 @@ class Labels:
 
     Attributes:
         video_ids: [n], all different.
-        indptr: [n + 1] int64; the labels of video i are ``indices[indptr[i]:indptr[i + 1]]``. A video may have none.
-        indices: int32 classes, ascending and different within a video.
+        indptr: [n + 1] int64; the labels of item i are ``indices[indptr[i]:indptr[i + 1]]``. An item may have none.
+        indices: int32 classes, ascending and different within an item.
         class_count: classes of the vocabulary.
-        item_weights: [n] float64, positive: how much each video counts; None where all count the same.
+        item_weights: [n] float64, positive: how much each item counts; None where all count the same.
         class_weights: [class_count] float64, positive: how much each class counts; None where all count the same.
 
     Raises:
-        PoolError: ids that repeat, rows that do not add up, a label outside the vocabulary or twice in a video, a
+        PoolError: ids that repeat, rows that do not add up, a label outside the vocabulary or twice in an item, a
             weight that is not positive and finite.
     """
 
@@ -96,7 +96,7 @@ class Labels:
 
     @classmethod
     def from_dense(cls, video_ids: ArrayLike, labels: ArrayLike) -> Labels:
-        """Labels from a [videos, classes] array of truth values, or of 0 and 1."""
+        """Labels from a [items, classes] array of truth values, or of 0 and 1."""
         given = np.asarray(labels)
         if given.dtype.kind != "b" and not np.isin(numbers(given, "labels"), (0, 1)).all():
             raise PoolError(
@@ -111,17 +111,17 @@ class Labels:
 
     @property
     def video_count(self) -> int:
-        """Videos, those without a label included."""
+        """Items, those without a label included."""
         return len(self.video_ids)
 
     @property
     def label_count(self) -> int:
-        """Labels of all videos: the P of GAP."""
+        """Labels of all items: the P of GAP."""
         return len(self.indices)
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
-        """[n] labels of each video."""
+        """[n] labels of each item."""
         return np.diff(self.indptr)
 
     @cached_property
@@ -133,10 +133,10 @@ class Labels:
         return self._rows * self.class_count + self.indices
 
     def correct(self, classes: NDArray[np.integer], rows: NDArray[np.integer] | None = None) -> NDArray[np.bool_]:
-        """Whether each class is a label of its video.
+        """Whether each class is a label of its item.
 
         Args:
-            classes: [n, k] classes, row i for video i; or classes of the videos ``rows``, of any shape.
+            classes: [n, k] classes, row i for item i; or classes of the items ``rows``, of any shape.
             rows: of the shape of ``classes``, or one that numpy stretches to it, such as [m, 1] for [m, k].
         """
         if len(self._keys) == 0:
@@ -147,10 +147,10 @@ class Labels:
         return np.asarray(self._keys[place] == wanted)
 
     def difference(self, other: Labels) -> str | None:
-        """What the ground truth of the same videos, in any order, says otherwise; None when it says the same.
+        """What the ground truth of the same items, in any order, says otherwise; None when it says the same.
 
         Raises:
-            PoolError: a video that only one of them has.
+            PoolError: an item that only one of them has.
         """
         if self.class_count != other.class_count:
             return f"{other.class_count} classes instead of {self.class_count}"
@@ -162,7 +162,7 @@ class Labels:
         return f"other labels for {named_ids(np.unique(self.video_ids[self._rows[others]]))}" if len(others) else None
 
     def take(self, videos: NDArray[np.integer]) -> Labels:
-        """The labels of some videos, in the order given."""
+        """The labels of some items, in the order given."""
         counts = self.counts[videos]
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         within = np.arange(indptr[-1]) - np.repeat(indptr[:-1], counts)
@@ -172,10 +172,10 @@ class Labels:
 
 
 class Predictions:
-    """Each video's best classes by one model.
+    """Each item's best classes by one model.
 
     The lists may lie in a file that is mapped into memory (``selection.npz``): nothing here copies them as a whole.
-    They are checked in chunks, and other videos, another order or shorter lists are views that copy what is asked for.
+    They are checked in chunks, and other items, another order or shorter lists are views that copy what is asked for.
 
     Attributes:
         video_ids: [n], all different.
@@ -213,7 +213,7 @@ class Predictions:
 
     @classmethod
     def from_dense(cls, video_ids: ArrayLike, scores: ArrayLike, k: int = 100) -> Predictions:
-        """The k best classes of each row of dense scores [videos, classes]; among equal ones the lower class."""
+        """The k best classes of each row of dense scores [items, classes]; among equal ones the lower class."""
         dense = numbers(scores, "scores")
         ids = texts(video_ids, "predictions: video_ids")
         if dense.ndim != 2 or ids.ndim != 1 or dense.shape[0] != len(ids) or dense.shape[1] < 1 or k < 1:
@@ -238,21 +238,21 @@ class Predictions:
 
     @property
     def top_indices(self) -> NDArray[np.int32]:
-        """[n, k] int32 classes, of all videos at once: a copy where this is a view."""
+        """[n, k] int32 classes, of all items at once: a copy where this is a view."""
         return self.of(slice(None))[0]
 
     @property
     def top_scores(self) -> NDArray[np.float32]:
-        """[n, k] float32 probabilities, of all videos at once: a copy where this is a view."""
+        """[n, k] float32 probabilities, of all items at once: a copy where this is a view."""
         return self.of(slice(None))[1]
 
     def of(self, videos: slice | NDArray[np.integer]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """(classes int32, probabilities float32), both [videos, k], of some videos by their rows."""
+        """(classes int32, probabilities float32), both [items, k], of some items by their rows."""
         rows = videos if self._order is None else self._order[videos]
         return self._classes[rows, : self._k], self._within(self._scores[rows, : self._k])
 
     def last_scores(self, videos: slice | NDArray[np.integer]) -> NDArray[np.float32]:
-        """[videos] the last listed probability of some videos by their rows."""
+        """[items] the last listed probability of some items by their rows."""
         rows = videos if self._order is None else self._order[videos]
         return self._within(np.ascontiguousarray(self._scores[rows, self._k - 1]))
 
@@ -262,7 +262,7 @@ class Predictions:
         let_go(self._scores)
 
     def take(self, videos: NDArray[np.integer]) -> Predictions:
-        """A view of the lists of some videos, each once, in the order given."""
+        """A view of the lists of some items, each once, in the order given."""
         rows = np.arange(len(self.video_ids))[videos]  # whatever numpy takes for an index
         if len(np.unique(rows)) != len(rows) or len(rows) == 0:
             checked_ids(self.video_ids[rows], "predictions")
@@ -273,7 +273,7 @@ class Predictions:
         return self if k >= self._k else self._view(self.video_ids, self._order, k)
 
     def same_lists(self, other: Predictions) -> bool:
-        """Whether the classes and scores are the same, video by video."""
+        """Whether the classes and scores are the same, item by item."""
         if self is other:
             return True
         if self.k != other.k or len(self.video_ids) != len(other.video_ids):
@@ -291,11 +291,11 @@ class Predictions:
         """The same lists in the order of the labels.
 
         Args:
-            labels: ground truth of the same videos.
+            labels: ground truth of the same items.
             name: what to call these predictions in an error.
 
         Raises:
-            PoolError: a video on one side only, classes outside the vocabulary, or lists that are too short.
+            PoolError: an item on one side only, classes outside the vocabulary, or lists that are too short.
         """
         if self._most >= labels.class_count:
             self._refuse_beyond(labels.class_count, name)
@@ -367,11 +367,11 @@ def check_probabilities(scores: NDArray[np.floating], video_ids: NDArray[np.gene
 
 
 def _checked_lists(classes: NDArray[np.int32], scores: NDArray[np.float32], video_ids: VideoIds) -> tuple[int, bool]:
-    """Check lists [n, k], some videos at a time: the greatest class, and whether a score is outside [0, 1] by rounding.
+    """Check lists [n, k], some items at a time: the greatest class, and whether a score is outside [0, 1] by rounding.
 
     Raises:
         PoolError: what ``Predictions`` refuses; of several faults the first of ``_Faults.ORDER``, whichever comes first
-            in the lists, with every video that has it.
+            in the lists, with every item that has it.
     """
     faults, most, clipped = _Faults(video_ids), -1, False
     for part in _parts(len(classes)):
@@ -410,12 +410,12 @@ class _Faults:
         self._first: dict[str, str] = {}
 
     def note(self, fault: str, wrong: NDArray[np.bool_], start: int) -> None:
-        """Note where [videos, ...] something is wrong, the first of the videos being number ``start``."""
+        """Note where [items, ...] something is wrong, the first of the items being number ``start``."""
         if wrong.any():
             self._rows.setdefault(fault, []).append(start + np.flatnonzero(wrong.any(axis=1)))
 
     def note_scores(self, scores: NDArray[np.floating], start: int) -> None:
-        """Note scores [videos, ...] that are no probabilities."""
+        """Note scores [items, ...] that are no probabilities."""
         for fault, is_wrong in self.SCORES.items():
             wrong = is_wrong(scores)
             self.note(fault, wrong, start)

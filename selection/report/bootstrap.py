@@ -1,9 +1,9 @@
-"""How sure a score is: bootstrap over videos, the same draws for all ensembles, so that differences are paired.
+"""How sure a score is: bootstrap over items, the same draws for all ensembles, so that differences are paired.
 
-Where folds were cross-fitted, an ensemble is one to each fold of the videos. All of them make one set of blended
-scores, of every video by what was not chosen on it, and that is scored and resampled as if one ensemble had said it.
-GAP ranks the pairs of all videos together, so a mean over folds would be another metric: that of small sets.
-Related videos (a group) are drawn together.
+Where folds were cross-fitted, an ensemble is one to each fold of the items. All of them make one set of blended
+scores, of every item by what was not chosen on it, and that is scored and resampled as if one ensemble had said it.
+GAP ranks the pairs of all items together, so a mean over folds would be another metric: that of small sets.
+Related items (a group) are drawn together.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ SLOW_RESAMPLES = 100  # at most so many of a metric that is not GAP, each of whi
 
 @dataclass(frozen=True)
 class Voters:
-    """An ensemble as predictions with weights, ready to score on any videos."""
+    """An ensemble as predictions with weights, ready to score on any items."""
 
     members: tuple[Predictions, ...]
     weights: tuple[float, ...]
     blend: Blend
 
     def rows(self, labels: Labels, videos: NDArray[np.int64], objective: Objective) -> Rows:
-        """Rows of some videos with one column a member."""
+        """Rows of some items with one column a member."""
         rows = build_rows(labels.take(videos), self.members, objective.top_k, videos)
         columns = np.arange(len(self.members))
         if self.blend == "probability":
@@ -59,7 +59,7 @@ class Voters:
         return rows.compact(columns, objective.top_k, logits=True)  # whose peaks are logits too, as GAP wants them
 
     def scored_rows(self, labels: Labels, videos: NDArray[np.int64], objective: Objective) -> tuple[Rows, Floats]:
-        """Rows of some videos and a weight for each of their columns; of very many videos one column, the blend."""
+        """Rows of some items and a weight for each of their columns; of very many items one column, the blend."""
         if len(videos) <= streamed.STREAMED_FROM:
             return self.rows(labels, videos, objective), np.array(self.weights)
         (rows,) = streamed.blended_rows(labels, self.members, [self.vote], objective.top_k, videos)
@@ -73,7 +73,7 @@ class Voters:
 
 @dataclass(frozen=True)
 class Sample:
-    """A score on all videos, and [resamples] on videos drawn with replacement; NaN for draws that have none."""
+    """A score on all items, and [resamples] on items drawn with replacement; NaN for draws that have none."""
 
     score: float
     draws: Floats
@@ -104,7 +104,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class ScoredPart:
-    """Some videos, and the ensemble that scores them: one that was not chosen on any of them.
+    """Some items, and the ensemble that scores them: one that was not chosen on any of them.
 
     Attributes:
         videos: rows of the pool.
@@ -116,11 +116,11 @@ class ScoredPart:
 
 
 def blended(labels: Labels, parts: Sequence[ScoredPart], objective: Objective) -> Rows:
-    """Rows of the videos of all parts, part by part, with one column: what each part's ensemble says of its videos.
+    """Rows of the items of all parts, part by part, with one column: what each part's ensemble says of its items.
 
     Args:
         labels: ground truth of the pool.
-        parts: at least one, each video in one of them.
+        parts: at least one, each item in one of them.
         objective: decides which entries of a row count.
     """
     if sum(len(part.videos) for part in parts) > streamed.STREAMED_FROM:
@@ -150,7 +150,7 @@ def blended(labels: Labels, parts: Sequence[ScoredPart], objective: Objective) -
 
 
 def _streamed(labels: Labels, parts: Sequence[ScoredPart], objective: Objective) -> Rows:
-    """``blended`` without the rows of all videos: of each those entries alone that can be among its best."""
+    """``blended`` without the rows of all items: of each those entries alone that can be among its best."""
     most_labels = max(int(labels.counts[part.videos].max(initial=0)) for part in parts)
     found = []
     for part in parts:
@@ -181,8 +181,8 @@ def sample_on(
     seed: int,
     groups: NDArray[np.int64] | None = None,
 ) -> Sample:
-    """The score of one ensemble on rows with a column for each member, and on resamples; draw i is of the same videos
-    for every ensemble on rows of the same videos in the same order.
+    """The score of one ensemble on rows with a column for each member, and on resamples; draw i is of the same items
+    for every ensemble on rows of the same items in the same order.
 
     Args:
         rows: to score on.
@@ -190,7 +190,7 @@ def sample_on(
         objective: what to score.
         resamples: draws; metrics other than GAP get ``SLOW_RESAMPLES`` at most.
         seed: of the draws.
-        groups: [videos] numbers of groups, which are drawn whole; None draws videos.
+        groups: [items] numbers of groups, which are drawn whole; None draws items.
     """
     columns, weights = np.arange(rows.column_count), np.array(voting)
     score = objective.score(rows, columns, weights)
@@ -207,7 +207,7 @@ def sample_on(
 
 
 def score_or_nan(objective: Objective, rows: Rows, columns: NDArray[np.int64], weights: Floats) -> float:
-    """NaN where a draw has no score, such as the area under a curve of a class that none of its videos has."""
+    """NaN where a draw has no score, such as the area under a curve of a class that none of its items has."""
     try:
         return objective.score(rows, columns, weights)
     except UndefinedMetricError:
@@ -215,7 +215,7 @@ def score_or_nan(objective: Objective, rows: Rows, columns: NDArray[np.int64], w
 
 
 def _gap_draws(rows: Rows, weights: Floats, k: int, resamples: int, drawn: Iterable[NDArray[np.integer]]) -> Floats:
-    """GAP of resamples: the pool is sorted once, and a draw only says how often each video's pairs count."""
+    """GAP of resamples: the pool is sorted once, and a draw only says how often each item's pairs count."""
     columns = np.arange(rows.column_count)
     if is_weighted(rows):
         pool = WeightedPool.of(rows, columns, weights, k)

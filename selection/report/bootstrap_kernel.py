@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def pooled_with_videos(
     values: Floats, peaks: Floats, correct: Bools, indptr: Ints, columns: Ints, weights: Floats, k: int, skip_zero: bool
 ) -> tuple[NDArray[np.float64], Bools, NDArray[np.int32]]:
-    """Like ``pooled_pairs`` over all videos: (scores, correct, video) of each pooled pair, video by video."""
+    """Like ``pooled_pairs`` over all items: (scores, correct, item) of each pooled pair, item by item."""
     videos = len(indptr) - 1
     scores = np.empty(videos * k, np.float64)
     right = np.empty(videos * k, np.bool_)
@@ -39,7 +39,7 @@ def pooled_with_videos(
 
 @jit()
 def resampled_precision_sum(correct: Bools, owners: Ints, times: Ints) -> float:
-    """Sum over the correct pairs of (correct so far / rank) when video v counts ``times[v]`` times.
+    """Sum over the correct pairs of (correct so far / rank) when item v counts ``times[v]`` times.
 
     ``correct`` and ``owners`` are of the pool in its order. The copies of a pair follow one another.
     """

@@ -1,7 +1,7 @@
 """What cut lists prove of a blend's GAP: an interval that contains the value of the dense predictions for certain.
 
 A class that a model does not list scores between 0 and the model's last listed score. GAP never falls when a correct
-class rises or an incorrect one sinks, within a video's best k and in the pool alike. So the correct classes at their
+class rises or an incorrect one sinks, within an item's best k and in the pool alike. So the correct classes at their
 lower and the incorrect ones at their upper bounds give a GAP that the dense one cannot be below, and the opposite gives
 one that it cannot be above.
 
@@ -50,7 +50,7 @@ class Certificate:
         gap: in float64, taking classes that a model does not list as 0 (for a logit blend, as the last listed score).
         low: the dense GAP is at least this, in float64 and in float32.
         high: the dense GAP is at most this.
-        open_videos: ids of the videos with a class whose unknown or rounded score could change the order of correct
+        open_videos: ids of the items with a class whose unknown or rounded score could change the order of correct
             and incorrect pairs. None when the interval has no width.
     """
 
@@ -62,7 +62,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class _Entries:
-    """Every class that can matter, by video: bounds and point value of its blended score.
+    """Every class that can matter, by item: bounds and point value of its blended score.
 
     ``unknown`` are those that some member does not list, so that more than rounding is between their bounds.
     """
@@ -75,14 +75,14 @@ class _Entries:
     unknown: NDArray[np.bool_]
 
     def pairs(self, scores: Floats, k: int) -> Pairs:
-        """The correct and the incorrect scores that the videos give to the pool."""
+        """The correct and the incorrect scores that the items give to the pool."""
         column, weight = np.zeros(1, np.int64), np.ones(1)
         unsorted = np.full(len(scores), np.inf)
         args = (scores[None, :], unsorted, self.correct, self.indptr, column, weight, len(self.indptr) - 1, k, False)
         return pooled_pairs(*args)
 
     def in_reach(self, k: int) -> _Entries:
-        """Those that can be among their video's best k."""
+        """Those that can be among their item's best k."""
         counts = np.diff(self.indptr)
         video = np.repeat(np.arange(len(counts)), counts)
         kept = self.high >= kth_largest_of_rows(self.low, self.indptr, k)[video]
@@ -113,9 +113,9 @@ def certify(
 
 
 def certify_parts(parts: Sequence[BlendOfLists], *, k: int = 20) -> Certificate:
-    """Certify the GAP@k of all videos of some parts together, each part blended in its own way.
+    """Certify the GAP@k of all items of some parts together, each part blended in its own way.
 
-    The videos go by in chunks: memory holds the pairs that they give to the pool, and what can be among their best k.
+    The items go by in chunks: memory holds the pairs that they give to the pool, and what can be among their best k.
 
     Args:
         parts: of each its labels, members' lists aligned to them, weights, and what is blended.
@@ -137,7 +137,7 @@ def certify_parts(parts: Sequence[BlendOfLists], *, k: int = 20) -> Certificate:
 
 
 class _Pool:
-    """Pairs that chunks of videos give to the pool."""
+    """Pairs that chunks of items give to the pool."""
 
     def __init__(self) -> None:
         self._correct: list[Floats] = []
@@ -157,7 +157,7 @@ class _Pool:
 
 
 def _entries_of(part: BlendOfLists, k: int) -> Iterator[_Entries]:
-    """Entries of the videos of a part, some videos at a time."""
+    """Entries of the items of a part, some items at a time."""
     labels, members, weights, blend = part
     most_labels = int(labels.counts.max(initial=0))
     for videos in chunks_of(np.arange(labels.video_count)):
@@ -166,9 +166,9 @@ def _entries_of(part: BlendOfLists, k: int) -> Iterator[_Entries]:
 
 
 def _entries(label_counts: NDArray[np.int64], rows: Rows, weights: Floats, blend: Blend, k: int) -> _Entries:
-    """Listed classes, then for each video its labels that nobody lists and k (or all) of the other unlisted classes.
+    """Listed classes, then for each item its labels that nobody lists and k (or all) of the other unlisted classes.
 
-    ``label_counts`` [videos] are the labels of the videos of the rows, which hold all entries.
+    ``label_counts`` [items] are the labels of the items of the rows, which hold all entries.
     """
     counts = np.diff(rows.indptr)
     tails = rows.tails.astype(np.float64)
@@ -235,7 +235,7 @@ def _rounded_logits(least: Floats, most: Floats) -> tuple[Floats, Floats]:
 
 
 def _joined(chunks: Sequence[_Entries]) -> _Entries:
-    """The entries of all chunks, in the order of their videos."""
+    """The entries of all chunks, in the order of their items."""
     counts = np.concatenate([np.diff(chunk.indptr) for chunk in chunks])
     return _Entries(
         indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
@@ -248,13 +248,13 @@ def _joined(chunks: Sequence[_Entries]) -> _Entries:
 
 
 def _open_rows(entries: _Entries) -> NDArray[np.int64]:
-    """Videos with an uncertain class whose range meets that of a class of the other kind; all are fit for a best k."""
+    """Items with an uncertain class whose range meets that of a class of the other kind; all are fit for a best k."""
     counts = np.diff(entries.indptr)
     video = np.repeat(np.arange(len(counts)), counts)
     is_open = np.zeros(len(counts), bool)
     for kind in (True, False):
         mine, theirs = entries.correct == kind, entries.correct != kind
-        # What is only rounded is open where it meets another such: against an unknown one, that one's video is.
+        # What is only rounded is open where it meets another such: against an unknown one, that one's item is.
         for uncertain, others in ((entries.unknown, theirs), (~entries.unknown, theirs & ~entries.unknown)):
             unsure = mine & uncertain & (entries.high > entries.low)
             starts, ends = np.sort(entries.low[others]), np.sort(entries.high[others])

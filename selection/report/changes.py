@@ -37,11 +37,11 @@ class Changes:
         left: members that are gone, heaviest first.
         stayed: members of both, heaviest first.
         total_bytes_before: of the earlier members, as the earlier ensemble says.
-        tuning_score_before: its score on the videos that this one was chosen on, with its own weights; None where
+        tuning_score_before: its score on the items that this one was chosen on, with its own weights; None where
             members or precisions of it are not in the pool.
         tuning_gain: what this one scores more there.
-        held_out_gain: what this one scores more on videos that did not choose weights, those of both being searched
-            again without them where folds report; None without such videos.
+        held_out_gain: what this one scores more on items that did not choose weights, those of both being searched
+            again without them where folds report; None without such items.
         notes: sentences on what of the earlier ensemble could not be taken.
     """
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """One score less another on the same videos, and its bootstrap standard error, on the same draws for both."""
+    """One score less another on the same items, and its bootstrap standard error, on the same draws for both."""
 
     difference: float
     standard_error: float

@@ -67,23 +67,23 @@ class Ensemble:
         shared_bytes: what the sum of the members' sizes counts more than once.
         reserve_bytes: kept free for what is not a member.
         metric: what was maximised: "gap@20", a name of ``selection.metrics.registry`` or a callable's.
-        score: the metric on all videos of the pool, higher being better (log loss is negated).
-        tuning_score: the same on the tuning videos, on which members and weights were chosen.
-        gap: GAP@k on all videos of the pool; k is that of the metric, else 20.
-        tuning_gap: GAP@k on the tuning videos.
+        score: the metric on all items of the pool, higher being better (log loss is negated).
+        tuning_score: the same on the tuning items, on which members and weights were chosen.
+        gap: GAP@k on all items of the pool; k is that of the metric, else 20.
+        tuning_gap: GAP@k on the tuning items.
         gap_interval: contains the GAP@k of the dense predictions for certain; no width when the lists prove it. None
             where items or classes have weights: what is proved is proved of GAP without.
-        open_videos: how many videos keep that interval open, and the first of their ids.
-        tuning: how many videos chose; their share of all, None where all chose and folds report; how many groups the
-            videos of the pool are in, None without groups.
-        held_out: score on videos by what was not chosen on them, with a bootstrap interval; None without such videos.
+        open_videos: how many items keep that interval open, and the first of their ids.
+        tuning: how many items chose; their share of all, None where all chose and folds report; how many groups the
+            items of the pool are in, None without groups.
+        held_out: score on items by what was not chosen on them, with a bootstrap interval; None without such items.
             With ``cross_fitted``, of all ``videos`` of the ``folds``, each by what the whole search chose on the
-            other folds, pooled; else of the videos that were held out, and ``folds`` holds one entry for each
+            other folds, pooled; else of the items that were held out, and ``folds`` holds one entry for each
             repetition of the whole search on another split. ``reported`` says which in words.
         best_single: the best member to have alone within the budget.
         runner_up: the best other set of members, None when there is none.
-        difference_to_best_single: on the same videos: difference, interval, standard_error, within_noise. Where folds
-            report, the best single model of each is that of the videos that chose.
+        difference_to_best_single: on the same items: difference, interval, standard_error, within_noise. Where folds
+            report, the best single model of each is that of the items that chose.
         difference_to_runner_up: the same.
         equal_weights: the same members with equal weights; None of a single member, and in files of earlier versions.
         difference_to_equal_weights: the same.
@@ -225,8 +225,8 @@ def reported(held_out: Mapping[str, Any]) -> str:
     return "cross-fitted" if held_out.get("cross_fitted") else "held-out"
 
 
-def reported_on(held_out: Mapping[str, Any], items: str = "videos") -> str:
-    """The same at more length, such as "cross-fitted on 1,500 videos in 5 folds" or "held out, 750 videos".
+def reported_on(held_out: Mapping[str, Any], items: str = "items") -> str:
+    """The same at more length, such as "cross-fitted on 1,500 items in 5 folds" or "held out, 750 items".
 
     Args:
         held_out: of an ensemble.

@@ -1,7 +1,7 @@
 """Why an ensemble is what it is: what its members bring, what others would, and what bytes are worth.
 
-All scores are of the metric of the search, higher being better. Tuning figures are of the videos that the members were
-chosen on, with weights searched again for each ensemble. Those of videos that did not choose weights have an error: a
+All scores are of the metric of the search, higher being better. Tuning figures are of the items that the members were
+chosen on, with weights searched again for each ensemble. Those of items that did not choose weights have an error: a
 difference below it is noise.
 """
 
@@ -22,7 +22,7 @@ class MemberValue:
         precision: of it.
         freed_bytes: of the budget, without it.
         tuning_loss: score that the ensemble loses without it; None of an only member.
-        held_out_loss: the same on videos that did not choose weights, where there are any.
+        held_out_loss: the same on items that did not choose weights, where there are any.
         weights: of the others then, by name.
     """
 
@@ -44,7 +44,7 @@ class CandidateValue:
         leaves: members that would leave for it, or be stored otherwise ("a at int8").
         total_bytes: of the members then; None where nothing with it fits.
         tuning_gain: score that the ensemble gains; mostly below zero, as it was chosen for its score.
-        held_out_gain: the same on videos that did not choose weights, where there are any.
+        held_out_gain: the same on items that did not choose weights, where there are any.
         weights: of all members then, by name; none where nothing with it fits.
     """
 
@@ -67,7 +67,7 @@ class PrecisionValue:
         precision: the other one.
         added_bytes: that it would take more; negative where it takes fewer.
         tuning_gain: score that the ensemble would gain.
-        held_out_gain: the same on videos that did not choose weights, where there are any.
+        held_out_gain: the same on items that did not choose weights, where there are any.
         fits: whether the budget has room for it.
         predicts_the_same: whether the member predicts the same at both.
     """
@@ -90,7 +90,7 @@ class AtBudget:
         budget_bytes: the budget.
         total_bytes: of its members.
         members: "name precision" of each.
-        tuning_score: on the videos that members are chosen on.
+        tuning_score: on the items that members are chosen on.
         found_by: the search for the ensemble itself, or a short one from it for this budget.
     """
 
@@ -130,7 +130,7 @@ class Explanation:
         precisions: of members, those not taken; what gains most first.
         price: of a MiB.
         tuning_score: of the ensemble, from which differences are.
-        held_out: on which videos the other figures are, as a sentence; "" without such videos.
+        held_out: on which items the other figures are, as a sentence; "" without such items.
         notes: sentences on what was left out.
     """
 

@@ -1,6 +1,6 @@
 """The record of a search: its ensemble, scored in every way that is reported, beside the best single and the runner-up.
 
-Scores on the tuning videos are those on which members and weights were chosen. The others are of videos that report and
+Scores on the tuning items are those on which members and weights were chosen. The others are of items that report and
 took no part in the choice: those that were held out, or all of them in folds, each scored by what the whole search
 chose on the other folds. They are told with bootstrap intervals, and differences by the same draws for both.
 """
@@ -50,7 +50,7 @@ class Contender:
         members: heaviest weight first.
         voters: the same, ready to score.
         size_bytes: of all members, tensors that they share counted once.
-        tuning_score: the metric on the tuning videos; None where it was computed on a sample of them alone.
+        tuning_score: the metric on the tuning items; None where it was computed on a sample of them alone.
     """
 
     subset: tuple[int, ...]
@@ -62,7 +62,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class SearchChoice:
-    """What a search chose on some videos.
+    """What a search chose on some items.
 
     Attributes:
         chosen: the ensemble.
@@ -81,7 +81,7 @@ class SearchChoice:
 
 @dataclass(frozen=True)
 class Fold:
-    """Videos that report, and what was chosen without them."""
+    """Items that report, and what was chosen without them."""
 
     videos: Videos
     choice: SearchChoice
@@ -93,8 +93,8 @@ class Outcome:
 
     Attributes:
         choice: what is delivered, its rivals beside it.
-        tune: videos that it was chosen on.
-        folds: what reports: the held-out videos with the choice itself, or cross-fitted folds. There may be none.
+        tune: items that it was chosen on.
+        folds: what reports: the held-out items with the choice itself, or cross-fitted folds. There may be none.
         cross_fitted: whether those are folds.
         preference: how the choice between equals was made, in a sentence.
         search: what was searched, and why it stopped.
@@ -114,18 +114,18 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Told:
-    """A score on videos that did not choose, and how unsure it is of what is delivered.
+    """A score on items that did not choose, and how unsure it is of what is delivered.
 
-    Where folds report, it is theirs: each chose on its own videos, and none is what is delivered. As far as the videos
-    tell them apart, either may be the better one on new videos. So the figure is unsure by two errors: that of
-    drawing videos, and that of what the folds' choices have more or less than the delivered one on the same draws.
-    The second vanishes where all choose alike. Both come of the same videos: what makes a choice look better than it is
+    Where folds report, it is theirs: each chose on its own items, and none is what is delivered. As far as the items
+    tell them apart, either may be the better one on new items. So the figure is unsure by two errors: that of
+    drawing items, and that of what the folds' choices have more or less than the delivered one on the same draws.
+    The second vanishes where all choose alike. Both come of the same items: what makes a choice look better than it is
     makes it chosen. They do not add as independent errors do, and the second counts ``CHOICE_COUNTS`` times in the
     variance, at which intervals held the truth at their rate where it could be known (``benchmarks.coverage``).
 
     Attributes:
         sample: the score.
-        against_delivered: the same less the score of what is delivered, on the same videos and draws.
+        against_delivered: the same less the score of what is delivered, on the same items and draws.
     """
 
     sample: Sample
@@ -147,16 +147,16 @@ class Told:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Scores contenders on the videos of a pool.
+    """Scores contenders on the items of a pool.
 
     Attributes:
         labels: ground truth of the pool.
         objective: what was maximised.
-        tune_share: share of the videos to choose on; None for all of them, folds reporting.
+        tune_share: share of the items to choose on; None for all of them, folds reporting.
         resamples: bootstrap draws.
         confidence: of the bootstrap intervals.
         seed: of the bootstrap.
-        groups: [videos] of the pool, drawn whole in the bootstrap; None draws videos.
+        groups: [items] of the pool, drawn whole in the bootstrap; None draws items.
     """
 
     labels: Labels
@@ -231,7 +231,7 @@ class Scorer:
         return objective.score(rows, np.arange(rows.column_count), weights)
 
     def _score_of_all(self, contender: Contender, objective: Objective, tune: Videos) -> float:
-        """The score of all videos, which is that of the tuning videos where all videos tune."""
+        """The score of all items, which is that of the tuning items where all items tune."""
         known = len(tune) == self.labels.video_count and objective.name == self.objective.name
         if known and contender.tuning_score is not None:
             return contender.tuning_score
@@ -242,7 +242,7 @@ class Scorer:
         return isinstance(self.objective, Gap)
 
     def _proof(self, parts: Sequence[ScoredPart]) -> Certificate | None:
-        """What the lists prove of the GAP of some parts' videos together; None where pairs have weights."""
+        """What the lists prove of the GAP of some parts' items together; None where pairs have weights."""
         if is_weighted(self.labels):
             return None
         return certify_parts(
@@ -272,7 +272,7 @@ class Scorer:
         )
 
     def _samples(self, outcome: Outcome) -> dict[Role, Told]:
-        """Bootstrap samples on the videos that report, on the same draws; without those that a fold has not."""
+        """Bootstrap samples on the items that report, on the same draws; without those that a fold has not."""
         found: dict[Role, Told] = {}
         videos = np.concatenate([fold.videos for fold in outcome.folds]) if outcome.folds else None
         for role in ROLES:
@@ -324,7 +324,7 @@ class Scorer:
         return self.gap.score(rows, np.zeros(1, np.int64), np.ones(1))
 
     def _fold_record(self, fold: Fold) -> dict[str, Any]:
-        """The record of a whole search on other videos than those of a fold."""
+        """The record of a whole search on other items than those of a fold."""
         chosen = fold.choice.chosen
         return {
             "members": [member.name for member in chosen.members],
@@ -358,7 +358,7 @@ class Scorer:
         return {"members": members, "blend": contender.voters.blend, **record}
 
     def _difference(self, samples: dict[Role, Told], other: Role) -> dict[str, Any] | None:
-        """Score of the chosen one less the other's on the videos that report, on the same bootstrap draws."""
+        """Score of the chosen one less the other's on the items that report, on the same bootstrap draws."""
         if "chosen" not in samples or other not in samples:
             return None
         told = samples["chosen"].minus(samples[other])
@@ -368,7 +368,7 @@ class Scorer:
 
 
 def _parts(folds: Sequence[Fold], role: Role) -> list[ScoredPart]:
-    """The videos of folds with what scores them in a role; empty where a fold has none for it."""
+    """The items of folds with what scores them in a role; empty where a fold has none for it."""
     contenders: list[Contender | None] = [getattr(fold.choice, role) for fold in folds]
     parts = [ScoredPart(f.videos, each.voters) for f, each in zip(folds, contenders, strict=True) if each is not None]
     return parts if len(parts) == len(folds) else []

@@ -1,7 +1,7 @@
-"""Which videos choose, and which report: splits and folds of a seed, whole groups of related videos on one side.
+"""Which items choose, and which report: splits and folds of a seed, whole groups of related items on one side.
 
-Videos come in a random order of the seed, so that whoever looks at the first of them only looks at any of them. Groups
-are numbered as they first appear: where each video is a group of its own, every split is that without groups.
+Items come in a random order of the seed, so that whoever looks at the first of them only looks at any of them. Groups
+are numbered as they first appear: where each item is a group of its own, every split is that without groups.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
     Videos = NDArray[np.int64]
 
-FEW_VIDEOS = 5_000  # below, five folds; a search costs more with more videos, and two halves of many say enough
+FEW_VIDEOS = 5_000  # below, five folds; a search costs more with more items, and two halves of many say enough
 FOLDS_OF_FEW = 5
 FOLDS_OF_MANY = 2
 
 
 def group_numbers(labels: Labels, groups: Mapping[str, str] | None) -> Videos | None:
-    """[n] the number of each video's group, in order of appearance; None without groups.
+    """[n] the number of each item's group, in order of appearance; None without groups.
 
     Args:
         labels: of the pool.
         groups: group of each id; ids that the pool has not are left aside.
 
     Raises:
-        InputError: a video of the pool is in no group.
+        InputError: an item of the pool is in no group.
     """
     if groups is None:
         return None
@@ -76,7 +76,7 @@ def split_videos(
 
 
 def cross_folds(labels: Labels, folds: int, seed: int, groups: Videos | None = None) -> list[tuple[Videos, Videos]]:
-    """(rows to choose on, rows to report on) of each fold; every video reports once, and none on what chose it.
+    """(rows to choose on, rows to report on) of each fold; every item reports once, and none on what chose it.
 
     Groups, the largest first, go to the folds in turn, so that folds are of one size. Of groups of one size those with
     the same first label follow one another: each fold gets its share of every label. There are no more folds than
@@ -108,7 +108,7 @@ def folds_for(videos: int) -> int:
 
 
 def _first_labels(labels: Labels) -> NDArray[np.int64]:
-    """[n] the lowest label of each video, -1 without one."""
+    """[n] the lowest label of each item, -1 without one."""
     found = np.full(labels.video_count, -1, np.int64)
     some = labels.counts > 0
     found[some] = labels.indices[labels.indptr[:-1][some]]

@@ -1,1 +1,1 @@
-"""Rows of videos and candidate classes in the layout that compiled kernels read."""
+"""Rows of items and candidate classes in the layout that compiled kernels read."""

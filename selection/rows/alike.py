@@ -27,7 +27,7 @@ def alike(pool: CandidatePool) -> tuple[CandidatePool, tuple[str, ...]]:
     short = [name for name, length in lengths.items() if length == k]
     named = ", ".join(short[:NAMED]) + (f" and {len(short) - NAMED} more" if len(short) > NAMED else "")
     note = (
-        f"Lists are cut at different lengths ({k} to {longest} classes a video). To be comparable all were cut at {k}, "
+        f"Lists are cut at different lengths ({k} to {longest} classes an item). To be comparable all were cut at {k}, "
         f"the length of {named}; longer lists of those (--top-k) give more certain figures."
     )
     return CandidatePool(pool.labels, [_cut(candidate, k) for candidate in pool.candidates]), (note,)

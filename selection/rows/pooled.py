@@ -1,4 +1,4 @@
-"""Compiled loops: blend class-sparse rows, take each video's best k, rank the pool. All release the GIL.
+"""Compiled loops: blend class-sparse rows, take each item's best k, rank the pool. All release the GIL.
 
 Scores are positive numbers: probabilities, or logits moved by a constant (see ``selection.rows.rows``). They stay
 float64 throughout, so their order is the one of the dense blend. Positive floats are ordered as their bits are, which
@@ -6,7 +6,7 @@ the loops use for buckets and for bisection.
 
 A pool of pairs is scored without sorting it. Only the correct pairs are sorted (a seventh of a YouTube-8M pool), by
 buckets; each incorrect pair then looks up how many correct ones beat it. That gives the rank of every correct pair,
-and GAP needs nothing else. A video's best k are not sorted either: a bisection finds a value that exactly k entries
+and GAP needs nothing else. An item's best k are not sorted either: a bisection finds a value that exactly k entries
 exceed, each step a branch-free count. (An insertion list of k takes about twice as long: its branches are a gamble.)
 
 Ties follow ``selection.gap``: an incorrect pair comes before a correct one of the same score.
@@ -135,7 +135,7 @@ def _count_above(scores: Floats, size: int, bound: np.floating | float) -> int:
 def _separator(scores: Floats, size: int, k: int, guess: float) -> float:
     """A value that exactly k < size of the scores exceed, or -1.0 when ties leave none.
 
-    ``guess`` (0 or more) is where the search starts: a neighbouring video's separator is near.
+    ``guess`` (0 or more) is where the search starts: a neighbouring item's separator is near.
     """
     low, high = np.int64(-1), np.int64(-1)  # bits: more than k scores exceed low, fewer than k exceed high
     at = np.float64(guess).view(np.int64)
@@ -218,17 +218,17 @@ def pooled_pairs(
     k: int,
     skip_zero: bool,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Blend each video's row and keep its best k entries.
+    """Blend each item's row and keep its best k entries.
 
     Args:
         values: [columns, entries] scores of each model.
         peaks: [entries] the largest score of an entry by any model; descending within a row.
         correct: [entries] bool.
-        indptr: [videos + 1] row bounds.
+        indptr: [items + 1] row bounds.
         columns: [members] rows of ``values`` to blend, at least one.
         weights: [members] float64, not negative, at most 1 in sum.
         videos: how many rows, from the first, to use.
-        k: entries that each video gives to the pool.
+        k: entries that each item gives to the pool.
         skip_zero: leave out correct entries of blended score 0: they tie with more than k unlisted incorrect classes.
 
     Returns:

@@ -52,7 +52,7 @@ def _union(
     floors: Floats,
     listed: Ints,
 ) -> int:
-    """Union of one video's lists: classes, largest and smallest score of each; returns how many.
+    """Union of one item's lists: classes, largest and smallest score of each; returns how many.
 
     ``place`` [class_count] is scratch, -1 everywhere before and after; ``listed`` is scratch too.
     """
@@ -99,10 +99,10 @@ def _scratch(class_count: int) -> tuple[Ints, Ints, Floats, Floats, Ints]:
 
 @jit()
 def union_counts(indices: Ints, scores: Floats, class_count: int, complete: bool, k: int) -> NDArray[np.int64]:
-    """[videos] entries of each row.
+    """[items] entries of each row.
 
     Args:
-        indices: [columns, videos, longest] int32 classes, -1 beyond a list's end.
+        indices: [columns, items, longest] int32 classes, -1 beyond a list's end.
         scores: the same shape, float32.
         class_count: classes of the vocabulary.
         complete: count every class.
@@ -141,7 +141,7 @@ def union_fill(
         scores: as in ``union_counts``.
         class_count: classes of the vocabulary.
         complete: as in ``union_counts``.
-        indptr: [videos + 1] row bounds of these videos in the outputs.
+        indptr: [items + 1] row bounds of these items in the outputs.
         out_classes: [entries] int32.
         out_peaks: [entries] float32.
         values: [columns, entries] float32, zeros before.
@@ -232,13 +232,13 @@ def compact_rows(
     Args:
         values: [all columns, entries] probabilities.
         columns: [members] rows of ``values``.
-        indptr: [videos + 1] row bounds.
+        indptr: [items + 1] row bounds.
         k: entries that count of each row.
-        tails: [members, videos] what a class that is not listed may have; it joins an entry's largest value, because
+        tails: [members, items] what a class that is not listed may have; it joins an entry's largest value, because
             the logit blend assumes it.
 
     Returns:
-        (indptr [videos + 1] of the kept entries, which they are [kept], their largest values [kept]); within a row by
+        (indptr [items + 1] of the kept entries, which they are [kept], their largest values [kept]); within a row by
         descending largest value.
     """
     videos = len(indptr) - 1
@@ -267,7 +267,7 @@ def near_rows(
         values: [members, entries], positive.
         weights: [members] of sum one.
         radius: the most that any weight differs from them, the sum being one.
-        indptr: [videos + 1] row bounds.
+        indptr: [items + 1] row bounds.
         k: entries that count of each row.
 
     Returns:

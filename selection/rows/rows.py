@@ -1,4 +1,4 @@
-"""Candidate lists as class-sparse rows: for each video the union of the classes that any model lists.
+"""Candidate lists as class-sparse rows: for each item the union of the classes that any model lists.
 
 A column is one set of predictions: a candidate, or one of its precisions that predicts otherwise. A class that a
 column does not list has the value 0 there, which is the submission's own convention; ``tails`` bounds what it may be.
@@ -31,7 +31,7 @@ LOGIT_SHIFT = 17.0  # added to logits in rows, so that they are positive, as the
 
 @dataclass(frozen=True)
 class Rows:
-    """Class-sparse rows of n videos and c columns.
+    """Class-sparse rows of n items and c columns.
 
     Attributes:
         indptr: [n + 1] int64 row bounds.
@@ -44,7 +44,7 @@ class Rows:
         truth: [n, classes] bool, all labels, also those that no column lists.
         skip_zero: a correct entry of score 0 is in no top k, because k or more incorrect classes tie with it.
         logits: whether ``values`` are logits.
-        item_weights: [n], or None where all videos count the same; see ``selection.metrics.weighting``.
+        item_weights: [n], or None where all items count the same; see ``selection.metrics.weighting``.
         class_weights: [classes], or None where all classes count the same.
     """
 
@@ -62,7 +62,7 @@ class Rows:
 
     @property
     def video_count(self) -> int:
-        """Videos."""
+        """Items."""
         return len(self.indptr) - 1
 
     @property
@@ -77,12 +77,12 @@ class Rows:
 
     @property
     def label_count(self) -> int:
-        """Labels of all videos: the P of GAP."""
+        """Labels of all items: the P of GAP."""
         return int(self.truth.nnz)
 
     @cached_property
     def labels_by_class(self) -> NDArray[np.int64]:
-        """[classes] videos with this label."""
+        """[classes] items with this label."""
         return np.bincount(self.truth.indices, minlength=self.class_count).astype(np.int64)
 
     @cached_property
@@ -100,7 +100,7 @@ class Rows:
         return np.asarray(expit(total - LOGIT_SHIFT)) if self.logits else total
 
     def take(self, videos: NDArray[np.integer]) -> Rows:
-        """Some videos in the order given; one may come several times."""
+        """Some items in the order given; one may come several times."""
         counts = np.diff(self.indptr)[videos]
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         entries = np.repeat(self.indptr[:-1][videos] - indptr[:-1], counts) + np.arange(indptr[-1])
@@ -126,14 +126,14 @@ class Rows:
         return replace(self, values=values, tails=tails, logits=logits)
 
     def compact(self, columns: NDArray[np.int64], k: int, *, logits: bool = False) -> Rows:
-        """The rows of a few columns, without the entries that no blend of them puts into a video's best k.
+        """The rows of a few columns, without the entries that no blend of them puts into an item's best k.
 
         An entry is left out when k others are higher in every column than it is in its best one; a weighted mean of
         logits is bounded in the same way, so this loses nothing for either blend.
 
         Args:
             columns: which columns; column i of the result is ``columns[i]``.
-            k: entries that a video gives to the pool.
+            k: entries that an item gives to the pool.
             logits: take the logit of every probability, that of ``tails`` for a class that is not listed.
         """
         tails = np.ascontiguousarray(self.tails[columns])
@@ -153,7 +153,7 @@ class Rows:
         )
 
     def near(self, weights: NDArray[np.float64], radius: float, k: int) -> Rows:
-        """The rows without the entries that no blend near some weights puts into a video's best k.
+        """The rows without the entries that no blend near some weights puts into an item's best k.
 
         Exact while every weight is within ``radius`` of ``weights`` [all columns] and their sum is one.
         """
@@ -184,14 +184,14 @@ def build_rows(
     *,
     most_labels: int | None = None,
 ) -> Rows:
-    """Rows of all videos of the labels.
+    """Rows of all items of the labels.
 
     Args:
         labels: ground truth; the rows come in its order.
         columns: predictions aligned to the labels, or to those that the labels were taken from.
-        k: leave out the entries that no blend of any columns can put among a video's best k; None keeps all.
+        k: leave out the entries that no blend of any columns can put among an item's best k; None keeps all.
         videos: [n] rows of the columns that the labels are of; None where they are of all, in order.
-        most_labels: of any video; None for the most of these.
+        most_labels: of any item; None for the most of these.
     """
     n = labels.video_count
     if most_labels is None:
@@ -230,7 +230,7 @@ def build_rows(
 
 
 def rows_of(labels: Labels, **parts: Any) -> Rows:
-    """Rows of the labels' videos, with what they have of the labels; ``parts`` is the rest of ``Rows``."""
+    """Rows of the labels' items, with what they have of the labels; ``parts`` is the rest of ``Rows``."""
     shape = (labels.video_count, labels.class_count)
     return Rows(
         truth=csr_array((np.ones(labels.label_count, bool), labels.indices, labels.indptr), shape=shape),
@@ -261,7 +261,7 @@ def logit(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
 def _stacked(
     columns: Sequence[Predictions], part: slice | NDArray[np.integer]
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Lists [columns, videos, longest k] of some videos; shorter lists are padded with the class -1."""
+    """Lists [columns, items, longest k] of some items; shorter lists are padded with the class -1."""
     longest = max(lists.k for lists in columns)
     videos = part.stop - part.start if isinstance(part, slice) else len(part)
     indices = np.full((len(columns), videos, longest), -1, np.int32)

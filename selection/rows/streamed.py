@@ -1,6 +1,6 @@
-"""Blends of many videos, scored without the rows of all of them.
+"""Blends of many items, scored without the rows of all of them.
 
-Videos go by in chunks. Of each blend a chunk leaves one column: each video's entries that can be among its best k at
+Items go by in chunks. Of each blend a chunk leaves one column: each item's entries that can be among its best k at
 these very weights. Those of all chunks together are rows like any other, of a twentieth of the size, and whatever is
 computed of them (a score, a bootstrap) comes out as of the full rows, since nothing that counts is missing.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Videos = NDArray[np.integer]
 
-STREAMED_FROM = 20_000  # videos from which on blends are scored in chunks
+STREAMED_FROM = 20_000  # items from which on blends are scored in chunks
 CHUNK_VIDEOS = 8192
 MOST_ENTRIES = 1 << 28  # of one blend, 13 bytes each
 ALONE = (np.zeros(1, np.int64), np.ones(1))
@@ -69,14 +69,14 @@ def blended_rows(
         labels: ground truth of the pool.
         lists: predictions aligned to the labels.
         votes: the blends.
-        k: entries of a video that count; None for all of them.
+        k: entries of an item that count; None for all of them.
         videos: rows of the pool, in the order of the rows that are returned.
-        most_labels: of any video that is scored with these; None for the most of these.
+        most_labels: of any item that is scored with these; None for the most of these.
         zeros_stay: in blends of logits, a class that no member gives more than 0 scores 0, as one that none lists.
         check: called before each chunk, and may raise.
 
     Raises:
-        InputError: all entries are wanted of more videos than memory is likely to have room for.
+        InputError: all entries are wanted of more items than memory is likely to have room for.
     """
     if most_labels is None:
         most_labels = int(labels.counts[videos].max(initial=0))
@@ -106,7 +106,7 @@ def as_probabilities(rows: Rows) -> Rows:
 
 
 def one_after_another(labels: Labels, videos: Videos, parts: Sequence[Rows]) -> Rows:
-    """Rows of one column of the videos of some parts, of which no video is in two.
+    """Rows of one column of the items of some parts, of which no item is in two.
 
     Args:
         labels: ground truth of the pool.
@@ -129,18 +129,18 @@ def one_after_another(labels: Labels, videos: Videos, parts: Sequence[Rows]) -> 
 
 
 def chunks_of(videos: Videos) -> Iterator[Videos]:
-    """The videos, some at a time."""
+    """The items, some at a time."""
     return (videos[start : start + CHUNK_VIDEOS] for start in range(0, len(videos), CHUNK_VIDEOS))
 
 
 def check_room(entries: int, videos: int, all_videos: int) -> None:
-    """Raise an InputError when all entries of all videos are too many, those of some videos being as told."""
+    """Raise an InputError when all entries of all items are too many, those of some items being as told."""
     expected = entries * all_videos // videos
     if expected > MOST_ENTRIES:
         raise InputError(
-            f"expected videos of at most {MOST_ENTRIES} classes in all, as a metric other than gap@k looks at every "
-            f"listed class of every video at once; got {all_videos} videos with {entries // videos} each. Use gap@k, "
-            "or a pool of fewer videos or shorter lists."
+            f"expected items of at most {MOST_ENTRIES} classes in all, as a metric other than gap@k looks at every "
+            f"listed class of every item at once; got {all_videos} items with {entries // videos} each. Use gap@k, "
+            "or a pool of fewer items or shorter lists."
         )
 
 

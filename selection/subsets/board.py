@@ -33,7 +33,7 @@ class Entry:
 
     @property
     def score(self) -> float:
-        """Score on the tuning videos."""
+        """Score on the tuning items."""
         return self.scored.score
 
     def weights_without(self, rest: Subset) -> list[tuple[float, ...]]:
@@ -128,7 +128,7 @@ class Board:
             self.starts[subset] = (*known, weights)
 
     def loss(self, subset: Subset) -> float:
-        """Squared error that the best least-squares weights of a subset leave, a video; less a common constant."""
+        """Squared error that the best least-squares weights of a subset leave, an item; less a common constant."""
         return self.losses_of([subset])[0]
 
     def losses_of(self, subsets: Sequence[Subset], check: Callable[[], None] = lambda: None) -> list[float]:

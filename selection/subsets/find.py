@@ -1,4 +1,4 @@
-"""One search on one set of videos, from the space of subsets to the best weights."""
+"""One search on one set of items, from the space of subsets to the best weights."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Found:
         subsets: all maximal ones, where they were listed.
         start: the earlier ensemble that the search began from, where it could be the outcome: nothing that is behind it
             is chosen.
-        places: which of the videos that were given the boards are of, in their order; None for all as they came.
-        leader: the best ensemble as it is on its board, where that is of a sample of the videos and the best was scored
+        places: which of the items that were given the boards are of, in their order; None for all as they came.
+        leader: the best ensemble as it is on its board, where that is of a sample of the items and the best was scored
             on all (``selection.subsets.rounds``); None where the board is of all.
-        finalists: those that were scored on all videos beside it; empty where the boards are of all.
-        settle: holds the last choice, and what is said of it, against all videos; None where the boards are of all.
+        finalists: those that were scored on all items beside it; empty where the boards are of all.
+        settle: holds the last choice, and what is said of it, against all items; None where the boards are of all.
         bound: a score that no allowed ensemble exceeds, where branch and bound proved one for all blends searched.
     """
 
@@ -85,20 +85,20 @@ class Found:
         return self.summary | {"gap_to_bound": gap, "complete": gap <= PROVED}
 
     def entries(self) -> list[Entry]:
-        """Everything that was scored on all videos and could have been returned, best first."""
+        """Everything that was scored on all items and could have been returned, best first."""
         if self.finalists:
             return self.board.ranked(self.finalists)
         return self.board.ranked(entry for board in self.boards for entry in board.entries())
 
 
 def find(labels: Labels, videos: NDArray[np.int64], space: Space, objective: Objective, options: Options) -> Found:
-    """Search the best ensemble of a space on some videos.
+    """Search the best ensemble of a space on some items.
 
     Args:
         labels: ground truth of the pool.
         videos: rows of the pool to use.
         space: the allowed subsets.
-        objective: what to maximise on those videos.
+        objective: what to maximise on those items.
         options: the user's.
     """
     with runner_on(labels, videos, space, objective, options) as runner:
@@ -109,7 +109,7 @@ def find(labels: Labels, videos: NDArray[np.int64], space: Space, objective: Obj
 def runner_on(
     labels: Labels, videos: NDArray[np.int64], space: Space, objective: Objective, options: Options
 ) -> Runner:
-    """What evaluates subsets of a space on some videos."""
+    """What evaluates subsets of a space on some items."""
     rows = build_rows(labels.take(videos), space.columns, objective.top_k, videos)
     return Runner(Evaluator.of(rows, objective), options.workers, options.executor, options.should_stop)
 
@@ -261,8 +261,8 @@ class _Search:
                 "provably the best."
             )
         return (
-            "Ended by itself: every subset took part, and by a rule of thumb none that was left out wins: it would "
-            "have had to gain more from weight search than any that was tried."
+            "Ended by itself: every subset took part. By a rule of thumb none that was left out would win: it would "
+            "have to gain more from its weight search than any that was tried."
         )
 
     def _begin(self) -> None:

@@ -99,20 +99,20 @@ class Options:
             choices=Preference,
         ),
     )
-    """Noise is one bootstrap standard error of the difference in score on the tuning videos; for ``measured``, at most
+    """Noise is one bootstrap standard error of the difference in score on the tuning items; for ``measured``, at most
     ``selection.subsets.preference.score_error_share`` of that of the score."""
     exhaustive: bool = field(default=False, metadata=_told("Search every maximal subset in full; slow."))
     tune_share: float | None = field(
         default=None,
         metadata=_told(
-            "Share of the videos to tune on, the others report; if omitted all tune, and all report by cross-fitting."
+            "Share of the items to tune on, the others report; if omitted all tune, and all report by cross-fitting."
         ),
     )
     """1 tunes on all and reports nothing."""
     folds: int | None = field(
         default=None,
         metadata=_told(
-            "Folds of the cross-fitting: 5, from 5,000 videos on 2; 1 leaves it out. With --tune-share: repeat the "
+            "Folds of the cross-fitting: 5, from 5,000 items on 2; 1 leaves it out. With --tune-share: repeat the "
             "whole search on so many splits, 1 if omitted.",
             least=1,
             most=100,
@@ -122,14 +122,14 @@ class Options:
     groups: Mapping[str, str] | None = field(
         default=None,
         metadata=_told(
-            "A CSV file id,group of all videos: related ones stay on one side of every split, and are drawn together."
+            "A CSV file id,group of all items: related ones stay on one side of every split, and are drawn together."
         ),
     )
     """Group of each id of the pool."""
     confidence: float = field(default=0.95, metadata=_told("Of the bootstrap intervals."))
     start: Ensemble | None = field(
         default=None,
-        metadata=_told("An earlier ensemble.json to begin from; the result is never behind it on the tuning videos."),
+        metadata=_told("An earlier ensemble.json to begin from; the result is never behind it on the tuning items."),
     )
     """In Python the ensemble itself. Never behind it: where it is in the pool, within the budget and of that blend."""
     explain: bool = field(
@@ -153,9 +153,7 @@ class Options:
     )
     search_videos: int = field(
         default=20_000,
-        metadata=_told(
-            "Tuning videos to search on; of more, a random sample, whose best are scored on all.", least=100
-        ),
+        metadata=_told("Tuning items to search on; of more, a random sample, whose best are scored on all.", least=100),
     )
     """``selection.subsets.rounds``."""
     resamples: int = field(default=1000, metadata=_told("Bootstrap draws.", least=2))
@@ -188,7 +186,7 @@ class Options:
 
     @property
     def share_that_tunes(self) -> float:
-        """Share of the videos that choose: all of them where folds report."""
+        """Share of the items that choose: all of them where folds report."""
         return 1.0 if self.tune_share is None else self.tune_share
 
     def constraints(self, budget_bytes: int) -> Constraints:

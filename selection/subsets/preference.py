@@ -61,11 +61,11 @@ def preferred(found: Found, options: Options, groups: NDArray[np.int64] | None =
     """The entry to report, and how it was chosen, as a sentence.
 
     Args:
-        found: outcome of a search; videos that report take no part in the choice, as they took none in it.
+        found: outcome of a search; items that report take no part in the choice, as they took none in it.
         options: ``prefer``, ``seed``.
-        groups: [tuning videos, in the order of the search] numbers of groups that are drawn whole; None draws videos.
+        groups: [tuning items, in the order of the search] numbers of groups that are drawn whole; None draws items.
     """
-    # On its board, as what it is compared with; where that is of a sample, all videos have the last word.
+    # On its board, as what it is compared with; where that is of a sample, all items have the last word.
     best = without_idle(found.board, found.leader or found.best)
     if groups is not None and found.places is not None:
         groups = groups[found.places]
@@ -90,12 +90,12 @@ def _chosen(found: Found, best: Entry, options: Options, groups: NDArray[np.int6
         errors = 0.0 if options.prefer == "score" else MEASURABLE_ERRORS
         chosen, told = _measured(found.board, best, noise, allowed_errors=errors)
     if found.start is not None and chosen.score < found.start.score:
-        return found.start, "The earlier ensemble: nothing that was found scores as much on the tuning videos."
+        return found.start, "The earlier ensemble: nothing that was found scores as much on the tuning items."
     return chosen, told
 
 
 class _Noise:
-    """What entries lose to the best on the tuning videos, and how sure that is: one bootstrap for the best.
+    """What entries lose to the best on the tuning items, and how sure that is: one bootstrap for the best.
 
     ``floor`` is the score that none may be behind: that of the ensemble which the search began from. ``share`` is that
     of `score_error_share`.
@@ -122,8 +122,8 @@ class _Noise:
     def hides(self, entry: Entry, errors: float) -> bool:
         """Whether what an entry loses is too little to be worth bytes.
 
-        With few videos the error of a difference is large, and much that helps is within it: an ensemble without all of
-        that is visibly worse on new videos. So what is given up is also small beside the error of the score.
+        With few items the error of a difference is large, and much that helps is within it: an ensemble without all of
+        that is visibly worse on new items. So what is given up is also small beside the error of the score.
         """
         lost = self.best.score - entry.score
         if lost > self.share * self.own.standard_error:
@@ -145,13 +145,13 @@ def _measured(board: Board, best: Entry, noise: _Noise, *, allowed_errors: float
         pass  # asked to stop: what was found so far is an answer
     if chosen is best:
         measured = ": what each member gains is worth its bytes" if allowed_errors > 0.0 else ""
-        return best, f"The best score on the tuning videos{measured}."
+        return best, f"The best score on the tuning items{measured}."
     saved = _size(board, best) - _size(board, chosen)
     sentence = f"Left out, for {saved} of {_size(board, best)} bytes: {_left_out(board, best, chosen)}"
     if lost <= 0.0:
-        return chosen, f"{sentence}, which gained nothing on the tuning videos."
+        return chosen, f"{sentence}, which gained nothing on the tuning items."
     return chosen, (
-        f"{sentence}, which gained {lost:.6f} on the tuning videos, less than the standard error of that difference "
+        f"{sentence}, which gained {lost:.6f} on the tuning items, less than the standard error of that difference "
         f"and {100 * noise.share:g} % of that of the score; --prefer score keeps it."
     )
 
@@ -224,10 +224,10 @@ def _smallest(board: Board, best: Entry, noise: _Noise) -> tuple[Entry, str]:
         if lost.score <= lost.standard_error and entry.score >= noise.floor:
             return entry, (
                 f"The smallest ensemble within one standard error ({lost.standard_error:.6f}) of the best score on the "
-                f"tuning videos: it gives up {lost.score:.6f} and "
+                f"tuning items: it gives up {lost.score:.6f} and "
                 f"{_size(board, best) - _size(board, entry)} of {_size(board, best)} bytes."
             )
-    return best, "The best score on the tuning videos: no smaller ensemble is within one standard error of it."
+    return best, "The best score on the tuning items: no smaller ensemble is within one standard error of it."
 
 
 def _smaller_ones(board: Board, best: Entry) -> list[Entry]:

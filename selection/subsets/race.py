@@ -1,8 +1,8 @@
 """The race: every subset takes part with cheap weights, few get costly ones.
 
-1. Every subset: the squared error that its best least-squares weights leave, from inner products, on all videos.
-   (GAP on a thousand videos costs ten thousand times more and orders the subsets of the twin less well: correlation
-   with the GAP on all videos 0.41 against 0.75.)
+1. Every subset: the squared error that its best least-squares weights leave, from inner products, on all items.
+   (GAP on a thousand items costs ten thousand times more and orders the subsets of the twin less well: correlation
+   with the GAP on all items 0.41 against 0.75.)
 2. In order of what that loss predicts: the metric at those weights.
 3. In order of that: weights improved by a few line searches.
 4. In order of that: line searches from more starts, and a search by small transfers between members.

@@ -22,7 +22,7 @@ class Rivals:
         best_single: the best to have alone.
         runner_up: the best-scored other set of candidates: other precisions, or members without weight, make no other.
         equal_weights: the chosen members with equal weights; of one member the chosen one.
-        greedy: what greedy selection with replacement takes under the same budget, on the videos of the boards.
+        greedy: what greedy selection with replacement takes under the same budget, on the items of the boards.
     """
 
     best_single: Entry | None

@@ -1,17 +1,17 @@
-"""Rounds of more and more videos, for pools of so many that a search on all of them would take hours and tens of GB.
+"""Rounds of more and more items, for pools of so many that a search on all of them would take hours and tens of GB.
 
-1. The search runs on ``search_videos`` of the tuning videos, drawn at random.
+1. The search runs on ``search_videos`` of the tuning items, drawn at random.
 2. The ``FINALISTS`` ensembles that score best there are scored again, with the weights that they have, on a sample
-   ``GROWTH`` times as large that contains the first, and so on up to half of the tuning videos, at last on all.
+   ``GROWTH`` times as large that contains the first, and so on up to half of the tuning items, at last on all.
 3. After each round those stay whose score is within ``WITHIN_ERRORS`` standard errors of the leader's, the error being
-   that of the paired difference over ``PARTS`` disjoint parts of the videos: of these the better half of who took
+   that of the paired difference over ``PARTS`` disjoint parts of the items: of these the better half of who took
    part, and never fewer than ``LEAST_KEPT``. The best model alone and the best other set of candidates stay as well,
    as the leader is compared with them in the end.
 
-Rounds go through the videos in chunks (``selection.rows.streamed``), so that memory holds the pooled pairs of a few
-ensembles, and never the rows of all videos. The rule is one of thumb: an ensemble that the first sample ranks beyond
+Rounds go through the items in chunks (``selection.rows.streamed``), so that memory holds the pooled pairs of a few
+ensembles, and never the rows of all items. The rule is one of thumb: an ensemble that the first sample ranks beyond
 the finalists is not looked at again. What is proved on a sample (``selection.blend.bound``) says nothing of all
-videos, so no bound is told.
+items, so no bound is told.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ LEAST_KEPT = 4
 WITHIN_ERRORS = 2.0
 PARTS = 16
 MOST_PAIRS = 1 << 25  # of all ensembles that one pass scores, 13 bytes each
-LISTED = 128  # entries of a video, where a metric counts all of them: a guess, which bounds memory
+LISTED = 128  # entries of an item, where a metric counts all of them: a guess, which bounds memory
 UNPROVED = {"upper_bound": None, "gap_to_bound": None, "could_still_win": None, "complete": False}
 
 
 def find(labels: Labels, videos: Videos, space: Space, objective: Objective, options: Options) -> Found:
-    """Search the best ensemble of a space on some videos, in rounds where these are more than ``search_videos``.
+    """Search the best ensemble of a space on some items, in rounds where these are more than ``search_videos``.
 
-    Arguments as those of ``selection.subsets.find.find``, which it is for fewer videos. Scores of the outcome are of
-    all videos in any case.
+    Arguments as those of ``selection.subsets.find.find``, which it is for fewer items. Scores of the outcome are of
+    all items in any case.
 
     Raises:
-        InputError: a metric that is not GAP, of more videos than there is room for (``selection.rows.streamed``).
+        InputError: a metric that is not GAP, of more items than there is room for (``selection.rows.streamed``).
     """
     if len(videos) <= options.search_videos:
         return searching.find(labels, videos, space, objective, options)
@@ -74,7 +74,7 @@ def find(labels: Labels, videos: Videos, space: Space, objective: Objective, opt
 
 
 def searched_on(videos: Videos, options: Options) -> Videos:
-    """Those of some videos on which weights are searched: all, or a random sample of ``search_videos``, by rising row.
+    """Those of some items on which weights are searched: all, or a random sample of ``search_videos``, by rising row.
 
     It is not that of a search's first round: what is compared there has seen these.
     """
@@ -102,7 +102,7 @@ class Rescored:
 
 @dataclass(frozen=True)
 class Scales:
-    """Nested random samples of some videos, and the scores of ensembles on them.
+    """Nested random samples of some items, and the scores of ensembles on them.
 
     Attributes:
         labels: ground truth of the pool.
@@ -110,7 +110,7 @@ class Scales:
         space: the allowed subsets.
         objective: what to score.
         seed: of the samples.
-        groups: [videos] of the pool, numbers of groups that are in one part whole; None parts videos.
+        groups: [items] of the pool, numbers of groups that are in one part whole; None parts items.
     """
 
     labels: Labels
@@ -125,25 +125,25 @@ class Scales:
         object.__setattr__(self, "_order", np.random.default_rng([self.seed, 6]).permutation(len(self.videos)))
 
     def places(self, count: int) -> NDArray[np.int64]:
-        """Places of the first ``count`` videos of a random order, by rising row: lists are read from end to end."""
+        """Places of the first ``count`` items of a random order, by rising row: lists are read from end to end."""
         drawn = self._order[:count]
         return np.asarray(drawn[np.argsort(self.videos[drawn], kind="stable")])
 
     def sample(self, count: int) -> Videos:
-        """The videos at ``places``."""
+        """The items at ``places``."""
         return self.videos[self.places(count)]
 
     def parts(self, count: int) -> NDArray[np.int64]:
-        """[count] number of each video's part, below ``PARTS``: at random, so of all regions of the files."""
+        """[count] number of each item's part, below ``PARTS``: at random, so of all regions of the files."""
         if self.groups is None:
             return np.argsort(self.videos[self._order[:count]], kind="stable") % PARTS
         order = np.random.default_rng([self.seed, 7]).permutation(int(self.groups.max()) + 1)
         return np.asarray(order[self.groups[self.sample(count)]] % PARTS)
 
     def between(self, first: int) -> list[int]:
-        """Sizes of the samples between the first and all videos, each ``GROWTH`` times the one before.
+        """Sizes of the samples between the first and all items, each ``GROWTH`` times the one before.
 
-        One of more than half of all videos would cost nearly as much as all do, for nothing.
+        One of more than half of all items would cost nearly as much as all do, for nothing.
         """
         sizes = []
         while 2 * GROWTH * first <= len(self.videos):
@@ -152,7 +152,7 @@ class Scales:
         return sizes
 
     def check_room(self) -> None:
-        """Raise an InputError when what is reported of all videos will not fit into memory."""
+        """Raise an InputError when what is reported of all items will not fit into memory."""
         if self.objective.top_k is None:
             everything = np.arange(self.labels.video_count)
             columns = self.space.columns
@@ -160,7 +160,7 @@ class Scales:
             streamed.check_room(len(rows.classes), rows.video_count, len(everything))
 
     def scored(self, entries: Sequence[Entry], count: int, check: Callable[[], None] = lambda: None) -> list[Rescored]:
-        """Entries with their weights on the first ``count`` videos; ``check`` is called now and then, and may raise."""
+        """Entries with their weights on the first ``count`` items; ``check`` is called now and then, and may raise."""
         videos = self.sample(count)
         part = self.parts(count)
         together = max(MOST_PAIRS // (count * (self.objective.top_k or LISTED)), 1)
@@ -219,10 +219,10 @@ class _Rounds:
         self._board = found.board
         self._all = len(scales.videos)
         self._told: list[dict[str, int]] = []
-        self._start: Entry | None = None  # the earlier ensemble on all videos, where the outcome must not be behind it
+        self._start: Entry | None = None  # the earlier ensemble on all items, where the outcome must not be behind it
 
     def found(self) -> Found:
-        """The outcome of the search with the scores of all videos."""
+        """The outcome of the search with the scores of all items."""
         found = self._found
         first = self._finalists()
         subsets = len({entry.subset for entry in found.entries()})
@@ -245,7 +245,7 @@ class _Rounds:
             "ended_by_itself": found.summary["ended_by_itself"] and ended,
             "rounds": self._told,
             "stop_reason": (
-                f"{reason} That was on {self._options.search_videos} of the {self._all} tuning videos, drawn at "
+                f"{reason} That was on {self._options.search_videos} of the {self._all} tuning items, drawn at "
                 f"random; its {len(first)} best were scored again on more, and {last} of them on all. What the first "
                 "sample ranks lower was not, so that a better one cannot be excluded."
             ),
@@ -261,12 +261,12 @@ class _Rounds:
         )
 
     def _on_more_videos(self, entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
-        """The entries of the last round with their scores on all videos, and whether no round was stopped."""
+        """The entries of the last round with their scores on all items, and whether no round was stopped."""
         check = self._board.runner.check
         counts = [*self._scales.between(self._options.search_videos), self._all]
         try:
             for number, count in enumerate(counts):
-                self._board.tell("rounds of more videos", number, len(counts))
+                self._board.tell("rounds of more items", number, len(counts))
                 rescored = self._scales.scored(entries, count, check)
                 kept = survivors(rescored, self._board)
                 self._told.append({"videos": count, "subsets": len(entries), "kept": len(kept)})
@@ -294,9 +294,9 @@ class _Rounds:
         return list(best.values())
 
     def _settled(self, chosen: Entry, preference: str) -> tuple[Entry, str]:
-        """The last choice held against all videos: what a sample could not measure, all of them may."""
+        """The last choice held against all items: what a sample could not measure, all of them may."""
         best, leader = self._best, self._leader
-        where = f"{self._options.search_videos} of the {self._all} tuning videos"
+        where = f"{self._options.search_videos} of the {self._all} tuning items"
         if (chosen.subset, chosen.scored.weights) == (leader.subset, leader.scored.weights):
             return best, f"{preference} (What members gain was measured on {where}.)"
         again, ahead = self._scales.scored([chosen, best], self._all)
@@ -308,12 +308,12 @@ class _Rounds:
                 f"error of {error:.6f}.)"
             )
         return best, (
-            f"The best score on the tuning videos: to leave something out of it would have given up {behind:.6f}, with "
+            f"The best score on the tuning items: to leave something out of it would have given up {behind:.6f}, with "
             f"a standard error of {error:.6f}."
         )
 
     def _may_be_given_up(self, best: Rescored, error: float) -> float:
-        """What the choice may be behind the best on all videos, where the difference has this standard error."""
+        """What the choice may be behind the best on all items, where the difference has this standard error."""
         if self._options.prefer == "score":
             return 0.0
         measurable = MEASURABLE_ERRORS * error
@@ -323,7 +323,7 @@ class _Rounds:
 
 
 def _error_of_mean(parts: Floats) -> float:
-    """The standard error of the mean of some parts; without end where all videos are one group, and nothing tells."""
+    """The standard error of the mean of some parts; without end where all items are one group, and nothing tells."""
     parts = parts[np.isfinite(parts)]  # a part may lack what its metric needs
     return float(parts.std(ddof=1) / np.sqrt(len(parts))) if len(parts) > 1 else np.inf
 

@@ -32,7 +32,7 @@ PatternsArgument = Annotated[
         metavar="[FILES]...", help="Data files or patterns; the run's held-out files if omitted.", show_default=False
     ),
 ]
-BatchOption = Annotated[int, typer.Option(min=1, help="Videos that are predicted at once.")]
+BatchOption = Annotated[int, typer.Option(min=1, help="Items that are predicted at once.")]
 BadShareOption = Annotated[float, typer.Option(min=0, max=1, help="Share of faulty records beyond which it fails.")]
 DecodeOnceOption = Annotated[
     bool | None,

@@ -172,12 +172,14 @@ class _Form:
     Attributes:
         kind: its type; None has no default of its own.
         flag: its name without dashes, where that is not the option's.
+        typed: all its names on a command line, the one to use first; empty for the one that follows from `flag`.
         metavar: what stands for its value in the help.
         parse: makes the option's value of what was typed.
     """
 
     kind: Any
     flag: str | None = None
+    typed: tuple[str, ...] = ()
     metavar: str | None = None
     parse: Callable[[Any], Any] = lambda value: value
 
@@ -212,6 +214,7 @@ _FORMS = {
     "groups": _Form(Path | None, metavar="FILE", parse=load_groups),
     "start": _Form(Path | None, metavar="FILE", parse=load_ensemble),
     "workers": _Form(int | None, parse=all_cores),
+    "search_videos": _Form(None, typed=("--search-items", "--search-videos")),
 }
 """Options that are not typed as the plain values that they are."""
 
@@ -268,7 +271,7 @@ def _parameter(name: str, default: Any, rule: Rule) -> inspect.Parameter:
     form = _form(name)
     kind = form.kind or (Literal[rule.choices] if rule.choices else type(default))
     # A bool is a flag that is given or not, without its opposite.
-    flags = [f"--{name.replace('_', '-')}"] if kind is bool else []
+    flags = [f"--{name.replace('_', '-')}"] if kind is bool else form.typed
     told = typer.Option(*flags, help=rule.help, metavar=form.metavar, min=rule.least, max=rule.most)
     unset = form.kind in (_TEXTS, _FILE, int | None)
     return _keyword(_flag(name), Annotated[kind, told], None if unset else default)

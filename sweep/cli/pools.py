@@ -141,7 +141,7 @@ def add_models(
     ] = None,
     rgb: Annotated[int, typer.Option(min=1, help="Values of a frame's rgb, for SavedModels.")] = 1024,
     audio: Annotated[int, typer.Option(min=1, help="Values of a frame's audio, for SavedModels.")] = 128,
-    batch_size: Annotated[int, typer.Option(min=1, help="Videos that a model predicts at once.")] = 64,
+    batch_size: Annotated[int, typer.Option(min=1, help="Items that a model predicts at once.")] = 64,
     max_bad_share: Annotated[
         float, typer.Option(min=0, max=1, help="Share of faulty records beyond which it fails.")
     ] = 0.001,
@@ -184,7 +184,7 @@ def add_models(
     )
     with working("Starting TensorFlow"):
         load_tensorflow()
-    with progress_bar("Predicting videos", None) as advance:
+    with progress_bar("Predicting items", None) as advance:
         added = wanted.run(messages().print, advance)
     _show(added, pool, chosen, json)
 
@@ -204,7 +204,7 @@ def add_branches(
         list[str] | None,
         typer.Option(help="Precision beside float32 (repeatable); those of the whole model if omitted."),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Videos that a model predicts at once.")] = 64,
+    batch_size: Annotated[int, typer.Option(min=1, help="Items that a model predicts at once.")] = 64,
     metric: MetricOption = "gap@20",
     json: JsonOption = False,
 ) -> None:
@@ -221,7 +221,7 @@ def add_branches(
     )
     with working("Starting TensorFlow"):
         load_tensorflow()
-    with progress_bar("Predicting videos", None) as advance:
+    with progress_bar("Predicting items", None) as advance:
         added = wanted.run(messages().print, advance)
     _show(added, place, chosen, json)
 

@@ -34,7 +34,7 @@ class BranchImport:
     Attributes:
         pool: The pool's folder, which has the models.
         names: Of candidates; all that have parts if empty.
-        files: Labelled data files of the pool's videos.
+        files: Labelled data files of the pool's items.
         stored: Precisions beside float32; those of the whole model that its parts can be stored in if empty.
         batch_size, max_bad_share, top_k: See `DataSet`.
     """
@@ -52,10 +52,10 @@ class BranchImport:
 
         Args:
             say: Gets a sentence about each part and precision.
-            advance: Gets the videos of each batch.
+            advance: Gets the items of each batch.
 
         Raises:
-            InputError: A candidate is not there, has no weights or no parts, or the files are of other videos.
+            InputError: A candidate is not there, has no weights or no parts, or the files are of other items.
         """
         known = CandidatePool.read(self.pool)
         chosen = [known[name] for name in self.names] if self.names else list(known.candidates)
@@ -159,6 +159,6 @@ class _Adding:
         )
         measured = data.measure(member, self.staged.scratch, self.advance)
         self.say(
-            f"{member.name} in {member.precision}: GAP {measured.gap:.5f} on {measured.labels.video_count:,} videos"
+            f"{member.name} in {member.precision}: GAP {measured.gap:.5f} on {measured.labels.video_count:,} items"
         )
         return measured

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 def read_predictions(path: Path, *, class_count: int, top_k: int) -> Predictions:
-    """A model's predictions, cut to its `top_k` best classes a video.
+    """A model's predictions, cut to its `top_k` best classes an item.
 
     A CSV row with fewer pairs than the longest one is filled with classes of score zero: what such a file leaves out
     was not predicted, which is how the challenge scored it.
@@ -82,7 +82,7 @@ def predicted_classes(path: Path) -> int | None:
 
 
 def read_labels(path: Path, *, class_count: int | None, otherwise: Callable[[], int | None] = lambda: None) -> Labels:
-    """The ground truth of the videos.
+    """The ground truth of the items.
 
     Args:
         path: an `.npz`, `.csv` or `.parquet` file (see the module).

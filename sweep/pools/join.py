@@ -1,4 +1,4 @@
-"""Pools of several runs as one: over the same videos, with names that tell the runs apart."""
+"""Pools of several runs as one: over the same items, with names that tell the runs apart."""
 
 from __future__ import annotations
 

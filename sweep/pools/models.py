@@ -60,7 +60,7 @@ class ModelImport:
 
     Attributes:
         pool: The pool's folder.
-        files: Labelled data files, of the pool's videos if it has any.
+        files: Labelled data files, of the pool's items if it has any.
         level: Of the data.
         checkpoints: `name=prefix` of the authors' checkpoints.
         saved_models: `name=folder` or `name@precision=folder` of SavedModels.
@@ -100,14 +100,14 @@ class ModelImport:
 
         Args:
             say: Gets a sentence about each model as it is read, and each score as it is known.
-            advance: Gets the videos of each batch.
+            advance: Gets the items of each batch.
 
         Returns:
             The whole pool, as written.
 
         Raises:
             InputError: A checkpoint or SavedModel that is not what is expected, data that does not fit it.
-            PoolError: A name that is taken, or files of other videos than the pool's.
+            PoolError: A name that is taken, or files of other items than the pool's.
         """
         with staging(self.pool) as staged:
             work = _Work(self, staged, say, advance)
@@ -218,7 +218,7 @@ class _Work:
     def _measure(self, member: AnyMember, task: YouTube8M) -> Measured:
         measured = self.options.data(task).measure(member, self.staged.scratch, self.advance)
         videos = measured.labels.video_count
-        self.say(f"{member.name} in {member.precision}: GAP {measured.gap:.5f} on {videos:,} videos")
+        self.say(f"{member.name} in {member.precision}: GAP {measured.gap:.5f} on {videos:,} items")
         return measured
 
     def _stage(

@@ -42,7 +42,7 @@ def import_candidates(
         predictions: `name=file` or `name@precision=file`.
         sizes: `name=size` or `name@precision=size`; every model needs one.
         class_count: classes of the vocabulary, where the labels do not tell.
-        top_k: best classes kept of each video.
+        top_k: best classes kept of each item.
         default_precision: the precision of sizes that name none.
         shared: groups of tensors that models have in common, `name=group:size` or `name@precision=group:size`.
         metrics: further figures of models, `name:figure=number`, on which a search may have limits.

@@ -70,7 +70,7 @@ class Staged:
         """Take the ground truth for that of the pool, if it has none yet.
 
         Raises:
-            PoolError: it is not the pool's: other videos, classes or labels.
+            PoolError: it is not the pool's: other items, classes or labels.
         """
         if self.labels is None:
             self.labels = labels
@@ -83,12 +83,12 @@ class Staged:
             raise PoolError(f"expected the labels of the pool {self.pool} in {source}, got {difference}")
 
     def add(self, candidate: Candidate, labels: Labels | None = None) -> None:
-        """Stage a candidate, with the ground truth of the videos that it predicts where the pool need not have it.
+        """Stage a candidate, with the ground truth of the items that it predicts where the pool need not have it.
 
         One that is in the pool already, the same in all that a search looks at, is left as it is there.
 
         Raises:
-            PoolError: These are other videos than the pool's, or it cannot be a candidate there.
+            PoolError: These are other items than the pool's, or it cannot be a candidate there.
         """
         if labels is not None:
             self.check_labels(labels, f"the data of {candidate.name}")

@@ -158,7 +158,7 @@ def _params(ensemble: Ensemble) -> dict[str, Any]:
 
 
 def _metrics(ensemble: Ensemble) -> dict[str, float]:
-    """The ensemble's figures: size in MiB, GAP, and GAP of videos by what was not chosen on them."""
+    """The ensemble's figures: size in MiB, GAP, and GAP of items by what was not chosen on them."""
     found = {"size_mib": mib(ensemble.total_bytes), "members": float(len(ensemble.members))}
     held_out, best = ensemble.held_out or {}, ensemble.best_single or {}
     figures = {

@@ -125,12 +125,12 @@ def test_a_stop_within_the_folds_leaves_the_ensemble_and_says_which_reported(cas
     assert len(found.held_out["folds"]) == 2
     assert found.held_out["folds"] == whole.held_out["folds"][:2]
     assert found.held_out["videos"] == 36
-    assert found.notes == ("Stopped while folds were cross-fitted: 2 of 5 reported, 36 of 90 videos.",)
+    assert found.notes == ("Stopped while folds were cross-fitted: 2 of 5 reported, 36 of 90 items.",)
     none = search_ensemble(case[2], **options("fold 1 of 5"))
     assert none.members == whole.members
     assert none.held_out is None
     assert none.difference_to_best_single is None
-    assert none.notes == ("Stopped before any fold was cross-fitted: no figure is of videos that did not choose.",)
+    assert none.notes == ("Stopped before any fold was cross-fitted: no figure is of items that did not choose.",)
 
 
 def test_progress_in_folds_tells_what_is_delivered(case):
@@ -149,7 +149,7 @@ def test_too_few_videos_for_folds_are_told(videos):
     found = search_ensemble(pool_of(scores, labels, [5, 5], k=25), budget_bytes=10, resamples=5)
     if videos == 1:
         assert found.held_out is None
-        assert "one video has no folds" in found.notes[0]
+        assert "one item has no folds" in found.notes[0]
     else:
         assert len(found.held_out["folds"]) == min(videos, 5)
         assert found.held_out["videos"] == videos
@@ -176,7 +176,7 @@ def test_groups_are_kept_together_and_widen_the_interval_of_what_is_repeated():
     assert [fold["videos"] for fold in together.held_out["folds"]] == sizes
     one_group = search_ensemble(pool, budget_bytes=60, groups=dict.fromkeys(groups, "all"))
     assert one_group.held_out is None
-    assert "one group of videos has no folds" in one_group.notes[0]
+    assert "one group of items has no folds" in one_group.notes[0]
     split = search_ensemble(pool, budget_bytes=60, resamples=10, groups=groups, tune_share=0.5)
     assert split.held_out["videos"] % 4 == 0
 

@@ -90,7 +90,7 @@ def test_limits_of_use(case, curve):
     assert short.points[-1].budget_bytes <= 60
     stopped = frontier(case[2], should_stop=lambda: True)
     assert "Stopped on request" in stopped.search["stop_reason"]
-    assert any("no figure is of videos that did not choose" in note for note in stopped.notes)
+    assert any("no figure is of items that did not choose" in note for note in stopped.notes)
     assert all(point.held_out_score is None for point in stopped.points)
     assert stopped.to_dict()["points"][0]["members"][0]["name"] == "m6"
 
@@ -123,7 +123,7 @@ def test_a_frontier_of_many_videos_is_that_of_a_sample_and_says_so(share):
     assert len(sample) == most
     assert whole.points == frontier(pool.take(sample), tune_share=share, seed=3).points
     assert whole.videos["tuning"] == 100
-    assert any(f"{most} of the pool's 420 videos" in note for note in whole.notes)
+    assert any(f"{most} of the pool's 420 items" in note for note in whole.notes)
     assert frontier(pool.take(np.arange(100)), search_videos=100, tune_share=share).notes == ()
 
 

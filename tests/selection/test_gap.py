@@ -97,7 +97,7 @@ def test_no_labels_at_all_score_zero():
     ("scores", "labels", "k", "message"),
     [
         ([[0.1, 0.2]], [[True]], 20, r"\(1, 2\) and \(1, 1\)"),
-        ([0.1, 0.2], [True, False], 20, r"\[videos, classes\]"),
+        ([0.1, 0.2], [True, False], 20, r"\[items, classes\]"),
         ([[np.nan, 0.2]], [[True, False]], 20, "NaN in 1"),
         ([[0.1, 0.2]], [[True, False]], 0, "got 0"),
     ],

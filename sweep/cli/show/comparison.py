@@ -13,7 +13,7 @@ from gapsack.sweep.runs.compare import setting_text
 
 def print_comparison(figures: Sequence[Mapping[str, Any]], settings: Mapping[str, Sequence[Any]]) -> None:
     """A row for each run, then a row for each setting in which they differ."""
-    numbers = ("done", "best GAP", "MiB", "models", "Pareto", "members", "of MiB", "GAP", "new videos", "ahead of best")
+    numbers = ("done", "best GAP", "MiB", "models", "Pareto", "members", "of MiB", "GAP", "new items", "ahead of best")
     columns = [Column("run"), Column("status"), Column("best trial"), *(Column(name, True) for name in numbers)]
     print_table(columns, [_row(each) for each in figures])
     output().print("")

@@ -108,6 +108,6 @@ def searched(search: Mapping[str, Any], items: str) -> str:
     if search["complete"]:
         return f"{told} Proved: no ensemble within the budget scores higher on the tuning {items}."
     return (
-        f"{told} Proved: none within the budget scores above {bound:.5f} on the tuning {items}, "
-        f"{search['gap_to_bound']:.5f} more."
+        f"{told} Proved: no ensemble within the budget scores above {bound:.5f} on the tuning {items}, "
+        f"{search['gap_to_bound']:.5f} more than this one."
     )

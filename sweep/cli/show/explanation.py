@@ -30,12 +30,12 @@ def print_explanation(told: Mapping[str, Any], items: str) -> None:
 def price_text(price: Mapping[str, Any]) -> str:
     """What a MiB less costs and a MiB more buys, in a sentence, and who says so."""
     less, here, more = price["less"], price["here"], price["more"]
-    bought = f"a MiB more buys {per_mib_text(price['gained_per_mib'])}, at {_at(more)}"
+    bought = f"a MiB more buys {per_mib_text(price['gained_per_mib'])} ({_at(more)})"
     if less is None:
         lost = "Nothing fits a budget that is a tenth smaller"
     else:
-        lost = f"A MiB less costs {per_mib_text(price['lost_per_mib'])} of tuning score, at {_at(less)}"
-    return f"{lost}; {bought} (best known at {mib(here['budget_bytes']):.2f} MiB: {here['tuning_score']:.5f})."
+        lost = f"A MiB less costs {per_mib_text(price['lost_per_mib'])} of tuning score ({_at(less)})"
+    return f"{lost}; {bought}. The best known at {mib(here['budget_bytes']):.2f} MiB is {here['tuning_score']:.5f}."
 
 
 def print_changes(changes: Mapping[str, Any], items: str) -> None:
@@ -107,7 +107,7 @@ def _precision(value: Mapping[str, Any]) -> list[str]:
 
 
 def _held_out(gain: Mapping[str, Any] | None) -> str:
-    """A paired difference with its standard error; "" where no video reports."""
+    """A paired difference with its standard error; "" where no item reports."""
     if gain is None:
         return ""
     return f"{_signed(gain['difference'])} ± {gain['standard_error']:.5f}"
@@ -120,4 +120,5 @@ def _signed(difference: float) -> str:
 
 
 def _at(at: Mapping[str, Any]) -> str:
-    return f"{mib(at['budget_bytes']):.2f} MiB ({at['found_by']}: {at['tuning_score']:.5f})"
+    """A score, the budget that it is of, and what found it."""
+    return f"{at['tuning_score']:.5f} at {mib(at['budget_bytes']):.2f} MiB, by {at['found_by']}"

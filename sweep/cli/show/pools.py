@@ -82,7 +82,7 @@ def _groups(pool: CandidatePool) -> list[str]:
 
 
 def _scores(candidate: Candidate, pool: CandidatePool, objective: Objective) -> dict[str, float]:
-    """The candidate's score on the pool's videos, by its lists, and its GAP@20."""
+    """The candidate's score on the pool's items, by its lists, and its GAP@20."""
     score = score_of_lists(candidate.predictions, pool.labels, objective)
     if objective.name == _GAP.name:
         return {"gap": score, "score": score}
@@ -153,7 +153,7 @@ def print_graph(built: Built) -> None:
     out.print(f"\nGraph: {info.directory}")
     out.print(f"{mib(built.searched_bytes):.2f} MiB of weights, budget {mib(built.budget_bytes):.2f} MiB.")
     if info.largest_difference is not None:
-        out.print(f"Within {info.largest_difference:.1g} of the SavedModel's probabilities, on random videos.")
+        out.print(f"Within {info.largest_difference:.1g} of the SavedModel's probabilities, on random items.")
     for tensor, count in info.saturated.items():
         out.print(f"{count:,} values clipped in {tensor}.")
     if built.tracked is not None:

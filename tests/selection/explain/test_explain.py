@@ -159,7 +159,7 @@ def test_folds_report_with_weights_that_their_videos_did_not_choose(case):
     scores, labels, pool = case
     found = search_ensemble(pool, budget_bytes=BUDGET, resamples=20, folds=3, explain=True)
     told = found.explanation
-    assert told.held_out == "on all 240 videos in 3 folds, weights being searched without each in turn"
+    assert told.held_out == "on all 240 items in 3 folds, weights being searched without each in turn"
     # The same by hand: the search for one subset alone, whose members must be there, on all but a fold.
     from gapsack.selection.report.splits import cross_folds
 

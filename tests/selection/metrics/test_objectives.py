@@ -140,7 +140,7 @@ def test_the_categorical_loss_is_scikit_learns(seed):
 
 def test_the_categorical_loss_wants_one_label_a_video():
     rows, weights, blended, labels = rows_and_blend(0, k=45)
-    with pytest.raises(InputError, match="exactly one label a video"):
+    with pytest.raises(InputError, match="exactly one label an item"):
         CategoricalLogLoss().score(rows, np.arange(3), weights)
-    with pytest.raises(InputError, match="exactly one label a video"):
+    with pytest.raises(InputError, match="exactly one label an item"):
         categorical_log_loss(blended, labels)

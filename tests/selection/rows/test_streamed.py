@@ -101,6 +101,6 @@ def test_a_metric_of_all_classes_says_how_many_videos_it_can_take(monkeypatch):
     pool = pool_of(scores, labels, [1] * 4)
     lists = [candidate.predictions for candidate in pool.candidates]
     monkeypatch.setattr(streamed, "MOST_ENTRIES", 2_999)
-    with pytest.raises(InputError, match=r"at most 2999 classes in all.*got 50 videos with 60 each\. Use gap@k"):
+    with pytest.raises(InputError, match=r"at most 2999 classes in all.*got 50 items with 60 each\. Use gap@k"):
         streamed.blended_rows(pool.labels, lists, [streamed.Vote((0,), (1.0,))], None, np.arange(50))
     streamed.blended_rows(pool.labels, lists, [streamed.Vote((0,), (1.0,))], 20, np.arange(50))

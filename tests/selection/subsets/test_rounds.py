@@ -69,7 +69,7 @@ def test_a_search_on_a_sample_says_so_and_claims_no_bound(ensemble):
     assert further[0]["kept"] < first["kept"]
     assert search["upper_bound"] is None
     assert not search["complete"]
-    assert "100 of the 600 tuning videos, drawn at random" in search["stop_reason"]
+    assert "100 of the 600 tuning items, drawn at random" in search["stop_reason"]
     assert "100 of the 600" in ensemble.preference or "all of them" in ensemble.preference
 
 

@@ -5,6 +5,7 @@ import re
 from dataclasses import fields
 
 import pytest
+from typer import Typer
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -24,7 +25,7 @@ COMMON = [
     "never-together",
     "limit",
 ]
-REST = ["time-limit", "workers", "search-videos", "address"]
+REST = ["time-limit", "workers", "search-items", "search-videos", "address"]  # two names of one option
 FLAGS = {
     "ensemble": [
         *COMMON,
@@ -72,7 +73,8 @@ def test_a_number_below_the_range_of_the_search_is_refused_as_typed(name, least)
     done = CliRunner().invoke(app, ["ensemble", "nowhere", "--budget-mb", "1", flag, str(least - 1)])
     assert done.exit_code == 2
     words = " ".join(done.output.replace("│", " ").split())
-    assert f"Invalid value for '{flag}': Input should be greater than or equal to {least}" in words
+    assert "Invalid value for '--" in words
+    assert f"'{flag}': Input should be greater than or equal to {least}" in words
 
 
 def test_what_is_typed_reaches_the_command_as_the_search_takes_it():
@@ -93,6 +95,26 @@ def test_what_is_typed_reaches_the_command_as_the_search_takes_it():
     assert asked.options["workers"] == os.cpu_count()
     assert set(asked.options) == set(ENSEMBLE)
     Options(**asked.options)
+
+
+def test_a_sample_may_be_asked_for_by_its_older_name():
+    taken = []
+    app = Typer()
+
+    @app.command()
+    @search_options(FRONTIER)
+    def command(*, asked):
+        taken.append(asked.options["search_videos"])
+
+    for flag in ("--search-items", "--search-videos"):
+        assert CliRunner().invoke(app, [flag, "300"]).exit_code == 0
+    assert taken == [300, 300]
+
+
+def test_help_speaks_of_items_whatever_they_are():
+    told = {each.name: rule_of(each).help for each in fields(Options) if "rule" in each.metadata}
+    assert set(ENSEMBLE) <= set(told)
+    assert [name for name, text in told.items() if "video" in text.lower()] == []
 
 
 def test_a_name_that_is_no_option_is_refused_when_the_command_is_made():

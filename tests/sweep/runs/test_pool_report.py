@@ -71,7 +71,7 @@ def test_the_command_writes_it_where_the_reader_is(folder: Path, tmp_path: Path)
     assert re.findall(r"<h2>([^<]*)", body)[:4] == ["Size and score", "The ensemble", "Is it really better?", "Models"]
     assert "all 80 items of the pool" in body
     assert "held-out" not in body
-    assert "video" not in body[: body.index("Behind the numbers")].replace("--search-videos", "")
+    assert "video" not in body[: body.index("Behind the numbers")]
 
 
 def test_results_of_another_pool_are_left_out_and_told(folder: Path, tmp_path: Path) -> None:
