@@ -76,6 +76,7 @@ def pool_records(pool: Path, metric: str | UserMetric | None = None) -> SweepRec
                 "done",
                 hyperparameters=_plain_settings(each.hyperparameters),
                 size_bytes=sizes[each.name],
+                flops=_figure(each, "flops"),
                 gap=scores[each.name],
             )
             for each in read.candidates
@@ -108,6 +109,12 @@ def _sizes(candidate: Candidate, precision: str) -> dict[str, int]:
 def _plain_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """Those that a table can show: a pool's hyperparameters are free-form."""
     return {name: value for name, value in settings.items() if isinstance(value, (str, int, float))}
+
+
+def _figure(candidate: Candidate, key: str) -> float | None:
+    """A number of the candidate's metrics, which are free-form; None where it has no such."""
+    value = candidate.metrics.get(key)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _names(drawn: DrawnFrontier) -> set[str]:

@@ -42,6 +42,8 @@ class TrialResult(BaseModel):
         started_from: Whose published weights it began with; None for random ones, and in a record that does not say.
         parameters: Number of weights.
         size_bytes: Exact size by precision.
+        flops: Of one example's forward pass: two for each multiply-add of its matrix products and convolutions. None
+            where they cannot be counted, and in a record that does not say.
         gap: GAP@20 on the hold-out of the weights that were kept: the score that counts.
         gap_single: That of the best checkpoint alone, at `step_single`.
         gap_averaged: That of the best average of checkpoints; None where averaging was off.
@@ -79,6 +81,7 @@ class TrialResult(BaseModel):
     started_from: StartedFrom | None = None
     parameters: int | None = None
     size_bytes: dict[str, int]
+    flops: int | None = None
     gap: float
     gap_single: float | None = None
     step_single: int | None = None

@@ -25,6 +25,7 @@ RECORD_METRICS = (
     "gap_single",
     "gap_averaged",
     "parameters",
+    "flops",
     "videos_per_second",
     "data_wait_share",
     "fit_seconds",

@@ -47,6 +47,7 @@ class Published:
         left_out: precisions that cannot store these weights, and why.
         files: the arrays that this left on disk, for the record to vouch for.
         sensitivity: by what `auto` chose its mixed precision; None without it.
+        flops: of one example's forward pass, as `Trainer.flops`; None where they cannot be counted.
     """
 
     plain: Measured
@@ -54,6 +55,7 @@ class Published:
     left_out: dict[str, str]
     files: dict[str, FileDigest]
     sensitivity: SensitivityResult | None = None
+    flops: int | None = None
 
 
 def publish(
@@ -97,9 +99,12 @@ def publish(
     metrics: dict[str, Any] = {"gap": plain.gap, **scores, "gap_by_precision": gaps}
     if sensitivity is not None:
         metrics["sensitivity"] = sensitivity.to_dict()
+    flops = trainer.flops(spec.grid.data.task.model_inputs(spec.view))
+    if flops is not None:
+        metrics["flops"] = flops
     control.check_owner()
     _write_to_pool(spec, plain, own, metrics)
-    return Published(plain, gaps, left_out, _digests(spec, own), sensitivity)
+    return Published(plain, gaps, left_out, _digests(spec, own), sensitivity, flops)
 
 
 @dataclass(frozen=True)
