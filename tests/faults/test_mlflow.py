@@ -326,7 +326,7 @@ def test_the_report_is_kept_and_a_store_that_is_away_does_not_undo_it(
 
     monkeypatch.setattr("gapsack.dashboards.report.write_report", write_report)
     monkeypatch.setattr("gapsack.sweep.runs.report.sweep_records", lambda _run, _metric: SimpleNamespace(notices=()))
-    monkeypatch.setattr("gapsack.sweep.cli.runs._searched", lambda records, _run: records)
+    monkeypatch.setattr("gapsack.sweep.cli.reports._searched", lambda records, _run: records)
     run, grid = make_run(tmp_path, uri="jsonl:records")
     record(run, grid, tmp_path)
     recorded = TrackingRecord.read(run)
