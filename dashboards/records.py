@@ -40,6 +40,7 @@ class TrialRecord:
         parameters: number of weights.
         size_bytes: exact size by precision.
         flops: of one example's forward pass, two for each multiply-add; None where they were not counted.
+        latency_ms: time of answering one example, in milliseconds; None where it was not measured.
         gap: the score that counts, of the weights that were kept; GAP@20 on the held-out videos.
         gap_single: best single checkpoint.
         gap_averaged: best average of checkpoints; None where averaging was off.
@@ -59,6 +60,7 @@ class TrialRecord:
     parameters: int | None = None
     size_bytes: Mapping[str, int] = field(default_factory=dict)
     flops: float | None = None
+    latency_ms: float | None = None
     gap: float | None = None
     gap_single: float | None = None
     gap_averaged: float | None = None

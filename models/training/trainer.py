@@ -111,6 +111,10 @@ class Trainer:
         """Probabilities [batch, classes] in inference mode, of the averaged weights where the recipe averages."""
         return np.asarray(self._run_prediction(self._padded(inputs)))[: _rows(inputs)]
 
+    def predict_alone(self, example: Inputs) -> NDArray[np.float32]:
+        """Probabilities [1, classes] of one example [1, ...], as `predict` gives them, in a batch of no other rows."""
+        return np.asarray(self._run_prediction(dict(example)))
+
     def predict_top(self, inputs: Inputs, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The k likeliest classes of each example and their probabilities, both [batch, k], cut on the device.
 

@@ -13,6 +13,7 @@ from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import UserMetric, objective_of, score_of_lists
 from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.report.ensemble import Ensemble
+from gapsack.sweep.runs.latencies import LATENCY
 from gapsack.sweep.runs.report import DrawnFrontier, inferior_candidates, read_frontier
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ def pool_records(pool: Path, metric: str | UserMetric | None = None) -> SweepRec
                 hyperparameters=_plain_settings(each.hyperparameters),
                 size_bytes=sizes[each.name],
                 flops=_figure(each, "flops"),
+                latency_ms=_figure(each, LATENCY),
                 gap=scores[each.name],
             )
             for each in read.candidates

@@ -26,6 +26,7 @@ RECORD_METRICS = (
     "gap_averaged",
     "parameters",
     "flops",
+    "latency_ms",
     "videos_per_second",
     "data_wait_share",
     "fit_seconds",

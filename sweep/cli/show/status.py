@@ -14,7 +14,7 @@ from gapsack.sweep.runs.data_faults import data_faults
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.status import RunState, TrialState
 
-COSTS = (("MFLOPs", "flops", 1e-6, 1),)
+COSTS = (("MFLOPs", "flops", 1e-6, 1), ("latency ms", "latency_ms", 1.0, 2))
 """Title, key of a trial's record, factor and digits of what a forward pass costs; shown where a trial has it."""
 
 
