@@ -39,6 +39,8 @@ class TrialRecord:
         hyperparameters: what the sweep varies and what it fixes, by name.
         parameters: number of weights.
         size_bytes: exact size by precision.
+        flops: of one example's forward pass, two for each multiply-add; None where they were not counted.
+        latency_ms: time of answering one example, in milliseconds; None where it was not measured.
         gap: the score that counts, of the weights that were kept; GAP@20 on the held-out videos.
         gap_single: best single checkpoint.
         gap_averaged: best average of checkpoints; None where averaging was off.
@@ -57,6 +59,8 @@ class TrialRecord:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     parameters: int | None = None
     size_bytes: Mapping[str, int] = field(default_factory=dict)
+    flops: float | None = None
+    latency_ms: float | None = None
     gap: float | None = None
     gap_single: float | None = None
     gap_averaged: float | None = None

@@ -340,10 +340,15 @@ def _search(
     from gapsack.selection.pool import CandidatePool
     from gapsack.sweep.cluster.executor import ray_executor
     from gapsack.sweep.graphs.reserve import Reserve
+    from gapsack.sweep.runs.latencies import LATENCY, latencies_notice
     from gapsack.sweep.runs.sources import find_pool
 
     found = find_pool(_absolute(source))
-    candidates = CandidatePool.read(found.path, left_out=notice or warnings.warn)
+    tell = notice or warnings.warn
+    candidates = CandidatePool.read(found.path, left_out=tell)
+    problem = latencies_notice(candidates.candidates) if LATENCY in (options.get("limits") or {}) else None
+    if problem is not None:
+        tell(problem)
     workers = os.cpu_count() or 1
     with ray_executor(address) as executor, control or nullcontext({}) as further:
         reserve = Reserve.of(candidates).options()

@@ -48,6 +48,21 @@ def test_tensorflow_writes_the_fingerprint_of_a_saved_model() -> None:
     assert list(inspect.signature(fingerprinting_utils.write_fingerprint).parameters) == ["export_dir"]
 
 
+def test_tensorflow_gives_the_graph_of_a_function_that_another_one_calls() -> None:
+    """Otherwise no loop's FLOPs are counted: `models/training/backends/tensorflow_flops.py`."""
+    import tensorflow as tf
+
+    @tf.function
+    def looped(x: tf.Tensor) -> tf.Tensor:
+        return tf.while_loop(lambda turn, _: turn < 3, lambda turn, each: (turn + 1, each @ each), (0, x))[1]
+
+    graph = looped.get_concrete_function(tf.TensorSpec([2, 2], tf.float32)).graph
+    (loop,) = (op for op in graph.get_operations() if op.type in ("While", "StatelessWhile"))
+    body = graph._get_function(loop.get_attr("body").name).graph
+    assert [op.type for op in body.get_operations()].count("MatMul") == 1
+    assert len(body.inputs) == len(loop.inputs) == len(body.outputs)
+
+
 def test_keras_lists_the_layers_of_a_model_with_those_inside_of_others() -> None:
     """Otherwise a network does not find its tensors: `Network.tensor_layers`, `KerasModel`."""
     import keras

@@ -115,6 +115,10 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
         *(TableColumn(name, numeric=True) for name in names),
         TableColumn("parameters", numeric=True),
         *(TableColumn(f"{precision} MiB", numeric=True) for precision in precisions),
+        TableColumn("FLOPs", numeric=True, hint="of one forward pass, two for each multiply-add"),
+        TableColumn(
+            "latency, ms", numeric=True, hint="median time of one answer, on the machine where it was measured"
+        ),
         TableColumn(_short(records), numeric=True, hint=f"of the weights that were kept, on {records.data.population}"),
         TableColumn(
             "adds GAP", numeric=True, hint="to the best ensemble under the budget of the models that were done by then"
@@ -132,8 +136,10 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
             [
                 Cell(trial.name if member is None else join([swatch(member), trial.name]), trial.name.casefold()),
                 *(_setting(trial, name) for name in names),
-                number(trial.parameters, None if trial.parameters is None else short_count_text(trial.parameters)),
+                _count(trial.parameters),
                 *(_size(trial, precision, digits[precision]) for precision in precisions),
+                _count(trial.flops),
+                number(trial.latency_ms, f"{trial.latency_ms or 0:.2f}"),
                 _gap(trial.gap),
                 number(trial.ensemble_gain, f"{trial.ensemble_gain or 0:.5f}"),
                 number(trial.ensemble_gain_per_mib, per_mib_text(trial.ensemble_gain_per_mib or 0.0)),
@@ -147,6 +153,11 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
     return table(
         f"All {records.noun}s", shown, cells, sortable=True, row_names=[trial.name for trial in records.trials]
     )
+
+
+def _count(count: float | None) -> Cell:
+    """A large number, in short."""
+    return number(count, None if count is None else short_count_text(count))
 
 
 def inferior_table(records: SweepRecords) -> Markup | None:

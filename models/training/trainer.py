@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from gapsack.models.training.teaching import TARGETS
 from gapsack.selection.errors import InputError
 
 if TYPE_CHECKING:
+    from gapsack.models.tasks import Input
     from gapsack.models.tasks.losses import Loss
     from gapsack.models.training.backends import Backend
 
@@ -110,6 +111,10 @@ class Trainer:
         """Probabilities [batch, classes] in inference mode, of the averaged weights where the recipe averages."""
         return np.asarray(self._run_prediction(self._padded(inputs)))[: _rows(inputs)]
 
+    def predict_alone(self, example: Inputs) -> NDArray[np.float32]:
+        """Probabilities [1, classes] of one example [1, ...], as `predict` gives them, in a batch of no other rows."""
+        return np.asarray(self._run_prediction(dict(example)))
+
     def predict_top(self, inputs: Inputs, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The k likeliest classes of each example and their probabilities, both [batch, k], cut on the device.
 
@@ -120,6 +125,30 @@ class Trainer:
         scores, classes = self._run_top[k](self._padded(inputs))
         rows = _rows(inputs)
         return np.asarray(classes, np.int32)[:rows], np.asarray(scores)[:rows]
+
+    def flops(self, inputs: Sequence[Input]) -> int | None:
+        """FLOPs of one example's forward pass: of its matrix products and convolutions, two a multiply-add.
+
+        They are counted by shapes, of the layers' own arithmetic, whatever kernels run it; a recurrent layer's as often
+        as it turns, and every frame that the inputs have a place for.
+
+        Args:
+            inputs: What the model takes in; `Task.model_inputs`.
+
+        Returns:
+            None where they do not follow from shapes, or lengths of inputs are not fixed, and on JAX.
+        """
+        if any(size is None for each in inputs for size in each.shape):
+            return None
+        arrays = {each.name: ((1, *(size or 0 for size in each.shape)), each.dtype) for each in inputs}
+        from gapsack.models.layers.kernels import Kernels
+
+        kernels = self.model.kernels
+        self.model.run_with(Kernels())
+        try:
+            return self._backend.flops(lambda given: self.model(given, training=False), arrays)
+        finally:
+            self.model.run_with(kernels)
 
     def weights(self) -> Weights:
         """The weights that `predict` uses, by reference tensor name, copied to the host."""

@@ -340,6 +340,8 @@ class Resources(Section):
     memory_gib: PositiveFloat | None = None
     hours: PositiveFloat | None = None
     """Of training that a trial gets, over all its attempts; then it is stopped early. None is no limit."""
+    measure_latency: bool = False
+    """Whether a trial that is published is timed on one example."""
 
     @model_validator(mode="after")
     def _gpu_share(self) -> Self:

@@ -74,6 +74,18 @@ class HoldoutSet:
     allow_damaged: tuple[str, ...] = ()
     watch: Watch | None = None
 
+    def example(self) -> dict[str, NDArray[Any]]:
+        """Inputs of the first video, as a batch of one.
+
+        Raises:
+            DataError: too many records are faulty.
+        """
+        faults = Faults(self.max_bad_share, self.allow_damaged)
+        with self.dataset.evaluation(
+            self.files, batch_size=1, sample_frames=self.view.sample_frames, whole=self.view.whole, faults=faults
+        ) as batches:
+            return dict(next(iter(batches)).inputs)
+
     def measure(self, predictor: TopPredictor, k: int = GAP_K) -> Measured:
         """Predict every video's `k` best classes (all of them where there are fewer).
 

@@ -13,6 +13,7 @@ from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.objectives import UserMetric, objective_of, score_of_lists
 from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.report.ensemble import Ensemble
+from gapsack.sweep.runs.latencies import LATENCY
 from gapsack.sweep.runs.report import DrawnFrontier, inferior_candidates, read_frontier
 
 T = TypeVar("T")
@@ -76,6 +77,8 @@ def pool_records(pool: Path, metric: str | UserMetric | None = None) -> SweepRec
                 "done",
                 hyperparameters=_plain_settings(each.hyperparameters),
                 size_bytes=sizes[each.name],
+                flops=_figure(each, "flops"),
+                latency_ms=_figure(each, LATENCY),
                 gap=scores[each.name],
             )
             for each in read.candidates
@@ -108,6 +111,12 @@ def _sizes(candidate: Candidate, precision: str) -> dict[str, int]:
 def _plain_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """Those that a table can show: a pool's hyperparameters are free-form."""
     return {name: value for name, value in settings.items() if isinstance(value, (str, int, float))}
+
+
+def _figure(candidate: Candidate, key: str) -> float | None:
+    """A number of the candidate's metrics, which are free-form; None where it has no such."""
+    value = candidate.metrics.get(key)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _names(drawn: DrawnFrontier) -> set[str]:

@@ -42,6 +42,10 @@ class TrialResult(BaseModel):
         started_from: Whose published weights it began with; None for random ones, and in a record that does not say.
         parameters: Number of weights.
         size_bytes: Exact size by precision.
+        flops: Of one example's forward pass: two for each multiply-add of its matrix products and convolutions. None
+            where they cannot be counted, and in a record that does not say.
+        latency_ms: Median time of answering one example, in milliseconds; None where it was not measured.
+        latency_measured_on: On which device and host that was; "" without.
         gap: GAP@20 on the hold-out of the weights that were kept: the score that counts.
         gap_single: That of the best checkpoint alone, at `step_single`.
         gap_averaged: That of the best average of checkpoints; None where averaging was off.
@@ -79,6 +83,9 @@ class TrialResult(BaseModel):
     started_from: StartedFrom | None = None
     parameters: int | None = None
     size_bytes: dict[str, int]
+    flops: int | None = None
+    latency_ms: float | None = None
+    latency_measured_on: str = ""
     gap: float
     gap_single: float | None = None
     step_single: int | None = None

@@ -197,6 +197,8 @@ def trial_record(trial: TrialState) -> TrialRecord:
         hyperparameters=trial.point.settings,
         parameters=trial.plan.parameters,
         size_bytes=trial.plan.size_bytes if record is None else record.size_bytes,
+        flops=None if record is None else record.flops,
+        latency_ms=None if record is None else record.latency_ms,
         gap=None if record is None else record.gap,
         gap_single=None if record is None else record.gap_single,
         gap_averaged=None if record is None else record.gap_averaged,

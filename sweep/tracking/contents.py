@@ -25,6 +25,8 @@ RECORD_METRICS = (
     "gap_single",
     "gap_averaged",
     "parameters",
+    "flops",
+    "latency_ms",
     "videos_per_second",
     "data_wait_share",
     "fit_seconds",

@@ -21,10 +21,12 @@ from gapsack.sweep.grid.training_axes import training_axes
 from gapsack.sweep.measure.holdout import HoldoutSet, Measured
 from gapsack.sweep.measure.sample import TrainingSample
 from gapsack.sweep.runs.damage import digests
+from gapsack.sweep.runs.latencies import LATENCY, MEASURED_ON
 from gapsack.sweep.runs.record import FileDigest
 from gapsack.sweep.runs.same_videos import refuse_other_videos
 from gapsack.sweep.runs.spec import TrialSpec
 from gapsack.sweep.trial.control import Control
+from gapsack.sweep.trial.latency import Latency, latency_of
 from gapsack.sweep.trial.sensitivity import SensitivityResult, choose_recipe
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ class Published:
         left_out: precisions that cannot store these weights, and why.
         files: the arrays that this left on disk, for the record to vouch for.
         sensitivity: by what `auto` chose its mixed precision; None without it.
+        flops: of one example's forward pass, as `Trainer.flops`; None where they cannot be counted.
+        latency: of one example; None where the grid does not have it measured.
     """
 
     plain: Measured
@@ -54,6 +58,8 @@ class Published:
     left_out: dict[str, str]
     files: dict[str, FileDigest]
     sensitivity: SensitivityResult | None = None
+    flops: int | None = None
+    latency: Latency | None = None
 
 
 def publish(
@@ -97,9 +103,16 @@ def publish(
     metrics: dict[str, Any] = {"gap": plain.gap, **scores, "gap_by_precision": gaps}
     if sensitivity is not None:
         metrics["sensitivity"] = sensitivity.to_dict()
+    flops = trainer.flops(spec.grid.data.task.model_inputs(spec.view))
+    if flops is not None:
+        metrics["flops"] = flops
+    latency = None
+    if spec.grid.resources.measure_latency:
+        latency = latency_of(trainer, holdout.example(), control.tick)
+        metrics |= {LATENCY: latency.milliseconds, MEASURED_ON: latency.measured_on}
     control.check_owner()
     _write_to_pool(spec, plain, own, metrics)
-    return Published(plain, gaps, left_out, _digests(spec, own), sensitivity)
+    return Published(plain, gaps, left_out, _digests(spec, own), sensitivity, flops, latency)
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,9 @@ def _of_published(spec: TrialSpec, published: Published) -> dict[str, Any]:
             precision: sizes.size_bytes(point.family, point.hyperparameters, precision)
             for precision in dict.fromkeys((*sizes.PRECISIONS, *published.gap_by_precision))
         },
+        "flops": published.flops,
+        "latency_ms": None if published.latency is None else published.latency.milliseconds,
+        "latency_measured_on": "" if published.latency is None else published.latency.measured_on,
         "videos": published.plain.labels.video_count,
         "files": published.files,
         "host": platform.node(),

@@ -58,5 +58,10 @@ class Backend(Protocol):
     def compile_prediction(self, function: Callable[..., Any], variables: dict[str, Any]) -> Callable[..., Any]:
         """(*arrays) -> `function` of the variables' values by name and the arrays."""
 
+    def flops(
+        self, function: Callable[[Mapping[str, Any]], Any], arrays: Mapping[str, tuple[tuple[int, ...], str]]
+    ) -> int | None:
+        """FLOPs of a function of arrays by name, of which shapes and types are given; None where they are not known."""
+
     def forget_graphs(self) -> None:
         """Let go of what the library itself keeps of graphs that nobody will use again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -56,6 +56,13 @@ class JaxBackend:
         """See the protocol."""
         compiled = jax.jit(function)
         return lambda *arrays: compiled({name: variable.value for name, variable in variables.items()}, *arrays)
+
+    def flops(
+        self, function: Callable[[Mapping[str, Any]], Any], arrays: Mapping[str, tuple[tuple[int, ...], str]]
+    ) -> int | None:
+        """None: they are counted on TensorFlow alone."""
+        del function, arrays
+        return None
 
     def forget_graphs(self) -> None:
         """Nothing: JAX keeps no graph beyond the function that was compiled from it."""

@@ -7,7 +7,7 @@ gradient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from gapsack.models.training.arithmetic import ADAM_EPSILON, BETA1, BETA2, avera
 from gapsack.models.training.backends import Differentiable, TrainingStep
 from gapsack.models.training.backends.kernel_plugins import GROUP, plug_in
 from gapsack.models.training.backends.product_gradients import ProductGradient, ProductKernels
+from gapsack.models.training.backends.tensorflow_flops import flops_of
 from gapsack.models.training.recipe import Recipe
 from gapsack.selection.errors import InputError
 from gapsack.selection.memory import begins_on_a_line
@@ -100,6 +101,12 @@ class TensorFlowBackend:
 
         compiled: Callable[..., Any] = tf.function(run, jit_compile=self._xla)
         return compiled
+
+    def flops(
+        self, function: Callable[[Mapping[str, Any]], Any], arrays: Mapping[str, tuple[tuple[int, ...], str]]
+    ) -> int | None:
+        """See the protocol."""
+        return flops_of(function, arrays)
 
     def forget_graphs(self) -> None:
         """See the protocol.

@@ -14,6 +14,9 @@ from gapsack.sweep.runs.data_faults import data_faults
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.status import RunState, TrialState
 
+COSTS = (("MFLOPs", "flops", 1e-6, 1), ("latency ms", "latency_ms", 1.0, 2))
+"""Title, key of a trial's record, factor and digits of what a forward pass costs; shown where a trial has it."""
+
 
 def print_status(state: RunState) -> None:
     """A run's trials, then a line that sums up."""
@@ -23,6 +26,12 @@ def print_status(state: RunState) -> None:
         numbers += [Column(title, True) for title in ("adds GAP", "a MiB")]
     rows = [_status_row(trial, precision)[: len(numbers) + 2] for trial in state.trials]
     columns = [Column("trial"), Column("status"), *numbers]
+    for title, key, factor, digits in COSTS:
+        costs = [None if trial.record is None else getattr(trial.record, key) for trial in state.trials]
+        if any(cost is not None for cost in costs):
+            columns.append(Column(title, True))
+            cells = (fixed(None if cost is None else cost * factor, digits) for cost in costs)
+            rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
     if len(state.hosts) > 1:
         columns.append(Column("host"))
         rows = [[*row, trial.host] for row, trial in zip(rows, state.trials, strict=True)]
@@ -102,6 +111,7 @@ def trial_values(trial: TrialState) -> dict[str, Any]:
         "loss": trial.latest("loss"),
         "gap": trial.gap,
         "size_bytes": trial.plan.size_bytes,
+        **{key: None if trial.record is None else getattr(trial.record, key) for _, key, _, _ in COSTS},
         "videos_per_second": trial.latest("videos_per_second"),
         "host": trial.host,
         "ensemble_gain": None if gain is None else gain.gain,

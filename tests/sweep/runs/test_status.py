@@ -97,6 +97,22 @@ def test_hosts_are_shown_where_there_are_several(run, capsys):
     assert sweep_records(run).environment["hosts"] == "worker1, worker2"
 
 
+def test_what_answering_costs_is_shown_where_a_trial_says_so(run, capsys):
+    print_status(run_state(run))
+    assert "MFLOPs" not in capsys.readouterr().out
+    assert {trial.flops for trial in sweep_records(run).trials} == {None}
+    finish(run, "K4-H32", flops=2_500_000, latency_ms=1.25, latency_measured_on="a processor on worker1")
+    state = run_state(run)
+    print_status(state)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert next(row for row in rows if row[:1] == ["trial"])[-3:] == ["MFLOPs", "latency", "ms"]
+    assert next(row for row in rows if row[:1] == ["K4-H32"])[-2:] == ["2.5", "1.25"]
+    found = {trial["name"]: trial["flops"] for trial in status_values(state)["trials"]}
+    assert (found["K4-H32"], found["K4-H8"]) == (2_500_000, None)
+    drawn = next(trial for trial in sweep_records(run).trials if trial.name == "K4-H32")
+    assert (drawn.flops, drawn.latency_ms) == (2_500_000, 1.25)
+
+
 def test_a_trial_runs_while_a_driver_holds_the_run(run):
     with run.held():
         run.trial("K4-H32").begin({})

@@ -77,6 +77,7 @@ def test_a_trial_is_scored_as_dense_arrays_say(tmp_path: Path, kind: str) -> Non
     spec, truth = write(tmp_path, kind)
     record = run(spec)
     pool = CandidatePool.read(spec.run.pool)
+    assert record.flops == pool[spec.name].metrics["flops"] == 2 * (6 * 8 + 8 * truth.shape[1])
     rows = np.array([int(name.removeprefix("train-")) for name in pool.labels.video_ids])
     assert len(rows) == record.videos == 36
     for precision in ("float32", "float16", "int8"):

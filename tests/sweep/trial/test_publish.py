@@ -1,5 +1,6 @@
 """What a trial leaves in the pool, with a real model: the predictions of exactly the bytes that a graph stores."""
 
+import platform
 from dataclasses import replace
 
 import numpy as np
@@ -40,6 +41,28 @@ def built_scores(member, spec, candidate, dataset, folder):
             rows |= zip(batch.video_ids.tolist(), probabilities, strict=True)
     listed = candidate.by_precision["int4"]
     return np.stack([rows[video][top] for video, top in zip(listed.video_ids, listed.top_indices, strict=True)])
+
+
+def test_a_trial_is_timed_on_one_example_if_the_grid_says_so(small_trial):
+    spec = small_trial()
+    asked = spec.grid.resources.model_copy(update={"measure_latency": True})
+    timed = replace(spec, grid=spec.grid.model_copy(update={"resources": asked}))
+    assert timed.fingerprint() == spec.fingerprint()  # a sweep may go on with another answer
+    result, candidate, trainer, *_ = published(timed)
+    assert result.latency is not None
+    assert result.latency.milliseconds > 0
+    assert candidate.metrics["latency_ms"] == result.latency.milliseconds
+    assert candidate.metrics["latency_measured_on"] == result.latency.measured_on
+    assert platform.node() in result.latency.measured_on
+    holdout = HoldoutSet(spec.holdout_files, spec.grid.data.dataset, batch_size=8, view=View(4), max_bad_share=0)
+    example = holdout.example()
+    assert {name: array.shape for name, array in example.items()} == {"frames": (1, 4, 24), "num_frames": (1,)}
+    np.testing.assert_allclose(trainer.predict_alone(example), trainer.predict(example), atol=1e-6)
+
+    untimed, candidate, *_ = published(small_trial("other"))
+    assert untimed.latency is None
+    assert not [key for key in candidate.metrics if key.startswith("latency")]
+    assert candidate.metrics["flops"] == untimed.flops == result.flops
 
 
 @pytest.fixture

@@ -80,6 +80,10 @@ class LinearTrainer:
     def load_state(self, arrays):
         self.matrix[:], self.momentum, self.losses = arrays["matrix"], arrays["momentum"], list(arrays["losses"])
 
+    def flops(self, inputs):
+        (frames, _) = inputs
+        return 2 * frames.shape[-1] * self.matrix.shape[1]
+
     def close(self):
         self.tensors.clear()
 
