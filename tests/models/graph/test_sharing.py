@@ -87,7 +87,8 @@ def test_a_body_is_stored_once_and_predictions_are_the_same(heads, videos, tmp_p
         assert twice.size_bytes > promised
     given = {"frames": videos.frames, "num_frames": videos.num_frames}
     expected = load_graph(tmp_path / "twice").predict(given).probabilities
-    assert_allclose(load_graph(tmp_path / "once").predict(given).probabilities, expected, atol=1e-7)
+    # To float32's rounding: TensorFlow sums in another order where operations have more readers.
+    assert_allclose(load_graph(tmp_path / "once").predict(given).probabilities, expected, atol=1e-6)
     if format == "savedmodel":
         decoded = load_graph(tmp_path / "once", decode_once=True).predict(given).probabilities
         assert_allclose(decoded, expected, atol=1e-6)
