@@ -33,7 +33,10 @@ for (const kind of ["error", "unhandledrejection", "securitypolicyviolation"])
   addEventListener(kind, (event) => troubles.push(String(event.message ?? event.reason ?? event.blockedURI)));
 const drawn = () => document.querySelectorAll(".js-plotly-plot .main-svg").length > 0
   ? document.querySelectorAll(".js-plotly-plot").length : 0;
-addEventListener("load", () => setTimeout(() => {
+// Time is virtual, and may run ahead of a busy machine's pictures: what is seen at once is waited for, within limits.
+const whenDrawn = (then, tries) => setTimeout(drawn() || !tries ? then : () => whenDrawn(then, tries - 1),
+  drawn() || !tries ? 2500 : 100);
+addEventListener("load", () => whenDrawn(() => {
   const first = drawn();
   for (const each of document.querySelectorAll("summary")) each.click();
   setTimeout(() => parent.postMessage({
@@ -43,7 +46,7 @@ addEventListener("load", () => setTimeout(() => {
     overflow: document.documentElement.scrollWidth - innerWidth,
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
   }, "*"), 3000);
-}, 2500));
+}, 100));
 </script></head>"""
 # A window cannot be as narrow as a phone; a frame in it can.
 FRAME = """<!DOCTYPE html><body style="margin:0"><iframe src="report.html" width="{width}" height="5200"
@@ -61,7 +64,7 @@ def browse(folder: Path, page: Path, *options: str) -> str:
         "--hide-scrollbars",
         "--host-resolver-rules=MAP * ~NOTFOUND",
         f"--user-data-dir={folder / 'profile'}",
-        "--virtual-time-budget=9000",
+        "--virtual-time-budget=18000",
         *options,
         page.as_uri(),
     ]
