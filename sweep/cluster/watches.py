@@ -6,6 +6,7 @@ Importing this module imports Ray Tune.
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -46,9 +47,9 @@ class Periodic(tune.Callback):
             self._next_look = now + self._seconds
             self.look(trials)
 
+    @abstractmethod
     def look(self, trials: list[Trial]) -> None:
         """Look once; `trials` are those that Tune has."""
-        raise NotImplementedError
 
 
 class NodeWatch(Periodic):

@@ -20,6 +20,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gapsack.selection.files import make_folder, replace_text, sync_folder
+from gapsack.sweep.storage.stores import FolderStore
 
 _FILE = re.compile(r"attempt-([1-9]\d*)\.json")
 
@@ -68,15 +69,10 @@ class Attempt:
         while True:
             number += 1
             token = AttemptToken(number=number, id=uuid.uuid4().hex, host=os.uname().nodename, pid=os.getpid())
-            try:
-                with _file(folder, number).open("x", encoding="utf-8") as file:
-                    file.write(_text(token))
-                    file.flush()
-                    os.fsync(file.fileno())
-            except FileExistsError:  # another attempt has begun at this moment
-                continue
-            sync_folder(folder)
-            return cls(folder, token)
+            # False where another attempt has begun at this moment.
+            if FolderStore(folder).create(_file(folder, number).name, _text(token).encode()):
+                sync_folder(folder)
+                return cls(folder, token)
 
     def is_newest(self) -> bool:
         """Whether the trial is still this attempt's: none has begun since, and its folder is still the same.
