@@ -47,7 +47,8 @@ def enumerate_subsets(
             return None
         if step % CHECKED_STEPS == 0:
             check()
-    return None if len(walk.found.maximal) > max_maximal else walk.found
+    # The last step is taken after the last look.
+    return None if len(walk.found.maximal) > max_maximal or walk.fillings > max_maximal else walk.found
 
 
 def allowed_subsets(space: Space, most: int, check: Callable[[], None] = lambda: None) -> list[Subset] | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LEAST_WEIGHT = 1e-3  # of a member that must be there and would have none: what is listed votes
 MEASURABLE_ERRORS = 1.0  # standard errors of the difference that a gain must have to be worth bytes,
+SEARCHED_TOGETHER = 8  # leaner ensembles whose weights are searched at a time, for workers to share
 SCORE_ERROR_SHARE = 0.02  # or this share of the standard error of the score itself: what nobody would see beside it
 # A log loss has no bound. Its error is that of the few items that are missed most, and a share of that hides what is
 # seen on others: with 0.02 of it, ensembles were visibly worse on new items (docs/benchmarks.md, small sets).
@@ -171,14 +172,18 @@ def _leaner(board: Board, entry: Entry, noise: _Noise, allowed_errors: float) ->
     swaps = [swap for swap in swaps if space.is_allowed(swap)]
     points = [(rest, weights) for rest in rests for weights in entry.weights_without(rest)]
     points += [(swap, _swapped(space, entry, swap)) for swap in swaps]
-    scored = [*board.evaluate_at(points), *board.evaluate([*rests, *swaps], "quick")]
-    by_subset: dict[Subset, Entry] = {}
-    for each in board.ranked(scored):
-        by_subset.setdefault(each.subset, each)
-    for leaner in sorted(by_subset.values(), key=lambda each: (_size(board, each), board.rank(each))):
-        found = _within(board, leaner, noise, allowed_errors)
-        if found is not None:
-            return found
+    as_they_are: dict[Subset, list[Entry]] = {}
+    for each in board.evaluate_at(points):
+        as_they_are.setdefault(each.subset, []).append(each)
+    # Weights are searched in the order of sizes, and no further than the first that will do: most lie behind it.
+    ordered = sorted({*rests, *swaps}, key=lambda each: (space.size_bytes(each), each))
+    for first in range(0, len(ordered), SEARCHED_TOGETHER):
+        part = ordered[first : first + SEARCHED_TOGETHER]
+        leaders = [board.ranked([*as_they_are[each.subset], each])[0] for each in board.evaluate(part, "quick")]
+        for leaner in sorted(leaders, key=lambda each: (_size(board, each), board.rank(each))):
+            found = _within(board, leaner, noise, allowed_errors)
+            if found is not None:
+                return found
     return None
 
 

@@ -115,6 +115,17 @@ def test_enumeration_gives_up_beyond_its_limits():
     assert enumerate_subsets(many, max_steps=50) is None
 
 
+def test_enumeration_gives_up_where_everything_fits_in_too_many_precisions():
+    """All are one tail of the walk, which is its last step: what is not listed there is not taken for nothing."""
+    sizes = {"float16": 2, "int8": 1}
+    few = Space(pool([sizes] * 4, own=range(4)), None, Constraints(1000, {}))
+    assert len(enumerate_subsets(few).maximal) == 2**4
+    assert enumerate_subsets(few, max_maximal=15) is None
+    many = Space(pool([sizes] * 17, own=range(17)), None, Constraints(1000, {}))
+    assert len(many.items) == 34
+    assert enumerate_subsets(many) is None
+
+
 @pytest.mark.parametrize(
     ("constraints", "error", "message"),
     [
