@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from pools import dense_case, pool_of
 from sklearn.metrics import accuracy_score, average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score
 
-from gapsack.selection import frontier as frontier_module
 from gapsack.selection.frontier import frontier
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.metrics.dense_metrics import binary_log_loss, categorical_log_loss, mean_average_precision
@@ -21,6 +20,7 @@ from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.rows.rows import LOGIT_CLIP
 from gapsack.selection.search import search_ensemble, split_videos
+from gapsack.selection.subsets import all_budgets
 
 NAIVE = {
     "gap@20": gap_at_k,
@@ -176,7 +176,7 @@ def test_the_frontier_is_never_behind_a_search_whatever_the_largest_budget(seed,
 
 
 def test_where_ensembles_are_more_the_frontier_is_not_behind_at_the_ends_of_its_steps(monkeypatch):
-    monkeypatch.setattr(frontier_module, "MOST_SEARCHED", 0)
+    monkeypatch.setattr(all_budgets, "MOST_SEARCHED", 0)
     _, _, pool = random_case(5, models=5)
     whole = frontier(pool)
     for _, following in pairwise(whole.points):
