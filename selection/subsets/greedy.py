@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from gapsack.selection.subsets.space import Subset
 
 GreedyRule = Literal["score", "rate"]
-MAX_ROUNDS = 40
+MAX_ROUNDS: dict[GreedyRule, int] = {"score": 100, "rate": 40}  # as many as the libraries that select so have at most
+PATIENCE: dict[GreedyRule, int] = {"score": 20, "rate": 1}  # rounds without a gain that end it where nothing may join
+TIE_DECIMALS = 6  # to which scores that decide who joins are rounded: of equal ones a member gets a further vote
 MAX_CHOICES = 40  # joiners that a round scores in a large pool: those of the lowest squared error
 
 
@@ -51,16 +53,16 @@ def greedy_votes(board: Board, rule: GreedyRule) -> tuple[Subset, tuple[float, .
     """
     space = board.space
     votes: dict[int, int] = dict.fromkeys(space.smallest_required, 1)
-    best, best_votes = -np.inf, votes
-    for round_index in range(MAX_ROUNDS):
+    best, best_votes, best_round = -np.inf, votes, 0
+    for round_index in range(MAX_ROUNDS[rule]):
         members = tuple(sorted(votes))
-        joiners = board.joining(members, space.additions(members), MAX_CHOICES)
+        joiners = sorted(board.joining(members, space.additions(members), MAX_CHOICES))
         choices = [*members, *joiners]
         if not choices:
             break
         tasks = [_task(board, _voted(votes, choice)) for choice in choices]
         scores = [scored.score for scored in board.runner.map(tasks)]
-        values = scores
+        values = [round(score, TIE_DECIMALS) for score in scores]  # members come first among the choices
         if rule == "rate" and round_index > 0:
             values = [
                 (score - best) / (1 if number in votes else max(space.added_bytes(members, number), 1))
@@ -69,8 +71,8 @@ def greedy_votes(board: Board, rule: GreedyRule) -> tuple[Subset, tuple[float, .
         place = int(np.argmax(values))
         votes = _voted(votes, choices[place])
         if scores[place] > best:
-            best, best_votes = scores[place], votes
-        elif not joiners:
+            best, best_votes, best_round = scores[place], votes, round_index
+        elif not joiners and round_index - best_round >= PATIENCE[rule]:
             break
     subset = tuple(sorted(best_votes))
     total = sum(best_votes.values())

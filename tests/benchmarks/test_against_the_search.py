@@ -9,11 +9,14 @@ import pytest
 
 from benchmarks import frontier as frontier_benchmark
 from benchmarks import paper_twin, scaling
+from benchmarks.baselines import Problem, greedy_masked
 from benchmarks.contest import BUDGETS, OURS, Halves, contest, halves, our_search
 from benchmarks.frontier import AtBudget
 from benchmarks.paper import TABLE_1
+from benchmarks.small_sets import Part, Small, weights_of
 from benchmarks.twin import Twin, TwinSpec
 from gapsack.selection.frontier import frontier
+from gapsack.selection.search import search_ensemble
 from gapsack.selection.units import MIB
 
 
@@ -55,3 +58,20 @@ def test_growth_measures_one_pool(tmp_path: Path) -> None:
     assert row.gap >= row.greedy_gap - 1e-6
     assert row.peak_mib > row.added_peak_mib >= 0
     assert "6" in scaling.text([row])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_on_few_items_ours_is_behind_greedy_selection_on_none(seed: int) -> None:
+    """GAP of a few dozen items is rough, and a weight search ends on many of its summits; greedy's are on its way."""
+    rng = np.random.default_rng([seed, 17])
+    truth = rng.integers(0, 2, 80)
+    signal = rng.normal(0.8, 0.3, (8, 1)) * (2 * truth - 1) + rng.normal(0, 1.2, (8, 80))
+    positive = 1 / (1 + np.exp(-signal))
+    part = Part(np.stack([1 - positive, positive], axis=2).astype(np.float32), np.eye(2, dtype=bool)[truth])
+    small = Small("binary", part, part, rng.integers(5, 20, 8))
+    budget_bytes = int(small.size_bytes.sum()) // 2
+    votes = greedy_masked(Problem(part, small.size_bytes, budget_bytes))  # type: ignore[arg-type]
+    found = search_ensemble(small.pool(), budget_bytes=budget_bytes, folds=1, prefer="score")
+    assert found.tuning_score is not None
+    assert found.tuning_score >= part.gap(votes) - 1e-9
+    assert found.tuning_score == pytest.approx(part.gap(weights_of(found, 8)), abs=1e-9)
