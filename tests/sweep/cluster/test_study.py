@@ -189,3 +189,15 @@ def test_a_sampler_whose_package_is_missing_says_what_to_install():
             require_packages(settings)
     else:
         require_packages(settings)
+
+
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+def test_gaussian_processes_propose_beyond_their_random_start(run, objective):
+    """Fourteen trials of which ten begin; conditional axes and choices are in the space."""
+    pytest.importorskip("torch", reason="gapsack[gp] is not installed")
+    settings = sampler(kind="gp", trials=14, objective=objective)
+    done = train(begin(run, settings), 12)
+    assert len({trial.name for trial in done}) == 12
+    rest = train(begin(run, settings, known=done), 4)
+    assert len(rest) == 2
+    assert not {trial.name for trial in done} & {trial.name for trial in rest}
