@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LEAST_WEIGHT = 1e-3  # of a member that must be there and would have none: what is listed votes
 MEASURABLE_ERRORS = 1.0  # standard errors of the difference that a gain must have to be worth bytes,
 SEARCHED_TOGETHER = 8  # leaner ensembles whose weights are searched at a time, for workers to share
-SCORE_ERROR_SHARE = 0.02  # or this share of the standard error of the score itself: what nobody would see beside it
+SCORE_ERROR_SHARE = 0.005  # or this share of the standard error of the score itself: what nobody would see beside it
 # A log loss has no bound. Its error is that of the few items that are missed most, and a share of that hides what is
 # seen on others: with 0.02 of it, ensembles were visibly worse on new items (docs/benchmarks.md, small sets).
 LOG_LOSS_ERROR_SHARE = 0.002
