@@ -18,6 +18,7 @@ from gapsack.models.authors import AuthorsModel, read_authors_checkpoint
 from gapsack.models.graph import AnyMember, Member, SavedModelMember
 from gapsack.models.graph.foreign.saved_model import open_saved_model
 from gapsack.models.tasks.youtube8m import YouTube8M
+from gapsack.selection.decimals import score_text
 from gapsack.selection.errors import InputError, PoolError
 from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.pool.origin import Buildable, CheckpointOrigin, SavedModelOrigin
@@ -218,7 +219,7 @@ class _Work:
     def _measure(self, member: AnyMember, task: YouTube8M) -> Measured:
         measured = self.options.data(task).measure(member, self.staged.scratch, self.advance)
         videos = measured.labels.video_count
-        self.say(f"{member.name} in {member.precision}: GAP {measured.gap:.5f} on {videos:,} items")
+        self.say(f"{member.name} in {member.precision}: GAP {score_text(measured.gap)} on {videos:,} items")
         return measured
 
     def _stage(
