@@ -136,21 +136,27 @@ class Ensemble:
     explanation: Explanation | None = None
     changes: Changes | None = None
 
-    def predict(self, predictions: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
+    def predict(
+        self, predictions: Mapping[str, ArrayLike | Mapping[str, ArrayLike]], *, output: str | None = None
+    ) -> NDArray[np.float64]:
         """What the ensemble says of new items, by what its members say of them; no graph is needed.
 
         Args:
-            predictions: probabilities [items, classes] by the name of the member, of the same items in the same order.
+            predictions: probabilities [items, classes] by the name of the member, of the same items in the same order;
+                of a model with several outputs, those of each by its name, as Keras gives them.
+            output: which of several is meant: the one that the ensemble was chosen for.
 
         Returns:
             [items, classes] probabilities.
 
         Raises:
-            InputError: a member's are missing, or do not fit the others'.
+            InputError: a member's are missing, or do not fit the others'; it has several outputs and none is named.
         """
-        from gapsack.selection.blend.whole_predictions import blended_arrays
+        from gapsack.selection.blend.whole_predictions import blended_arrays, one_output
 
-        return blended_arrays({each.name: each.weight for each in self.members}, self.blend, predictions)
+        weights = {each.name: each.weight for each in self.members}
+        arrays = {name: one_output(name, given, output) for name, given in predictions.items() if name in weights}
+        return blended_arrays(weights, self.blend, arrays)
 
     def __repr__(self) -> str:
         members = (f"{weight_text(each.weight)} {each.name} {each.precision}".rstrip() for each in self.members)

@@ -63,7 +63,7 @@ def test_what_does_not_fit_gains_nothing_and_that_is_said(advised_run):
     assert what_if(run_state(run), BUDGET, size_bytes=BUDGET + 1, gap=0.99, left_out=str).likely_gain == 0.0
     told = CliRunner().invoke(app, ["next", str(run.path), "--what-if", f"size={BUDGET + 1},gap=0.99"])
     assert "joins no better ensemble" in told.stdout
-    assert "Nothing is likely to gain more than 0.00000." in told.stdout
+    assert "Nothing is likely to gain more than 0.0000." in told.stdout
 
 
 def test_a_better_model_gains_more_than_a_worse_and_a_small_one_not_less_than_a_large(advised_run):
