@@ -92,7 +92,7 @@ def test_values_show_what_they_are_and_no_arrays():
         assert len(repr(value)) < 400
     assert repr(pool).startswith("<CandidatePool m0, m1, m2, m3, m4, m5, … (7); 240 items with")
     assert "cross-fitted" in repr(found)
-    for value, cell in ((pool, "m6"), (found, found.members[0].name), (every, f"{every.points[0].tuning_score:.5f}")):
+    for value, cell in ((pool, "m6"), (found, found.members[0].name), (every, f"{every.points[0].tuning_score:.4f}")):
         shown = value._repr_html_()
         assert f">{cell}</td>" in shown
         assert shown.count("<tr>") > 1
