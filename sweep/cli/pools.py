@@ -162,9 +162,7 @@ def add_models(
     if not (checkpoint or savedmodel):
         raise PoolError("expected at least one model (--checkpoint name=prefix, --savedmodel name=folder), got none")
     if output is not None and not savedmodel:
-        raise PoolError(
-            "expected a SavedModel (--savedmodel) with --output, got checkpoints, which have one output"
-        )
+        raise PoolError("expected a SavedModel (--savedmodel) with --output, got checkpoints, which have one output")
     if (family or option) and not checkpoint:
         raise PoolError("expected a checkpoint (--checkpoint) with --family and --option, got SavedModels alone")
     from gapsack.models.quiet_start import load_tensorflow
