@@ -8,6 +8,7 @@ from typing import Any
 
 from gapsack.dashboards.records import SweepRecords
 from gapsack.dashboards.units import finite
+from gapsack.selection.decimals import interval_error, score_decimals
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.registry import title_of
 from gapsack.selection.report.ensemble import Ensemble, EnsembleMember, reported, reported_on
@@ -109,6 +110,11 @@ class EnsembleInfo:
     def total_bytes(self) -> int:
         """What members and reserve take of the budget."""
         return sum(member.size_bytes for member in self.members) - self.shared_bytes + self.reserve_bytes
+
+    @property
+    def gain_decimals(self) -> int:
+        """Of the gain and of its interval."""
+        return score_decimals([interval_error(self.gain_interval)], [self.gain])
 
     @property
     def free_bytes(self) -> int:
@@ -249,7 +255,8 @@ def _differences(
         if same is None:
             told.append(one)
         else:
-            told[same] = replace(told[same], rival=f"{told[same].rival} and {rival.removeprefix('the ')}")
+            earlier = told[same].rival.replace(" and ", ", ")
+            told[same] = replace(told[same], rival=f"{earlier} and {rival.removeprefix('the ')}")
     return tuple(told)
 
 

@@ -1,15 +1,23 @@
-"""Numbers as people read them: sizes in MiB, scores with four digits, and text that is safe inside a figure."""
+"""Numbers as people read them on a page, by the rules of `selection.decimals`; text that is safe inside a figure."""
 
 from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gapsack.selection.decimals import (
+    MINUS,
+    interval_error,
+    measured_text,
+    mib_number,
+    score_decimals,
+    score_text,
+    signed_text,
+)
+from gapsack.selection.report.difference import Difference
 from gapsack.selection.units import mib
-
-MINUS = "−"  # as wide as "+", so that columns of differences align
 
 
 def finite(value: object) -> float | None:
@@ -19,15 +27,9 @@ def finite(value: object) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def mib_digits(sizes_bytes: Iterable[float]) -> int:
-    """Digits after the point that show the smallest of these sizes to about three figures (1 to 3)."""
-    smallest = min((mib(size) for size in sizes_bytes if size > 0), default=100.0)
-    return min(3, max(1, 2 - math.floor(math.log10(smallest))))
-
-
 def mib_text(size_bytes: float, digits: int | None = None) -> str:
     """``1,019.7 MiB``; pass `digits` to align a column."""
-    return f"{mib(size_bytes):,.{mib_digits([size_bytes]) if digits is None else digits}f} MiB"
+    return f"{mib_number(size_bytes, digits)} MiB"
 
 
 def budget_text(budget_bytes: float) -> str:
@@ -36,21 +38,30 @@ def budget_text(budget_bytes: float) -> str:
     return f"{size:,.0f} MiB" if size == round(size) else mib_text(budget_bytes)
 
 
-def gap_text(gap: float) -> str:
-    """A score with four digits: more would be noise on tens of thousands of videos."""
-    return f"{gap:.4f}"
+def gap_text(gap: float, interval: Sequence[float] | None = None) -> str:
+    """A score, with four decimals or as many as its interval is sure of."""
+    return score_text(gap, score_decimals([interval_error(interval)]))
 
 
-def difference_text(difference: float) -> str:
-    """A signed difference of scores; five digits where four would hide it."""
-    digits = 4 if abs(difference) >= 0.0005 else 5
-    sign = MINUS if difference < 0 else "+"
-    return f"{sign}{abs(difference):.{digits}f}"
+def difference_text(difference: float, decimals: int | None = None) -> str:
+    """A signed difference of scores; without `decimals`, as many as show it."""
+    return signed_text(difference, decimals, minus=MINUS)
 
 
-def interval_text(low: float, high: float) -> str:
+def paired_text(gain: Difference, decimals: int | None = None) -> str:
+    """``+0.3098 ± 0.0189``: a paired difference and its standard error."""
+    return measured_text(gain.difference, gain.standard_error, decimals, minus=MINUS)
+
+
+def interval_text(interval: tuple[float, float]) -> str:
     """``0.8790 to 0.8852``."""
-    return f"{gap_text(low)} to {gap_text(high)}"
+    return " to ".join(gap_text(end, interval) for end in interval)
+
+
+def difference_interval_text(interval: tuple[float, float], decimals: int | None = None) -> str:
+    """``−0.0010 to +0.0014``."""
+    digits = score_decimals([interval_error(interval)]) if decimals is None else decimals
+    return " to ".join(difference_text(end, digits) for end in interval)
 
 
 def count_text(count: int) -> str:

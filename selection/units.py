@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from gapsack.selection.errors import BudgetError
 
 MIB = 2**20
@@ -25,11 +23,3 @@ def bytes_of_budget(budget_mib: float) -> int:
     if not budget_mib * MIB <= MAX_SIZE_BYTES:
         raise BudgetError(f"expected a budget of at most {MAX_SIZE_BYTES // MIB} MB, got {budget_mib:g}")
     return int(budget_mib * MIB)
-
-
-def per_mib_text(score: float) -> str:
-    """What a MiB is worth in score: two digits that matter, however small, without an exponent."""
-    if score == 0.0:
-        return "0"
-    digits = max(1 - math.floor(math.log10(abs(score))), 0)
-    return f"{score:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{score:.0f}"

@@ -154,7 +154,10 @@ def _write_predictions(folder: Path) -> None:
     """Labels, and what four models predict."""
     rng = np.random.default_rng(0)
     ids, truth = np.array([f"v{number}" for number in range(50)]), rng.random((50, 25)) < 0.2
-    np.savez(folder / "truth.npz", video_ids=ids, labels=truth)
+    genre, mood = (rng.random((50, classes)) < 0.3 for classes in (25, 7))
+    np.savez(folder / "truth.npz", video_ids=ids, labels=truth, genre=genre, mood=mood)
+    heads = {"genre": rng.random((50, 25)), "mood": rng.random((50, 7))}
+    np.savez(folder / "two_heads.npz", video_ids=ids, **heads)
     for name in ("a", "resnet", "r8"):
         np.savez(folder / f"{name}.npz", video_ids=ids, scores=np.clip(truth / 2 + rng.random((50, 25)) / 2, 0, 1))
     for name in ("b", "tiny"):

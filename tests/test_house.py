@@ -79,6 +79,20 @@ def test_a_file_name_has_one_meaning() -> None:
     assert set(SHARED_FILE_NAMES) - {"__init__"} <= set(twice), "those that stand once need no reason"
 
 
+PLAIN_NUMBERS = {"sweep/cli/notify.py": "a command reads them, not a person"}
+
+
+def test_scores_are_written_in_one_place() -> None:
+    """By the rules of `selection/decimals.py`; a format of three digits and more anywhere else is one of its own."""
+    own = {
+        path
+        for file in sources()
+        if (path := file.relative_to(ROOT).as_posix()) != "selection/decimals.py"
+        and re.search(r"[^{]\{[^{}]*\.[3-9]f\}", file.read_text(encoding="utf-8"))
+    }
+    assert own == set(PLAIN_NUMBERS)
+
+
 def test_imports_point_one_way() -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     result = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)

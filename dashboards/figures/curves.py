@@ -134,7 +134,6 @@ def _draw(figure: go.Figure, measure: Measure, series: Series, theme: Theme, *, 
     background = series.role in ("other", "failed")
     single = len(series.steps) == 1
     names = {"member": series.trial, "best": f"{series.trial} (best)", "other": "other trials", "failed": "failed"}
-    text = "%{y:.4f}" if measure == "gap" else "%{y:.4g}"
     figure.add_scatter(
         x=series.steps,
         y=series.values,
@@ -148,7 +147,7 @@ def _draw(figure: go.Figure, measure: Measure, series: Series, theme: Theme, *, 
             "width": 1 if background else 2.5,
             "dash": "dot" if series.role == "failed" else "solid",
         },
-        hovertemplate=f"<b>{plain(series.trial)}</b><br>step %{{x:,}}<br>{measure} {text}<extra></extra>",
+        hovertemplate=f"<b>{plain(series.trial)}</b><br>step %{{x:,}}<br>{measure} %{{y:.4f}}<extra></extra>",
     )
 
 

@@ -10,6 +10,7 @@ from gapsack.dashboards.figures.frontier import frontier_info
 from gapsack.dashboards.figures.plane import plane_info
 from gapsack.dashboards.records import SweepRecords, best_trial
 from gapsack.dashboards.units import budget_text, gap_text, mib_text, plural, settings_text, share_text
+from gapsack.selection.decimals import score_text
 
 
 def finding_of(key: str, records: SweepRecords) -> str:
@@ -88,7 +89,7 @@ def _seeds(records: SweepRecords) -> str:
     widest = max(spread, key=lambda point: point.deviation or 0.0, default=None)
     if widest is None:
         return "No point has several seeds yet." if records.seeds else ""
-    return f"The largest standard deviation between seeds is {widest.deviation or 0.0:.4f}, of {widest.name}."
+    return f"The largest standard deviation between seeds is {gap_text(widest.deviation or 0.0)}, of {widest.name}."
 
 
 def _history(records: SweepRecords) -> str:
@@ -111,7 +112,7 @@ def _loss(records: SweepRecords) -> str:
     if not last:
         return ""
     name = min(last, key=lambda trial: last[trial])
-    return f"Of {plural(len(last), 'training')}, {name} has the lowest loss at its end: {last[name]:.4g}."
+    return f"Of {plural(len(last), 'training')}, {name} has the lowest loss at its end: {score_text(last[name])}."
 
 
 def _gap(records: SweepRecords) -> str:

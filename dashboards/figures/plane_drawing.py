@@ -21,6 +21,7 @@ from gapsack.dashboards.figures.plane_labels import (
 from gapsack.dashboards.figures.theme import LIGHT, Theme, member_colour, new_figure
 from gapsack.dashboards.records import FrontierPoint
 from gapsack.dashboards.units import gap_text, mib_text, plain
+from gapsack.selection.decimals import weight_text
 from gapsack.selection.units import mib
 
 
@@ -154,7 +155,7 @@ def _hover(point: PlanePoint, metric: str) -> str:
         f"{mib_text(point.size_bytes)} {plain(point.precision)}",
     ]
     if point.weight is not None:
-        lines.append(f"weight {point.weight:.3f} in the ensemble")
+        lines.append(f"weight {weight_text(point.weight)} in the ensemble")
     if point.dominated_by is not None:
         lines.append(f"inferior to {plain(point.dominated_by)}: no larger, scores as well or better")
     return "<br>".join(lines)

@@ -58,5 +58,5 @@ def seeds_figure(points: Sequence[SeedPoint], theme: Theme = LIGHT) -> go.Figure
 
 
 def _hover(point: SeedPoint) -> str:
-    spread = "" if point.deviation is None else f" ± {point.deviation:.4f}"
+    spread = "" if point.deviation is None else f" ± {gap_text(point.deviation)}"
     return f"<b>{plain(point.name)}</b><br>{gap_text(point.mean)}{spread}, {len(point.gaps)} seeds"

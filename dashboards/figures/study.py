@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from gapsack.dashboards.figures.theme import LIGHT, Theme, axis_style, new_figure
 from gapsack.dashboards.records import SearchRecords
-from gapsack.dashboards.units import plain
+from gapsack.dashboards.units import plain, share_text
 
 WIDTH_OF_SLICE = 190
 
@@ -36,11 +36,11 @@ def importance_figure(search: SearchRecords | None, theme: Theme = LIGHT) -> go.
         x=[share for _, share in rows],
         y=[plain(key) for key, _ in rows],
         orientation="h",
-        text=[f"{share:.2f}" for _, share in rows],
+        text=[share_text(share) for _, share in rows],
         marker={"color": theme.accent},
         hoverinfo="skip",
     )
-    figure.update_xaxes(title={"text": "importance"}, rangemode="tozero")
+    figure.update_xaxes(title={"text": "importance"}, rangemode="tozero", tickformat=".0%")
     figure.update_yaxes(automargin=True, showgrid=False)
     return figure
 

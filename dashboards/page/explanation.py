@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gapsack.dashboards.page.columns import (
+    difference_cells,
+    paired_cells,
+    per_mib_cells,
+    rising_cells,
+    size_cells,
+    weight_cell,
+)
 from gapsack.dashboards.page.markup import Markup, tag
 from gapsack.dashboards.page.tables import Cell, Row, TableColumn, number, table, without_empty, words
-from gapsack.dashboards.units import difference_text, gap_text, mib_text
+from gapsack.dashboards.units import difference_text, mib_text, paired_text
+from gapsack.selection.decimals import mib_decimals
 from gapsack.selection.report.changes import Changes
-from gapsack.selection.report.difference import Difference
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.report.explanation import Explanation, Price
-from gapsack.selection.units import mib, per_mib_text
+from gapsack.selection.units import mib
 
 ERROR = "± is one bootstrap standard error of the paired difference"
 
@@ -46,15 +54,14 @@ def _members(told: Explanation, items: str) -> Markup:
         TableColumn("MiB freed", numeric=True),
         *_gains("lost", items),
     )
+    numbers = zip(
+        size_cells([value.freed_bytes for value in told.members]),
+        difference_cells([value.tuning_loss for value in told.members]),
+        paired_cells([value.held_out_loss for value in told.members]),
+        strict=True,
+    )
     rows = [
-        (
-            words(value.name),
-            words(value.precision),
-            _mib(value.freed_bytes),
-            _score(value.tuning_loss),
-            _difference(value.held_out_loss),
-        )
-        for value in told.members
+        (words(value.name), words(value.precision), *cells) for value, cells in zip(told.members, numbers, strict=True)
     ]
     names = [value.name for value in told.members]
     return _table("What members bring: the ensemble without each, weights searched again", columns, rows, names)
@@ -68,16 +75,15 @@ def _candidates(told: Explanation, items: str) -> Markup | None:
         TableColumn("MiB in all", numeric=True),
         *_gains("gained", items),
     )
+    numbers = zip(
+        size_cells([value.total_bytes for value in told.candidates]),
+        difference_cells([value.tuning_gain for value in told.candidates]),
+        paired_cells([value.held_out_gain for value in told.candidates]),
+        strict=True,
+    )
     rows = [
-        (
-            words(value.name),
-            words(value.precision or "does not fit"),
-            words(", ".join(value.leaves)),
-            number(None) if value.total_bytes is None else _mib(value.total_bytes),
-            _score(value.tuning_gain),
-            _difference(value.held_out_gain),
-        )
-        for value in told.candidates
+        (words(value.name), words(value.precision or "does not fit"), words(", ".join(value.leaves)), *cells)
+        for value, cells in zip(told.candidates, numbers, strict=True)
     ]
     names = [value.name for value in told.candidates]
     return (
@@ -94,17 +100,20 @@ def _precisions(told: Explanation, items: str) -> Markup | None:
         *_gains("gained", items),
         TableColumn("room"),
     )
+    added = size_cells([value.added_bytes for value in told.precisions], signed=True)
+    others = [None if value.predicts_the_same else value.tuning_gain for value in told.precisions]
+    new = paired_cells([value.held_out_gain for value in told.precisions])
     rows = [
         (
             words(value.name),
             words(value.taken),
             words(value.precision),
-            number(mib(value.added_bytes), f"{mib(value.added_bytes):+,.2f}"),
-            Cell("predicts the same", 0.0) if value.predicts_the_same else _score(value.tuning_gain),
-            _difference(value.held_out_gain),
+            more,
+            Cell("predicts the same", 0.0) if value.predicts_the_same else gain,
+            on_new,
             words("fits" if value.fits else "does not fit"),
         )
-        for value in told.precisions
+        for value, more, gain, on_new in zip(told.precisions, added, difference_cells(others), new, strict=True)
     ]
     names = [value.name for value in told.precisions]
     return _table("Precisions that were not taken", columns, rows, names) if rows else None
@@ -119,21 +128,23 @@ def _price(price: Price) -> Markup:
         TableColumn("known from"),
         TableColumn("members", long=True),
     )
+    around = ((price.less, price.lost_per_mib), (price.here, None), (price.more, price.gained_per_mib))
+    known = [(at, worth) for at, worth in around if at is not None]
+    digits = mib_decimals([at.budget_bytes for at, _ in known])
+    numbers = zip(
+        size_cells([at.total_bytes for at, _ in known]),
+        rising_cells([at.tuning_score for at, _ in known]),
+        per_mib_cells([worth for _, worth in known]),
+        strict=True,
+    )
     rows = [
         (
-            Cell(mib_text(at.budget_bytes), mib(at.budget_bytes)),
-            _mib(at.total_bytes),
-            number(at.tuning_score, gap_text(at.tuning_score)),
-            number(worth, None if worth is None else per_mib_text(worth)),
+            Cell(mib_text(at.budget_bytes, digits), mib(at.budget_bytes)),
+            *cells,
             words(at.found_by),
             words(" + ".join(at.members)),
         )
-        for at, worth in (
-            (price.less, price.lost_per_mib),
-            (price.here, None),
-            (price.more, price.gained_per_mib),
-        )
-        if at is not None
+        for (at, _), cells in zip(known, numbers, strict=True)
     ]
     return table("What a MiB is worth around this budget", columns, rows)
 
@@ -149,8 +160,14 @@ def _changes(changes: Changes) -> Markup:
     ]
     none = number(None)
     rows: list[Row] = [
-        *((words(m.name), words("in"), words(""), words(m.precision), none, _weight(m.weight)) for m in changes.joined),
-        *((words(m.name), words("out"), words(m.precision), words(""), _weight(m.weight), none) for m in changes.left),
+        *(
+            (words(m.name), words("in"), words(""), words(m.precision), none, weight_cell(m.weight))
+            for m in changes.joined
+        ),
+        *(
+            (words(m.name), words("out"), words(m.precision), words(""), weight_cell(m.weight), none)
+            for m in changes.left
+        ),
     ]
     rows += [
         (
@@ -158,8 +175,8 @@ def _changes(changes: Changes) -> Markup:
             words("stays"),
             words(member.precision_before),
             words(member.precision),
-            _weight(member.weight_before),
-            _weight(member.weight),
+            weight_cell(member.weight_before),
+            weight_cell(member.weight),
         )
         for member in changes.stayed
     ]
@@ -173,7 +190,7 @@ def _change_sentences(changes: Changes, items: str) -> list[Markup]:
         told = f"{difference_text(changes.tuning_gain)} against the earlier ensemble on the tuning {items}"
         gain = changes.held_out_gain
         if gain is not None:
-            told += f", {_difference_text(gain)} on new ones"
+            told += f", {paired_text(gain)} on new ones"
         lines.insert(0, f"{told}.")
     return [tag("p", line) for line in lines]
 
@@ -181,23 +198,3 @@ def _change_sentences(changes: Changes, items: str) -> list[Markup]:
 def _table(caption: str, columns: Sequence[TableColumn], rows: Sequence[Row], names: Sequence[str]) -> Markup:
     shown, cells = without_empty(columns, rows)
     return table(caption, shown, cells, sortable=True, row_names=names)
-
-
-def _mib(size_bytes: int) -> Cell:
-    return number(mib(size_bytes), f"{mib(size_bytes):,.2f}")
-
-
-def _weight(weight: float) -> Cell:
-    return number(weight, f"{weight:.3f}")
-
-
-def _score(difference: float | None) -> Cell:
-    return number(difference, None if difference is None else difference_text(difference))
-
-
-def _difference(gain: Difference | None) -> Cell:
-    return number(None) if gain is None else number(gain.difference, _difference_text(gain))
-
-
-def _difference_text(gain: Difference) -> str:
-    return f"{difference_text(gain.difference)} ± {gain.standard_error:.5f}"

@@ -13,11 +13,12 @@ from gapsack.dashboards.figures.frontier import frontier_info
 from gapsack.dashboards.figures.heat_map import heat_map_info
 from gapsack.dashboards.figures.plane import PlanePoint, plane_info
 from gapsack.dashboards.hyperparameters import value_text
+from gapsack.dashboards.page.columns import rising_cells, score_cell, size_cells
 from gapsack.dashboards.page.markup import Markup, tag
 from gapsack.dashboards.page.tables import Cell, Row, TableColumn, number, table, without_empty, words
-from gapsack.dashboards.records import FrontierPoint, SweepRecords
-from gapsack.dashboards.units import difference_text, finite, gap_text, mib_digits, plural, share_text
-from gapsack.selection.units import mib
+from gapsack.dashboards.records import SweepRecords
+from gapsack.dashboards.units import difference_text, finite, gap_text, plural, share_text
+from gapsack.selection.decimals import SCORE_DECIMALS
 
 
 def figure_data(key: str, records: SweepRecords) -> Markup | None:
@@ -39,26 +40,20 @@ def _plane(records: SweepRecords) -> Markup | None:
     info = plane_info(records)
     if info is None:
         return None
-    points = [*info.members, *info.frontier]
-    sizes = [*(point.size_bytes for point in points), *(size for size, _ in info.ensemble_steps)]
-    digits = mib_digits(sizes)
     columns = (
         TableColumn("What"),
         TableColumn("MiB", numeric=True),
         TableColumn(short_metric(info.metric), numeric=True),
         TableColumn("is", long=True),
     )
-    rows: list[Row] = []
+    drawn: list[tuple[str, int, float | None, str]] = []
     if info.ensemble is not None:
-        one = info.ensemble
-        rows.append((words("the ensemble"), _mib(one.size_bytes, digits), _score(one.gap), words("chosen")))
-    rows += [
-        (words(point.name), _mib(point.size_bytes, digits), _score(point.gap), words(_standing(point)))
-        for point in points
-    ]
-    rows += [
-        (words(" + ".join(point.members)), _mib(point.budget_bytes, digits), _score(point.everywhere), words(_BEST))
-        for point in info.ensembles
+        drawn.append(("the ensemble", info.ensemble.size_bytes, info.ensemble.gap, "chosen"))
+    drawn += [(point.name, point.size_bytes, point.gap, _standing(point)) for point in (*info.members, *info.frontier)]
+    drawn += [(" + ".join(point.members), point.budget_bytes, point.everywhere, _BEST) for point in info.ensembles]
+    rows = [
+        (words(name), size, score_cell(score), words(standing))
+        for (name, _, score, standing), size in zip(drawn, size_cells([each[1] for each in drawn]), strict=True)
     ]
     others = f"; {plural(len(info.inferior), 'inferior model')}: see all {records.noun}s" if info.inferior else ""
     return table(f"{info.metric} on {info.population}{others}", columns, rows)
@@ -84,8 +79,8 @@ def _comparison(records: SweepRecords) -> Markup | None:
     )
     rows = []
     for each in info.differences:
-        low, high = each.interval or (None, None)
-        numbers = (_difference(value) for value in (each.difference, low, high))
+        values = (each.difference, *(each.interval or (None, None)))
+        numbers = (number(v, None if v is None else difference_text(v, info.decimals)) for v in values)
         rows.append((words(each.rival), *numbers, words(" + ".join(each.names))))
     return table(f"Differences of {info.metric}, {info.reported_on}", columns, rows)
 
@@ -107,18 +102,17 @@ def _frontier(records: SweepRecords) -> Markup | None:
     info = frontier_info(records)
     if info is None:
         return None
-    digits = mib_digits([point.total_bytes for point in info.ensembles])
     columns = (
         TableColumn("MiB", numeric=True),
         TableColumn(short_metric(info.metric), numeric=True),
         TableColumn("members", long=True),
     )
-
-    def row(point: FrontierPoint) -> Row:
-        return _mib(point.total_bytes, digits), _score(point.gap), words(" + ".join(point.members))
-
     singles = sorted(records.frontier_singles, key=lambda point: point.total_bytes)
-    rows = [row(point) for point in (*info.ensembles, *singles)]
+    points = (*info.ensembles, *singles)
+    numbers = zip(
+        size_cells([point.total_bytes for point in points]), rising_cells([point.gap for point in points]), strict=True
+    )
+    rows = [(*cells, words(" + ".join(point.members))) for point, cells in zip(points, numbers, strict=True)]
     return table(f"The best ensembles, then the best single models; {info.population}", columns, rows)
 
 
@@ -137,7 +131,7 @@ def _heat_map(records: SweepRecords) -> Markup | None:
         (
             words(cell.trial),
             *(_setting(value) for value in (cell.x, cell.y)[: len(names)]),
-            _score(cell.gap),
+            score_cell(cell.gap),
             number(cell.others),
         )
         for cell in info.cells
@@ -152,8 +146,8 @@ def _seeds(records: SweepRecords) -> Markup | None:
     rows = [
         (
             words(point.name),
-            _score(point.mean),
-            number(point.deviation, None if point.deviation is None else f"{point.deviation:.4f}"),
+            score_cell(point.mean),
+            score_cell(point.deviation),
             words(", ".join(map(gap_text, point.gaps))),
         )
         for point in records.seeds
@@ -168,7 +162,9 @@ def _history(records: SweepRecords) -> Markup | None:
     ended = [(name, gaps[name]) for name in records.search.trials if gaps.get(name) is not None]
     best = itertools.accumulate((gap or 0.0 for _, gap in ended), max)
     columns = (TableColumn("Trial"), TableColumn("GAP@20", numeric=True), TableColumn("best so far", numeric=True))
-    rows = [(words(name), _score(gap), _score(highest)) for (name, gap), highest in zip(ended, best, strict=True)]
+    rows = [
+        (words(name), score_cell(gap), score_cell(highest)) for (name, gap), highest in zip(ended, best, strict=True)
+    ]
     return table("In the order in which they ended", columns, rows)
 
 
@@ -176,7 +172,7 @@ def _importance(records: SweepRecords) -> Markup | None:
     if records.search is None or not records.search.importances:
         return None
     columns = (TableColumn("Axis"), TableColumn("importance", numeric=True))
-    rows = [(words(name), number(share, f"{share:.3f}")) for name, share in records.search.importances.items()]
+    rows = [(words(name), _share(share)) for name, share in records.search.importances.items()]
     return table("Importance of each axis", columns, rows)
 
 
@@ -191,7 +187,7 @@ def _slice(records: SweepRecords) -> Markup | None:
         TableColumn("GAP@20", numeric=True),
     )
     rows: list[Row] = [
-        (words(trial.name), *(_setting(trial.hyperparameters.get(name)) for name in axes), _score(trial.gap))
+        (words(trial.name), *(_setting(trial.hyperparameters.get(name)) for name in axes), score_cell(trial.gap))
         for trial in found
     ]
     return table("Every finished trial", *without_empty(columns, rows))
@@ -217,21 +213,9 @@ def _curves(records: SweepRecords, measure: Measure) -> Markup | None:
         ]
         if points:
             (first, _), (top, at), (last, end) = points[0], best(points), points[-1]
-            numbers = [number(value, f"{value:.4f}") for value in (first, top, last)]
+            numbers = [number(value, f"{value:.{SCORE_DECIMALS}f}") for value in (first, top, last)]
             rows.append((words(trial.name), numbers[0], numbers[1], number(at), numbers[2], number(end)))
     return table("Each training in short; every point is in its curve.csv", columns, rows) if rows else None
-
-
-def _mib(size_bytes: int, digits: int) -> Cell:
-    return number(mib(size_bytes), f"{mib(size_bytes):,.{digits}f}")
-
-
-def _score(score: float | None) -> Cell:
-    return number(score, None if score is None else gap_text(score))
-
-
-def _difference(value: float | None) -> Cell:
-    return number(value, None if value is None else difference_text(value))
 
 
 def _share(share: float | None) -> Cell:

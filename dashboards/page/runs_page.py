@@ -10,12 +10,20 @@ import plotly.graph_objects as go
 from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble, metric_text, short_metric
 from gapsack.dashboards.figures.runs_plane import RunsPlaneInfo, runs_plane_figure, runs_plane_info
 from gapsack.dashboards.figures.theme import LIGHT
+from gapsack.dashboards.page.columns import score_cell, size_cells
 from gapsack.dashboards.page.document import document, plot, section
 from gapsack.dashboards.page.figure_data import folded_data
 from gapsack.dashboards.page.markup import Markup, join, tag
 from gapsack.dashboards.page.tables import Cell, TableColumn, number, table, without_empty, words
 from gapsack.dashboards.records import RunsRecords, SweepRecords, best_trial
-from gapsack.dashboards.units import budget_text, difference_text, gap_text, mib_digits, mib_text, plural
+from gapsack.dashboards.units import (
+    budget_text,
+    difference_text,
+    gap_text,
+    mib_text,
+    plural,
+)
+from gapsack.selection.decimals import interval_error, mib_decimals, mib_number, score_decimals, score_text
 from gapsack.selection.units import mib
 
 KEY = "runs"
@@ -69,7 +77,7 @@ def verdict(runs: Sequence[SweepRecords]) -> str:
     told = f"{first.run.name} is ahead: {first.text}"
     if ahead == 0.0:
         return f"{first.run.name} and {second.run.name} are level: {first.text}."
-    return f"{told}, {difference_text(ahead)[1:]} above {second.run.name}."
+    return f"{told}, {score_text(ahead, score_decimals(values=[ahead]))} above {second.run.name}."
 
 
 def _by_ensemble(runs: Sequence[SweepRecords]) -> list[_Leader]:
@@ -126,14 +134,17 @@ def _drawn(info: RunsPlaneInfo) -> Markup:
         ]
         if plane.ensemble is not None:
             drawn.append((name, "the ensemble chosen", plane.ensemble.size_bytes, plane.ensemble.gap))
-    digits = mib_digits([size for _, _, size, _ in drawn])
+    sizes = size_cells([size for _, _, size, _ in drawn])
     columns = (
         TableColumn("Run"),
         TableColumn("MiB", numeric=True),
         TableColumn(short_metric(info.metric), numeric=True),
         TableColumn("of", long=True),
     )
-    rows = [(words(run), _size(size, digits), _score(score), words(what)) for run, what, size, score in drawn]
+    rows = [
+        (words(run), size, score_cell(score), words(what))
+        for (run, what, _, score), size in zip(drawn, sizes, strict=True)
+    ]
     return table("Each run's best single models, then its best ensembles, by size", columns, rows)
 
 
@@ -153,19 +164,37 @@ def _bests(runs: Sequence[SweepRecords]) -> Markup:
         TableColumn("MiB", numeric=True, hint="of the best single model"),
         TableColumn("models", numeric=True, hint="finished; those that no other beats without being larger"),
     )
-    digits = mib_digits([size for run in runs for size in _sizes(run)])
+    digits = _Decimals.of(runs)
     rows = [_best_row(place, run, digits) for place, run in enumerate(runs)]
     return table(f"{plural(len(runs), 'run')} beside each other", *without_empty(columns, rows), sortable=True)
 
 
+@dataclass(frozen=True)
+class _Decimals:
+    """How long the numbers of a column are, whichever run they are of."""
+
+    sizes: int
+    scores: int
+    gains: int
+
+    @classmethod
+    def of(cls, runs: Sequence[SweepRecords]) -> _Decimals:
+        ensembles = [one for run in runs if (one := chosen_ensemble(run)) is not None]
+        return cls(
+            mib_decimals([size for run in runs for size in _sizes(run)]),
+            score_decimals([interval_error(one.score.interval) for one in ensembles]),
+            score_decimals([interval_error(one.gain_interval) for one in ensembles], [one.gain for one in ensembles]),
+        )
+
+
 def _sizes(run: SweepRecords) -> list[int]:
-    """All sizes that the table shows of a run, so that a column has one number of digits."""
+    """All sizes that the table shows of a run."""
     best, one = best_trial(run), chosen_ensemble(run)
     alone = None if best is None else best.size_bytes.get(run.precision)
     return [*([] if alone is None else [alone]), *([] if one is None else [one.total_bytes, one.budget_bytes])]
 
 
-def _best_row(place: int, run: SweepRecords, digits: int) -> list[Cell]:
+def _best_row(place: int, run: SweepRecords, digits: _Decimals) -> list[Cell]:
     done = [trial for trial in run.trials if trial.status == "done" and trial.gap is not None]
     best, ensemble = best_trial(run), chosen_ensemble(run)
     name = join([tag("span", class_=f"swatch member{place % len(LIGHT.members)}", aria_hidden="true"), run.name])
@@ -173,39 +202,35 @@ def _best_row(place: int, run: SweepRecords, digits: int) -> list[Cell]:
         Cell(name, run.name.casefold()),
         *_ensemble_cells(run, ensemble, digits),
         words("" if best is None else best.name),
-        _score(None if best is None else best.gap),
-        _size(None if best is None else best.size_bytes.get(run.precision), digits),
+        score_cell(None if best is None else best.gap),
+        _size(None if best is None else best.size_bytes.get(run.precision), digits.sizes),
         number(len(done), f"{len(done)}, {len(done) - len(run.inferior)} Pareto"),
     ]
 
 
-def _ensemble_cells(run: SweepRecords, one: EnsembleInfo | None, digits: int) -> list[Cell]:
+def _ensemble_cells(run: SweepRecords, one: EnsembleInfo | None, digits: _Decimals) -> list[Cell]:
     if one is None:
         return [number(None), words(""), number(None), number(None), number(None)]
-    within = f"{mib(one.total_bytes):,.{digits}f} of {mib(one.budget_bytes):,.{digits}f}"
+    within = f"{mib_number(one.total_bytes, digits.sizes)} of {mib_number(one.budget_bytes, digits.sizes)}"
     return [
-        number(one.score.held_out, _with_interval(one.score.held_out, one.score.interval, gap_text)),
+        number(one.score.held_out, _with_interval(one.score.held_out, one.score.interval, score_text, digits.scores)),
         words("" if one.metric == metric_text(run.metric) else one.metric),
-        number(one.gain, _with_interval(one.gain, one.gain_interval, difference_text)),
+        number(one.gain, _with_interval(one.gain, one.gain_interval, difference_text, digits.gains)),
         number(one.total_bytes, within),
         number(len(one.members)),
     ]
 
 
 def _with_interval(
-    value: float | None, interval: tuple[float, float] | None, text: Callable[[float], str]
+    value: float | None, interval: tuple[float, float] | None, text: Callable[[float, int], str], digits: int
 ) -> str | None:
     if value is None or interval is None:
-        return None if value is None else text(value)
-    return f"{text(value)} ({' to '.join(map(text, interval))})"
-
-
-def _score(score: float | None) -> Cell:
-    return number(score, None if score is None else gap_text(score))
+        return None if value is None else text(value, digits)
+    return f"{text(value, digits)} ({' to '.join(text(end, digits) for end in interval)})"
 
 
 def _size(size_bytes: int | None, digits: int) -> Cell:
-    return number(None) if size_bytes is None else number(mib(size_bytes), f"{mib(size_bytes):,.{digits}f}")
+    return number(None) if size_bytes is None else number(mib(size_bytes), mib_number(size_bytes, digits))
 
 
 def _settings(records: RunsRecords) -> Markup | None:

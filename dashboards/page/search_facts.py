@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapsack.dashboards.ensemble import count, interval
-from gapsack.dashboards.units import count_text, difference_text, finite, gap_text
+from gapsack.dashboards.units import (
+    count_text,
+    difference_interval_text,
+    difference_text,
+    finite,
+    gap_text,
+)
+from gapsack.selection.decimals import bound_text, interval_error, score_decimals
 from gapsack.selection.report.ensemble import Ensemble, reported, reported_on
 
 
@@ -37,7 +44,7 @@ def _proof(search: Mapping[str, Any]) -> list[tuple[str, str]]:
     bound = finite(search.get("upper_bound"))
     return [
         ("left out at a round's cap", _count(search["left_by_the_rule"])),
-        ("tuning score that none exceeds, proved", "" if bound is None else gap_text(bound)),
+        ("tuning score that none exceeds, proved", "" if bound is None else bound_text(bound)),
         ("subsets that could still win", _count(search.get("could_still_win"))),
     ]
 
@@ -51,9 +58,10 @@ def _difference(content: Mapping[str, Any]) -> str:
     difference, bounds = finite(content.get("difference")), interval(content.get("interval"))
     if difference is None:
         return ""
-    text = difference_text(difference)
+    digits = score_decimals([interval_error(bounds)], [difference])
+    text = difference_text(difference, digits)
     if bounds is not None:
-        text += f", {difference_text(bounds[0])} to {difference_text(bounds[1])}"
+        text += f", {difference_interval_text(bounds, digits)}"
     return f"{text}: within noise" if content.get("within_noise") else text
 
 

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gapsack.dashboards.ensemble import EnsembleInfo, ensemble_info, metric_text, on_all_videos, short_metric
 from gapsack.dashboards.hyperparameters import value_text, varied
+from gapsack.dashboards.page.columns import (
+    difference_cells,
+    gain_cells,
+    per_mib_cells,
+    score_cell,
+    size_cells,
+    weight_cell,
+)
 from gapsack.dashboards.page.markup import Markup, join, tag
 from gapsack.dashboards.page.search_facts import search_facts
 from gapsack.dashboards.page.tables import Cell, Row, TableColumn, number, table, without_empty, words
 from gapsack.dashboards.records import DataFault, SweepRecords, TrialRecord
-from gapsack.dashboards.units import difference_text, gap_text, mib_digits, share_text, short_count_text, step_text
-from gapsack.selection.units import mib, per_mib_text
+from gapsack.dashboards.units import share_text, short_count_text, step_text
+from gapsack.selection.decimals import WEIGHT_DECIMALS, mib_decimals, mib_number
+from gapsack.selection.units import mib
 
 FEW = 5
 """Names of a list that a cell shows."""
@@ -21,14 +31,15 @@ PRECISION_ORDER = ("float32", "bfloat16", "float16")
 def ensemble_table(records: SweepRecords, ensemble: EnsembleInfo) -> Markup:
     """The members: shares of the vote and of the budget, what leaving each out would lose; and what they add up to."""
     gaps = {trial.name: trial.gap for trial in records.trials}
-    digits = mib_digits([member.size_bytes for member in ensemble.members])
+    digits = mib_decimals([member.size_bytes for member in ensemble.members])
     budget = max(ensemble.budget_bytes, 1)
 
     def size(size_bytes: int) -> tuple[Cell, Cell]:
         share = size_bytes / budget
-        return number(mib(size_bytes), f"{mib(size_bytes):,.{digits}f}"), Cell(share_text(share), size_bytes, share)
+        return number(mib(size_bytes), mib_number(size_bytes, digits)), Cell(share_text(share), size_bytes, share)
 
-    losses, on = _losses(records)
+    losses, errors, on = _losses(records)
+    lost = difference_cells([losses.get(member.name) for member in ensemble.members], errors)
 
     columns = (
         TableColumn("Member"),
@@ -43,15 +54,24 @@ def ensemble_table(records: SweepRecords, ensemble: EnsembleInfo) -> Markup:
         (
             Cell(join([swatch(index), member.name]), member.name.casefold()),
             words(member.precision),
-            Cell(f"{member.weight:.3f}", member.weight, member.weight),
+            replace(weight_cell(member.weight), share=member.weight),
             *size(member.size_bytes),
-            _lost(losses.get(member.name)),
-            _gap(gaps.get(member.name)),
+            lost[index],
+            score_cell(gaps.get(member.name)),
         )
         for index, member in enumerate(ensemble.members)
     ]
     blank, score = Cell(""), on_all_videos(records, ensemble)
-    footer = [(Cell("Ensemble"), blank, number(1.0, "1.000"), *size(ensemble.total_bytes), blank, _gap(score))]
+    footer = [
+        (
+            Cell("Ensemble"),
+            blank,
+            number(1.0, f"{1:.{WEIGHT_DECIMALS}f}"),
+            *size(ensemble.total_bytes),
+            blank,
+            score_cell(score),
+        )
+    ]
     if ensemble.reserve_bytes:
         footer.insert(0, (Cell("The graph itself"), blank, blank, *size(ensemble.reserve_bytes), blank, blank))
     names = [member.name for member in ensemble.members]
@@ -60,19 +80,20 @@ def ensemble_table(records: SweepRecords, ensemble: EnsembleInfo) -> Markup:
     return table(f"Members, blended by {ensemble.blend}", shown, body, footer=foot, row_names=names)
 
 
-def _losses(records: SweepRecords) -> tuple[dict[str, float | None], str]:
-    """What the ensemble loses without each member, and on what that was measured; empty where it was not explained."""
+def _losses(records: SweepRecords) -> tuple[dict[str, float | None], list[float], str]:
+    """What the ensemble loses without each member, the errors of that, and on what it was measured.
+
+    Empty where it was not explained; there are no errors on what chose the ensemble.
+    """
     told = records.ensembles[-1].explanation if records.ensembles else None
     if told is None:
-        return {}, ""
-    if all(value.held_out_loss is not None for value in told.members):
-        new = {value.name: value.held_out_loss.difference for value in told.members if value.held_out_loss is not None}
-        return dict(new), f"on new {records.data.items}"
-    return {value.name: value.tuning_loss for value in told.members}, f"on the {records.data.items} that chose"
-
-
-def _lost(loss: float | None) -> Cell:
-    return number(loss, None if loss is None else difference_text(loss))
+        return {}, [], ""
+    new = {value.name: value.held_out_loss for value in told.members if value.held_out_loss is not None}
+    if len(new) == len(told.members):
+        losses: dict[str, float | None] = {name: loss.difference for name, loss in new.items()}
+        return losses, [loss.standard_error for loss in new.values()], f"on new {records.data.items}"
+    chosen = {value.name: value.tuning_loss for value in told.members}
+    return chosen, [], f"on the {records.data.items} that chose"
 
 
 def earlier_table(records: SweepRecords) -> Markup | None:
@@ -89,15 +110,17 @@ def earlier_table(records: SweepRecords) -> Markup | None:
             f"new {records.data.items}", numeric=True, hint="by what was not chosen on them: held out, or cross-fitted"
         ),
     )
+    sizes = zip(
+        size_cells([one.budget_bytes for one in earlier]), size_cells([one.total_bytes for one in earlier]), strict=True
+    )
     rows = [
         (
             words(" + ".join(member.name for member in one.members)),
-            number(mib(one.budget_bytes), f"{mib(one.budget_bytes):,.1f}"),
-            number(mib(one.total_bytes), f"{mib(one.total_bytes):,.1f}"),
-            _gap(one.gap),
-            _gap(one.score.held_out),
+            *size,
+            score_cell(one.gap),
+            score_cell(one.score.held_out),
         )
-        for one in earlier
+        for one, size in zip(earlier, sizes, strict=True)
     ]
     return table("Earlier ensembles", columns, rows, sortable=True)
 
@@ -106,10 +129,10 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
     """Every trial of the sweep, sortable."""
     names = varied(records.trials)
     precisions = _precisions(records)
-    digits = {
-        precision: mib_digits([trial.size_bytes.get(precision, 0) for trial in records.trials])
-        for precision in precisions
-    }
+    sizes = [size_cells([trial.size_bytes.get(precision) for trial in records.trials]) for precision in precisions]
+    adds = gain_cells([trial.ensemble_gain for trial in records.trials])
+    adds_by_mib = per_mib_cells([trial.ensemble_gain_per_mib for trial in records.trials])
+    averaging = difference_cells([_by_averaging(trial) for trial in records.trials])
     columns = [
         TableColumn(records.noun.capitalize()),
         *(TableColumn(name, numeric=True) for name in names),
@@ -130,20 +153,20 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
         TableColumn("state"),
     ]
     rows: list[Row] = []
-    for trial in records.trials:
+    for row, trial in enumerate(records.trials):
         member = None if ensemble is None else ensemble.member(trial.name)
         rows.append(
             [
                 Cell(trial.name if member is None else join([swatch(member), trial.name]), trial.name.casefold()),
                 *(_setting(trial, name) for name in names),
                 _count(trial.parameters),
-                *(_size(trial, precision, digits[precision]) for precision in precisions),
+                *(column[row] for column in sizes),
                 _count(trial.flops),
                 number(trial.latency_ms, f"{trial.latency_ms or 0:.2f}"),
-                _gap(trial.gap),
-                number(trial.ensemble_gain, f"{trial.ensemble_gain or 0:.5f}"),
-                number(trial.ensemble_gain_per_mib, per_mib_text(trial.ensemble_gain_per_mib or 0.0)),
-                _averaging(trial),
+                score_cell(trial.gap),
+                adds[row],
+                adds_by_mib[row],
+                averaging[row],
                 _steps(trial),
                 number(trial.videos_per_second, f"{trial.videos_per_second or 0:,.0f}"),
                 words(state_text(records, trial, ensemble)),
@@ -165,8 +188,6 @@ def inferior_table(records: SweepRecords) -> Markup | None:
     trials = {trial.name: trial for trial in records.trials}
     if not records.inferior:
         return None
-    sizes = [trial.size_bytes.get(records.precision, 0) for trial in records.trials]
-    digits = mib_digits(sizes)
     columns = (
         TableColumn("Dropped"),
         TableColumn("MiB", numeric=True),
@@ -175,13 +196,16 @@ def inferior_table(records: SweepRecords) -> Markup | None:
         TableColumn("MiB", numeric=True),
         TableColumn(_short(records), numeric=True),
     )
-    rows = []
-    for dropped, dominating in records.inferior.items():
-        cells = []
-        for name in (dropped, dominating):
-            trial = trials.get(name, TrialRecord(name, "done"))
-            cells += [words(name), _size(trial, records.precision, digits), _gap(trial.gap)]
-        rows.append(cells)
+    pairs = [[trials.get(name, TrialRecord(name, "done")) for name in pair] for pair in records.inferior.items()]
+    sizes = size_cells([trial.size_bytes.get(records.precision) for pair in pairs for trial in pair])
+    rows = [
+        [
+            cell
+            for trial, size in zip(pair, both, strict=True)
+            for cell in (words(trial.name), size, score_cell(trial.gap))
+        ]
+        for pair, both in zip(pairs, zip(sizes[::2], sizes[1::2], strict=True), strict=True)
+    ]
     names = list(records.inferior)
     return table(f"Inferior models, by {records.precision} size", columns, rows, sortable=True, row_names=names)
 
@@ -285,15 +309,6 @@ def _short(records: SweepRecords) -> str:
     return short_metric(metric_text(records.metric))
 
 
-def _gap(gap: float | None) -> Cell:
-    return number(gap, None if gap is None else gap_text(gap))
-
-
-def _size(trial: TrialRecord, precision: str, digits: int) -> Cell:
-    size_bytes = trial.size_bytes.get(precision)
-    return number(None) if size_bytes is None else number(mib(size_bytes), f"{mib(size_bytes):,.{digits}f}")
-
-
 def _setting(trial: TrialRecord, name: str) -> Cell:
     value = trial.hyperparameters.get(name)
     if value is None:
@@ -301,11 +316,11 @@ def _setting(trial: TrialRecord, name: str) -> Cell:
     return Cell(value_text(value), value if isinstance(value, (int, float)) else str(value).casefold())
 
 
-def _averaging(trial: TrialRecord) -> Cell:
+def _by_averaging(trial: TrialRecord) -> float | None:
+    """What the average of checkpoints scores more than the best single one."""
     if trial.gap_averaged is None or trial.gap_single is None:
-        return number(None)
-    gain = trial.gap_averaged - trial.gap_single
-    return number(gain, difference_text(gain))
+        return None
+    return trial.gap_averaged - trial.gap_single
 
 
 def _steps(trial: TrialRecord) -> Cell:

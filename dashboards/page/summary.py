@@ -10,6 +10,7 @@ from gapsack.dashboards.records import Status, SweepRecords, TrialRecord, best_t
 from gapsack.dashboards.units import (
     budget_text,
     count_text,
+    difference_interval_text,
     difference_text,
     gap_text,
     in_words,
@@ -17,6 +18,7 @@ from gapsack.dashboards.units import (
     mib_text,
     plural,
 )
+from gapsack.selection.decimals import score_text
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,12 @@ def _answer(ensemble: EnsembleInfo) -> str:
     score = ensemble.score.best_known
     held_out = f"{ensemble.reported} " if ensemble.score.held_out is not None else ""
     reach = "reaches" if count == 1 else "reach"
-    scores = "" if score is None else f" {reach} a {held_out}{ensemble.metric} of {gap_text(score)}"
+    scores = (
+        "" if score is None else f" {reach} a {held_out}{ensemble.metric} of {gap_text(score, ensemble.score.interval)}"
+    )
     if ensemble.gain is not None and score is not None:
         side = "above" if ensemble.gain >= 0 else "below"
-        scores += f", {difference_text(abs(ensemble.gain))[1:]} {side} the best single one"
+        scores += f", {score_text(abs(ensemble.gain), ensemble.gain_decimals)} {side} the best single one"
     return f"{in_words(count).capitalize()} {'model' if count == 1 else 'models'} {_room(ensemble)}{scores}."
 
 
@@ -90,14 +94,14 @@ def _ensemble_tiles(records: SweepRecords, ensemble: EnsembleInfo) -> tuple[Tile
         items = records.data.items
         detail = f"on all {items} of the pool" if not held_out else _held_out_detail(ensemble, items)
         label = f"{ensemble.reported.capitalize()} {ensemble.metric}" if held_out else ensemble.metric
-        tiles.append(Tile(label, gap_text(score.best_known), detail))
+        tiles.append(Tile(label, gap_text(score.best_known, ensemble.score.interval), detail))
     if ensemble.gain is not None:
         detail = "over the best single model"
         if ensemble.best_single is not None:
             detail = f"over {ensemble.best_single.names[0]} alone"
         if ensemble.gain_interval is not None:
-            detail += f", {' to '.join(map(difference_text, ensemble.gain_interval))}"
-        tiles.append(Tile("Gain by blending", difference_text(ensemble.gain), detail))
+            detail += f", {difference_interval_text(ensemble.gain_interval, ensemble.gain_decimals)}"
+        tiles.append(Tile("Gain by blending", difference_text(ensemble.gain, ensemble.gain_decimals), detail))
     tiles.append(_size_tile(ensemble))
     if records.trials:
         tiles.append(_progress(records))
@@ -108,7 +112,7 @@ def _held_out_detail(ensemble: EnsembleInfo, items: str) -> str:
     parts = []
     if ensemble.score.interval is not None:
         level = "" if ensemble.confidence is None else f" ({ensemble.confidence:.0%})"
-        parts.append(interval_text(*ensemble.score.interval) + level)
+        parts.append(interval_text(ensemble.score.interval) + level)
     if ensemble.reported != "held-out":
         parts.append(ensemble.reported_on)
     elif ensemble.held_out_videos is not None:

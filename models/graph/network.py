@@ -89,7 +89,7 @@ def build_network(
             f"elsewhere: {', '.join(others)}; a SavedModel can hold them"
         )
     opened = {
-        index: foreign.open_saved_model(member.directory)
+        index: foreign.open_saved_model(member.directory, member.output)
         for index, member in enumerate(members)
         if isinstance(member, SavedModelMember)
     }

@@ -5,6 +5,6 @@ A task of the name `x` is the class `TASK` of `gapsack.models.tasks.x`, or what 
 """
 
 from gapsack.models.tasks.registry import names, task, task_from_dict
-from gapsack.models.tasks.task import Input, LabelKind, Task, View
+from gapsack.models.tasks.task import PREDICTIONS, Input, LabelKind, Task, View
 
-__all__ = ["Input", "LabelKind", "Task", "View", "names", "task", "task_from_dict"]
+__all__ = ["PREDICTIONS", "Input", "LabelKind", "Task", "View", "names", "task", "task_from_dict"]

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 LabelKind = Literal["multi_label", "multi_class", "binary"]
 """Any classes of an example are true; exactly one is; or there is one class, which is true or not."""
 
+PREDICTIONS = ("predictions", "probabilities")
+"""What an output of somebody's model with several is called that is taken for the probabilities, the first there is."""
+
 
 @dataclass(frozen=True)
 class Input:

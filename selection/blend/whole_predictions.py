@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,6 @@ from gapsack.selection.errors import InputError
 from gapsack.selection.rows.rows import logit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import ArrayLike, NDArray
 
     from gapsack.selection.blend.evaluate import Blend
@@ -54,6 +53,29 @@ def blended_arrays(
         total = part if total is None else total + part
     assert total is not None
     return np.asarray(expit(total)) if blend == "logit" else total
+
+
+def one_output(name: str, given: ArrayLike | Mapping[str, ArrayLike], output: str | None) -> ArrayLike:
+    """A member's predictions of one output, of those by name; an array is of one output already.
+
+    Raises:
+        InputError: there is none of that name; there are several, and none is named.
+    """
+    if isinstance(given, list | tuple) and any(np.ndim(each) == _DIMENSIONS for each in given):
+        raise InputError(
+            f"{name}: expected probabilities [items, classes], or arrays by the name of the output, got a list of "
+            f"{len(given)} arrays: name them, {{'genre': …}}, and give output="
+        )
+    if not isinstance(given, Mapping):
+        return given
+    names = ", ".join(map(str, given)) or "none"
+    if output is None:
+        if len(given) == 1:
+            return next(iter(given.values()))
+        raise InputError(f"{name}: expected which output is meant (output=…), one of {names}, got none")
+    if output not in given:
+        raise InputError(f"{name}: expected the output {output}, got {names}")
+    return given[output]
 
 
 def _probabilities(name: str, given: ArrayLike) -> NDArray[np.float64]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gapsack.selection.decimals import mib_numbers, score_texts
 from gapsack.selection.errors import PoolError
 from gapsack.selection.pool.files import read_pool, write_candidate, write_labels
 from gapsack.selection.shown import html_table
-from gapsack.selection.units import mib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,14 +62,12 @@ class CandidatePool:
 
     def _repr_html_(self) -> str:
         precisions = list(dict.fromkeys(name for each in self.candidates for name in each.size_bytes))
-        rows = [
-            [
-                each.name,
-                None if (gap := each.metrics.get("gap")) is None else f"{gap:.4f}",
-                *(f"{mib(each.size_bytes[p]):.2f}" if p in each.size_bytes else None for p in precisions),
-            ]
-            for each in self.candidates
-        ]
+        columns_of_cells = (
+            [each.name for each in self.candidates],
+            score_texts([each.metrics.get("gap") for each in self.candidates]),
+            *(mib_numbers([each.size_bytes.get(name) for each in self.candidates]) for name in precisions),
+        )
+        rows = list(zip(*columns_of_cells, strict=True))
         columns = ["candidate", "GAP", *(f"{name} MiB" for name in precisions)]
         return html_table("Candidate pool", columns, rows, below=f"{self._items()}.")
 

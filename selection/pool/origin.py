@@ -94,12 +94,14 @@ class SavedModelOrigin(_AnyOrigin):
         saved_models: Their folders by precision, relative to the pool.
         sample_frames: Frames of each video that they see when they take frames alone.
         task: What goes in and what comes out, as ``Task.to_dict`` tells.
+        output: Which of their outputs are the probabilities; None for the only one, or the one so called.
     """
 
     kind: str = "savedmodel"
     saved_models: dict[str, str] = Field(min_length=1)
     sample_frames: PositiveInt
     task: dict[str, Any]
+    output: str | None = None
 
 
 Origin = TrialOrigin | CheckpointOrigin | WeightsOrigin | SavedModelOrigin | FreeOrigin

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from gapsack.selection.decimals import mib_numbers, score_text, weight_text
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import read_json, replace_text
 from gapsack.selection.metrics.registry import recorded_metric
@@ -18,7 +19,7 @@ from gapsack.selection.pool.candidate import check_name
 from gapsack.selection.report.changes import Changes
 from gapsack.selection.report.explanation import Explanation
 from gapsack.selection.shown import html_table
-from gapsack.selection.units import MAX_SIZE_BYTES, mib
+from gapsack.selection.units import MAX_SIZE_BYTES
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -135,39 +136,48 @@ class Ensemble:
     explanation: Explanation | None = None
     changes: Changes | None = None
 
-    def predict(self, predictions: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
+    def predict(
+        self, predictions: Mapping[str, ArrayLike | Mapping[str, ArrayLike]], *, output: str | None = None
+    ) -> NDArray[np.float64]:
         """What the ensemble says of new items, by what its members say of them; no graph is needed.
 
         Args:
-            predictions: probabilities [items, classes] by the name of the member, of the same items in the same order.
+            predictions: probabilities [items, classes] by the name of the member, of the same items in the same order;
+                of a model with several outputs, those of each by its name, as Keras gives them.
+            output: which of several is meant: the one that the ensemble was chosen for.
 
         Returns:
             [items, classes] probabilities.
 
         Raises:
-            InputError: a member's are missing, or do not fit the others'.
+            InputError: a member's are missing, or do not fit the others'; it has several outputs and none is named.
         """
-        from gapsack.selection.blend.whole_predictions import blended_arrays
+        from gapsack.selection.blend.whole_predictions import blended_arrays, one_output
 
-        return blended_arrays({each.name: each.weight for each in self.members}, self.blend, predictions)
+        weights = {each.name: each.weight for each in self.members}
+        arrays = {name: one_output(name, given, output) for name, given in predictions.items() if name in weights}
+        return blended_arrays(weights, self.blend, arrays)
 
     def __repr__(self) -> str:
-        members = ", ".join(f"{each.weight:.3f} {each.name} {each.precision}".rstrip() for each in self.members)
-        return f"<Ensemble {members}; {self._figures()}>"
+        members = (f"{weight_text(each.weight)} {each.name} {each.precision}".rstrip() for each in self.members)
+        return f"<Ensemble {', '.join(members)}; {self._figures()}>"
 
     def _repr_html_(self) -> str:
+        sizes = mib_numbers([each.size_bytes for each in self.members])
         rows = [
-            [each.name, each.precision, f"{each.weight:.4f}", f"{mib(each.size_bytes):.2f}"] for each in self.members
+            [each.name, each.precision, weight_text(each.weight), size]
+            for each, size in zip(self.members, sizes, strict=True)
         ]
         return html_table("Ensemble", ["member", "precision", "weight", "MiB"], rows, below=f"{self._figures()}.")
 
     def _figures(self) -> str:
         """Size and score in a line."""
-        size = f"{mib(self.total_bytes):.2f} of {mib(self.budget_bytes):.2f} MiB"
+        total, budget = mib_numbers([self.total_bytes, self.budget_bytes])
+        size = f"{total} of {budget} MiB"
         held_out = self.held_out or {}
         if held_out.get("score") is not None:
-            return f"{size}, {self.metric} {held_out['score']:.5f} {reported(held_out)}"
-        return size if self.score is None else f"{size}, {self.metric} {self.score:.5f}"
+            return f"{size}, {self.metric} {score_text(held_out['score'])} {reported(held_out)}"
+        return size if self.score is None else f"{size}, {self.metric} {score_text(self.score)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in ``ensemble.json``."""

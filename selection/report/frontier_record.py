@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from gapsack.selection.blend.evaluate import Blend
+from gapsack.selection.decimals import mib_numbers, score_texts, telling_decimals
 from gapsack.selection.errors import InputError
 from gapsack.selection.metrics.registry import recorded_metric
 from gapsack.selection.report.ensemble import EnsembleMember
@@ -78,22 +79,24 @@ class Frontier:
     weighting: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        first, last = self.points[0], self.points[-1]
+        ends = self.points[0], self.points[-1]
+        sizes = mib_numbers([point.budget_bytes for point in ends])
+        scores = score_texts([point.tuning_score for point in ends])
         return (
-            f"<Frontier of {len(self.points)} ensembles, {mib(first.budget_bytes):.2f} to {mib(last.budget_bytes):.2f} "
-            f"MiB, {self.metric} {first.tuning_score:.5f} to {last.tuning_score:.5f} tuned>"
+            f"<Frontier of {len(self.points)} ensembles, {' to '.join(map(str, sizes))} MiB, {self.metric} "
+            f"{' to '.join(map(str, scores))} tuned>"
         )
 
     def _repr_html_(self) -> str:
-        rows = [
-            [
-                f"{mib(point.budget_bytes):.2f}",
-                f"{point.tuning_score:.5f}",
-                None if point.held_out_score is None else f"{point.held_out_score:.5f}",
-                " + ".join(f"{member.name} {member.precision}" for member in point.members),
-            ]
-            for point in self.points
-        ]
+        tuned = [point.tuning_score for point in self.points]
+        digits = telling_decimals(tuned)
+        cells = (
+            mib_numbers([point.budget_bytes for point in self.points]),
+            score_texts(tuned, digits),
+            score_texts([point.held_out_score for point in self.points], digits),
+            [" + ".join(f"{member.name} {member.precision}" for member in point.members) for point in self.points],
+        )
+        rows = list(zip(*cells, strict=True))
         columns = ["from MiB", f"{self.metric} tuned", "on new items", "members"]
         return html_table("Frontier", columns, rows, below=str(self.search.get("stop_reason", "")))
 

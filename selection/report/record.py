@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from gapsack.selection.decimals import bound_text, floor_text
 from gapsack.selection.errors import UndefinedMetricError
 from gapsack.selection.metrics.objectives import DEFAULT_K, Gap
 from gapsack.selection.metrics.weighting import is_weighted
@@ -267,8 +268,8 @@ class Scorer:
             return ()
         return (
             f"The lists are cut so short that the {reported(held_out)} figure is uncertain by more than its interval "
-            f"says: the GAP of the full predictions is certain only to lie between {least:.5f} and {most:.5f}. Make "
-            "the pool again with a larger --top-k.",
+            f"says: the GAP of the full predictions is certain only to lie between {floor_text(least)} and "
+            f"{bound_text(most)}. Make the pool again with a larger --top-k.",
         )
 
     def _samples(self, outcome: Outcome) -> dict[Role, Told]:

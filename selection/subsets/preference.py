@@ -9,6 +9,7 @@ import numpy as np
 
 from gapsack.selection.blend.runner import Stopped
 from gapsack.selection.blend.weights import on_simplex
+from gapsack.selection.decimals import score_decimals, score_text
 from gapsack.selection.metrics.log_losses import BinaryLogLoss, CategoricalLogLoss
 from gapsack.selection.report.bootstrap import Sample, draws_for_an_error, sample_on
 from gapsack.selection.subsets.board import Board, Entry
@@ -151,8 +152,9 @@ def _measured(board: Board, best: Entry, noise: _Noise, *, allowed_errors: float
     sentence = f"Left out, for {saved} of {_size(board, best)} bytes: {_left_out(board, best, chosen)}"
     if lost <= 0.0:
         return chosen, f"{sentence}, which gained nothing on the tuning items."
+    given_up = score_text(lost, score_decimals(values=[lost]))
     return chosen, (
-        f"{sentence}, which gained {lost:.6f} on the tuning items, less than the standard error of that difference "
+        f"{sentence}, which gained {given_up} on the tuning items, less than the standard error of that difference "
         f"and {100 * noise.share:g} % of that of the score; --prefer score keeps it."
     )
 
@@ -227,9 +229,11 @@ def _smallest(board: Board, best: Entry, noise: _Noise) -> tuple[Entry, str]:
     for entry in smaller:
         lost = noise.lost(entry)
         if lost.score <= lost.standard_error and entry.score >= noise.floor:
+            digits = score_decimals([lost.standard_error], [lost.score])
+            error, given_up = score_text(lost.standard_error, digits), score_text(lost.score, digits)
             return entry, (
-                f"The smallest ensemble within one standard error ({lost.standard_error:.6f}) of the best score on the "
-                f"tuning items: it gives up {lost.score:.6f} and "
+                f"The smallest ensemble within one standard error ({error}) of the best score on the "
+                f"tuning items: it gives up {given_up} and "
                 f"{_size(board, best) - _size(board, entry)} of {_size(board, best)} bytes."
             )
     return best, "The best score on the tuning items: no smaller ensemble is within one standard error of it."

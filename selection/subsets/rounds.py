@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapsack.selection.blend.runner import Stopped
+from gapsack.selection.decimals import score_decimals, score_text
 from gapsack.selection.report.bootstrap import score_or_nan
 from gapsack.selection.report.splits import group_numbers
 from gapsack.selection.rows import streamed
@@ -301,16 +302,12 @@ class _Rounds:
             return best, f"{preference} (What members gain was measured on {where}.)"
         again, ahead = self._scales.scored([chosen, best], self._all)
         behind, error = again.behind(ahead)
+        digits = score_decimals([error], [behind])
+        told = f"{score_text(behind, digits)}, with a standard error of {score_text(error, digits)}"
         floor = -np.inf if self._start is None else self._start.score
         if again.entry.score >= floor and behind <= self._may_be_given_up(ahead, error):
-            return again.entry, (
-                f"{preference} (That was measured on {where}; on all of them it gives up {behind:.6f}, with a standard "
-                f"error of {error:.6f}.)"
-            )
-        return best, (
-            f"The best score on the tuning items: to leave something out of it would have given up {behind:.6f}, with "
-            f"a standard error of {error:.6f}."
-        )
+            return again.entry, (f"{preference} (That was measured on {where}; on all of them it gives up {told}.)")
+        return best, (f"The best score on the tuning items: to leave something out of it would have given up {told}.")
 
     def _may_be_given_up(self, best: Rescored, error: float) -> float:
         """What the choice may be behind the best on all items, where the difference has this standard error."""

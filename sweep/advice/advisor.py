@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gapsack.selection.decimals import score_decimals, score_text
 from gapsack.selection.errors import InputError
 from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.advice.expected_gain import ExpectedGain, GainEstimate
@@ -40,10 +41,10 @@ class Suggestion:
     @property
     def reason(self) -> str:
         """Why it would gain that, in a line."""
-        sure = f" ± {self.gap.deviation:.4f}" if self.gap.deviation else ""
-        told = (
-            f"GAP {self.gap.mean:.4f}{sure} alone, its errors {self.gain.correlation:.2f} correlated with the members'"
-        )
+        digits = score_decimals([self.gap.deviation])
+        sure = f" ± {score_text(self.gap.deviation, digits)}" if self.gap.deviation else ""
+        alone = f"GAP {score_text(self.gap.mean, digits)}{sure} alone"
+        told = f"{alone}, its errors {self.gain.correlation:.2f} correlated with the members'"
         if self.gain.high <= 0.0:
             return f"{told}: joins no better ensemble"
         leaves = f"takes the place of {', '.join(self.gain.leaves)}" if self.gain.leaves else "joins, and nobody leaves"

@@ -165,6 +165,7 @@ def blend(
         list[str], typer.Option(metavar="NAME=FILE", help="A member's predictions of new items; one for each member.")
     ],
     out: Annotated[Path, FileOption("The result: .csv, .npz or .parquet.")] = Path("blended.csv"),
+    output_name: pool_cli.OutputOption = None,
     classes: pool_cli.ClassesOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -173,7 +174,7 @@ def blend(
     from gapsack.sweep.pools.blend_files import blend_files
     from gapsack.sweep.runs.sources import find_ensemble
 
-    found = blend_files(Ensemble.read(find_ensemble(ensemble).path), predictions, classes)
+    found = blend_files(Ensemble.read(find_ensemble(ensemble).path), predictions, classes, output_name)
     found.write(out)
     items, width = found.scores.shape
     if json:

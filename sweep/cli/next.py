@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gapsack.selection.decimals import interval_error, mib_numbers, score_decimals, score_text, score_texts
 from gapsack.selection.errors import InputError
-from gapsack.selection.units import MIB, bytes_of_budget, mib
+from gapsack.selection.units import MIB, bytes_of_budget
 from gapsack.sweep.cli.app import Column, JsonOption, messages, output, print_json, print_table
 from gapsack.sweep.cli.arguments import RUNS, RunArgument, StorageOption
 
@@ -80,18 +81,17 @@ def print_advice(advice: Advice) -> None:
         Column("next"),
         *(Column(title, True) for title in (f"{advice.precision} MiB", "GAP", "±", "gains", "9 in 10", "1 in 10")),
     ]
-    rows = [
-        [
-            each.point.name,
-            f"{mib(each.size_bytes):.2f}",
-            f"{each.gap.mean:.4f}",
-            f"{each.gap.deviation:.4f}",
-            f"{each.gain.mean:.5f}",
-            f"{each.gain.low:.5f}",
-            f"{each.gain.high:.5f}",
-        ]
-        for each in advice.suggestions
-    ]
+    asked, gains = advice.suggestions, [each.gain for each in advice.suggestions]
+    scores = score_decimals([each.gap.deviation for each in asked])
+    digits = score_decimals([interval_error((each.low, each.high)) for each in gains], [advice.likely_gain])
+    parts = (
+        [each.point.name for each in asked],
+        mib_numbers([each.size_bytes for each in asked]),
+        score_texts([each.gap.mean for each in asked], scores),
+        score_texts([each.gap.deviation for each in asked], scores),
+        *(score_texts([getattr(gain, part) for gain in gains], digits) for part in ("mean", "low", "high")),
+    )
+    rows = list(zip(*parts, strict=True))
     out = output()
     if rows:
         print_table(columns, rows)
@@ -99,11 +99,12 @@ def print_advice(advice: Advice) -> None:
     for each in advice.suggestions:
         out.print(f"{each.point.name}: {each.reason}.")
     told = f"The best ensemble under {advice.budget_bytes / MIB:g} MiB of {advice.models} models: "
-    out.print(f"\n{told}GAP {advice.ensemble_gap:.4f}, {', '.join(advice.members)}.")
+    out.print(f"\n{told}GAP {score_text(advice.ensemble_gap)}, {', '.join(advice.members)}.")
+    worth = score_text(advice.likely_gain, digits)
     if not rows:
         out.print("Nothing is untried: every point of the search is done, running or ruled out by the budget.")
     elif advice.is_worth_it:
         likeliest = max(advice.suggestions, key=lambda each: each.gain.median)
-        out.print(f"{likeliest.point.name} is as likely as not to gain more than {advice.likely_gain:.5f}.")
+        out.print(f"{likeliest.point.name} is as likely as not to gain more than {worth}.")
     else:
-        out.print(f"Nothing is likely to gain more than {advice.likely_gain:.5f}.")
+        out.print(f"Nothing is likely to gain more than {worth}.")

@@ -23,6 +23,10 @@ app = make_app(
 
 PoolFolder = Annotated[Path, typer.Argument(metavar="POOL", help="The pool folder; made if missing.")]
 ClassesOption = Annotated[int | None, typer.Option(min=1, help="Number of classes, where nothing else tells.")]
+OutputOption = Annotated[
+    str | None,
+    typer.Option("--output", metavar="NAME", help="Which output is meant of models with several (docs/pool.md)."),
+]
 TopKOption = Annotated[int, typer.Option(min=20, help="Best classes kept of each item.")]
 PrecisionOption = Annotated[str, typer.Option(help="The precision of sizes and SavedModels that name none.")]
 Level = Literal["frame", "video"]
@@ -60,6 +64,7 @@ def add(
         list[str] | None,
         typer.Option(metavar="NAME:FIGURE=NUMBER", help="A further figure, a:latency_ms=12, for --limit; repeatable."),
     ] = None,
+    output: OutputOption = None,
     classes: ClassesOption = None,
     top_k: TopKOption = 100,
     precision: PrecisionOption = "float32",
@@ -77,6 +82,7 @@ def add(
         sizes=size or [],
         shared=shared or [],
         metrics=figure or [],
+        output=output,
         class_count=classes,
         top_k=top_k,
         default_precision=precision,
@@ -145,6 +151,7 @@ def add_models(
     max_bad_share: Annotated[
         float, typer.Option(min=0, max=1, help="Share of faulty records beyond which it fails.")
     ] = 0.001,
+    output: OutputOption = None,
     classes: ClassesOption = None,
     top_k: TopKOption = 100,
     precision: PrecisionOption = "float32",
@@ -154,6 +161,8 @@ def add_models(
     """Add whole models, which are run on labelled data: checkpoints of the families' authors' codes and SavedModels."""
     if not (checkpoint or savedmodel):
         raise PoolError("expected at least one model (--checkpoint name=prefix, --savedmodel name=folder), got none")
+    if output is not None and not savedmodel:
+        raise PoolError("expected a SavedModel (--savedmodel) with --output, got checkpoints, which have one output")
     if (family or option) and not checkpoint:
         raise PoolError("expected a checkpoint (--checkpoint) with --family and --option, got SavedModels alone")
     from gapsack.models.quiet_start import load_tensorflow
@@ -181,6 +190,7 @@ def add_models(
         batch_size=batch_size,
         max_bad_share=max_bad_share,
         top_k=top_k,
+        output=output,
     )
     with working("Starting TensorFlow"):
         load_tensorflow()

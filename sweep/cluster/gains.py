@@ -60,7 +60,7 @@ class Gains:
 
     def compute(self, name: str) -> None:
         """Have the gain of a trial computed that is among those that are done."""
-        if not (self._run.pool / f"{name}.json").exists():
+        if not self._run.trial(name).candidate.exists():
             return
         earlier = self._ended[: self._ended.index(name) + 1]
         if not self._is_started:

@@ -9,7 +9,8 @@ from typing import Any
 from gapsack.models import registry
 from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.array_data import ArrayData
-from gapsack.sweep.grid.schema import Data, Training
+from gapsack.sweep.grid.schema import Training
+from gapsack.sweep.grid.video_data import Data
 
 FLOAT_BYTES = 4
 

@@ -15,6 +15,7 @@ from typing import Any
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from gapsack.models import sizes
+from gapsack.selection.decimals import score_text
 from gapsack.sweep.cluster.fronts import GAP, RUNG_STEP, SIZE, MultiObjectiveAsha
 from gapsack.sweep.grid.scheduling import Scheduler
 from gapsack.sweep.runs.rungs import RungHistory, RungReport
@@ -163,7 +164,7 @@ class RungScheduler(FIFOScheduler):
         kind = self._scheduler.kind
         if kind == "median":
             return f"at step {step} its best GAP was below the median of the mean GAP of the others that far"
-        what = f"its GAP {gap:.4f}" if kind == "asha" else f"its size and GAP {gap:.4f}"
+        what = f"its GAP {score_text(gap)}" if kind == "asha" else f"its size and GAP {score_text(gap)}"
         best = f"the best 1 in {self._scheduler.reduction_factor:g}"
         return f"at step {step}, rung {rung}, {what} was not among {best} of {compared} trials that far"
 

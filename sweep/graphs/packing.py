@@ -113,6 +113,7 @@ def _saved_model(pool: Path, chosen: Chosen, origin: SavedModelOrigin, shared: d
         weight=chosen.weight,
         sample_frames=origin.sample_frames,
         shared=shared,
+        output=origin.output,
     )
 
 

@@ -20,10 +20,11 @@ from gapsack.sweep.grid.array_data import ArrayData
 from gapsack.sweep.grid.axes_problems import PRECISIONS_KEY, axes_problems, precision_problem, repeated
 from gapsack.sweep.grid.points import TrialPoint, axis_points, located_points, trial_points
 from gapsack.sweep.grid.problems import Problem, suggestion
-from gapsack.sweep.grid.schema import DATA, FAMILY, Data, Grid, Model, Training
+from gapsack.sweep.grid.schema import DATA, FAMILY, Grid, Model, Training
 from gapsack.sweep.grid.searching import Distribution, Search
 from gapsack.sweep.grid.section import KEEP_VARIABLES, Section
 from gapsack.sweep.grid.training_axes import is_training, point_problems
+from gapsack.sweep.grid.video_data import Data
 from gapsack.sweep.grid.yaml12 import Location, dotted
 
 S = TypeVar("S", bound=Section)

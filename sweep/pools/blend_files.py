@@ -16,7 +16,7 @@ from gapsack.selection.files import whole_file
 from gapsack.selection.outputs import is_standard_output
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.pools.files import predicted_classes, read_dense
-from gapsack.sweep.pools.predictions import PREDICTIONS, split_named
+from gapsack.sweep.pools.predictions import PREDICTIONS, check_output, split_named
 
 SUFFIXES = (".csv", ".npz", ".parquet")
 
@@ -53,7 +53,9 @@ class Blended:
                 table.to_csv(file, index=False)
 
 
-def blend_files(ensemble: Ensemble, predictions: Sequence[str], class_count: int | None) -> Blended:
+def blend_files(
+    ensemble: Ensemble, predictions: Sequence[str], class_count: int | None, output: str | None = None
+) -> Blended:
     """Read the members' predictions of new items, and blend them.
 
     Args:
@@ -61,6 +63,7 @@ def blend_files(ensemble: Ensemble, predictions: Sequence[str], class_count: int
         predictions: `name=file` of each member; the files have the same ids, in any order. Those of other models are
             not looked at.
         class_count: of the vocabulary, where no file tells, as CSV files of pairs do not.
+        output: which one is meant of models with several: the one that the ensemble was chosen for.
 
     Returns:
         Of the items in the order of the first member's file that is given.
@@ -69,14 +72,16 @@ def blend_files(ensemble: Ensemble, predictions: Sequence[str], class_count: int
         PoolError: a member's file is missing or given twice, cannot be read, or has other ids than the first.
     """
     files = _files_of(ensemble, predictions)
-    widths = (predicted_classes(file) for file in files.values())
+    if output is not None:
+        check_output(output, None, list(files.values()))
+    widths = (predicted_classes(file, output) for file in files.values())
     classes = class_count or next((width for width in widths if width is not None), None)
     if classes is None:
         raise PoolError("these files do not tell how many classes there are: give --classes")
     first: pd.Index[str] | None = None
     arrays = {}
     for name, file in files.items():
-        own, scores = read_dense(file, class_count=classes)
+        own, scores = read_dense(file, class_count=classes, output=output)
         ids = pd.Index(own.astype(str))
         if ids.has_duplicates:
             raise PoolError(f"{file}: expected each id once, got {ids[ids.duplicated()][0]!r} again")

@@ -16,6 +16,7 @@ from gapsack.models.checkpoints import read_weights
 from gapsack.models.family import ModelPart
 from gapsack.models.graph import Member
 from gapsack.models.tasks import task_from_dict
+from gapsack.selection.decimals import score_text
 from gapsack.selection.errors import InputError, PoolError
 from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.pool.origin import WeightsOrigin, read_origin
@@ -158,7 +159,6 @@ class _Adding:
             wanted.files, task_from_dict(self.origin.task), wanted.batch_size, wanted.max_bad_share, wanted.top_k
         )
         measured = data.measure(member, self.staged.scratch, self.advance)
-        self.say(
-            f"{member.name} in {member.precision}: GAP {measured.gap:.5f} on {measured.labels.video_count:,} items"
-        )
+        videos = measured.labels.video_count
+        self.say(f"{member.name} in {member.precision}: GAP {score_text(measured.gap)} on {videos:,} items")
         return measured

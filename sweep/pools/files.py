@@ -4,7 +4,8 @@ Predictions: `.npz` with `video_ids` [n] and `scores` [n, classes] (probabilitie
 second); a table, CSV or Parquet, with a column of ids and one for each class; or a CSV with the columns
 `VideoId,LabelConfidencePairs`. Labels: `.npz` with `video_ids` and `labels` ([n, classes] of 0 and 1, or [n] class
 numbers when every item has just one), the pool's own `labels.npz`; a table with ids and `label`, class numbers, or with
-ids and a column of 0 and 1 for each class; or a CSV with `VideoId,Labels` (class numbers parted by spaces).
+ids and a column of 0 and 1 for each class; or a CSV with `VideoId,Labels` (class numbers parted by spaces). Of a model
+with several outputs, `named_outputs` says what of a file is which.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from gapsack.selection.errors import PoolError
 from gapsack.selection.npz import open_npz, read_npz
 from gapsack.selection.pool.kinds import class_count_of
 from gapsack.selection.pool.lists import Labels, Predictions
+from gapsack.sweep.pools.named_outputs import IDS, hint_of_outputs, output_array, output_columns
 from gapsack.sweep.pools.tables import id_column, is_archive, matrix_of, read_frame, read_head
 
 PREDICTION_COLUMNS = ("VideoId", "LabelConfidencePairs")
@@ -31,23 +33,23 @@ MATRIX_DIMENSIONS = 2
 T = TypeVar("T")
 
 
-def read_predictions(path: Path, *, class_count: int, top_k: int) -> Predictions:
+def read_predictions(path: Path, *, class_count: int, top_k: int, output: str | None = None) -> Predictions:
     """A model's predictions, cut to its `top_k` best classes an item.
 
     A CSV row with fewer pairs than the longest one is filled with classes of score zero: what such a file leaves out
-    was not predicted, which is how the challenge scored it.
+    was not predicted, which is how the challenge scored it. `output` names one of several that the file has
+    (`named_outputs`).
 
     Raises:
         PoolError: the file cannot be read as predictions; it is named.
     """
     if is_archive(path):
-        arrays = _read_arrays(path)
-        _require(path, arrays, ("video_ids", "scores"))
-        return _named(path, lambda: _of_matrix(arrays["video_ids"], arrays["scores"], class_count, top_k))
-    return _named(path, lambda: _predictions_of_table(path, class_count, top_k))
+        ids, scores = _ids_and_array(path, "scores", output)
+        return _named(path, lambda: _of_matrix(ids, scores, class_count, top_k))
+    return _named(path, lambda: _predictions_of_table(path, class_count, top_k, output))
 
 
-def read_dense(path: Path, *, class_count: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
+def read_dense(path: Path, *, class_count: int, output: str | None = None) -> tuple[NDArray[Any], NDArray[np.float32]]:
     """Ids [n] and a model's probabilities of all classes [n, classes], of any file that `read_predictions` takes.
 
     What a CSV of pairs leaves out is 0.
@@ -56,38 +58,60 @@ def read_dense(path: Path, *, class_count: int) -> tuple[NDArray[Any], NDArray[n
         PoolError: the file cannot be read as predictions; it is named.
     """
     if is_archive(path):
-        arrays = _read_arrays(path)
-        _require(path, arrays, ("video_ids", "scores"))
-        return arrays["video_ids"], _named(path, lambda: as_classes(arrays["scores"], class_count))
-    lists = read_predictions(path, class_count=class_count, top_k=class_count)
+        ids, found = _ids_and_array(path, "scores", output)
+        return ids, _named(path, lambda: as_classes(found, class_count))
+    lists = read_predictions(path, class_count=class_count, top_k=class_count, output=output)
     scores = np.zeros((len(lists.video_ids), class_count), np.float32)
     np.put_along_axis(scores, lists.top_indices.astype(np.int64), lists.top_scores, axis=1)
     return np.asarray(lists.video_ids), scores
 
 
-def predicted_classes(path: Path) -> int | None:
+def predicted_classes(path: Path, output: str | None = None) -> int | None:
     """How many classes a file of predictions has, by its head; None where that does not tell, as a CSV's of pairs.
+
+    `output` names one of several, as for `read_predictions`.
 
     Raises:
         PoolError: it cannot be read; it is named.
     """
     if is_archive(path):
         with open_npz(path, error=PoolError) as archive:
-            shape = archive.shape("scores") if "scores" in archive.names else ()
+            name = _known(lambda: output_array(archive.names, "scores", output))
+            shape = () if name is None else archive.shape(name)
         width = (*shape, 1)[1] if len(shape) in (1, MATRIX_DIMENSIONS) else None
     else:
-        head = _named(path, lambda: read_head(path))
+        head = _named(path, lambda: _of_output(read_head(path), output))
         width = None if id_column(head) is None or set(PREDICTION_COLUMNS) <= set(head) else len(head.columns) - 1
     return 2 if width == 1 else width
 
 
-def read_labels(path: Path, *, class_count: int | None, otherwise: Callable[[], int | None] = lambda: None) -> Labels:
+def has_output(path: Path, output: str) -> bool:
+    """Whether a file of predictions or labels has an output of that name, by its head.
+
+    Raises:
+        PoolError: it cannot be read; it is named.
+    """
+    if is_archive(path):
+        with open_npz(path, error=PoolError) as archive:
+            return output != IDS and output in archive.names
+    head = _named(path, lambda: read_head(path))
+    return _named(path, lambda: output_columns(head, id_column(head), output)) is not None
+
+
+def read_labels(
+    path: Path,
+    *,
+    class_count: int | None,
+    otherwise: Callable[[], int | None] = lambda: None,
+    output: str | None = None,
+) -> Labels:
     """The ground truth of the items.
 
     Args:
         path: an `.npz`, `.csv` or `.parquet` file (see the module).
         class_count: classes of the vocabulary, where the file does not tell.
         otherwise: asked for the same where neither tells.
+        output: of a model with several, whose labels they are: an array or columns of that name, where there are such.
 
     Raises:
         PoolError: the file cannot be read as labels, or does not tell the number of classes and none is given.
@@ -95,13 +119,14 @@ def read_labels(path: Path, *, class_count: int | None, otherwise: Callable[[], 
     if class_count is not None:
         class_count_of(class_count)
     if not is_archive(path):
-        return _named(path, lambda: _labels_of_table(path, class_count, otherwise))
+        return _named(path, lambda: _labels_of_table(path, class_count, otherwise, output))
     arrays = _read_arrays(path)
     if "indptr" in arrays:
         _require(path, arrays, ("video_ids", "indptr", "indices", "class_count"))
         return _named(path, lambda: _labels_of_lists(arrays, class_count))
-    _require(path, arrays, ("video_ids", "labels"))
-    labels = arrays["labels"]
+    name = _named(path, lambda: output_array(list(arrays), "labels", output))
+    _require(path, arrays, ("video_ids", name))
+    labels = arrays[name]
     if labels.ndim == 1 and labels.dtype.kind in "iu" and class_count is None:
         class_count = otherwise()
     return _named(path, lambda: _labels_of_array(arrays["video_ids"], labels, class_count))
@@ -132,8 +157,8 @@ def _of_matrix(ids: NDArray[Any], scores: NDArray[Any], class_count: int, top_k:
     return Predictions.from_dense(ids, as_classes(scores, class_count), top_k)
 
 
-def _predictions_of_table(path: Path, class_count: int, top_k: int) -> Predictions:
-    table = read_frame(path)
+def _predictions_of_table(path: Path, class_count: int, top_k: int, output: str | None) -> Predictions:
+    table = _of_output(read_frame(path), output)
     ids = id_column(table)
     if set(PREDICTION_COLUMNS) <= set(table):
         return _predictions_of_pairs(table, class_count)
@@ -142,7 +167,17 @@ def _predictions_of_table(path: Path, class_count: int, top_k: int) -> Predictio
             f"expected the columns {','.join(PREDICTION_COLUMNS)}, or id and a column for each class, "
             f"got {','.join(map(str, table.columns))[:200]}"
         )
-    return _of_matrix(*matrix_of(table, ids), class_count, top_k)
+    found, scores = matrix_of(table, ids)
+    try:
+        return _of_matrix(found, scores, class_count, top_k)
+    except PoolError as error:
+        raise PoolError(f"{error}{hint_of_outputs(table, ids)}") from error
+
+
+def _of_output(table: pd.DataFrame, output: str | None) -> pd.DataFrame:
+    """A table of predictions, of several outputs of a model the one that is named."""
+    found = None if output is None else output_columns(table, id_column(table), output)
+    return table if found is None else found
 
 
 def _predictions_of_pairs(table: pd.DataFrame, class_count: int) -> Predictions:
@@ -169,9 +204,15 @@ def _predictions_of_pairs(table: pd.DataFrame, class_count: int) -> Predictions:
     return Predictions(video_ids, indices, scores)
 
 
-def _labels_of_table(path: Path, class_count: int | None, otherwise: Callable[[], int | None]) -> Labels:
+def _labels_of_table(
+    path: Path, class_count: int | None, otherwise: Callable[[], int | None], output: str | None
+) -> Labels:
     table = read_frame(path)
     ids = id_column(table)
+    own = None if output is None else output_columns(table, ids, output)
+    if own is not None:
+        # A column of the output's name has class numbers, as the column of labels has where there is one output.
+        table = own.rename(columns={output: LABEL})
     if ids is not None and LABEL not in table:
         return _labels_of_array(*matrix_of(table, ids), class_count)
     columns = LABEL_COLUMNS if ids is None else (ids, LABEL)
@@ -244,6 +285,14 @@ def _labels_of_array(video_ids: NDArray[Any], labels: NDArray[Any], class_count:
     return Labels(video_ids, np.arange(len(labels) + 1), labels, class_count)
 
 
+def _ids_and_array(path: Path, usual: str, output: str | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Ids [n] of an archive and its array of an output."""
+    arrays = _read_arrays(path)
+    name = _named(path, lambda: output_array(list(arrays), usual, output))
+    _require(path, arrays, ("video_ids", name))
+    return arrays["video_ids"], arrays[name]
+
+
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     return read_npz(path, error=PoolError)
 
@@ -251,6 +300,14 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 def _require(path: Path, arrays: dict[str, NDArray[Any]], names: tuple[str, ...]) -> None:
     if not set(names) <= set(arrays):
         raise PoolError(f"{path}: expected the arrays {', '.join(names)}, got {', '.join(arrays) or 'none'}")
+
+
+def _known(find: Callable[[], T]) -> T | None:
+    """What is found; None where it is not, which whoever reads the file tells."""
+    try:
+        return find()
+    except PoolError:
+        return None
 
 
 def _named(path: Path, make: Callable[[], T]) -> T:

@@ -18,6 +18,7 @@ from gapsack.models.authors import AuthorsModel, read_authors_checkpoint
 from gapsack.models.graph import AnyMember, Member, SavedModelMember
 from gapsack.models.graph.foreign.saved_model import open_saved_model
 from gapsack.models.tasks.youtube8m import YouTube8M
+from gapsack.selection.decimals import score_text
 from gapsack.selection.errors import InputError, PoolError
 from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.pool.origin import Buildable, CheckpointOrigin, SavedModelOrigin
@@ -74,6 +75,7 @@ class ModelImport:
         rgb, audio: Values a frame, for SavedModels.
         classes: Their classes, where neither the signature nor the pool tells.
         batch_size, max_bad_share, top_k: See `DataSet`.
+        output: Which output of SavedModels is meant; None for the only one, or the one called probabilities.
     """
 
     pool: Path
@@ -94,6 +96,7 @@ class ModelImport:
     batch_size: int
     max_bad_share: float
     top_k: int
+    output: str | None = None
 
     def run(self, say: Say, advance: Advance) -> CandidatePool:
         """Import all of them, or nothing: an old pool is not spoilt, and a new one is whole.
@@ -200,25 +203,27 @@ class _Work:
         measured, known = {}, self.staged.labels
         classes = self.options.classes if known is None else known.class_count
         for precision, folder in folders.items():
-            opened = open_saved_model(folder)
+            opened = open_saved_model(folder, self.options.output)
             classes = classes or opened.classes
             if classes is None:
                 raise InputError(f"expected the classes of {folder} from its signature or --classes, got neither")
             task = self.options.task(classes, self.options.rgb, self.options.audio)
             self.say(f"{name}: the SavedModel {folder}, {mib(path_bytes(folder)):.2f} MiB")
-            member = SavedModelMember(name, folder, precision, 1.0, self.options.sampled)
+            member = SavedModelMember(name, folder, precision, 1.0, self.options.sampled, output=self.options.output)
             measured[precision] = self._measure(member, task)
         size_bytes = {precision: path_bytes(folder) for precision, folder in folders.items()}
         real = {precision: folder.parent.resolve() / folder.name for precision, folder in folders.items()}
         places = {precision: os.path.relpath(folder, self.staged.pool) for precision, folder in real.items()}
         sampled, description = self.options.sampled, task.to_dict()
-        origin = SavedModelOrigin(saved_models=places, sample_frames=sampled, task=description)
+        origin = SavedModelOrigin(
+            saved_models=places, sample_frames=sampled, task=description, output=self.options.output
+        )
         self._stage(name, size_bytes, measured, origin, {})
 
     def _measure(self, member: AnyMember, task: YouTube8M) -> Measured:
         measured = self.options.data(task).measure(member, self.staged.scratch, self.advance)
         videos = measured.labels.video_count
-        self.say(f"{member.name} in {member.precision}: GAP {measured.gap:.5f} on {videos:,} items")
+        self.say(f"{member.name} in {member.precision}: GAP {score_text(measured.gap)} on {videos:,} items")
         return measured
 
     def _stage(

@@ -13,7 +13,7 @@ from gapsack.selection.gap import gap_of_lists
 from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.pool.candidate import check_name
 from gapsack.selection.pool.lists import Labels, Predictions
-from gapsack.sweep.pools.files import predicted_classes, read_labels, read_predictions
+from gapsack.sweep.pools.files import has_output, predicted_classes, read_labels, read_predictions
 from gapsack.sweep.pools.staging import staging
 from gapsack.sweep.pools.typed_sizes import parse_size_bytes
 
@@ -31,6 +31,7 @@ def import_candidates(
     default_precision: str,
     shared: Sequence[str] = (),
     metrics: Sequence[str] = (),
+    output: str | None = None,
 ) -> CandidatePool:
     """Read models' predictions and write them into a pool folder, which is made if it is missing: all, or nothing.
 
@@ -46,6 +47,7 @@ def import_candidates(
         default_precision: the precision of sizes that name none.
         shared: groups of tensors that models have in common, `name=group:size` or `name@precision=group:size`.
         metrics: further figures of models, `name:figure=number`, on which a search may have limits.
+        output: which one is meant of models with several; the pool is of that alone.
 
     Returns:
         The whole pool, as written.
@@ -59,13 +61,24 @@ def import_candidates(
             raise PoolError(f"expected labels (--labels) for the new pool {pool}, got none")
         if not predictions:
             raise PoolError("expected at least one model's predictions (--predictions name=file), got none")
+        if output is not None:
+            check_output(output, labels_file, [Path(split_named(text, PREDICTIONS)[2]) for text in predictions])
         if labels_file is not None:
-            given = read_labels(labels_file, class_count=class_count, otherwise=lambda: _classes_of(predictions))
+            given = read_labels(
+                labels_file,
+                class_count=class_count,
+                otherwise=lambda: _classes_of(predictions, output),
+                output=output,
+            )
             staged.check_labels(given, labels_file)
         labels = staged.labels
         assert labels is not None
         groups, figures = read_shared(shared, default_precision), read_figures(metrics)
-        for candidate in _candidates(labels, predictions, sizes, top_k, default_precision):
+        lists, by_name = _lists(labels, predictions, top_k, output), read_sizes(sizes, default_precision)
+        if strangers := sorted(set(by_name) - set(lists)):
+            raise PoolError(f"expected predictions for every model with a size, got none for {', '.join(strangers)}")
+        for name, of_name in lists.items():
+            candidate = _candidate(name, of_name, by_name.get(name, {}), labels, output)
             own = candidate.metrics | figures.pop(candidate.name, {})
             staged.add(replace(candidate, metrics=own, shared=groups.pop(candidate.name, {})))
         if groups:
@@ -75,31 +88,42 @@ def import_candidates(
         return staged.write()
 
 
-def _classes_of(predictions: Sequence[str]) -> int | None:
+def check_output(output: str, labels_file: Path | None, files: Sequence[Path]) -> None:
+    """A file of one output fits any name; so that a slip is told, one of the files must have it under that name.
+
+    Raises:
+        PoolError: none has; or one cannot be read, or is of other outputs.
+    """
+    if not any(has_output(file, output) for file in (*files, *([] if labels_file is None else [labels_file]))):
+        raise PoolError(
+            f"expected an output {output} (--output {output}) in one of {', '.join(map(str, files))}"
+            + ("" if labels_file is None else f" and {labels_file}")
+            + ", got none: they have scores of one output alone"
+        )
+
+
+def _classes_of(predictions: Sequence[str], output: str | None) -> int | None:
     """The number of classes, as the first model's predictions tell it."""
     files = (split_named(text, PREDICTIONS)[2] for text in predictions)
-    return next((found for file in files if (found := predicted_classes(Path(file))) is not None), None)
+    return next((found for file in files if (found := predicted_classes(Path(file), output)) is not None), None)
 
 
-def _candidates(
-    labels: Labels, predictions: Sequence[str], sizes: Sequence[str], top_k: int, default_precision: str
-) -> list[Candidate]:
-    """All that are asked for, as options name them."""
+def _lists(
+    labels: Labels, predictions: Sequence[str], top_k: int, output: str | None
+) -> dict[str, dict[str | None, Predictions]]:
+    """Predictions by name and precision, as options name them."""
     lists: dict[str, dict[str | None, Predictions]] = {}
     for text in predictions:
         name, precision, file = split_named(text, PREDICTIONS)
         own = lists.setdefault(name, {})
         if precision in own:
             raise PoolError(f"expected one file of predictions for {name}, got two")
-        own[precision] = read_predictions(Path(file), class_count=labels.class_count, top_k=top_k)
-    by_name = read_sizes(sizes, default_precision)
-    if strangers := sorted(set(by_name) - set(lists)):
-        raise PoolError(f"expected predictions for every model with a size, got none for {', '.join(strangers)}")
-    return [_candidate(name, own, by_name.get(name, {}), labels) for name, own in lists.items()]
+        own[precision] = read_predictions(Path(file), class_count=labels.class_count, top_k=top_k, output=output)
+    return lists
 
 
 def _candidate(
-    name: str, lists: dict[str | None, Predictions], size_bytes: dict[str, int], labels: Labels
+    name: str, lists: dict[str | None, Predictions], size_bytes: dict[str, int], labels: Labels, output: str | None
 ) -> Candidate:
     if not size_bytes:
         raise PoolError(f"expected the size of {name} (--size {name}=120MiB), got none")
@@ -113,7 +137,7 @@ def _candidate(
         plain,
         by_precision=own,
         metrics={"gap": gap_of_lists(aligned.top_indices, aligned.top_scores, labels)},
-        origin={"kind": "import"},
+        origin={"kind": "import"} | ({} if output is None else {"output": output}),
     )
 
 

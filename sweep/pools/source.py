@@ -11,7 +11,7 @@ from gapsack.selection.errors import InputError
 from gapsack.sweep.data.features import Level
 from gapsack.sweep.data.files import expand
 from gapsack.sweep.grid.read import load_config
-from gapsack.sweep.grid.schema import Data
+from gapsack.sweep.grid.video_data import Data
 from gapsack.sweep.runs.folder import RunFolder
 
 

@@ -60,11 +60,8 @@ def checked_result(trial: TrialFolder, *, contents: bool = False) -> tuple[Trial
         return None, str(error)
     if record is None:
         return None, None
-    run = trial.path.parent.parent
-    candidate = run / "pool" / f"{trial.name}.json"
-    vouched = _vouched(trial, record, run, candidate)
-    wanted = candidate if record.files or candidate.exists() else None
-    damage = _damage(trial, wanted, vouched, _AGAIN, contents=contents)
+    wanted = trial.candidate if record.files or trial.candidate.exists() else None
+    damage = _damage(trial, wanted, _vouched(trial, record), _AGAIN, contents=contents)
     return (None, damage) if damage is not None else (record, None)
 
 
@@ -81,10 +78,8 @@ def stopped_damage(trial: TrialFolder, *, contents: bool = False) -> str | None:
     stopped = trial.stopped_early()
     if stopped is None or not stopped.files:
         return None
-    run = trial.path.parent.parent
-    vouched = [(run / place, kept) for place, kept in stopped.files.items()]
-    candidate = run / "pool" / f"{trial.name}.json"
-    return _damage(trial, candidate, vouched, _PUBLISHED_AGAIN, contents=contents)
+    vouched = [(trial.run / place, kept) for place, kept in stopped.files.items()]
+    return _damage(trial, trial.candidate, vouched, _PUBLISHED_AGAIN, contents=contents)
 
 
 def labels_damage(run: RunFolder, *, contents: bool = False) -> str | None:
@@ -93,7 +88,7 @@ def labels_damage(run: RunFolder, *, contents: bool = False) -> str | None:
     if labels.exists():
         found = _archive_damage(labels, contents=contents)
     else:
-        published = any((run.pool / f"{trial.name}.json").exists() for trial in run.started_trials())
+        published = any(trial.candidate.exists() for trial in run.started_trials())
         found = "no such file" if published else None
     if found is None:
         return None
@@ -195,16 +190,14 @@ def _damage(
     return None
 
 
-def _vouched(
-    trial: TrialFolder, record: TrialResult, run: Path, candidate: Path
-) -> Iterable[tuple[Path, FileDigest | None]]:
+def _vouched(trial: TrialFolder, record: TrialResult) -> Iterable[tuple[Path, FileDigest | None]]:
     """Files that a record stands for, each with what is known of it."""
     if record.files:
-        yield from ((run / place, kept) for place, kept in record.files.items())
+        yield from ((trial.run / place, kept) for place, kept in record.files.items())
         return
-    if candidate.exists():
-        yield candidate.with_name(f"{trial.name}.npz"), None
-        own = (candidate.with_name(f"{trial.name}.{precision}.npz") for precision in record.gap_by_precision)
+    if trial.candidate.exists():
+        yield trial.candidate.with_name(f"{trial.name}.npz"), None
+        own = (trial.candidate.with_name(f"{trial.name}.{precision}.npz") for precision in record.gap_by_precision)
         yield from ((path, None) for path in own if path.exists())
     if trial.weights.exists():
         yield trial.weights, None

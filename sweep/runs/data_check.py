@@ -16,7 +16,7 @@ from gapsack.sweep.data.parts import files_of
 from gapsack.sweep.data.storage.files import sizes_bytes, stamps
 from gapsack.sweep.errors import ConfigError, DataError
 from gapsack.sweep.grid.array_data import ArrayData
-from gapsack.sweep.grid.schema import Data
+from gapsack.sweep.grid.video_data import Data
 from gapsack.sweep.runs import checksums
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.same_videos import refuse_other_videos

@@ -35,6 +35,9 @@ from gapsack.sweep.runs.attempts import Attempt
 from gapsack.sweep.runs.lock import is_locked, locked
 from gapsack.sweep.runs.record import FileDigest, TrialResult
 
+POOL = "pool"
+"""Name of the folder of a run's candidates."""
+
 STOPPED_EARLY: Literal["stopped early"] = "stopped early"
 """The status of a trial that others left behind, or whose time was over; a person's stop makes it `interrupted`."""
 
@@ -112,6 +115,10 @@ class TrialFolder:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.name = self.path.name
+        self.run = self.path.parent.parent
+        """The folder of the run that it is a trial of."""
+        self.candidate = self.run / POOL / f"{self.name}.json"
+        """What the run's pool has of it once it is published."""
         self.config_file = self.path / "config.json"
         """What the trial was started with."""
         self.checkpoints = self.path / "checkpoints"
@@ -266,7 +273,7 @@ class RunFolder:
         self.ray_log = self.path / "ray.log"
         self.study_file = self.path / "study.journal"
         self.trials = self.path / "trials"
-        self.pool = self.path / "pool"
+        self.pool = self.path / POOL
         self.ensemble_file = self.path / "ensemble.json"
         self.frontier_file = self.path / "frontier.json"
         self.graph = self.path / "graph"

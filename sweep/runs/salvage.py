@@ -66,8 +66,7 @@ def salvaged(trial: TrialFolder) -> TrialResult | None:
 
 
 def _metrics(trial: TrialFolder) -> _Metrics:
-    candidate = trial.path.parent.parent / "pool" / f"{trial.name}.json"
     try:
-        return read_typed(candidate, _Candidate, what="a candidate of the pool", advice="").metrics
+        return read_typed(trial.candidate, _Candidate, what="a candidate of the pool", advice="").metrics
     except InputError:
         return _Metrics()

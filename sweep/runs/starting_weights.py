@@ -166,11 +166,10 @@ def _source(file: Path) -> StartedFrom:
     if record is None:
         return StartedFrom(sha256=sha256, file=file.name)
     trial = TrialFolder(file.parent)
-    run = trial.path.parent.parent
-    kept = record.files.get(file.relative_to(run).as_posix())
+    kept = record.files.get(file.relative_to(trial.run).as_posix())
     if kept is not None and kept.sha256 != sha256:
         raise ConfigError(f"{KEY}: expected {file} as it was written when its trial was done, got other contents")
-    return StartedFrom(sha256=sha256, run=record.run or run.name, trial=record.name)
+    return StartedFrom(sha256=sha256, run=record.run or trial.run.name, trial=record.name)
 
 
 def _record(file: Path) -> TrialResult | None:

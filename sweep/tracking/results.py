@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gapsack.selection.decimals import mib_decimals, mib_number, score_text
 from gapsack.selection.errors import GapsackError
 from gapsack.selection.report.ensemble import Ensemble, reported
-from gapsack.selection.units import mib
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.grid.training_axes import SEED
@@ -146,13 +146,14 @@ def note(run: RunFolder, grid: Grid, gaps: Mapping[str, float], ensemble: Ensemb
     lines = [f"Sweep **{run.name}** of `{', '.join(grid.model.names)}`: {len(gaps)} trials done."]
     if gaps:
         best = max(gaps, key=lambda name: gaps[name])
-        lines.append(f"Best trial: **{best}**, GAP {gaps[best]:.4f}.")
+        lines.append(f"Best trial: **{best}**, GAP {score_text(gaps[best])}.")
     if ensemble is not None:
         members = " + ".join(f"{member.name} ({member.precision})" for member in ensemble.members)
         held_out = ensemble.held_out or {}
         told = held_out.get("gap")
-        score = "" if told is None else f", {reported(held_out)} GAP {told:.4f}"
-        size = f"{mib(ensemble.total_bytes):.2f} of {mib(ensemble.budget_bytes):.2f} MiB"
+        score = "" if told is None else f", {reported(held_out)} GAP {score_text(told)}"
+        digits = mib_decimals([ensemble.total_bytes, ensemble.budget_bytes])
+        size = f"{mib_number(ensemble.total_bytes, digits)} of {mib_number(ensemble.budget_bytes, digits)} MiB"
         lines.append(f"Ensemble: {members}; {size}{score}.")
     lines.append(f"Run folder: `{run.path}`.")
     return "\n\n".join(lines)

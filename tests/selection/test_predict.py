@@ -48,6 +48,26 @@ def test_its_gap_is_the_one_that_the_search_told(blend):
     assert gap_at_k(blended, labels) == pytest.approx(found.gap, abs=1e-9)
 
 
+def test_models_of_several_outputs_are_blended_by_the_name_of_one():
+    rng = np.random.default_rng(0)
+    genre, mood, alone = rng.random((3, 2, 3)), rng.random((3, 2, 4)), rng.random((2, 3))
+    both = ensemble_of([0.25, 0.75])
+    expected = 0.25 * genre[0] + 0.75 * genre[1]
+    given = {f"m{n}": {"genre": genre[n], "mood": mood[n]} for n in range(2)}
+    np.testing.assert_allclose(both.predict(given, output="genre"), expected)
+    # Beside them a model of one output, and one that is no member, whatever it gives.
+    np.testing.assert_allclose(
+        both.predict({"m0": alone, "m1": {"genre": genre[1]}, "x": [genre[2], mood[2]]}), 0.25 * alone + 0.75 * genre[1]
+    )
+    with pytest.raises(InputError, match=r"m0: expected which output .* one of genre, mood, got none"):
+        both.predict(given)
+    with pytest.raises(InputError, match="m0: expected the output style, got genre, mood"):
+        both.predict(given, output="style")
+    with pytest.raises(InputError, match=r"m1: expected probabilities .*, got a list of 2 arrays: name them"):
+        both.predict({"m0": alone, "m1": [genre[1], mood[1]]}, output="genre")
+    np.testing.assert_allclose(both.predict({"m0": alone.tolist(), "m1": alone.tolist()}), alone)
+
+
 @pytest.mark.parametrize(
     ("predictions", "told"),
     [
@@ -72,7 +92,7 @@ def test_values_show_what_they_are_and_no_arrays():
         assert len(repr(value)) < 400
     assert repr(pool).startswith("<CandidatePool m0, m1, m2, m3, m4, m5, … (7); 240 items with")
     assert "cross-fitted" in repr(found)
-    for value, cell in ((pool, "m6"), (found, found.members[0].name), (every, f"{every.points[0].tuning_score:.5f}")):
+    for value, cell in ((pool, "m6"), (found, found.members[0].name), (every, f"{every.points[0].tuning_score:.4f}")):
         shown = value._repr_html_()
         assert f">{cell}</td>" in shown
         assert shown.count("<tr>") > 1

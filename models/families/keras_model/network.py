@@ -15,7 +15,7 @@ from keras import ops
 from gapsack.models.families.keras_model.builder import Builder
 from gapsack.models.families.keras_model.tensors import stored_variables
 from gapsack.models.layers.base import Network
-from gapsack.models.tasks import Input, Task
+from gapsack.models.tasks import PREDICTIONS, Input, Task
 from gapsack.models.tensors import Tensor
 from gapsack.selection.errors import InputError
 
@@ -42,9 +42,10 @@ def _built(builder: Builder, task: Task, options: Mapping[str, Any], seed: int |
     blank = keras.StatelessScope(initialize_variables=False) if seed is None else nullcontext()
     try:
         with keras.device("cpu:0") if seed is None else nullcontext(), blank, _seeded(seed or 0):
-            output = _output(builder(inputs, task.classes, options), inputs)
+            returned = _output(builder(inputs, task.classes, options), inputs)
     except Exception as error:
         raise InputError(f"expected a Keras model of {described}, got {type(error).__name__}: {error}") from error
+    output = _scored(returned, described)
     shape = tuple(getattr(output, "shape", ()))
     if shape != (None, task.classes) or keras.backend.standardize_dtype(output.dtype) != "float32":
         raise InputError(
@@ -69,6 +70,34 @@ def _output(returned: Any, inputs: Mapping[str, Any]) -> Any:
     if isinstance(returned, keras.Sequential) or (own and len(own) == 1):
         return returned(next(iter(inputs.values())))
     return returned({name: tensor for name, tensor in inputs.items() if not own or name in {t.name for t in own}})
+
+
+def _scored(returned: Any, described: str) -> Any:
+    """Of several outputs the one that is trained and scored: the only one, or that of the name of probabilities.
+
+    Raises:
+        InputError: none of several has such a name.
+    """
+    if not isinstance(returned, Mapping | list | tuple):
+        return returned
+    outputs = dict(returned) if isinstance(returned, Mapping) else _by_name(returned)
+    named = [outputs[name] for name in PREDICTIONS if name in outputs]
+    if not named and len(outputs) != 1:
+        told = ", ".join(f"{name} {_said(each, tuple(getattr(each, 'shape', ())))}" for name, each in outputs.items())
+        raise InputError(
+            f"expected one output, or one named {' or '.join(PREDICTIONS)}, of {described}, got {told or 'none'}: one "
+            "is trained and scored, which a parameter of the function may choose"
+        )
+    return (named or list(outputs.values()))[0]
+
+
+def _by_name(outputs: list[Any] | tuple[Any, ...]) -> dict[str, Any]:
+    """Outputs by the names of the layers that give them, as Keras names them; by number where that is not one each."""
+    histories = [getattr(each, "_keras_history", None) for each in outputs]
+    names = [str(place) if each is None else each.operation.name for place, each in enumerate(histories)]
+    if len(set(names)) < len(names):
+        names = [str(place) for place in range(len(outputs))]
+    return dict(zip(names, outputs, strict=True))
 
 
 def _said(output: Any, shape: tuple[Any, ...]) -> str:

@@ -14,7 +14,7 @@ from gapsack.models.graph.files import file_sizes
 from gapsack.models.graph.loading import load_saved_model, reading
 from gapsack.models.graph.names import SIGNATURE, scope
 from gapsack.models.precisions import Part
-from gapsack.models.tasks import Task
+from gapsack.models.tasks import PREDICTIONS, Task
 from gapsack.models.tasks.youtube8m import YouTube8M
 from gapsack.selection.errors import InputError
 
@@ -25,9 +25,6 @@ AUDIO = "audio"
 FRAME_TYPES = ("uint8", "float32", "float16")
 PROBABILITY_TYPES = ("float32", "float16", "bfloat16", "float64")
 """What is computed in another precision is cast: probabilities have no more to lose."""
-
-PREDICTIONS = ("predictions", "probabilities")
-"""Output of a signature with several that is taken for the probabilities, the first that is there."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,7 @@ class SavedModelMember:
         weight: Its share in the blend.
         sample_frames: Frames that it sees of each video when it takes frames alone, any number of them.
         shared: As of `Member`; a graph cannot be built of a SavedModel that shares a group with another member.
+        output: Which of its signature's outputs are the probabilities; None for the only one, or the one so called.
     """
 
     name: str
@@ -53,6 +51,7 @@ class SavedModelMember:
     weight: float
     sample_frames: int
     shared: Mapping[str, int] = field(default_factory=dict)
+    output: str | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -129,8 +128,8 @@ class Opened:
         return taken
 
 
-def open_saved_model(directory: Path) -> Opened:
-    """Load a SavedModel and find the inputs and the output of its signature.
+def open_saved_model(directory: Path, output: str | None = None) -> Opened:
+    """Load a SavedModel and find the inputs and the output of its signature, as `SavedModelMember` says.
 
     Raises:
         InputError: There is none, or its signature is not one of `SavedModelMember`.
@@ -144,7 +143,7 @@ def open_saved_model(directory: Path) -> Opened:
         variables, constants = _captured(function, captures, directory)
         # Of TensorFlow's function and its output: TensorFlow orders outputs by name.
         outputs = dict(zip(sorted(function.structured_outputs), function.outputs, strict=True))
-        return Opened(frames, num_frames, _predictions(outputs, directory), function, variables, constants)
+        return Opened(frames, num_frames, _predictions(outputs, output, directory), function, variables, constants)
 
 
 def layouts(opened: Opened, index: int) -> dict[str, Part]:
@@ -157,7 +156,7 @@ def layouts(opened: Opened, index: int) -> dict[str, Part]:
 
 def stored_arrays(index: int, member: SavedModelMember) -> Iterator[tuple[str, NDArray[Any]]]:
     """Values of every variable by its name in the one graph, one at a time; loads the whole SavedModel."""
-    opened = open_saved_model(member.directory)
+    opened = open_saved_model(member.directory, member.output)
     for placeholder, name in opened.names(index).items():
         yield name, opened.variables[placeholder].numpy()
 
@@ -204,14 +203,18 @@ def _frames_and_counts(inputs: list[Any], directory: Path) -> tuple[tuple[Any, .
     return frames, next(iter(counts), None)
 
 
-def _predictions(outputs: dict[str, Any], directory: Path) -> Any:
+def _predictions(outputs: dict[str, Any], output: str | None, directory: Path) -> Any:
     fitting = {name: t for name, t in outputs.items() if t.dtype.name in PROBABILITY_TYPES and t.shape.rank == 2}
-    named = [fitting[name] for name in PREDICTIONS if name in fitting]
+    named = [fitting[name] for name in (PREDICTIONS if output is None else (output,)) if name in fitting]
+    told = ", ".join(f"{name} {t.dtype.name} {t.shape}" for name, t in outputs.items()) or "none"
+    if output is not None and not named:
+        raise InputError(
+            f"expected an output {output} [None, classes] of fractions of the SavedModel {directory}, got {told}"
+        )
     if not named and len(fitting) != 1:
-        told = ", ".join(f"{name} {t.dtype.name} {t.shape}" for name, t in outputs.items()) or "none"
         raise InputError(
             f"expected one output [None, classes] of fractions, or one named {' or '.join(PREDICTIONS)}, of the "
-            f"SavedModel {directory}, got {told}"
+            f"SavedModel {directory}, got {told}: --output names another"
         )
     return (named or list(fitting.values()))[0]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gapsack.selection.decimals import mib_numbers, per_mib_texts, score_texts, telling_decimals
 from gapsack.selection.metrics.registry import title_of
-from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, output, print_table
 
 
@@ -38,7 +38,7 @@ def print_frontier(record: Mapping[str, Any], path: Path) -> None:
         Column("a MiB buys", True),
         Column("members"),
     ]
-    print_table(columns, [_row(point) for point in record["points"]])
+    print_table(columns, _rows(record["points"]))
     out = output()
     out.print(f"\n{record['search']['stop_reason']}")
     for note in record.get("notes", ()):
@@ -46,12 +46,14 @@ def print_frontier(record: Mapping[str, Any], path: Path) -> None:
     out.print(f"Frontier: {path}")
 
 
-def _row(point: Mapping[str, Any]) -> list[str]:
-    held_out, gain = point["held_out_score"], point["gain_per_mib"]
-    return [
-        f"{mib(point['budget_bytes']):.2f}",
-        f"{point['tuning_score']:.5f}",
-        "" if held_out is None else f"{held_out:.5f}",
-        "" if gain is None else f"{gain:.6f}",
-        " + ".join(f"{member['name']} {member['precision']}" for member in point["members"]),
-    ]
+def _rows(points: Sequence[Mapping[str, Any]]) -> list[list[object]]:
+    tuned, held_out = ([point[key] for point in points] for key in ("tuning_score", "held_out_score"))
+    digits = telling_decimals(tuned)
+    columns = (
+        mib_numbers([point["budget_bytes"] for point in points]),
+        score_texts(tuned, digits),
+        score_texts(held_out, digits),
+        per_mib_texts([point["gain_per_mib"] for point in points]),
+        [" + ".join(f"{member['name']} {member['precision']}" for member in point["members"]) for point in points],
+    )
+    return [list(row) for row in zip(*columns, strict=True)]

@@ -17,7 +17,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from gapsack.selection.units import mib
+from gapsack.selection.decimals import mib_number, score_text
 from gapsack.sweep.cli.app import is_watched, leave_lost_terminal
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.runs.record import TrialResult
@@ -107,8 +107,8 @@ class SweepView(SweepEvents):
         self._done += 1
         self._advance()
         size = record.size_bytes.get(self._precision)
-        at = "" if size is None else f", {mib(size):.2f} MiB in {self._precision}"
-        self._say(f"{name} done: GAP {record.gap:.4f}{at} ({self._done} of {self._total})", "green")
+        at = "" if size is None else f", {mib_number(size)} MiB in {self._precision}"
+        self._say(f"{name} done: GAP {score_text(record.gap)}{at} ({self._done} of {self._total})", "green")
 
     def trial_failed(self, name: str, reason: str) -> None:
         """Say why the trial failed."""
@@ -181,5 +181,7 @@ class SweepView(SweepEvents):
 
 def _scores(metrics: Mapping[str, Any], items: str) -> str:
     """The measured values that there are, in words."""
-    forms = {"gap": "GAP {:.4f}", "loss": "loss {:.4f}", "videos_per_second": f"{{:,.0f}} {items}/s"}
-    return ", ".join(form.format(metrics[key]) for key, form in forms.items() if metrics.get(key) is not None)
+    known = ((name, metrics.get(key)) for name, key in (("GAP", "gap"), ("loss", "loss")))
+    told = [f"{name} {score_text(value)}" for name, value in known if value is not None]
+    speed = metrics.get("videos_per_second")
+    return ", ".join(told if speed is None else [*told, f"{speed:,.0f} {items}/s"])

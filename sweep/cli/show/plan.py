@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gapsack.selection.units import mib
+from gapsack.selection.decimals import mib_numbers
 from gapsack.sweep.cli.app import Column, output, print_reasons, print_table
 from gapsack.sweep.grid.plan import PlannedTrial
 from gapsack.sweep.grid.schema import Grid
@@ -17,14 +17,10 @@ def print_plan(grid: Grid, trials: Sequence[PlannedTrial]) -> None:
     sampler = grid.search.sampler
     precisions = list(trials[0].size_bytes)
     columns = [Column("trial"), Column("parameters", True), *[Column(name, True) for name in precisions]]
+    sizes = [mib_numbers([trial.size_bytes[name] for trial in trials]) for name in precisions]
     rows = [
-        [
-            trial.name,
-            f"{trial.parameters:,}",
-            *[f"{mib(trial.size_bytes[name]):.2f}" for name in precisions],
-            trial.status,
-        ]
-        for trial in trials
+        [trial.name, f"{trial.parameters:,}", *[column[row] for column in sizes], trial.status]
+        for row, trial in enumerate(trials)
     ]
     print_table([*columns, Column("status")], rows)
     print_reasons({trial.name: trial.reason for trial in trials})

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gapsack.selection.decimals import mib_decimals, mib_number, mib_numbers, score_text
 from gapsack.selection.metrics.objectives import Gap, Objective, UserMetric, objective_of, score_of_lists
 from gapsack.selection.metrics.registry import title_of
 from gapsack.selection.pareto import inferior
@@ -53,9 +54,10 @@ def print_pool(pool: CandidatePool, folder: Path, metric: str | UserMetric = "ga
         Column(_title(values["metric"]), True),
         *[Column(f"{p} MiB", True) for p in precisions],
     ]
+    listed = values["candidates"]
+    sizes = [mib_numbers([c["size_bytes"].get(p) for c in listed]) for p in precisions]
     rows = [
-        [c["name"], f"{c['score']:.4f}", *[_mib(c["size_bytes"].get(p)) for p in precisions], None]
-        for c in values["candidates"]
+        [c["name"], score_text(c["score"]), *[column[row] for column in sizes], None] for row, c in enumerate(listed)
     ]
     print_table([*columns, Column("")], rows)
     output().print(
@@ -75,7 +77,7 @@ def _groups(pool: CandidatePool) -> list[str]:
             known.update(sizes)
             names.append(candidate.name)
     return [
-        f"Shared, once in an ensemble: {group} ({', '.join(f'{mib(s):.2f} MiB at {p}' for p, s in sizes.items())}), "
+        f"Shared, once in an ensemble: {group} ({', '.join(f'{mib_number(s)} MiB at {p}' for p, s in sizes.items())}), "
         f"of {', '.join(names)}."
         for group, (sizes, names) in found.items()
     ]
@@ -126,11 +128,11 @@ def print_pareto(values: list[dict[str, Any]]) -> None:
     rows = [
         [
             v["name"],
-            _mib(v["size_bytes"]),
-            f"{v['score']:.4f}",
+            size,
+            score_text(v["score"]),
             v["inferior_to"] or ("" if _any_inferior(values) else None),
         ]
-        for v in values
+        for v, size in zip(values, mib_numbers([v["size_bytes"] for v in values]), strict=True)
     ]
     print_table(columns, rows)
     dropped = sum(v["inferior_to"] is not None for v in values)
@@ -147,11 +149,14 @@ def print_pareto(values: list[dict[str, Any]]) -> None:
 def print_graph(built: Built) -> None:
     """The graph's files with their bytes, beside what the search counted and the budget."""
     out, info = output(), built.info
-    rows = [[file, f"{size:,}", f"{mib(size):.2f}"] for file, size in info.files.items()]
-    total = [f"{built.format}, on disk", f"{info.size_bytes:,}", f"{mib(info.size_bytes):.2f}"]
-    print_table([Column("file"), Column("bytes", True), Column("MiB", True)], [*rows, total])
+    files = {**info.files, f"{built.format}, on disk": info.size_bytes}
+    # By the largest: most files of a graph are next to nothing beside its weights.
+    digits = mib_decimals([info.size_bytes])
+    rows = [[file, f"{size:,}", mib_number(size, digits)] for file, size in files.items()]
+    print_table([Column("file"), Column("bytes", True), Column("MiB", True)], rows)
     out.print(f"\nGraph: {info.directory}")
-    out.print(f"{mib(built.searched_bytes):.2f} MiB of weights, budget {mib(built.budget_bytes):.2f} MiB.")
+    searched, budget = mib_numbers([built.searched_bytes, built.budget_bytes])
+    out.print(f"{searched} MiB of weights, budget {budget} MiB.")
     if info.largest_difference is not None:
         out.print(f"Within {info.largest_difference:.1g} of the SavedModel's probabilities, on random items.")
     for tensor, count in info.saturated.items():
@@ -164,13 +169,13 @@ def print_graph(built: Built) -> None:
 def print_evaluation(evaluation: Mapping[str, Any], facts: Mapping[str, Any], items: str) -> None:
     """A graph's metrics, and the records that were left out."""
     out = output()
-    out.print(f"{'GAP@20':<24}{evaluation['gap']:.5f}")
-    out.print(f"{'mean average precision':<24}{evaluation['mean_average_precision']:.5f}")
-    out.print(f"{'hit@1':<24}{evaluation['hit_at_one']:.5f}")
+    out.print(f"{'GAP@20':<24}{score_text(evaluation['gap'])}")
+    out.print(f"{'mean average precision':<24}{score_text(evaluation['mean_average_precision'])}")
+    out.print(f"{'hit@1':<24}{score_text(evaluation['hit_at_one'])}")
     known = {"videos", "labels", "gap", "mean_average_precision", "hit_at_one"}
     for name, score in evaluation.items():
         if name not in known:
-            out.print(f"{title_of(name):<24}{score:.5f}")
+            out.print(f"{title_of(name):<24}{score_text(score)}")
     out.print(f"\n{evaluation['videos']:,} {items} with {evaluation['labels']:,} labels in {facts['files']} files.")
     print_pace(facts, items)
     print_faults(facts)
@@ -201,7 +206,3 @@ def print_faults(facts: Mapping[str, Any]) -> None:
 
 def _any_inferior(values: list[dict[str, Any]]) -> bool:
     return any(v["inferior_to"] is not None for v in values)
-
-
-def _mib(size_bytes: int | None) -> str:
-    return "" if size_bytes is None else f"{mib(size_bytes):.2f}"

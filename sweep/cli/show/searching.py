@@ -10,6 +10,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gapsack.selection.blend.runner import SearchProgress
+from gapsack.selection.decimals import score_text
 from gapsack.sweep.cli.app import is_watched, leave_lost_terminal, messages
 from gapsack.sweep.cluster.signals import stop_on_signals
 
@@ -42,7 +43,7 @@ def search_control(time_limit_seconds: float | None) -> Iterator[Mapping[str, An
         task = bar.add_task("Searching", total=None, best="")
 
         def show(progress: SearchProgress) -> None:
-            best = "" if progress.score is None else f"{progress.score:.5f} {' + '.join(progress.members)}"
+            best = "" if progress.score is None else f"{score_text(progress.score)} {' + '.join(progress.members)}"
             bar.update(task, description=progress.stage, completed=progress.done, total=progress.total, best=best)
 
         def should_stop() -> bool:

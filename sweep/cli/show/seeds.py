@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gapsack.selection.decimals import score_texts
 from gapsack.sweep.cli.app import Column, output, print_table
-from gapsack.sweep.cli.show.cells import fixed
 from gapsack.sweep.runs.seeds import SeedSpread, seed_spreads
 from gapsack.sweep.runs.status import RunState
 
@@ -28,8 +28,5 @@ def _row(spread: SeedSpread) -> list[object]:
     return [
         spread.name,
         len(spread.seeds),
-        f"{spread.mean:.4f}",
-        fixed(spread.deviation, 4),
-        f"{min(spread.gaps):.4f}",
-        f"{max(spread.gaps):.4f}",
+        *score_texts([spread.mean, spread.deviation, min(spread.gaps), max(spread.gaps)]),
     ]

@@ -6,7 +6,15 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gapsack.selection.units import mib, per_mib_text
+from gapsack.selection.decimals import (
+    SCORE_DECIMALS,
+    mib_numbers,
+    per_mib_texts,
+    score_decimals,
+    score_text,
+    score_texts,
+)
+from gapsack.selection.units import mib
 from gapsack.sweep.cli.app import Column, messages, output, print_reasons, print_table
 from gapsack.sweep.cli.show.cells import fixed
 from gapsack.sweep.cli.show.seeds import print_spreads, spreads_of
@@ -22,9 +30,11 @@ def print_status(state: RunState) -> None:
     """A run's trials, then a line that sums up."""
     precision, items = state.grid.budget.precision, state.grid.data.task.items
     numbers = [Column(title, True) for title in ("step", "loss", "GAP", f"{precision} MiB", f"{items}/s")]
+    sizes = mib_numbers([trial.plan.size_bytes[precision] for trial in state.trials])
+    rows = [_status_row(trial, size) for trial, size in zip(state.trials, sizes, strict=True)]
     if any(trial.ensemble_gain for trial in state.trials):
         numbers += [Column(title, True) for title in ("adds GAP", "a MiB")]
-    rows = [_status_row(trial, precision)[: len(numbers) + 2] for trial in state.trials]
+        rows = [[*row, *cells] for row, cells in zip(rows, _gain_cells(state.trials), strict=True)]
     columns = [Column("trial"), Column("status"), *numbers]
     for title, key, factor, digits in COSTS:
         costs = [None if trial.record is None else getattr(trial.record, key) for trial in state.trials]
@@ -41,11 +51,9 @@ def print_status(state: RunState) -> None:
     print_reasons({trial.plan.name: trial.reason for trial in state.trials})
     print_notices(state.notices)
     print_faults(state)
-    best = state.best
-    top = f"; best {best.plan.name} with GAP {best.gap:.4f}" if best is not None else ""
     early = f", {len(state.stopped)} stopped early" if state.stopped else ""
     done = f"{state.count('done')} of {state.wanted} trials done"
-    output().print(f"\n{state.run.path}: {state.status}, {done}{early}{top}.")
+    output().print(f"\n{state.run.path}: {state.status}, {done}{early}{best_text(state.best)}.")
 
 
 def _print_budget_of_gains(state: RunState) -> None:
@@ -55,6 +63,11 @@ def _print_budget_of_gains(state: RunState) -> None:
         budgets = sorted({gain.budget_bytes for gain in gains if gain.budget_bytes is not None})
         told = " and ".join(f"{mib(budget):g} MiB" for budget in budgets) or "no budget (budget.mib is not set)"
         output().print(f"adds GAP: to the best ensemble under {told} of the models that were done by then.")
+
+
+def best_text(best: TrialState | None) -> str:
+    """The end of a sentence on a sweep's trials: which of them is best; "" while none is done."""
+    return "" if best is None or best.gap is None else f"; best {best.plan.name} with GAP {score_text(best.gap)}"
 
 
 def print_notices(notices: Iterable[str]) -> None:
@@ -69,18 +82,23 @@ def print_faults(state: RunState) -> None:
         output().print(f"\n{each.text[0].upper()}{each.text[1:]}")
 
 
-def _status_row(trial: TrialState, precision: str) -> list[object]:
-    step, speed, gain = trial.latest("step"), trial.latest("videos_per_second"), trial.ensemble_gain
+def _gain_cells(trials: Sequence[TrialState]) -> list[tuple[str | None, str | None]]:
+    """What each adds to the best ensemble, and that by MiB."""
+    gains = [None if trial.ensemble_gain is None else trial.ensemble_gain.gain for trial in trials]
+    by_mib = [None if trial.ensemble_gain is None else trial.ensemble_gain.gain_per_mib for trial in trials]
+    return list(zip(score_texts(gains, score_decimals(values=gains)), per_mib_texts(by_mib), strict=True))
+
+
+def _status_row(trial: TrialState, size: str | None) -> list[object]:
+    step, speed = trial.latest("step"), trial.latest("videos_per_second")
     return [
         trial.plan.name,
         trial.status,
         None if step is None else int(step),
-        fixed(trial.latest("loss"), 4),
-        fixed(trial.gap, 4),
-        f"{mib(trial.plan.size_bytes[precision]):.2f}",
+        fixed(trial.latest("loss"), SCORE_DECIMALS),
+        fixed(trial.gap, SCORE_DECIMALS),
+        size,
         fixed(speed, 1),
-        None if gain is None else f"{gain.gain:.5f}",
-        None if gain is None else per_mib_text(gain.gain_per_mib),
     ]
 
 
@@ -150,7 +168,7 @@ def _run_row(values: Mapping[str, Any]) -> list[object]:
         f"{values['done']}/{values['wanted']}",
         values["failed"],
         values["best"],
-        fixed(values["gap"], 4),
+        fixed(values["gap"], SCORE_DECIMALS),
         values["started"],
     ]
 

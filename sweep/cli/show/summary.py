@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gapsack.sweep.cli.app import errors, output
-from gapsack.sweep.cli.show.status import print_notices
+from gapsack.sweep.cli.show.status import best_text, print_notices
 from gapsack.sweep.cluster.launch import Launched
 from gapsack.sweep.runs.data_faults import data_faults
 from gapsack.sweep.runs.status import RunState, run_state
@@ -20,12 +20,10 @@ def print_summary(launched: Launched) -> None:
         err.print(f"{name} failed: {reason}")
     state = run_state(run)
     print_notices(state.notices)
-    best = state.best
     if launched.time_was_over and launched.signal is None and result.interrupted:
         err.print(f"The time of the sweep (--hours) was over. {_left(state)}.")
-    top = "" if best is None else f"; best {best.plan.name} with GAP {best.gap:.4f}"
     early = f", {len(result.stopped_early)} stopped early" if result.stopped_early else ""
-    out.print(f"{len(result.done)} of {state.wanted} trials done{early}{top}.")
+    out.print(f"{len(result.done)} of {state.wanted} trials done{early}{best_text(state.best)}.")
     for each in data_faults(state.trials):
         err.print(f"Faults in the {each.text}")
     lines = {"Run folder": shown(run.path)}

@@ -1,9 +1,12 @@
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gapsack.dashboards.figures.comparison import comparison_figure, comparison_info
+from gapsack.dashboards.figures.labels import Label
+from gapsack.dashboards.figures.theme import FONT_SIZE
 from gapsack.dashboards.records import SweepRecords
 from gapsack.selection.report.ensemble import Ensemble
 
@@ -33,7 +36,7 @@ def test_the_verdict_says_in_words_what_is_sure_and_what_is_not(
     assert info is not None
     assert info.verdict == (
         "Better than the best single model: +0.0095 (95%: +0.0080 to +0.0110). "
-        "Not shown to differ from the runner-up: +0.00020 (95%: −0.0010 to +0.0014) is within noise."
+        "Not shown to differ from the runner-up: +0.0002 (95%: −0.0010 to +0.0014) is within noise."
     )
     worse = {"difference": -0.002, "interval": [-0.003, -0.001]}
     info = comparison_info(
@@ -90,14 +93,48 @@ def test_equal_weights_and_greedy_selection_are_rivals_too(records: SweepRecords
     ]
     assert [trace.y for trace in comparison_figure(info).data] == [(0,), (1,), (2,), (3,)]
     assert info.verdict == (
-        "Better than the best single model (+0.0095) and equal weights (+0.0010). "
-        "Not shown to differ from the runner-up (+0.00020) and greedy selection (+0.00000): within noise."
+        "Better than the best single model (+0.00950) and equal weights (+0.00100). "
+        "Not shown to differ from the runner-up (+0.00020) and greedy selection (0.00000): within noise."
     )
     same = changed(records, ensemble, **rivals, difference_to_greedy=ensemble["difference_to_runner_up"])
     info = comparison_info(same)
     assert info is not None
     told = [each.rival for each in info.differences]
     assert told == ["the best single model", "the runner-up and greedy selection", "equal weights"]
+
+
+def test_rivals_that_are_one_are_told_in_lines_that_a_phone_has_room_for(
+    records: SweepRecords, ensemble: dict[str, Any]
+) -> None:
+    single, difference = ensemble["best_single"], ensemble["difference_to_best_single"]
+    alike: dict[str, Any] = {
+        "runner_up": single,
+        "difference_to_runner_up": difference,
+        "equal_weights": single,
+        "difference_to_equal_weights": difference,
+        "greedy": single,
+        "difference_to_greedy": {"difference": 0.001, "interval": [-0.001, 0.003]},
+    }
+    info = comparison_info(changed(records, ensemble, **alike))
+    assert info is not None
+    assert [each.rival for each in info.differences] == [
+        "the best single model, runner-up and equal weights",
+        "greedy selection",
+    ]
+    figure = comparison_figure(info)
+    labels = [annotation.text for annotation in figure.layout.annotations]
+    lines = [re.sub("<.?b>", "", line) for label in labels for line in label.split("<br>")]
+    assert lines == [
+        "+0.0095 against the best single model,",
+        "runner-up and equal weights",
+        "+0.0010 against greedy selection",
+    ]
+    widths = [Label(line, 0, 0, 0, size=FONT_SIZE).width for line in lines]
+    assert max(widths) <= figure.layout.meta["narrowest"] - figure.layout.margin.l - figure.layout.margin.r
+    # What a second line takes above a mark is added to the figure, not taken from the others' room.
+    assert figure.layout.height > comparison_figure(replace(info, differences=info.differences[1:])).layout.height
+    low, high = figure.layout.yaxis.range
+    assert high < figure.layout.annotations[0].y < figure.data[0].y[0] < figure.layout.annotations[1].y < low
 
 
 def test_an_ensemble_of_one_is_not_compared_with_itself(records: SweepRecords, ensemble: dict[str, Any]) -> None:

@@ -72,27 +72,25 @@ def rows(part: Markup | None) -> list[list[str]]:
 def test_every_part_is_a_table_with_its_figures(explained: Ensemble) -> None:
     members, others, precisions, price, held_out, note, changes, *told = explanation_parts(explained)
     assert rows(members)[1:] == [
-        ["K16-H128", "float16", "6.00", "+0.0123", "+0.0111 ± 0.00210"],
-        ["K8-H64", "float16", "3.00", "+0.00002", "−0.00010 ± 0.00040"],
+        ["K16-H128", "float16", "6.00", "+0.01234", "+0.0111 ± 0.0021"],
+        ["K8-H64", "float16", "3.00", "+0.00002", "−0.0001 ± 0.0004"],
     ]
     assert rows(others)[1:] == [
-        ["K8-H128", "int8", "K8-H64", "8.00", "−0.0021", "−0.0010 ± 0.00200"],
+        ["K8-H128", "int8", "K8-H64", "8.00", "−0.0021", "−0.0010 ± 0.0020"],
         ["&lt;b&gt;", "does not fit", "", "–", "–", "–"],
     ]
     assert rows(precisions)[1][:5] == ["K8-H64", "float16", "float32", "+3.00", "predicts the same"]
     assert rows(precisions)[1][-1] == "does not fit"
     assert [row[0] for row in rows(price)[1:]] == ["10.0 MiB", "11.0 MiB"]
-    assert rows(price)[2][3] == "0.002"
+    assert rows(price)[2][3] == "0.0020"
     assert "on 8,750 videos that were held out" in (held_out or "")
     assert "3 further candidates" in (note or "")
     assert rows(changes)[1:] == [
-        ["K8-H64", "in", "", "float16", "–", "0.400"],
-        ["K4-H8", "out", "int8", "", "0.300", "–"],
-        ["K16-H128", "stays", "int8", "float16", "0.700", "0.600"],
+        ["K8-H64", "in", "", "float16", "–", "0.4000"],
+        ["K4-H8", "out", "int8", "", "0.3000", "–"],
+        ["K16-H128", "stays", "int8", "float16", "0.7000", "0.6000"],
     ]
-    assert "+0.0100 against the earlier ensemble on the tuning videos, +0.0080 ± 0.00300 on new ones." in (
-        told[0] or ""
-    )
+    assert "+0.0100 against the earlier ensemble on the tuning videos, +0.0080 ± 0.0030 on new ones." in (told[0] or "")
     assert "x of the earlier ensemble" in (told[1] or "")
 
 
@@ -113,7 +111,7 @@ def test_a_file_keeps_all_of_it(explained: Ensemble) -> None:
 def test_what_each_member_brings_stands_beside_it(records: SweepRecords, explained: Ensemble) -> None:
     told = ensemble_table(replace(records, ensembles=(explained,)), ensemble_info(explained))
     assert "on new videos" in told
-    assert re.findall(r">([+−][\d.]+)</td>", told) == ["+0.0111", "−0.00010"]
+    assert re.findall(r">([+−][\d.]+)</td>", told) == ["+0.0111", "−0.0001"]
 
 
 def test_without_new_videos_the_loss_is_of_those_that_chose(records: SweepRecords, explained: Ensemble) -> None:
@@ -121,4 +119,4 @@ def test_without_new_videos_the_loss_is_of_those_that_chose(records: SweepRecord
     chosen = replace(explained, explanation=replace(TOLD, members=members))
     told = ensemble_table(replace(records, ensembles=(chosen,)), ensemble_info(chosen))
     assert "on the videos that chose" in told
-    assert re.findall(r">([+−][\d.]+)</td>", told) == ["+0.0123", "+0.00002"]
+    assert re.findall(r">([+−][\d.]+)</td>", told) == ["+0.01234", "+0.00002"]

@@ -30,10 +30,10 @@ def rows(table: Markup | None) -> list[list[str]]:
 def test_the_ensemble_adds_up(records: SweepRecords, ensemble: dict[str, Any]) -> None:
     assert rows(ensemble_table(records, ensemble_info(Ensemble.from_dict(ensemble)))) == [
         ["Member", "Precision", "Weight", "MiB", "of budget", "GAP, all 17,500 held-out videos"],
-        ["K16-H128", "float16", "0.600", "6.00", "60.0%", "0.8700"],
-        ["K8-H64", "float16", "0.400", "3.00", "30.0%", "0.8600"],
+        ["K16-H128", "float16", "0.6000", "6.00", "60.0%", "0.8700"],
+        ["K8-H64", "float16", "0.4000", "3.00", "30.0%", "0.8600"],
         ["The graph itself", "", "", "0.50", "5.0%", ""],
-        ["Ensemble", "", "1.000", "9.50", "95.0%", "0.8800"],
+        ["Ensemble", "", "1.0000", "9.50", "95.0%", "0.8800"],
     ]
 
 
@@ -80,7 +80,7 @@ def test_facts_leave_out_what_is_not_known(records: SweepRecords) -> None:
         ("held-out files", "10"),
         ("held-out videos", "17,500"),
         ("search", "Complete: all subsets were tried."),
-        ("against the runner-up", "+0.00020, −0.0010 to +0.0014: within noise"),
+        ("against the runner-up", "+0.0002, −0.0010 to +0.0014: within noise"),
         ("held-out score of other splits", "0.8785, 0.8801"),
         ("blends scored", "1,234"),
         ("dropped early, could still win", "0"),

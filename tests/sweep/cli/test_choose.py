@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from gapsack.selection.decimals import measured_text, signed_text, signed_texts
 from gapsack.sweep import api
 from gapsack.sweep.cli.choose import app
 
@@ -246,8 +247,8 @@ def test_an_ensemble_explains_itself_when_asked_and_later(folder: Path) -> None:
     assert later["tuning_score"] == pytest.approx(record["tuning_score"], abs=1e-12)
     assert api.explain(folder / "later.json", workers=1).members[0].name == later["members"][0]["name"]
     shown = select(folder, "explain", "later.json", "--workers", "1").stdout
-    for each in later["members"]:
-        assert f"{each['tuning_loss']:+.5f}" in shown
+    for text in signed_texts([each["tuning_loss"] for each in later["members"]]):
+        assert f" {text} " in shown
 
 
 def test_a_search_from_an_earlier_ensemble_says_what_changed(folder: Path) -> None:
@@ -262,7 +263,8 @@ def test_a_search_from_an_earlier_ensemble_says_what_changed(folder: Path) -> No
     assert {each["name"] for each in changes["stayed"]} == after & before
     shown = select(folder, *typed, "--budget-mb", "100", "--start", "earlier.json", "--out", "next.json").stdout
     assert "Since the earlier ensemble:" in shown
-    assert f"{changes['tuning_gain']:+.5f} on tuning items, {changes['held_out_gain']['difference']:+.5f} ±" in shown
+    new = measured_text(*(changes["held_out_gain"][key] for key in ("difference", "standard_error")))
+    assert f"{signed_text(changes['tuning_gain'])} on tuning items, {new} on new items" in shown
     for name in after - before:
         assert f"in: {name} " in shown
     (folder / "other.json").write_text(

@@ -39,6 +39,7 @@ def test_both_names_make_the_same_pool(command: list[str], files: list[str], tmp
         (["pool", "add"], "expected labels (--labels) for the new pool"),
         (["pool", "add-models"], "expected at least one model (--checkpoint name=prefix"),
         (["import"], "expected labels (--labels) for the new pool"),
+        (["pool", "add-models", "--checkpoint", "a=b", "--output", "c"], "with --output, got checkpoints"),
         (["import", "--checkpoint", "a=b", "--labels", "c"], "got both: import one after the other"),
     ],
 )

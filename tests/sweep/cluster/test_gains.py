@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from gapsack.selection.decimals import per_mib_texts, score_decimals, score_texts
 from gapsack.selection.pool import CandidatePool
-from gapsack.selection.units import per_mib_text
 from gapsack.sweep.advice.marginal_gain import marginal_gain
 from gapsack.sweep.cli.show.status import print_status, status_values
 from gapsack.sweep.cluster.drive import Drive
@@ -146,8 +146,9 @@ def test_status_and_report_show_it_with_the_budget(run, capsys):
         gains.ended(name)
     first, second = computed(gains)
     text = shown(run, capsys)
-    assert f"{second.gain:.5f}" in text
-    assert per_mib_text(second.gain_per_mib) in text
+    gains = [first.gain, second.gain]
+    assert score_texts(gains, score_decimals(values=gains))[1] in text
+    assert per_mib_texts([first.gain_per_mib, second.gain_per_mib])[1] in text
     assert f"under {BUDGET / 2**20:g} MiB" in text
     values = {trial["name"]: trial["ensemble_gain"] for trial in status_values(run_state(run))["trials"]}
     assert values == {NAMES[0]: first.gain, NAMES[1]: second.gain, NAMES[2]: None}

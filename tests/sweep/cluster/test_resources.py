@@ -5,7 +5,8 @@ from gapsack.models import sizes
 from gapsack.selection.errors import InputError
 from gapsack.sweep.cluster.gpu_memory import gpu_share, training_bytes
 from gapsack.sweep.cluster.resources import TrialResources
-from gapsack.sweep.grid.schema import Data, Grid, Resources, Training
+from gapsack.sweep.grid.schema import Grid, Resources, Training
+from gapsack.sweep.grid.video_data import Data
 
 DATA = Data.model_validate({"level": "frame", "validate": ["v*"]})
 LARGE = {"clusters": 24, "hidden": 1440, "classes": 3862}

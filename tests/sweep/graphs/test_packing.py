@@ -72,6 +72,11 @@ def test_a_trial_is_packed_by_its_origin(origin: dict[str, Any], tmp_path: Path)
     )
 
 
+def test_a_saved_model_is_packed_with_the_output_that_was_named(tmp_path: Path) -> None:
+    [whole, named] = pack(tmp_path, a=SAVED, b={**SAVED, "output": "mood"}).members
+    assert (whole.output, named.output) == (None, "mood")
+
+
 def test_members_know_what_they_share_at_their_precision(tmp_path: Path) -> None:
     pack(tmp_path, a=TRIAL, b=SAVED)
     for name in "ab":

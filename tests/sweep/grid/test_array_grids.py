@@ -17,7 +17,8 @@ from gapsack.sweep.errors import ConfigError, DataError
 from gapsack.sweep.grid.array_data import ArrayData
 from gapsack.sweep.grid.plan import plan
 from gapsack.sweep.grid.read import load_config, load_grid
-from gapsack.sweep.grid.schema import Data, Grid
+from gapsack.sweep.grid.schema import Grid
+from gapsack.sweep.grid.video_data import Data
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
 
 MODELS = """

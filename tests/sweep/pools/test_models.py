@@ -167,6 +167,17 @@ def test_formats_that_cannot_hold_a_saved_model_say_so(world: dict[str, Any], tm
     assert "in a precision that it has (float32), got int8" in refused("build", tmp_path / "ensemble.json")
 
 
+def test_the_output_of_a_saved_model_that_was_named_is_kept_for_the_graph(
+    world: dict[str, Any], tmp_path: Path
+) -> None:
+    saved = f"pooled={world['folder']}/pooled"
+    pool = tmp_path / "pool"
+    select("import", pool, "--data", world["videos"].file, "--savedmodel", saved, "--output", "output_0", *COMMON)
+    named, unnamed = (CandidatePool.read(each)["pooled"] for each in (pool, world["pool"]))
+    assert (named.origin["output"], unnamed.origin.get("output")) == ("output_0", None)
+    np.testing.assert_array_equal(named.predictions.top_scores, unnamed.predictions.top_scores)
+
+
 def test_a_wrong_import_writes_nothing(world: dict[str, Any], tmp_path: Path) -> None:
     folder, videos = world["folder"], world["videos"]
     checkpoint, saved = f"a={folder}/model.ckpt-7", f"b={folder}/pooled"
@@ -180,6 +191,7 @@ def test_a_wrong_import_writes_nothing(world: dict[str, Any], tmp_path: Path) ->
         (("--savedmodel", saved, "--rgb", "1000", *data), "expected frames of 1000 + 128 values"),
         (("--savedmodel", saved, "--level", "video", *data), "takes uint8 frames"),
         (("--savedmodel", saved, "--savedmodel", saved, *data), "expected one SavedModel for b in float32, got two"),
+        (("--savedmodel", saved, "--output", "mood", *data), "expected an output mood [None, classes]"),
         (("--savedmodel", saved, "--size", "b=3MiB", *data), "got both"),
     ]
     for arguments, message in cases:

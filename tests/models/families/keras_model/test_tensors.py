@@ -87,6 +87,24 @@ def test_a_name_that_another_member_of_the_graph_has_as_scope_is_changed() -> No
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("form", ["names", "list", "outputs", "one"])
+@pytest.mark.parametrize("scored", ["predictions", "probabilities"])
+def test_of_several_outputs_the_one_of_probabilities_is_the_model(options: Options, form: str, scored: str) -> None:
+    """What serves the others alone takes no bytes."""
+    names = [tensor.name for tensor in sizes.tensors("keras_model", options("heads", form=form, scored=scored))]
+    assert names == ["body/kernel", "body/bias", f"{scored}/kernel", f"{scored}/bias"]
+
+
+@pytest.mark.parametrize("form", ["names", "list", "outputs"])
+def test_several_outputs_of_other_names_are_told(options: Options, form: str) -> None:
+    expected = (
+        r"expected one output, or one named predictions or probabilities, of .*heads.*genre \[None, 20\], float32"
+    )
+    with pytest.raises(InputError, match=expected) as caught:
+        sizes.tensors("keras_model", options("heads", form=form, scored="genre"))
+    assert "mood [None, 3], float32" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("function", "expected"),
     [

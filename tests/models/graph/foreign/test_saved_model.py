@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -111,6 +112,25 @@ def test_models_of_frames_blend_with_members_of_a_family(
 def keras_input(folder: Path) -> str:
     [(name, _)] = tf.saved_model.load(str(folder)).signatures["serving_default"].structured_input_signature[1].items()
     return str(name)
+
+
+def test_the_output_that_is_named_is_the_member(videos: SimpleNamespace, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    kernels = {name: tf.Variable(rng.normal(size=(WIDTH, CLASSES)).astype(np.float32)) for name in ("genre", "mood")}
+    heads = tf.Module()
+    heads.kernels = kernels
+
+    @tf.function(input_signature=[tf.TensorSpec([None, WIDTH], tf.float32)])
+    def serve(features: Any) -> Any:
+        return {name: tf.sigmoid(features @ kernel) for name, kernel in kernels.items()}
+
+    folder = tmp_path / "heads"
+    tf.saved_model.save(heads, str(folder), signatures=serve)
+    vectors = videos.vectors[:, 0]
+    for name, kernel in kernels.items():
+        build_graph([replace(member(folder), output=name)], tmp_path / name, task=TASKS["video"])
+        output = Graph(tmp_path / name).predict({"frames": videos.vectors, "num_frames": np.ones(10)})
+        assert_allclose(output.probabilities, tf.sigmoid(vectors @ kernel.numpy()).numpy(), atol=1e-6)
 
 
 def test_the_same_saved_model_twice_and_a_fixed_number_of_frames(videos: SimpleNamespace, tmp_path: Path) -> None:
@@ -283,6 +303,7 @@ def test_signatures_that_do_not_fit_are_named(tmp_path: Path) -> None:
         (member(raw), few, "expected 7 classes in .*raw, got 30"),
         (member(tmp_path / "text"), "frame", r"in one input or in two alike.*got frames string"),
         (member(tmp_path / "two"), "video", r"one named predictions or probabilities.*got a float32 .*, b float32"),
+        (replace(member(tmp_path / "two"), output="c"), "video", r"an output c .*got a float32 .*, b float32"),
         (member(tmp_path / "table"), "video", "such as a lookup table"),
         (member(tmp_path / "signatures"), "video", "a signature serving_default, or just one.*one, other"),
         (member(tmp_path / "damaged"), "video", "which cannot be loaded"),
