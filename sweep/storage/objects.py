@@ -37,7 +37,7 @@ _WRONG_REQUEST = ("ParamValidationError", "ValueError", "TypeError", "NotImpleme
 _TAGS = ("ETag", "etag", "generation", "md5Hash", "created", "LastModified", "mtime")
 """By what drivers tell one content of an object from another."""
 
-Answer = TypeVar("Answer")
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class ObjectStore:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
 
-    def _ask(self, name: str, call: Callable[[], Answer]) -> Answer:
+    def _ask(self, name: str, call: Callable[[], _Answer]) -> _Answer:
         """The answer to a request, which is made again as long as what goes wrong may pass."""
         until, pause = time.monotonic() + self._patience_seconds, 0.5
         while True:

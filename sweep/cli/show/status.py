@@ -45,7 +45,7 @@ def print_status(state: RunState) -> None:
     top = f"; best {best.plan.name} with GAP {best.gap:.4f}" if best is not None else ""
     early = f", {len(state.stopped)} stopped early" if state.stopped else ""
     done = f"{state.count('done')} of {state.wanted} trials done"
-    output().print(f"\n{state.run.path}: {state.status}, {done}{early}{top}.")
+    output().print(f"\n{state.run.address}: {state.status}, {done}{early}{top}.")
 
 
 def _print_budget_of_gains(state: RunState) -> None:
@@ -88,7 +88,7 @@ def status_values(state: RunState) -> dict[str, Any]:
     """A run's state as plain values."""
     return {
         "name": state.run.name,
-        "path": str(state.run.path),
+        "path": state.run.address,
         "status": state.status,
         "wanted": state.wanted,
         "done": state.count("done"),
@@ -160,7 +160,7 @@ def run_values(state: RunState) -> dict[str, Any]:
     best = state.best
     return {
         "name": state.run.name,
-        "path": str(state.run.path),
+        "path": state.run.address,
         "status": state.status,
         "wanted": state.wanted,
         "done": state.count("done"),
