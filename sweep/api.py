@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapsack.selection.errors import InputError
+from gapsack.sweep.storage.mirrored import bring, is_mirrored, place_of, reading, to_write, url_in
 
 if TYPE_CHECKING:
     from gapsack.selection.frontier import Frontier
@@ -102,6 +103,7 @@ def run(
     )
 
 
+@reading()
 def status(run: PathLike) -> RunState:
     """How a run and its trials stand, by the files of the run folder.
 
@@ -114,6 +116,7 @@ def status(run: PathLike) -> RunState:
     return run_state(RunFolder.open(_absolute(run)))
 
 
+@reading()
 def ensemble(
     source: PathLike,
     *,
@@ -160,6 +163,7 @@ def ensemble(
     return written
 
 
+@reading()
 def explain(source: PathLike, *, notice: Notice | None = None, **options: Any) -> Explanation:
     """Say of an ensemble what each member brings, what others would, and what a MiB and other precisions are worth.
 
@@ -184,6 +188,7 @@ def explain(source: PathLike, *, notice: Notice | None = None, **options: Any) -
 
     path = find_ensemble(_absolute(source)).path
     chosen = Ensemble.read(path)
+    bring(path.parent / (chosen.pool or "pool"))
     pool = CandidatePool.read(path.parent / (chosen.pool or "pool"), left_out=notice or warnings.warn)
     settings = {"workers": os.cpu_count() or 1, **Reserve.of(pool).options(), **options}
     told = explain_ensemble(pool, chosen, **settings)
@@ -191,6 +196,7 @@ def explain(source: PathLike, *, notice: Notice | None = None, **options: Any) -
     return told
 
 
+@reading()
 def frontier(
     source: PathLike,
     *,
@@ -227,6 +233,7 @@ def frontier(
     return points
 
 
+@reading()
 def build(
     source: PathLike,
     folder: PathLike | None = None,
@@ -269,6 +276,7 @@ def build(
     return build_and_track(found, place, writing, track=track, advance=advance, register=register, alias=alias)
 
 
+@reading()
 def evaluate(
     graph: PathLike,
     files: Sequence[PathLike] = (),
@@ -303,6 +311,7 @@ def evaluate(
     return job.evaluate(advance, metric)
 
 
+@reading()
 def predict(
     graph: PathLike,
     files: Sequence[PathLike],
@@ -325,7 +334,7 @@ def predict(
     job = Job.prepare(
         *_graph_and_files(graph, files), batch_size=batch_size, max_bad_share=max_bad_share, decode_once=decode_once
     )
-    return job.predict(_absolute(out), advance)
+    return job.predict(to_write(out) if url_in(out) else _absolute(out), advance)
 
 
 @contextmanager
@@ -365,9 +374,10 @@ def _graph_and_files(graph: PathLike, files: Sequence[PathLike]) -> tuple[Source
 def _place(source: Source, given: PathLike | None, in_run: str) -> Path | None:
     """Where a result goes: as given, or to its place in the run."""
     if given is not None:
-        return _absolute(given)
+        return to_write(given) if url_in(given) else _absolute(given)
     return None if source.run is None else Path(getattr(source.run, in_run))
 
 
 def _absolute(path: PathLike) -> Path:
-    return Path(path).expanduser().absolute()
+    """A path, absolute; of a URL the folder that mirrors it."""
+    return place_of(path) if url_in(path) or is_mirrored(Path(path)) else Path(path).expanduser().absolute()

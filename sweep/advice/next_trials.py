@@ -13,6 +13,7 @@ from gapsack.sweep.advice.known_points import known_points
 from gapsack.sweep.advice.predicted_models import ModelPoint
 from gapsack.sweep.advice.untried_points import untried_points
 from gapsack.sweep.runs.status import RunState
+from gapsack.sweep.storage.mirrored import bring
 
 WORTH = 1e-4
 """GAP that is worth a training: less is hardly told from luck on some thousands of items."""
@@ -98,6 +99,7 @@ def what_if(
 def _advisor(
     state: RunState, budget_bytes: int, untried: list[ModelPoint], left_out: Callable[[str], object]
 ) -> tuple[CandidatePool, Advisor]:
+    bring(state.run.pool)
     pool = CandidatePool.read(state.run.pool, left_out=left_out)
     return pool, Advisor(pool, known_points(state.run, pool, state.grid.search.axes), budget_bytes, untried)
 

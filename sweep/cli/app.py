@@ -41,6 +41,7 @@ from gapsack.sweep.cli.outputs import check_json, is_taken, standard_output
 from gapsack.sweep.cli.problems import INTERRUPTED, problem_of
 from gapsack.sweep.cli.verbosity import Verbosity, is_quiet, taken_out, verbosity
 from gapsack.sweep.cluster.signals import EndedBySignalError
+from gapsack.sweep.storage.mirrored import reading
 
 DEBUG = "--debug"
 VERBOSITY = "--verbose"
@@ -113,7 +114,8 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         with standard_output(), verbosity(ctx.meta.get(VERBOSITY, Verbosity.NORMAL)):
             try:
-                return super().invoke(ctx)
+                with reading():
+                    return super().invoke(ctx)
             except KeyboardInterrupt as error:
                 errors().print("Interrupted.")
                 code = signal_exit_code(error.number) if isinstance(error, EndedBySignalError) else INTERRUPTED

@@ -15,10 +15,11 @@ RUNS = DEFAULT_STORAGE
 RunArgument = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[RUN]", help="A run folder, or a run's name; the newest run if omitted.", show_default=False
+        metavar="[RUN]", help="A run folder or its URL, or a run's name; the newest run if omitted.", show_default=False
     ),
 ]
 RunsArgument = Annotated[
-    list[Path], typer.Argument(metavar="RUN...", help="Run folders, or names of runs.", show_default=False)
+    list[Path],
+    typer.Argument(metavar="RUN...", help="Run folders or their URLs, or names of runs.", show_default=False),
 ]
-StorageOption = Annotated[Path, typer.Option(help="The folder that holds the runs.")]
+StorageOption = Annotated[Path, typer.Option(help="The folder, or the URL, that holds the runs.")]

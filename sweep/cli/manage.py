@@ -54,7 +54,7 @@ def delete(
     wanted = [deletable(run) for run in found.values()]
     records = [_records(run) for run in found.values()]
     for each in wanted:
-        errors().print(f"{each.run.path}: {each.trials} trials, {mib(each.size_bytes):.1f} MiB")
+        errors().print(f"{each.run.address}: {each.trials} trials, {mib(each.size_bytes):.1f} MiB")
     if not yes:
         if not sys.stdin.isatty():
             raise InputError("expected --yes where nobody can be asked; nothing is deleted")
@@ -64,11 +64,11 @@ def delete(
     for folder in {each.run.path.parent for each in wanted}:
         finish_deletions(folder)
     if json:
-        print_json({"deleted": [str(each.run.path.absolute()) for each in wanted]})
+        print_json({"deleted": [each.run.address for each in wanted]})
         return
     for each, uri in zip(wanted, records, strict=True):
         kept = "" if uri is None else f"; its records stay in {uri}"
-        output().print(f"Deleted {each.run.path}{kept}")
+        output().print(f"Deleted {each.run.address}{kept}")
 
 
 def _records(run: RunFolder) -> str | None:

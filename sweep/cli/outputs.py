@@ -16,6 +16,7 @@ import typer
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.outputs import STANDARD_OUTPUT, check_file, check_folder, is_standard_output
+from gapsack.sweep.storage.mirrored import to_write
 
 _taken: ContextVar[bool] = ContextVar("standard output is the result")
 _json: ContextVar[bool] = ContextVar("standard output has JSON")
@@ -60,7 +61,7 @@ def output_file(typed: str | Path) -> Path:
     """
     if os.fspath(typed) == "-":
         typed = STANDARD_OUTPUT
-    path = check_file(Path(typed).absolute() if os.fspath(typed) == "./-" else Path(typed))
+    path = check_file(Path(typed).absolute() if os.fspath(typed) == "./-" else to_write(typed))
     if is_standard_output(path):
         if is_taken():
             raise InputError("expected one output on standard output, got two")
@@ -73,7 +74,7 @@ def output_folder(typed: str | Path) -> Path:
     """A folder to write, as it is typed. Raises an InputError when nothing can be written there."""
     if os.fspath(typed) == "-":
         raise InputError("expected a folder to write to, got -, standard output (./- is a folder of that name)")
-    return check_folder(Path(typed))
+    return check_folder(to_write(typed))
 
 
 def FileOption(help: str) -> object:  # noqa: N802 (named as what it makes)

@@ -12,6 +12,7 @@ from gapsack.selection.errors import PoolError
 from gapsack.sweep.cli.app import JsonOption, make_app, messages, print_json, progress_bar, working
 from gapsack.sweep.cli.options import MetricOption, known_metric
 from gapsack.sweep.cli.outputs import FolderOption
+from gapsack.sweep.storage.mirrored import to_write
 
 if TYPE_CHECKING:
     from gapsack.selection.metrics.objectives import UserMetric
@@ -21,7 +22,7 @@ app = make_app(
     "pool", "Make a candidate pool of predictions or models from elsewhere, add some to one, or join several."
 )
 
-PoolFolder = Annotated[Path, typer.Argument(metavar="POOL", help="The pool folder; made if missing.")]
+PoolFolder = Annotated[Path, typer.Argument(metavar="POOL", help="The pool folder; made if missing.", parser=to_write)]
 ClassesOption = Annotated[int | None, typer.Option(min=1, help="Number of classes, where nothing else tells.")]
 OutputOption = Annotated[
     str | None,

@@ -10,6 +10,7 @@ import typer
 from gapsack.sweep.cli.app import JsonOption, errors, messages, output, print_json
 from gapsack.sweep.cli.arguments import RUNS, StorageOption
 from gapsack.sweep.cli.outputs import FileOption, FolderOption
+from gapsack.sweep.storage.mirrored import address_of
 
 if TYPE_CHECKING:
     from gapsack.dashboards.records import RunsRecords, SweepRecords
@@ -57,9 +58,9 @@ def report(
         if images is not None:
             drawn = write_images(one, images, format=image_format)
     if json:
-        print_json({"report": str(path), "images": [str(image.absolute()) for image in drawn]})
+        print_json({"report": address_of(path), "images": [str(image.absolute()) for image in drawn]})
         return
-    output().print(f"Report: {path}")
+    output().print(f"Report: {address_of(path)}")
     for image in drawn:
         output().print(f"Image:  {image}")
 

@@ -86,7 +86,7 @@ def run(
     data: DataOption = None,
     name: Annotated[str | None, typer.Option(help="Name of the run, in place of the grid's own.")] = None,
     storage: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Folder for the run folder, in place of the grid's own.")
+        str | None, typer.Option(metavar="DIR", help="Folder, or URL, for the run folder, in place of the grid's own.")
     ] = None,
     address: Annotated[
         str | None,
@@ -147,13 +147,14 @@ def run(
         from gapsack.sweep.cli import notify as notifying
         from gapsack.sweep.cli.show.live import SweepView
         from gapsack.sweep.cli.show.summary import print_summary, summary_values
+        from gapsack.sweep.cluster.away import run_of
         from gapsack.sweep.cluster.launch import launch
         from gapsack.sweep.cluster.signals import ended_by_signals
 
     if address is not None:
         messages().print(f"Joining the Ray cluster at {address}")
     if is_verbose():
-        messages().print(f"Ray and its workers log to {Path(loaded.storage) / loaded.name / 'ray.log'}")
+        messages().print(f"Ray and its workers log to {run_of(loaded, Path())[0].ray_log}")
     with ended_by_signals(), notifying.of_an_error(notify, loaded.name):
         with SweepView(messages(), precision=loaded.budget.precision, items=loaded.data.task.items) as view:
             launched = launch(

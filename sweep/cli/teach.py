@@ -14,6 +14,7 @@ from gapsack.selection.errors import InputError
 from gapsack.sweep.cli.app import JsonOption, messages, output, print_json, progress_bar
 from gapsack.sweep.cli.graphs import BadShareOption, BatchOption
 from gapsack.sweep.cli.outputs import FolderOption
+from gapsack.sweep.storage.mirrored import bring_books, is_mirrored, place_of
 
 if TYPE_CHECKING:
     from gapsack.sweep.grid.schema import Grid
@@ -103,6 +104,9 @@ def _teacher(
     from gapsack.sweep.teaching.teachers import GraphTeacher, PoolTeacher
 
     own = None if students is None else students.data.task.to_dict()
+    source = place_of(source)
+    if is_mirrored(source) and not candidates:
+        bring_books(source)
     if source.is_file() and source.suffix == ".json":
         if candidates:
             raise InputError(f"expected candidates (--candidate) of a pool, got some of the ensemble {source}")

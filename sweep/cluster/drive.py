@@ -24,6 +24,7 @@ from gapsack.sweep.cluster.worker import TrialFunction
 from gapsack.sweep.errors import ClusterError
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.status import RunState, SweepResult, state_of
+from gapsack.sweep.storage.mirrored import forget
 
 if TYPE_CHECKING:
     from gapsack.sweep.tracking.tracker import Tracker
@@ -56,6 +57,7 @@ class Drive:
         """
         for done in self._state.done:  # its worker may have been killed after it wrote the record
             shutil.rmtree(done.folder.checkpoints, ignore_errors=True)
+            forget(done.folder.checkpoints)
         self._events.sweep_started(total=self._state.wanted, done=len(self._state.done))
         gains = self._gains()
         telling = Telling(self._sweep, tracker, self._events, gains)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import replace_json, replace_text
+from gapsack.sweep.cluster.away import run_of, sending
 from gapsack.sweep.cluster.drive import SweepResult, driving
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.cluster.signals import ended_by_signals, stop_on_signals
@@ -94,7 +95,7 @@ def launch(
     began, hours = time.monotonic(), checked_hours(hours)
     split = find_files(grid)
     grid = with_digest(grid, files_of(split.train))
-    run = RunFolder(folder / grid.storage / grid.name)
+    run, url = run_of(grid, folder)
     grid = with_sources(grid, run)
     events = events or SweepEvents()
     with ended_by_signals(), run.held(events.notice):
@@ -106,8 +107,8 @@ def launch(
             events.notice(sentence)
         for sentence in DataCheck(grid.data, split.train, split.holdout).run(run):
             events.notice(sentence)
-        spec = SweepSpec(str(run.path), grid, split.train, split.holdout, leave_witness(run.path))
-        with driving(spec, trial=run_trial, address=address, events=events) as drive:
+        spec = SweepSpec(str(run.path), grid, split.train, split.holdout, leave_witness(run.path), url)
+        with sending(run, events.notice), driving(spec, trial=run_trial, address=address, events=events) as drive:
             events.opening_tracking()
             tracker = open_tracker(run, grid, folder, events.notice)
             result = None

@@ -12,6 +12,7 @@ from ray import cloudpickle, tune
 from ray.tune.experiment import Trial
 from ray.tune.result import AUTO_RESULT_KEYS
 
+from gapsack.sweep.cluster.away import bring_ended
 from gapsack.sweep.cluster.messages import (
     SweepNotice,
     TrialFailed,
@@ -85,6 +86,7 @@ class Outcomes(tune.Callback):
         """A trial whose function returned: done, failed for a reason that another attempt would meet again, stopped."""
         spec = self._sweep.trial(trial.config)
         self._node_ids.pop(trial.trial_id, None)
+        bring_ended(self._sweep.run, spec.folder)
         status = trial.last_result.get("status")
         if status == "done":
             self._tell(TrialFinished(spec.name))
@@ -108,6 +110,7 @@ class Outcomes(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
         """The last attempt failed; or it was lost after it had written its record, and before it could say so."""
         spec = self._sweep.trial(trial.config)
+        bring_ended(self._sweep.run, spec.folder)
         if finished_record(spec) is not None:
             self._tell(TrialFinished(spec.name))
             return

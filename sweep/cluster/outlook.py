@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+from gapsack.sweep.cluster.away import run_of
 from gapsack.sweep.data.files import Split
 from gapsack.sweep.data.parts import files_of
 from gapsack.sweep.data.storage import files as storage
@@ -17,7 +18,6 @@ from gapsack.sweep.grid.array_data import ArrayData
 from gapsack.sweep.grid.read import load_grid
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.grid.searching import SAMPLER_PACKAGES, Sampler
-from gapsack.sweep.runs.folder import RunFolder
 
 UNCHECKED = "The data were not checked"
 
@@ -109,7 +109,7 @@ def _start(grid: Grid) -> list[str]:
         return []
     from gapsack.sweep.runs.starting_weights import weights_file, with_sources
 
-    run = RunFolder(Path.cwd() / grid.storage / grid.name)
+    run, _url = run_of(grid, Path.cwd())
     place = start.run and (run.path.parent / start.run).absolute()
     if not (place or weights_file(start, run.path.parent, "")).exists():
         return [f"The weights to begin with were not checked: there is no {place or start.weights}."]

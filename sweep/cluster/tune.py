@@ -20,6 +20,7 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from gapsack.selection.errors import InputError
+from gapsack.sweep.cluster.away import bring_run, driver_here, worker_here
 from gapsack.sweep.cluster.fitness import on_fit_node
 from gapsack.sweep.cluster.messages import Ended, TuneJob
 from gapsack.sweep.cluster.node_check import question_of, unfit_nodes
@@ -50,6 +51,12 @@ MOST_PENDING = "TUNE_MAX_PENDING_TRIALS_PG"
 
 
 def run(job: TuneJob, connection: Connection) -> None:
+    """As `_run`, with the folder of a run at a URL."""
+    with driver_here(job.sweep):
+        _run(job, connection)
+
+
+def _run(job: TuneJob, connection: Connection) -> None:
     """Start Ray, wait for the driver's word, train what is missing, and tell how it goes.
 
     Raises:
@@ -99,16 +106,22 @@ def trainable(
     """A pickled `TrialFunction` as a Tune function trainable, whose config is a point's axes."""
 
     def train(config: dict[str, Any]) -> dict[str, Any]:
+        with worker_here(sweep) as here:
+            return trained(config, here)
+
+    def trained(config: dict[str, Any], sweep: SweepSpec) -> dict[str, Any]:
         if sweep.witness is not None:
             try:
                 refuse_another_folder(sweep.run.path, sweep.witness)
             except InputError as error:  # nothing is written: the folder is not the run's
                 return {"status": "failed", "reason": str(error)}
+        spec = sweep.trial(config)
+        bring_run(sweep, spec.folder)
         function: TrialFunction = pickle.loads(trial)
         if on_cluster or asked.gpu:
             function = on_fit_node(function, asked, on_cluster=on_cluster)
         here = {NODE: ray.get_runtime_context().get_node_id()}
-        return run_in_worker(function, sweep.trial(config), lambda metrics: tune.report({**metrics, **here}))
+        return run_in_worker(function, spec, lambda metrics: tune.report({**metrics, **here}))
 
     return train
 

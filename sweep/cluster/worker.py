@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +16,9 @@ from gapsack.sweep.runs.folder import STOPPED_EARLY, StoppedEarly
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.rungs import RungHistory
 from gapsack.sweep.runs.spec import TrialSpec
+from gapsack.sweep.storage.mirrored import bring, is_mirrored, is_there, send
 from gapsack.sweep.trial.control import (
+    SAVED,
     Control,
     Report,
     ShouldStop,
@@ -25,6 +28,11 @@ from gapsack.sweep.trial.control import (
 from gapsack.sweep.trial.record import finished_record
 
 POLL_SECONDS = 1.0
+FAR_POLL_SECONDS = 5.0
+"""The same, of a run at a URL: a look is a request."""
+
+SEND_SECONDS = 10.0
+"""How often a trial at a URL sends its curve while it trains; checkpoints are sent at once."""
 
 FAILING = "failing"
 """Status of the last report of an attempt that ends by an error of its own."""
@@ -56,7 +64,7 @@ def stop_polling(stop_file: Path, poll_seconds: float = POLL_SECONDS) -> ShouldS
         nonlocal next_look, stopped
         now = time.monotonic()
         if not stopped and now >= next_look:
-            stopped = stop_file.exists()
+            stopped = is_there(stop_file)
             next_look = now + poll_seconds
         return stopped
 
@@ -76,6 +84,8 @@ class EarlyEndOf:
 
     def look(self) -> None:
         """Read the trial's comparisons."""
+        if self._spec.grid.search.scheduler is not None:
+            bring(self._spec.folder.rungs)
         self._history = RungHistory.of(self._spec.folder)
 
     def at(self, step: int, seconds: float) -> StoppedEarly | None:
@@ -98,11 +108,14 @@ def run_in_worker(trial: TrialFunction, spec: TrialSpec, report: Report) -> dict
     A trial that is done already is not run. What another attempt may mend is raised, so that Tune retries it, after a
     report that says so: an attempt that ends without one was lost with its worker (`sweep.cluster.retries`).
     """
-    should_stop = stop_polling(spec.run.stop_file)
+    is_far = is_mirrored(spec.run.path)
+    should_stop = stop_polling(spec.run.stop_file, FAR_POLL_SECONDS if is_far else POLL_SECONDS)
     if should_stop():  # it was waiting for its turn when the stop came: nothing to write, and nothing to import
         return {"status": "interrupted"}
     try:
         attempt = spec.folder.begin(spec.to_dict())
+        if is_far:
+            report = _sending(report, spec, attempt)
         report({"status": "running", "phase": "start"})
         return _as_newest(trial, spec, Control(report, should_stop, EarlyEndOf(spec), attempt), attempt)
     except Exception:
@@ -110,13 +123,36 @@ def run_in_worker(trial: TrialFunction, spec: TrialSpec, report: Report) -> dict
         raise
 
 
+def _sending(report: Report, spec: TrialSpec, attempt: Attempt) -> Report:
+    """The same report, before which what the trial has written is sent to where its run lies, if it is time."""
+    due = 0.0
+
+    def sent(metrics: Mapping[str, Any]) -> None:
+        nonlocal due
+        if metrics.get("status") == SAVED or time.monotonic() >= due:
+            _send(spec, attempt)
+            due = time.monotonic() + SEND_SECONDS
+        report(metrics)
+
+    return sent
+
+
+def _send(spec: TrialSpec, attempt: Attempt) -> None:
+    if is_mirrored(spec.run.path):
+        attempt.check()
+        send(spec.run.path)
+
+
 def _as_newest(trial: TrialFunction, spec: TrialSpec, control: Control, attempt: Attempt) -> dict[str, Any]:
     """What comes of an attempt; of one that is no longer the newest, however it ends, that it was superseded."""
     try:
-        return _attempt(trial, spec, control, attempt)
+        outcome = _attempt(trial, spec, control, attempt)
+        _send(spec, attempt)
     except Exception:
         if attempt.is_newest():
             raise
+    else:
+        return outcome
     reason = attempt.superseded()
     sys.stderr.write(f"{reason}\n")
     attempt.end(reason)

@@ -17,6 +17,7 @@ from gapsack.models.quiet_start import load_tensorflow
 from gapsack.selection.errors import GapsackError, InputError
 from gapsack.sweep.graphs.packing import Packing, extra_files, read_packing
 from gapsack.sweep.runs.sources import Source
+from gapsack.sweep.storage.mirrored import address_of, bring
 from gapsack.sweep.tracking.ensemble_runs import EnsembleRun, tracked_ensemble
 from gapsack.sweep.tracking.store import GraphModel
 
@@ -52,7 +53,7 @@ class Built:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {
-            "graph": str(self.info.directory.absolute()),
+            "graph": address_of(self.info.directory.absolute()),
             "format": self.format,
             "size_bytes": self.info.size_bytes,
             "files": self.info.files,
@@ -89,6 +90,7 @@ def build_and_track(
     """
     _check_registering(source, writing, track, register, alias)
     packing = read_packing(source.path)
+    bring(directory)  # so that what the new graph has no more goes away there too
     load_tensorflow()
 
     def progress(written: int, _members: int, _next: str) -> None:

@@ -19,7 +19,6 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     Tag,
     TypeAdapter,
-    field_validator,
     model_serializer,
     model_validator,
 )
@@ -35,7 +34,6 @@ from gapsack.sweep.grid.scheduling import scheduler_problem
 from gapsack.sweep.grid.searching import Search
 from gapsack.sweep.grid.section import DataPath, Scalar, Section
 from gapsack.sweep.grid.video_data import Data
-from gapsack.sweep.storage.remote import is_url
 
 FAMILY = "family"
 """Key by which a point of the search says its family, where there are several."""
@@ -271,13 +269,6 @@ class Grid(Section):
     resources: Resources = Resources()
     tracking: Tracking = Tracking()
     storage: Annotated[str, Field(min_length=1)] = "runs"
-
-    @field_validator("storage")
-    @classmethod
-    def _storage_is_a_folder(cls, storage: str) -> str:
-        if is_url(storage):
-            raise ValueError("expected the path of a folder that all nodes see (data may lie elsewhere), got a URL")
-        return storage
 
     @model_validator(mode="after")
     def _starts_are_known(self) -> Self:

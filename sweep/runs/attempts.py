@@ -19,8 +19,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gapsack.selection.files import make_folder, replace_text, sync_folder
-from gapsack.sweep.storage.stores import FolderStore
+from gapsack.selection.files import make_folder, sync_folder
+from gapsack.sweep.storage.mirrored import store_at
 
 _FILE = re.compile(r"attempt-([1-9]\d*)\.json")
 
@@ -70,7 +70,7 @@ class Attempt:
             number += 1
             token = AttemptToken(number=number, id=uuid.uuid4().hex, host=os.uname().nodename, pid=os.getpid())
             # False where another attempt has begun at this moment.
-            if FolderStore(folder).create(_file(folder, number).name, _text(token).encode()):
+            if store_at(folder).create(_name(number), _text(token).encode()):
                 sync_folder(folder)
                 return cls(folder, token)
 
@@ -107,8 +107,8 @@ class Attempt:
     def end(self, reason: str) -> None:
         """Write into this attempt's own file why it ended, where that file is still its own."""
         if self._has_its_file():
-            file = _file(self._folder, self.token.number)
-            replace_text(file, _text(self.token.model_copy(update={"ended": reason})))
+            text = _text(self.token.model_copy(update={"ended": reason}))
+            store_at(self._folder).write(_name(self.token.number), text.encode())
 
     def _has_its_file(self) -> bool:
         own = _read(self._folder, self.token.number)
@@ -117,19 +117,20 @@ class Attempt:
 
 def _numbers(folder: Path) -> list[int]:
     """The numbers that are taken. The folder is listed anew each time: a look at one name may be remembered."""
-    found = (_FILE.fullmatch(path.name) for path in (folder.iterdir() if folder.is_dir() else ()))
+    found = (_FILE.fullmatch(name) for name in store_at(folder).names())
     return [int(match[1]) for match in found if match]
 
 
-def _file(folder: Path, number: int) -> Path:
-    return folder / f"attempt-{number}.json"
+def _name(number: int) -> str:
+    return f"attempt-{number}.json"
 
 
 def _read(folder: Path, number: int) -> AttemptToken | None:
     """An attempt's file; None where there is none, or not yet a whole one."""
+    content = store_at(folder).read(_name(number))
     try:
-        return AttemptToken.model_validate_json(_file(folder, number).read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return None if content is None else AttemptToken.model_validate_json(content)
+    except ValidationError:
         return None
 
 

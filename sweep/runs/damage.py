@@ -25,6 +25,7 @@ from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
 from gapsack.sweep.runs.record import FileDigest, TrialResult
 from gapsack.sweep.runs.salvage import salvaged
+from gapsack.sweep.storage.mirrored import bytes_elsewhere
 
 
 class _Candidate(BaseModel):
@@ -85,6 +86,8 @@ def stopped_damage(trial: TrialFolder, *, contents: bool = False) -> str | None:
 def labels_damage(run: RunFolder, *, contents: bool = False) -> str | None:
     """What is wrong with the pool's labels, which all its trials share; None where nothing is, or nothing published."""
     labels = run.pool / LABELS_FILE
+    if bytes_elsewhere(labels) is not None and not labels.exists():
+        return None
     if labels.exists():
         found = _archive_damage(labels, contents=contents)
     else:
@@ -178,7 +181,10 @@ def _damage(
         except DamagedFileError as error:
             return str(error)
     for path, kept in vouched:
-        if not path.exists():
+        if not path.exists() and (elsewhere := bytes_elsewhere(path)) is not None:
+            same = kept is None or elsewhere == kept.size_bytes
+            found = None if kept is None or same else f"{elsewhere} bytes in place of {kept.size_bytes}"
+        elif not path.exists():
             # Weights are large, and may have been deleted to make room: nothing is trained for that.
             found = None if path.parent == trial.path else "no such file"
         elif kept is None:

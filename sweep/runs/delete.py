@@ -10,6 +10,7 @@ from gapsack.selection.errors import InputError
 from gapsack.selection.files import remove
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.lock import locked
+from gapsack.sweep.storage.mirrored import bring_books, bytes_below, forget, is_mirrored
 
 _LEAVING = ".deleted-"
 
@@ -37,6 +38,9 @@ def deletable(run: RunFolder) -> Deletable:
     """
     if run.is_alive():
         raise InputError(f"expected a run that nobody drives, but a process is running {run.path}: stop it first")
+    bring_books(run.path)
+    if is_mirrored(run.path):
+        return Deletable(run, bytes_below(run.path), len(run.started_trials()))
     files = [path for path in run.path.rglob("*") if path.is_file() and not path.is_symlink()]
     return Deletable(run, sum(path.stat().st_size for path in files), len(run.started_trials()))
 
@@ -48,6 +52,11 @@ def delete(run: RunFolder) -> None:
         InputError: a driver holds it.
     """
     with locked(run.lock):
+        if is_mirrored(run.path):
+            forget(run.config_file)  # first: what is left of it then is no run
+            forget(run.path)
+            remove(run.path)
+            return
         leaving = run.path.with_name(f".{run.name}{_LEAVING}{secrets.token_hex(4)}")
         run.path.rename(leaving)
     remove(leaving)

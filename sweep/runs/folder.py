@@ -34,6 +34,16 @@ from gapsack.selection.typed import read_typed
 from gapsack.sweep.runs.attempts import Attempt
 from gapsack.sweep.runs.lock import is_locked, locked
 from gapsack.sweep.runs.record import FileDigest, TrialResult
+from gapsack.sweep.storage.mirrored import (
+    address_of,
+    bring,
+    bring_books,
+    is_book,
+    is_mirrored,
+    place_of,
+    send,
+    store_at,
+)
 
 POOL = "pool"
 """Name of the folder of a run's candidates."""
@@ -150,6 +160,7 @@ class TrialFolder:
         An earlier failure is forgotten.
         """
         attempt = Attempt.begin(self.path)
+        bring(self.path)  # what earlier attempts have left, none of which writes any more
         replace_json(self.config_file, config)
         replace_json(self.running, {"host": attempt.token.host, "pid": attempt.token.pid})
         _forget(self.failure)
@@ -279,6 +290,11 @@ class RunFolder:
         self.graph = self.path / "graph"
         self.report = self.path / "report.html"
 
+    @property
+    def address(self) -> str:
+        """Where a person finds the run: its path, or its URL."""
+        return address_of(self.path)
+
     @classmethod
     def open(cls, path: Path | str) -> RunFolder:
         """An existing run.
@@ -287,8 +303,10 @@ class RunFolder:
             InputError: the folder is not a run.
         """
         run = cls(path)
+        bring_books(run.path)
         if not run.config_file.exists():
-            raise InputError(f"expected a run folder (one with a config.json, as sweep run makes it), got {path}")
+            got = run.address if is_mirrored(run.path) else path
+            raise InputError(f"expected a run folder (one with a config.json, as sweep run makes it), got {got}")
         return run
 
     def trial(self, name: str) -> TrialFolder:
@@ -341,6 +359,9 @@ class RunFolder:
             InputError: another driver holds it.
         """
         with locked(self.lock, notice):
+            if is_mirrored(self.path):
+                bring(self.path, lambda name: is_book(name) or name.startswith("pool/"))
+                store_at(self.path).delete(self.stop_file.name)
             _forget(self.stop_file)
             for trial in self.started_trials():
                 trial.release()
@@ -348,10 +369,15 @@ class RunFolder:
                 yield
             finally:
                 self.stop_file.unlink(missing_ok=True)
+                if is_mirrored(self.path):
+                    store_at(self.path).delete(self.stop_file.name)
+                    send(self.path)
 
 
 def runs_in(storage: Path) -> list[RunFolder]:
     """The runs in a storage folder, newest first."""
+    storage = place_of(storage)
+    bring_books(storage)
     if not storage.is_dir():
         return []
     runs = [RunFolder(path.parent) for path in storage.glob("*/config.json")]
@@ -364,11 +390,16 @@ def find_run(given: Path | None, storage: Path) -> RunFolder:
     Raises:
         InputError: there is no such run.
     """
+    storage = place_of(storage)
     if given is None:
         runs = runs_in(storage)
         if not runs:
-            raise InputError(f"expected a run in {storage}, got none: name one, or make one with sweep run")
+            where = address_of(storage)
+            raise InputError(f"expected a run in {where}, got none: name one, or make one with sweep run")
         return runs[0]
+    given = place_of(given)
+    if is_mirrored(storage) and not given.is_absolute():
+        return RunFolder.open(storage / given)
     if not (given / "config.json").exists() and (storage / given / "config.json").exists():
         return RunFolder(storage / given)
     return RunFolder.open(given)

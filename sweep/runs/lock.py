@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gapsack.selection.errors import InputError
 from gapsack.sweep.storage.lease import is_leased, leased
-from gapsack.sweep.storage.stores import FolderStore
+from gapsack.sweep.storage.mirrored import is_mirrored, store_at
 
 _LOCKLESS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 """What file systems answer that have no locks: NFS without its lock service, Lustre without `flock`, some of FUSE."""
@@ -24,9 +24,9 @@ _LOCKLESS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 def is_locked(path: Path) -> bool:
     """Whether a process holds the lock now; InputError when what is there is no file."""
-    if is_leased(FolderStore(path.parent), _lease_name(path)):
+    if is_leased(store_at(path.parent), _lease_name(path)):
         return True
-    if not path.exists():
+    if is_mirrored(path) or not path.exists():
         return False
     try:
         with path.open("rb") as file:
@@ -56,6 +56,10 @@ def locked(path: Path, notice: Callable[[str], None] = lambda _sentence: None) -
         InputError: another process holds it; names the folder that it lies in.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if is_mirrored(path):  # what drivers on all machines see is the lease alone
+        with leased(store_at(path.parent), _lease_name(path), _end):
+            yield
+        return
     if path.is_dir():
         raise InputError(f"expected the file that a driver locks at {path}, got a folder: move it away")
     # Opened without truncating: the file never changes, only its lock does. Children must not inherit the descriptor,
@@ -77,7 +81,7 @@ def locked(path: Path, notice: Callable[[str], None] = lambda _sentence: None) -
         else:
             yield
             return
-    with leased(FolderStore(path.parent), _lease_name(path), _end):
+    with leased(store_at(path.parent), _lease_name(path), _end):
         yield
 
 

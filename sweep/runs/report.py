@@ -32,6 +32,7 @@ from gapsack.sweep.runs.folder import RunFiles, RunFolder
 from gapsack.sweep.runs.provenance import versions
 from gapsack.sweep.runs.seeds import seed_spreads
 from gapsack.sweep.runs.status import RunState, TrialState, run_state
+from gapsack.sweep.storage.mirrored import bring
 
 T = TypeVar("T")
 
@@ -95,6 +96,7 @@ class _PoolScores(NamedTuple):
 
 
 def _pool_scores(run: RunFolder, metric: str | UserMetric, notice: Callable[[str], object]) -> _PoolScores:
+    bring(run.pool)
     pool = CandidatePool.read(run.pool, left_out=notice)
     objective = objective_of(metric, pool.labels)
     scores = {each.name: score_of_lists(each.predictions, pool.labels, objective) for each in pool.candidates}

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from gapsack.selection.files import replace_json
 from gapsack.selection.typed import read_typed
 from gapsack.sweep.runs.folder import TrialFolder
+from gapsack.sweep.storage.mirrored import send
 
 
 class _Kept(BaseModel):
@@ -76,3 +77,4 @@ class RungHistory(_Kept):
     def write(self, trial: TrialFolder) -> None:
         """Keep it in the trial's folder."""
         replace_json(trial.rungs, self.model_dump(mode="json"))
+        send(trial.rungs)

@@ -16,6 +16,7 @@ from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.runs.default_storage import DEFAULT_STORAGE
 from gapsack.sweep.runs.folder import RunFolder, runs_in
+from gapsack.sweep.storage.mirrored import address_of, bring, bring_books, is_mirrored, place_of
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def find_pool(given: Path | None) -> Source:
 
 def imported_pool(given: Path | None) -> Path | None:
     """The pool that is meant, if it is one that no run has; None for anything else, runs above all."""
+    given = None if given is None else _here(given, "pool")
     if given is None or not _has_any(given, ["labels.npz"]):
         return None
     source = find_pool(given)
@@ -61,6 +63,7 @@ def imported_pool(given: Path | None) -> Path | None:
 
 def find_ensemble(given: Path | None) -> Source:
     """An ensemble file: given as such, or in a run. The same errors as `find_pool`."""
+    given = None if given is None else _here(given, "ensemble_file")
     if given is not None and given.is_file():
         return Source(given.absolute(), _run_around(given.absolute().parent))
     return _find(
@@ -70,6 +73,7 @@ def find_ensemble(given: Path | None) -> Source:
 
 def find_graph(given: Path | None) -> Source:
     """A built graph: its folder, a file that is a graph (.tflite), or a run's SavedModel. Errors as for `find_pool`."""
+    given = None if given is None else _here(given, "graph")
     if given is not None and given.is_file():
         return Source(given.absolute(), _run_around(given.absolute().parent.parent))
     markers = [each.marker for each in graph_formats()]
@@ -78,12 +82,15 @@ def find_graph(given: Path | None) -> Source:
 
 def _find(given: Path | None, *, markers: Sequence[str], attribute: str, what: str, made_by: str) -> Source:
     if given is not None:
+        given = _here(given, attribute)
         # A run may be named as `sweep status` names it: paper_grid for runs/paper_grid.
         if not given.exists() and (DEFAULT_STORAGE / given).is_dir():
             given = DEFAULT_STORAGE / given
         found = _in_folder(given, markers, attribute)
         if found is None:
-            raise InputError(f"expected {what} ({' or '.join(markers)}, as {made_by} makes it) in {given}, got none")
+            raise InputError(
+                f"expected {what} ({' or '.join(markers)}, as {made_by} makes it) in {address_of(given)}, got none"
+            )
         return found
     here = _in_folder(Path.cwd(), markers, attribute)
     if here is not None:
@@ -95,6 +102,16 @@ def _find(given: Path | None, *, markers: Sequence[str], attribute: str, what: s
     raise InputError(
         f"expected {what} in this folder or in a run below ./{DEFAULT_STORAGE}, got none: name one (made by {made_by})"
     )
+
+
+def _here(given: Path, attribute: str) -> Path:
+    """What is given, as a path; of a URL what is asked for is here then, and what its run says of itself."""
+    place = place_of(given)
+    if is_mirrored(place):
+        bring_books(place)
+        run = RunFolder(place)
+        bring(Path(getattr(run, attribute)) if run.config_file.exists() else place)
+    return place
 
 
 def _in_folder(folder: Path, markers: Sequence[str], attribute: str) -> Source | None:
@@ -116,4 +133,8 @@ def _has_any(folder: Path, names: Sequence[str]) -> bool:
 
 def _run_around(folder: Path) -> RunFolder | None:
     run = RunFolder(folder)
-    return run if run.config_file.exists() else None
+    bring(run.config_file)
+    if run.config_file.exists():
+        bring_books(run.path)
+        return run
+    return None

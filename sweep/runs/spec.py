@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from gapsack.models import registry
@@ -15,6 +16,7 @@ from gapsack.selection.pool.origin import StartedFrom
 from gapsack.sweep.grid.points import TrialPoint, trial_point
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
+from gapsack.sweep.storage.mirrored import address_of
 
 WITHOUT_EFFECT = ("name", "search", "budget", "resources", "tracking", "storage")
 """Sections of a grid that change which trials run, where and how recorded, but no trial's result."""
@@ -33,6 +35,7 @@ class SweepSpec:
     """What all trials of a sweep share: the run's folder, the resolved grid, and the data files (absolute or URLs).
 
     `witness`: what this start's driver wrote into the folder (`sweep.runs.witness`); None where nobody looks.
+    `url`: where the run lies, of whose objects the folder is a mirror; None of a run in a folder.
     """
 
     run_folder: str
@@ -40,6 +43,7 @@ class SweepSpec:
     train_files: tuple[str, ...]
     holdout_files: tuple[str, ...]
     witness: str | None = None
+    url: str | None = None
 
     @property
     def run(self) -> RunFolder:
@@ -95,7 +99,7 @@ class TrialSpec:
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
         return {
-            "run_folder": self.run_folder,
+            "run_folder": address_of(Path(self.run_folder)),
             "point": self.point.to_dict(),
             "grid": self.grid.to_dict(),
             "train_files": list(self.train_files),

@@ -27,6 +27,7 @@ from gapsack.sweep.runs.damage import checked_result, digest_of_file
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
+from gapsack.sweep.storage.mirrored import bring
 
 KEY = "training.start_from"
 MOST_TOLD = 3
@@ -95,7 +96,10 @@ def starting_weights(spec: TrialSpec) -> Mapping[str, NDArray[Any]]:
 def weights_file(start: StartFrom, storage: Path, trial: str) -> Path:
     """The file of weights that the trial of that name begins with."""
     if start.run is not None:
-        return RunFolder(_run_path(start.run, storage)).trial(start.trial or trial).weights
+        source = RunFolder(_run_path(start.run, storage)).trial(start.trial or trial)
+        for file in (source.weights, source.record):
+            bring(file)
+        return source.weights
     path = Path(start.weights or "").absolute()
     return TrialFolder(path).weights if path.is_dir() else path
 
@@ -131,6 +135,7 @@ def _key(start: StartFrom, point: TrialPoint) -> str:
 def _other_run(name: str, storage: Path) -> RunFolder:
     """The run that trials begin with; ConfigError where there is none."""
     run = RunFolder(_run_path(name, storage))
+    bring(run.config_file)
     if not run.config_file.exists():
         raise ConfigError(f"{KEY}: expected the folder of a run at {run.path}, got none")
     return run

@@ -23,6 +23,7 @@ from gapsack.sweep.runs.damage import checked_result, labels_damage, stopped_dam
 from gapsack.sweep.runs.ensemble_gain import EnsembleGain
 from gapsack.sweep.runs.folder import STOPPED_EARLY, RunFolder, TrialFolder, TrialStatus
 from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.storage.mirrored import bytes_elsewhere
 
 RunStatus = Literal["running", "done", "failed", "incomplete"]
 
@@ -272,6 +273,6 @@ def _check_owner(folder: TrialFolder, point: TrialPoint, record: TrialResult) ->
 
 
 def _lost_weights(folder: TrialFolder, record: TrialResult) -> str | None:
-    if not record.files or folder.weights.exists():
+    if not record.files or folder.weights.exists() or bytes_elsewhere(folder.weights) is not None:
         return None
     return f"expected its weights in {folder.weights}, got none: no graph can be built of it"

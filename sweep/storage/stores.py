@@ -32,6 +32,9 @@ class Store(Protocol):
     def delete(self, name: str) -> None:
         """Delete a file, if it is there."""
 
+    def names(self) -> list[str]:
+        """Names of the files that lie directly there, in the order of their names; looked up anew each time."""
+
 
 class FolderStore:
     """A folder of a file system that this machine sees; made where it is missing."""
@@ -75,3 +78,7 @@ class FolderStore:
     def delete(self, name: str) -> None:
         """Delete a file, if it is there."""
         (self._folder / name).unlink(missing_ok=True)
+
+    def names(self) -> list[str]:
+        """Names of the files that lie directly there, in the order of their names; looked up anew each time."""
+        return sorted(path.name for path in (self._folder.iterdir() if self._folder.is_dir() else ()))

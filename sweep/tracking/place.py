@@ -11,6 +11,7 @@ from gapsack.selection.files import replace_json
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.grid.schema import Tracking
 from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.storage.mirrored import is_mirrored
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
@@ -97,7 +98,7 @@ def _absolute(uri: str, folder: Path) -> str:
 
 def _from_run(uri: str, run: RunFolder, folder: Path) -> str:
     path, working = local_path(uri), folder.absolute()
-    if path is None or not (path.is_relative_to(working) and run.path.is_relative_to(working)):
+    if path is None or is_mirrored(run.path) or not (path.is_relative_to(working) and run.path.is_relative_to(working)):
         return uri
     return _with_path(uri, os.path.relpath(path, run.path))
 

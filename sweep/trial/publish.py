@@ -25,6 +25,7 @@ from gapsack.sweep.runs.latencies import LATENCY, MEASURED_ON
 from gapsack.sweep.runs.record import FileDigest
 from gapsack.sweep.runs.same_videos import refuse_other_videos
 from gapsack.sweep.runs.spec import TrialSpec
+from gapsack.sweep.storage.mirrored import bring
 from gapsack.sweep.trial.control import Control
 from gapsack.sweep.trial.latency import Latency, latency_of
 from gapsack.sweep.trial.sensitivity import SensitivityResult, choose_recipe
@@ -172,6 +173,7 @@ def _digests(spec: TrialSpec, own: Iterable[str]) -> dict[str, FileDigest]:
 def _write_to_pool(spec: TrialSpec, plain: Measured, own: dict[str, Predictions], metrics: dict[str, Any]) -> None:
     """Write the candidate; the labels too, unless an earlier trial did."""
     pool = spec.run.pool
+    bring(pool / "labels.npz")
     if not (pool / "labels.npz").exists():
         write_labels(pool, plain.labels)
     refuse_other_videos(pool, plain.labels.video_ids)

@@ -53,7 +53,7 @@ def print_status(state: RunState) -> None:
     print_faults(state)
     early = f", {len(state.stopped)} stopped early" if state.stopped else ""
     done = f"{state.count('done')} of {state.wanted} trials done"
-    output().print(f"\n{state.run.path}: {state.status}, {done}{early}{best_text(state.best)}.")
+    output().print(f"\n{state.run.address}: {state.status}, {done}{early}{best_text(state.best)}.")
 
 
 def _print_budget_of_gains(state: RunState) -> None:
@@ -106,7 +106,7 @@ def status_values(state: RunState) -> dict[str, Any]:
     """A run's state as plain values."""
     return {
         "name": state.run.name,
-        "path": str(state.run.path),
+        "path": state.run.address,
         "status": state.status,
         "wanted": state.wanted,
         "done": state.count("done"),
@@ -178,7 +178,7 @@ def run_values(state: RunState) -> dict[str, Any]:
     best = state.best
     return {
         "name": state.run.name,
-        "path": str(state.run.path),
+        "path": state.run.address,
         "status": state.status,
         "wanted": state.wanted,
         "done": state.count("done"),

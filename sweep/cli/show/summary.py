@@ -10,6 +10,7 @@ from gapsack.sweep.cli.show.status import best_text, print_notices
 from gapsack.sweep.cluster.launch import Launched
 from gapsack.sweep.runs.data_faults import data_faults
 from gapsack.sweep.runs.status import RunState, run_state
+from gapsack.sweep.storage.mirrored import address_of, is_mirrored
 
 
 def print_summary(launched: Launched) -> None:
@@ -44,8 +45,8 @@ def summary_values(launched: Launched) -> dict[str, Any]:
     """The summary as plain values."""
     result, losses = launched.result, launched.losses
     return {
-        "run": str(launched.run.path),
-        "pool": str(launched.run.pool),
+        "run": launched.run.address,
+        "pool": address_of(launched.run.pool),
         "tracking_uri": launched.tracking_uri,
         "done": list(result.done),
         "failed": dict(result.failed),
@@ -60,6 +61,8 @@ def summary_values(launched: Launched) -> dict[str, Any]:
 
 def shown(path: Path) -> str:
     """A path as a person would type it from here."""
+    if is_mirrored(path):
+        return address_of(path)
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 

@@ -218,9 +218,8 @@ def test_the_data_folder_comes_from_the_option_the_environment_the_file_or_the_f
     assert load(in_file, data_folder="here").data.folder == str(tmp_path / "here")
 
 
-def test_a_storage_that_no_run_can_lie_in_is_no_folder_of_that_name(load):
-    with pytest.raises(ConfigError, match=r"storage \(line 8\): expected the path of a folder .*, got a URL"):
-        load(f"{SMALL}\nstorage: s3://bucket/runs\n")
+def test_a_storage_may_be_a_url(load):
+    assert load(f"{SMALL}\nstorage: s3://bucket/runs\n").storage == "s3://bucket/runs"
 
 
 def test_absolute_and_remote_patterns_ignore_the_folder(load):

@@ -9,15 +9,16 @@ import pytest
 
 from gapsack.selection.errors import InputError
 from gapsack.sweep.storage.lease import LeaseTimes, is_leased, leased
+from gapsack.sweep.storage.objects import ObjectStore
 from gapsack.sweep.storage.stores import FolderStore
 
 TIMES = LeaseTimes(beat=0.02, stale=0.5, watch=0.1)
 ELSEWHERE = {"token": "another", "host": "another-host", "pid": 1}
 
 
-@pytest.fixture
-def store(tmp_path):
-    return FolderStore(tmp_path / "run")
+@pytest.fixture(params=["folder", "objects"])
+def store(request, tmp_path):
+    return FolderStore(tmp_path / "run") if request.param == "folder" else ObjectStore(f"memory://bucket{tmp_path}")
 
 
 def never():
