@@ -284,7 +284,7 @@ def plain_tune(folder: Path, trials: int) -> Cost:
 
     clock, pids = Clock(trials), set[int]()
 
-    class Ends(tune.Callback):
+    class Ends(tune.Callback):  # type: ignore[misc]
         def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
             clock.begin()
 
@@ -316,7 +316,7 @@ def sweep(folder: Path, trials: int, *, tracked: bool, published: bool) -> Cost:
     grid = grid_of(
         folder, "mlflow" if tracked else "sweep", trials, tracking="sqlite:///mlflow.db" if tracked else "none"
     )
-    launching.run_trial = nothing_published if published else nothing
+    launching.run_trial = nothing_published if published else nothing  # type: ignore[attr-defined]
     with _calls_counted() as calls:
         launched = launching.launch(grid, "", folder, events=Watching(clock))
     assert len(launched.result.done) == trials, launched.result.failed
