@@ -7,7 +7,8 @@ Pools are those of `benchmarks.small_sets`, twins with few labelled videos and s
 and those of `benchmarks.video_pools`, small models of real YouTube-8M videos where their files are given. Half of a
 pool's items or fewer choose, the others judge. The peers know no budget, so every ensemble is allowed; at half of the
 bytes of all models, greedy selection with a size mask stands in for them. Each peer runs in an environment of its own
-(`benchmarks.peer_code`); one that is not installed there takes no part, and is named.
+(`benchmarks.peer_code`); one that is not installed there takes no part, and is named. What the peers chose does not
+change with our code: `--ours-again` searches ours alone beside what a run with the same pools kept of them.
 
 A case is one data set, metric and budget. Differences are ours less the peer's held out, paired by split or seed; log
 loss counts negatively, so that more is better everywhere.
@@ -203,6 +204,14 @@ def text_of(choices: Sequence[Choice], told: dict[str, dict[str, str]]) -> str:
     return "\n".join([table(HEADER, rows_of(choices)), "", *([", ".join(versions)] if versions else []), *missing])
 
 
+def told_of(choices: list[Choice]) -> list[Choice]:
+    """The choices for one task, printed."""
+    first = choices[0]
+    scores = {f"{each.method}, {each.budget}": round(float(each.held_out), 5) for each in choices}
+    print(first.data_set, first.split, first.metric, scores, flush=True)
+    return choices
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Ours and the ensemble selections of others on small sets, held out.")
     parser.add_argument("--python", type=Path, default=Path(sys.executable), help="of the peers' environment")
@@ -213,16 +222,23 @@ def main() -> None:
     parser.add_argument("--records", type=Path, nargs="*", default=[], help="files of video-level YouTube-8M records")
     parser.add_argument("--video-splits", type=int, default=8, help="of the real videos that train no model")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for peers.json and .txt")
+    parser.add_argument("--ours-again", action="store_true", help="search ours again beside the peers' kept results")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder, wanted = Path(name), list(tasks(arguments))
-        for task in wanted:
-            write(task, folder)
-        told = run_peers(arguments.python, folder)
-        choices: list[Choice] = []
-        for task in wanted:
-            choices += judged(task, json.loads((folder / f"{task.name}.json").read_text()))
-            print(task.name, {each.method: round(each.held_out, 5) for each in choices[-6:]}, flush=True)
+    choices: list[Choice] = []
+    if arguments.ours_again:
+        kept = json.loads((arguments.out / "peers.json").read_text())
+        told = kept["peers"]
+        choices += [Choice(**each) for each in kept["results"] if each["method"] in told]
+        for task in tasks(arguments):
+            choices += told_of(judged(task, {}))
+    else:
+        with tempfile.TemporaryDirectory() as name:
+            folder, wanted = Path(name), list(tasks(arguments))
+            for task in wanted:
+                write(task, folder)
+            told = run_peers(arguments.python, folder)
+            for task in wanted:
+                choices += told_of(judged(task, json.loads((folder / f"{task.name}.json").read_text())))
     text = text_of(choices, told)
     print(text)
     save("peers", {"peers": told, "results": [asdict(each) for each in choices]}, text, arguments.out)

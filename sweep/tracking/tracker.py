@@ -52,6 +52,8 @@ from gapsack.sweep.tracking.stores import open_store
 
 PATIENCE_SECONDS = 20.0
 """How long, after its last sign of life, the end of a sweep waits for a store that is away."""
+KEPT_GROWTH = 8
+"""Ids of trials' runs are kept again once an eighth more trials have one."""
 
 
 class Tracker:
@@ -150,6 +152,8 @@ class StoreTracker(Tracker):
         """Of the trials that are done."""
         self._sweep_data: set[str] = set()
         """Digests of the data that the sweep's own run has."""
+        self._keep_at = 0
+        """Number of trials with a run from which on the ids are kept again."""
         self._backlog = Backlog(store.may_pass)
 
     def start_sweep(self) -> None:
@@ -229,6 +233,7 @@ class StoreTracker(Tracker):
         """
         self._catch_up()
         self._backlog.add(self._end_strays, "strays")
+        self._backlog.add(self._keep_ids)
         self._backlog.add(self._send_results, mends=True)
         self._backlog.add(lambda: self._store.end(self._parent, outcome))
         return self._backlog.close(patience_seconds)
@@ -347,7 +352,10 @@ class StoreTracker(Tracker):
             run_id = self._store.create_run(name, tags, parent=self._parent, milliseconds=started_milliseconds)
         self._has[name] = (self._store.content(run_id) if children else None) or RunContent("RUNNING")
         self._kept.trials[name] = run_id
-        self._keep_ids()
+        # All are written again each time: with a few more at a time, what is written grows as the trials do. A driver
+        # that is killed in between asks the store, as every driver does that goes on.
+        if len(self._kept.trials) >= self._keep_at:
+            self._keep_ids()
         return run_id
 
     def _trial_runs(self) -> list[ChildRun]:
@@ -383,6 +391,7 @@ class StoreTracker(Tracker):
 
     def _keep_ids(self) -> None:
         self._kept.write(self._run, self._folder)
+        self._keep_at = len(self._kept.trials) + 1 + len(self._kept.trials) // KEPT_GROWTH
 
 
 def _lacking(values: Mapping[str, Any], there: Mapping[str, str]) -> dict[str, Any]:

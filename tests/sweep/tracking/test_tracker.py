@@ -8,8 +8,9 @@ from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.schema import Grid, Tracking
 from gapsack.sweep.runs.folder import RunFolder, StoppedEarly
 from gapsack.sweep.runs.record import TrialResult
-from gapsack.sweep.tracking.place import tracking_uri
+from gapsack.sweep.tracking.place import TrackingRecord, tracking_uri
 from gapsack.sweep.tracking.store import MetricPoint, TrainedModel
+from gapsack.sweep.tracking.stores import open_store
 from gapsack.sweep.tracking.stores.mlflow import MlflowStore
 from gapsack.sweep.tracking.tracker import StoreTracker
 
@@ -201,3 +202,20 @@ def test_the_tracking_uri_is_the_grids_then_the_environments_then_sqlite_here(tm
     )
     assert tracking_uri(Tracking(uri="sqlite:////there/other.db"), tmp_path) == "sqlite:////there/other.db"
     assert tracking_uri(Tracking(uri="none"), tmp_path) is None
+
+
+def test_ids_of_runs_are_kept_in_a_file_that_grows_as_the_trials_do(run, tmp_path, monkeypatch):
+    """Each time all are written: a time a trial would be quadratic. At the end the file has them all."""
+    written = []
+    write = TrackingRecord.write
+    monkeypatch.setattr(
+        TrackingRecord, "write", lambda kept, *where: (written.append(len(kept.trials)), write(kept, *where))[1]
+    )
+    tracker = StoreTracker(open_store(f"jsonl:{tmp_path / 'records'}", "sweeps", tmp_path), run, GRID)
+    tracker.start_sweep()
+    names = [f"K{number}-H32" for number in range(300)]
+    for number, name in enumerate(names):
+        tracker.trial_started(name, {"clusters": number, "hidden": 32})
+    tracker.close("FAILED")
+    assert sum(written) < 12 * len(names)
+    assert set(TrackingRecord.read(run).trials) == set(names)
