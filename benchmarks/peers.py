@@ -8,7 +8,7 @@ and those of `benchmarks.video_pools`, small models of real YouTube-8M videos wh
 pool's items or fewer choose, the others judge. The peers know no budget, so every ensemble is allowed; at half of the
 bytes of all models, greedy selection with a size mask stands in for them. Each peer runs in an environment of its own
 (`benchmarks.peer_code`); one that is not installed there takes no part, and is named. What the peers chose does not
-change with our code: `--ours-again` searches ours alone beside what a run with the same pools kept of them.
+change with our code: `--ours-again` searches ours alone beside what an earlier run kept of them, on pools that it had.
 
 A case is one data set, metric and budget. Differences are ours less the peer's held out, paired by split or seed; log
 loss counts negatively, so that more is better everywhere.
@@ -228,8 +228,10 @@ def main() -> None:
     if arguments.ours_again:
         kept = json.loads((arguments.out / "peers.json").read_text())
         told = kept["peers"]
-        choices += [Choice(**each) for each in kept["results"] if each["method"] in told]
+        theirs = [Choice(**each) for each in kept["results"] if each["method"] in told]
         for task in tasks(arguments):
+            case = task.data_set, task.split, task.metric
+            choices += [each for each in theirs if (each.data_set, each.split, each.metric) == case]
             choices += told_of(judged(task, {}))
     else:
         with tempfile.TemporaryDirectory() as name:

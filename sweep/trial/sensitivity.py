@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from gapsack.models.precisions import mixed
-from gapsack.selection.decimals import score_decimals, score_text
+from gapsack.selection.decimals import score_text, telling_decimals
 from gapsack.selection.errors import InputError
 
 OTHERS = "other matrices"
@@ -81,7 +81,7 @@ def choose_recipe(
         if tried[recipe] <= max_gap_loss:
             return SensitivityResult(recipe, tried[recipe], by_group)
         allowance /= 2
-    digits = score_decimals(values=[*tried.values(), max_gap_loss])
+    digits = telling_decimals([*tried.values(), max_gap_loss])
     losses = ", ".join(f"{recipe} {score_text(loss, digits)}" for recipe, loss in tried.items())
     raise InputError(f"expected a mixed precision that loses at most {max_gap_loss:g} GAP, got losses of {losses}")
 

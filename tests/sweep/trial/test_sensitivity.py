@@ -99,5 +99,5 @@ def test_no_recipe_within_the_allowance_is_an_error_with_what_was_tried():
     def gap(recipe):
         return 0.8 if recipe == mixed(["32"] * 5) or sum(letter != "32" for letter in letters(recipe)) == 1 else 0.1
 
-    with pytest.raises(InputError, match=r"at most 0.0005 GAP, got losses of mixed_4_4_4_4_8 0.70000, "):
+    with pytest.raises(InputError, match=r"at most 0.0005 GAP, got losses of mixed_4_4_4_4_8 0.7000, "):
         choose_recipe(NETVLAD_GROUPS, gap, size_bytes, 5e-4)
