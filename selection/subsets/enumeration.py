@@ -43,12 +43,12 @@ def enumerate_subsets(
     """
     walk = _Walk(space)
     for step, _ in enumerate(walk.steps()):
-        if step >= max_steps or len(walk.found.maximal) > max_maximal or walk.fillings > max_maximal:
+        if step >= max_steps or walk.has_more_than(max_maximal):
             return None
         if step % CHECKED_STEPS == 0:
             check()
     # The last step is taken after the last look.
-    return None if len(walk.found.maximal) > max_maximal or walk.fillings > max_maximal else walk.found
+    return None if walk.has_more_than(max_maximal) else walk.found
 
 
 def allowed_subsets(space: Space, most: int, check: Callable[[], None] = lambda: None) -> list[Subset] | None:
@@ -101,6 +101,10 @@ class _Walk:
         self.only_sizes = not (space.exclusive or limits.limits or limits.max_members or space.required)
         self.is_plain = self.only_sizes and not space.shares  # then sums of rooms say what may join
         self.by_room = sorted((item.room_bytes, item.candidate) for item in space.items)
+
+    def has_more_than(self, most: int) -> bool:
+        """Whether more maximal subsets are known to be there, listed or not."""
+        return max(len(self.found.maximal), self.fillings) > most
 
     def steps(self) -> Iterator[None]:
         """Visit everything; yields after each step."""

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from gapsack.selection.errors import InputError
 from gapsack.sweep.storage.mirror import Mirror, mirror_at
 from gapsack.sweep.storage.objects import ObjectStore
-from gapsack.sweep.storage.remote import is_url
+from gapsack.sweep.storage.remote import DRIVERS, is_url
 from gapsack.sweep.storage.stores import FolderStore, Store
 
 CACHE_VARIABLE = "XDG_CACHE_HOME"
@@ -112,7 +112,7 @@ def url_in(given: Path | str) -> str | None:
     if is_url(text):
         return text
     scheme, colon, rest = text.partition(":/")
-    return f"{scheme}://{rest}" if colon and scheme in ("s3", "s3a", "gs", "gcs", "memory") else None
+    return f"{scheme}://{rest}" if colon and scheme in (*DRIVERS, "memory") else None
 
 
 def address_of(path: Path) -> str:
