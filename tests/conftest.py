@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,15 @@ def pytest_collection_finish() -> None:
     """TensorFlow, Ray and MLflow are imported by now and stay: a collection need not go through them each time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _tracking_uri_as_it_was() -> Iterator[None]:
+    """MLflow keeps its global URI in the environment: the next test's sweep would look for this test's server."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    yield
+    if os.environ.get("MLFLOW_TRACKING_URI") != before:
+        sys.modules["mlflow"].set_tracking_uri(before)
 
 
 def _existing(path: Path) -> Path:

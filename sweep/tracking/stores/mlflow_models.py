@@ -85,13 +85,16 @@ def _signature(graph: Path) -> Any:
 
 @contextmanager
 def _active_run(uri: str, run_id: str) -> Iterator[None]:
-    """MLflow's global state set to a run for the time of the block: models can be logged in no other way."""
+    """MLflow's global state set to a run for the time of the block: models can be logged in no other way.
+
+    MLflow writes its global URI into the environment as well, where the next sweep would take it for the user's.
+    """
     import mlflow
 
-    before = mlflow.get_tracking_uri()
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
     mlflow.set_tracking_uri(uri)
     try:
         with mlflow.start_run(run_id=run_id):
             yield
     finally:
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None is admitted, and unsets it
