@@ -123,6 +123,7 @@ def comparison_figure(info: ComparisonInfo, theme: Theme = LIGHT) -> go.Figure:
         range=[low - lacking - room, high + lacking + room],
         title={"text": plain(f"{info.metric} of the ensemble less that of the rival")},
         tickformat="+.4~f",
+        labelalias={"+0": "0"},
         nticks=6,
         tickangle=0,
     )

@@ -29,27 +29,27 @@ def inference_kernels() -> Kernels:
 
 
 def split_by_products(frames: Any, rgb: int, dtype: str) -> tuple[Frames, Frames]:
-    """As `frames.split_frames`. A frame's norm comes of its codes, whose squares are summed as a product with
-    themselves: no second tensor of the size of the frames is written.
+    """As `frames.split_frames`, with codes q - 128, which are exact in 8 significant bits too. A frame's norm comes of
+    the sums of its codes and of their squares, which are products with a vector of ones: several times as fast as a sum
+    along rows.
     """
     if str(ops.dtype(frames)) != "uint8":
         return split_frames(frames, rgb, dtype)
-    step = STEP * CENTRE
-    codes = [(ops.cast(part, "float32") - CENTRE) * (1 / CENTRE) for part in (frames[..., :rgb], frames[..., rgb:])]
-    squares = sum(_dot(part, part) for part in codes)
-    sums = sum(ops.sum(part, axis=-1, keepdims=True) for part in codes)
+    codes = [ops.cast(part, "float32") - CENTRE for part in (frames[..., :rgb], frames[..., rgb:])]
+    squares = sum(_row_sums(ops.square(part)) for part in codes)
+    sums = sum(_row_sums(part) for part in codes)
     features = sum(part.shape[-1] for part in codes)
-    inverse = inverse_norm(step**2 * squares + 2 * step * OFFSET * sums + features * OFFSET**2)
-    gain, shift = inverse * step, inverse * OFFSET
+    inverse = inverse_norm(STEP**2 * squares + 2 * STEP * OFFSET * sums + features * OFFSET**2)
+    gain, shift = inverse * STEP, inverse * OFFSET
     video, audio = (Frames(ops.cast(part, dtype), gain, shift) for part in codes)
     return video, audio
 
 
-def _dot(left: Any, right: Any) -> Any:
-    """[batch, frames, features], twice -> [batch, frames, 1]."""
-    _, length, features = left.shape
-    rows = (ops.reshape(each, (-1, 1, features)) for each in (left, right))
-    return ops.reshape(ops.einsum("bif,bjf->bij", *rows), (-1, length, 1))
+def _row_sums(values: Any) -> Any:
+    """[batch, frames, features] -> [batch, frames, 1]."""
+    _, length, features = values.shape
+    rows = ops.reshape(values, (-1, features))
+    return ops.reshape(ops.matmul(rows, ops.ones((features, 1), "float32")), (-1, length, 1))
 
 
 def cluster_major(kernels: Kernels, frames: Frames, clusters: Clusters, narrow: str) -> tuple[Any, tuple[Any, Any]]:

@@ -97,4 +97,4 @@ def _active_run(uri: str, run_id: str) -> Iterator[None]:
         with mlflow.start_run(run_id=run_id):
             yield
     finally:
-        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None is admitted, and unsets it
+        mlflow.set_tracking_uri(before)  # None unsets it

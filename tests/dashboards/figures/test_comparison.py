@@ -49,6 +49,14 @@ def test_the_verdict_says_in_words_what_is_sure_and_what_is_not(
     )
 
 
+def test_zero_has_no_sign_on_the_axis(records: SweepRecords) -> None:
+    info = comparison_info(records)
+    assert info is not None
+    axis = comparison_figure(info).layout.xaxis
+    assert axis.tickformat.startswith("+")
+    assert axis.labelalias == {"+0": "0"}
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_zero_is_always_in_sight(records: SweepRecords, ensemble: dict[str, Any], sign: int) -> None:
     ends = sorted((sign * 0.02, sign * 0.03))

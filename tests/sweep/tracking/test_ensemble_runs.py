@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -83,7 +85,12 @@ def test_an_ensemble_is_a_run_of_its_own(store, tmp_path):
 def test_the_graph_is_a_logged_model_that_mlflow_loads_and_runs(store, graph, capfd):
     import mlflow
 
+    def global_uri():
+        return mlflow.is_tracking_uri_set(), mlflow.get_tracking_uri(), os.environ.get("MLFLOW_TRACKING_URI")
+
+    before = global_uri()
     logged = ensemble_run(store, ENSEMBLE, graph=GraphModel(graph, EXAMPLE, {"blend": "probability"}, "packed", "best"))
+    assert global_uri() == before
     assert capfd.readouterr() == ("", "")
     mlflow.set_tracking_uri(store.uri)
     model = mlflow.pyfunc.load_model(logged.model_uri)
