@@ -26,7 +26,7 @@ class Frames(NamedTuple):
     Attributes:
         codes: [batch, frames, features].
         gain: [batch, frames, 1].
-        shift: [batch, frames, 1].
+        shift: [batch, frames, 1]; None where it is 0 throughout, which only kernels for inference make.
     """
 
     codes: Any

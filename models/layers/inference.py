@@ -6,17 +6,24 @@ products, and whatever is computed of weights alone is free where a graph decode
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
 from keras import ops
 
 from gapsack.models.layers.experts import Experts, mixture
-from gapsack.models.layers.frames import CENTRE, OFFSET, SMALLEST_SQUARE, Frames, inverse_norm, split_frames
+from gapsack.models.layers.frames import SMALLEST_SQUARE, Frames, inverse_norm, split_frames
 from gapsack.models.layers.kernels import Kernels
-from gapsack.models.layers.netvlad import Clusters, described, scored
+from gapsack.models.layers.netvlad import Clusters, described, projected, scored
 from gapsack.models.layers.statistics import moments, normalised
-from gapsack.models.tasks.youtube8m.quantization import STEP
+from gapsack.models.tasks.youtube8m.quantization import LOWEST, STEP
+
+ZERO_CODE = -LOWEST / STEP
+"""The byte, were there one, whose feature is 0: 127 + 1/512. What is left of a byte without it is exact in float32."""
+
+MOST_TOGETHER = 16  # vectors whose products with each other are computed for those with themselves
+SMALLEST_SIZE = 1e-30  # of a cluster that is divided by: one without frames stays zeros
 
 
 def inference_kernels() -> Kernels:
@@ -24,54 +31,76 @@ def inference_kernels() -> Kernels:
     kernels = Kernels()
     kernels.replace(split_frames, split_by_products)
     kernels.replace(described, cluster_major)
+    kernels.replace(projected, project_cluster_major)
     kernels.replace(mixture, expert_by_expert)
     return kernels
 
 
 def split_by_products(frames: Any, rgb: int, dtype: str) -> tuple[Frames, Frames]:
-    """As `frames.split_frames`, with codes q - 128, which are exact in 8 significant bits too. A frame's norm comes of
-    the sums of its codes and of their squares, which are products with a vector of ones: several times as fast as a sum
-    along rows.
-    """
-    if str(ops.dtype(frames)) != "uint8":
+    """As `frames.split_frames`; where products are of float32, without a shift: unit frames are multiples of codes."""
+    if dtype != "float32":
         return split_frames(frames, rgb, dtype)
-    codes = [ops.cast(part, "float32") - CENTRE for part in (frames[..., :rgb], frames[..., rgb:])]
-    squares = sum(_row_sums(ops.square(part)) for part in codes)
-    sums = sum(_row_sums(part) for part in codes)
-    features = sum(part.shape[-1] for part in codes)
-    inverse = inverse_norm(STEP**2 * squares + 2 * STEP * OFFSET * sums + features * OFFSET**2)
-    gain, shift = inverse * STEP, inverse * OFFSET
-    video, audio = (Frames(ops.cast(part, dtype), gain, shift) for part in codes)
+    is_quantized = str(ops.dtype(frames)) == "uint8"
+    parts = [ops.cast(part, "float32") for part in (frames[..., :rgb], frames[..., rgb:])]
+    codes = [part - ZERO_CODE for part in parts] if is_quantized else parts
+    step = STEP if is_quantized else 1.0
+    gain = inverse_norm(step**2 * sum(squared_norms(part) for part in codes)) * step
+    video, audio = (Frames(part, gain, None) for part in codes)
     return video, audio
 
 
-def _row_sums(values: Any) -> Any:
-    """[batch, frames, features] -> [batch, frames, 1]."""
-    _, length, features = values.shape
-    rows = ops.reshape(values, (-1, features))
-    return ops.reshape(ops.matmul(rows, ops.ones((features, 1), "float32")), (-1, length, 1))
+def squared_norms(vectors: Any) -> Any:
+    """[batch, vectors, features] -> [batch, vectors, 1].
+
+    Products of some neighbouring vectors with each other, of which only those with themselves are taken: in half of the
+    time of a pass that writes all squares and one that sums them.
+    """
+    _, count, features = vectors.shape
+    counts = () if count is None else range(2, MOST_TOGETHER + 1)  # None where a graph takes any number of frames
+    together = max((number for number in counts if count % number == 0), default=None)
+    if together is None:
+        return ops.sum(ops.square(vectors), axis=-1, keepdims=True)
+    groups = ops.reshape(vectors, (-1, together, features))
+    products = ops.matmul(groups, ops.transpose(groups, (0, 2, 1)))
+    return ops.reshape(ops.sum(products * ops.eye(together), axis=-1), (-1, count, 1))
 
 
 def cluster_major(kernels: Kernels, frames: Frames, clusters: Clusters, narrow: str) -> tuple[Any, tuple[Any, Any]]:
-    """As `netvlad.described`. Residuals are [batch, K, features] until they are done, so that frames multiply as they
-    lie and norms are sums of neighbours; both norms come as one factor of each cluster.
+    """As `netvlad.described`, but [batch, K, features], as frames multiply without being transposed, for
+    `project_cluster_major`.
+
+    Residuals are those of the clusters' mean frames, which takes a pass less than those of their sums, and both norms
+    with the clusters' sizes come as one factor.
     """
     scores = scored(kernels, frames, clusters.assignment, narrow)
     norm = clusters.norm
     statistics = moments(scores) if norm.given is None else norm.given
     share = ops.softmax(normalised(scores, norm, statistics))
     across = ops.transpose(share, (0, 2, 1))  # [batch, K, frames], small
-    gain, shift = (ops.transpose(each, (0, 2, 1)) for each in (frames.gain, frames.shift))
     size = ops.sum(across, axis=-1, keepdims=True)  # [batch, K, 1]
+    across = across / ops.maximum(size, SMALLEST_SIZE)
     centres = ops.transpose(clusters.centres, (0, 2, 1))
-    offset = size * centres - ops.sum(across * shift, axis=-1, keepdims=True)
-    residuals = kernels.product(across * gain, frames.codes, narrow) - offset
-    square = ops.sum(ops.square(residuals), axis=-1, keepdims=True)  # [batch, K, 1]
+    if frames.shift is not None:
+        centres = centres - ops.matmul(across, frames.shift)
+    gain = ops.transpose(frames.gain, (0, 2, 1))
+    residuals = kernels.product(across * gain, frames.codes, narrow) - centres
+    square = ops.square(size) * squared_norms(residuals)
     own = ops.rsqrt(ops.maximum(square, SMALLEST_SQUARE))
     whole = ops.sum(square * ops.square(own), axis=1, keepdims=True)
-    unit = residuals * (own * ops.rsqrt(ops.maximum(whole, SMALLEST_SQUARE)))
-    width = unit.shape[1] * unit.shape[2]
-    return ops.reshape(ops.transpose(unit, (0, 2, 1)), (-1, width)), statistics
+    return residuals * (size * own * ops.rsqrt(ops.maximum(whole, SMALLEST_SQUARE))), statistics
+
+
+def project_cluster_major(kernels: Kernels, descriptors: Sequence[Any], matrix: Any, narrow: str) -> Any:
+    """As `netvlad.projected`, of descriptors [batch, K, features]: the matrix is what is brought into their order."""
+    products, first = [], 0
+    for descriptor in descriptors:
+        _, clusters, features = descriptor.shape
+        rows = matrix[first : first + features * clusters]
+        by_cluster = ops.transpose(ops.reshape(rows, (features, clusters, -1)), (1, 0, 2))
+        reordered = ops.reshape(by_cluster, (clusters * features, -1))
+        products.append(kernels.product(ops.reshape(descriptor, (-1, clusters * features)), reordered, narrow))
+        first += features * clusters
+    return reduce(ops.add, products)
 
 
 def expert_by_expert(kernels: Kernels, inputs: Any, parameters: Experts, narrow: str) -> Any:

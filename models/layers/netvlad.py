@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from keras import ops
 
 from gapsack.models.layers.base import Table, TensorLayer
 from gapsack.models.layers.batch_norm import BatchNorm
+from gapsack.models.layers.dense import Dense
 from gapsack.models.layers.frames import Frames, unit_vectors
 from gapsack.models.layers.kernels import Kernels
 from gapsack.models.layers.statistics import Normalisation, moments, normalised
@@ -31,6 +33,14 @@ class NetVLAD(TensorLayer):
         if training:
             self.batch_norm.remember(statistics, math.prod(frames.codes.shape[:-1]))
         return descriptor
+
+
+class Projection(Dense):
+    """Descriptors of several parts of the frames, side by side -> [batch, columns]; see `projected`."""
+
+    def call(self, descriptors: Sequence[Any]) -> Any:
+        """One product; float32."""
+        return self.kernels.chosen(projected)(self.kernels, descriptors, self.matrix, self.compute_dtype)
 
 
 class Clusters(NamedTuple):
@@ -62,12 +72,18 @@ def described(kernels: Kernels, frames: Frames, clusters: Clusters, narrow: str)
     return kernels.fused(_descriptor)(assigned, size, clusters.centres), statistics
 
 
+def projected(kernels: Kernels, descriptors: Sequence[Any], matrix: Any, narrow: str) -> Any:
+    """Descriptors as `described` gives them, side by side, @ matrix [all their features, columns]."""
+    return kernels.product(ops.concatenate(descriptors, axis=-1), matrix, narrow)
+
+
 def scored(kernels: Kernels, frames: Frames, matrix: Any, narrow: str) -> Any:
     """Unit frames [batch, frames, features] @ matrix [features, K] -> [batch, frames, K]."""
     _, length, features = ops.shape(frames.codes)
     rows = kernels.product(ops.reshape(frames.codes, (-1, features)), matrix, narrow)
     found = ops.reshape(rows, (-1, length, rows.shape[-1]))
-    return found * frames.gain + frames.shift * ops.sum(matrix, axis=0)
+    found = found * frames.gain
+    return found if frames.shift is None else found + frames.shift * ops.sum(matrix, axis=0)
 
 
 def _assigned(kernels: Kernels, frames: Frames, share: Any, narrow: str) -> Any:

@@ -16,7 +16,7 @@ from gapsack.models.layers.dense import Dense
 from gapsack.models.layers.experts import MixtureOfExperts
 from gapsack.models.layers.frames import check_frames, split_frames
 from gapsack.models.layers.gating import ContextGating
-from gapsack.models.layers.netvlad import NetVLAD
+from gapsack.models.layers.netvlad import NetVLAD, Projection
 from gapsack.models.tensors import Tensor
 
 
@@ -29,7 +29,7 @@ class GatedNetVLAD(Network):
         self.rgb, self.width = hyperparameters["rgb"], hyperparameters["rgb"] + hyperparameters["audio"]
         self.video = NetVLAD(table, f"{SCOPE}/video_VLAD", seed)
         self.audio = NetVLAD(table, f"{SCOPE}/audio_VLAD", seed)
-        self.hidden1 = Dense(table, f"{SCOPE}/hidden1_weights/hidden1_weights", seed)
+        self.hidden1 = Projection(table, f"{SCOPE}/hidden1_weights/hidden1_weights", seed)
         self.hidden1_norm = BatchNorm(table, f"{SCOPE}/hidden1_bn", seed)
         self.hidden2 = Dense(table, f"{SCOPE}/hidden2_weights/hidden2_weights", seed, biases=f"{SCOPE}/hidden2_biases")
         self.gating = ContextGating(table, f"{SCOPE}/gating_weights/gating_weights", f"{SCOPE}/gating_bn", seed)
@@ -42,10 +42,8 @@ class GatedNetVLAD(Network):
         frames = check_frames(inputs["frames"], self.width)
         split = partial(self.kernels.chosen(split_frames), rgb=self.rgb, dtype=self.video.compute_dtype)
         video, audio = self.kernels.fused(split)(frames)
-        descriptor = ops.concatenate(
-            [self.video(frames=video, training=training), self.audio(frames=audio, training=training)], axis=-1
-        )
-        hidden = ops.relu6(self.hidden1_norm(self.hidden1(descriptor), training=training))
+        descriptors = [self.video(frames=video, training=training), self.audio(frames=audio, training=training)]
+        hidden = ops.relu6(self.hidden1_norm(self.hidden1(descriptors), training=training))
         representation = self.gating(self.hidden2(hidden), training=training)
         probabilities = self.experts(self.dropout(representation, training=training))
         return self.class_gating(probabilities, training=training)
