@@ -48,9 +48,12 @@ class ComparisonInfo:
 
     @property
     def decimals(self) -> int:
-        """Of all differences and their intervals: what the surest of them needs."""
-        differences = [each.difference for each in self.differences]
-        return score_decimals([interval_error(each.interval) for each in self.differences], differences)
+        """Of all differences and their intervals: what the first needs, which the page tells above as well.
+
+        A rival that hardly differs is sure to six decimals; the others would have four that mean nothing.
+        """
+        first = self.differences[0]
+        return score_decimals([interval_error(first.interval)], [first.difference])
 
     @property
     def verdict(self) -> str:

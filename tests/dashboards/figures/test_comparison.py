@@ -49,6 +49,18 @@ def test_the_verdict_says_in_words_what_is_sure_and_what_is_not(
     )
 
 
+def test_a_rival_that_hardly_differs_lends_the_others_no_decimals(
+    records: SweepRecords, ensemble: dict[str, Any]
+) -> None:
+    close = {"difference": -0.000009, "interval": [-0.00006, 0.00004]}
+    info = comparison_info(changed(records, ensemble, difference_to_runner_up=close))
+    assert info is not None
+    assert info.verdict == (
+        "Better than the best single model: +0.0095 (95%: +0.0080 to +0.0110). "
+        "Not shown to differ from the runner-up: 0.0000 (95%: −0.0001 to 0.0000) is within noise."
+    )
+
+
 def test_zero_has_no_sign_on_the_axis(records: SweepRecords) -> None:
     info = comparison_info(records)
     assert info is not None
@@ -101,8 +113,8 @@ def test_equal_weights_and_greedy_selection_are_rivals_too(records: SweepRecords
     ]
     assert [trace.y for trace in comparison_figure(info).data] == [(0,), (1,), (2,), (3,)]
     assert info.verdict == (
-        "Better than the best single model (+0.00950) and equal weights (+0.00100). "
-        "Not shown to differ from the runner-up (+0.00020) and greedy selection (0.00000): within noise."
+        "Better than the best single model (+0.0095) and equal weights (+0.0010). "
+        "Not shown to differ from the runner-up (+0.0002) and greedy selection (0.0000): within noise."
     )
     same = changed(records, ensemble, **rivals, difference_to_greedy=ensemble["difference_to_runner_up"])
     info = comparison_info(same)
