@@ -9,7 +9,7 @@ diverse: their own noise, more of it in worse models, how deep they are, and the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -24,7 +24,10 @@ from sklearn.preprocessing import PolynomialFeatures
 from benchmarks.paper import TABLE_1
 from benchmarks.twin import LARGEST_HIDDEN, Twin, TwinSpec, _scale_for, _video_ids
 from gapsack.models.sizes import model_sizes
-from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
+from gapsack.selection.blend.evaluate import BlendTask, Evaluator
+from gapsack.selection.metrics.objectives import objective_of
+from gapsack.selection.pool import Candidate, CandidatePool, Predictions
+from gapsack.selection.rows.rows import build_rows
 
 PRECISION = "float16"
 FAMILY_GAP = {"gated_netvlad": 0.0, "netfv": 0.003}
@@ -60,17 +63,19 @@ POINTS = tuple(SpacePoint(*each) for each in product(FAMILY_GAP, CLUSTERS, HIDDE
 
 
 class ModelSpace:
-    """All models of `POINTS`, drawn by a seed; each is made when it is first asked for, which is its training."""
+    """All models of `POINTS`, drawn by a seed; each is made when it is first asked for, which is its training.
 
-    def __init__(self, seed: int, videos: int = 1_000, slots: int = 60, listed: int = 20) -> None:
-        self._twin = _Fields(TwinSpec(seed=seed, videos=videos, slots=slots, listed=listed, models=TABLE_1[:1]))
+    Of all videos, `videos` are those that models and ensembles are scored on, and `judged` more say how good they are.
+    """
+
+    def __init__(self, seed: int, videos: int = 1_000, judged: int = 9_000, slots: int = 60, listed: int = 20) -> None:
+        spec = TwinSpec(seed=seed, videos=videos + judged, slots=slots, listed=listed, models=TABLE_1[:1])
+        self._twin = _Fields(spec)
+        self._labels = self._twin.labels()
+        self._videos = videos
         self._made: dict[str, Candidate] = {}
         noise = np.random.default_rng([seed, 77]).standard_normal(len(POINTS))
         self._gaps = dict(zip(POINTS, _expected_gaps() + GAP_NOISE * noise, strict=True))
-
-    @property
-    def labels(self) -> Labels:
-        return self._twin.labels()
 
     def gap(self, point: SpacePoint) -> float:
         """GAP@20 that the model scores, which is known once it is trained."""
@@ -84,8 +89,22 @@ class ModelSpace:
             self._made[point.name] = Candidate(point.name, {PRECISION: point.size_bytes}, lists)
         return self._made[point.name]
 
-    def pool(self, points: list[SpacePoint]) -> CandidatePool:
-        return CandidatePool(self.labels, [self.trained(point) for point in points])
+    def pool(self, points: Sequence[SpacePoint]) -> CandidatePool:
+        """These models on the videos that choose."""
+        return self._whole(points).take(np.arange(self._videos))
+
+    def judged_gap(self, weights: Mapping[str, float]) -> float:
+        """GAP@20 of a blend of models, by their names, on the videos that nothing was chosen on."""
+        models = [self.trained(point) for point in POINTS if point.name in weights]
+        judged = np.arange(self._videos, self._labels.video_count)
+        labels = self._labels.take(judged)
+        objective = objective_of("gap@20", labels)
+        rows = build_rows(labels, [model.predictions for model in models], objective.top_k, judged)
+        given = tuple(weights[model.name] for model in models)
+        return Evaluator.of(rows, objective)(BlendTask(tuple(range(len(models))), "fixed", starts=(given,))).score
+
+    def _whole(self, points: Sequence[SpacePoint]) -> CandidatePool:
+        return CandidatePool(self._labels, [self.trained(point) for point in points])
 
 
 class _Fields(Twin):

@@ -11,7 +11,7 @@ models and ensembles of any size it is the same within a tenth or two (benchmark
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,18 +26,14 @@ from gapsack.selection.errors import BudgetError, InputError
 from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.rows.rows import build_rows
-from gapsack.selection.subsets.board import Board
+from gapsack.selection.subsets.board import Board, Entry
 from gapsack.selection.subsets.options import Options
 from gapsack.selection.subsets.space import Space, Subset
+from gapsack.sweep.advice.least_error import best_subset, by_loss, near_best, neighbours, refilled
 from gapsack.sweep.advice.sampled_pool import sampled
 from gapsack.sweep.graphs.reserve import Reserve
 
 Floats = NDArray[np.float64]
-Loss = Callable[[Subset], float]
-
-SHARES = (1, 2, 3, 4, 6, 8)
-"""Searches begin with models that take at most such a part of the budget: a large one that comes first, since it is the
-best alone, is not exchanged for several small ones afterwards."""
 
 FINALISTS = 12
 """Subsets of which the one with the best GAP is the best ensemble."""
@@ -94,25 +90,32 @@ class PoolErrors:
         self.place = {candidate: place for place, candidate in enumerate(sorted(self.space.of_candidate))}
         """Of each candidate of the pool among those that are told of here."""
         self.names = [pool.candidates[candidate].name for candidate in self.place]
-        self.best = best_subset(self.space, self.loss)
+        self.best = refilled(self.space, self.losses, best_subset(self.space, self.losses))
 
     def loss(self, subset: Subset) -> float:
         """The squared error, a video, of the best blend of a subset; of nobody it is infinite."""
-        if not subset:
-            return np.inf
-        return self.errors.least_squares(np.array(self.space.columns_of(subset), np.int64))[1]
+        return self.losses([subset])[0]
+
+    def losses(self, subsets: Sequence[Subset]) -> list[float]:
+        """`loss` of each of some subsets, in less time."""
+        return _errors_of(self.errors, [self.space.columns_of(subset) for subset in subsets])
 
     def score(self, subset: Subset) -> float:
         """The GAP@20 of the blend of a subset that has the least squared error."""
         return self._board.evaluate([subset], "cheap")[0].score
 
     @cached_property
-    def ensemble_gap(self) -> float:
-        """The GAP@20 of the best ensemble: the best of the `FINALISTS` subsets of least squared error near `best`, with
-        weights that are searched for it.
+    def ensemble(self) -> Entry:
+        """The best ensemble by GAP@20 of the `FINALISTS` subsets of least squared error near `best`, with weights that
+        are searched for it.
         """
-        near = sorted(neighbours(self.space, self.best), key=lambda subset: (self.loss(subset), subset))
-        return max(entry.score for entry in self._board.evaluate([self.best, *near[: FINALISTS - 1]], "full"))
+        near = by_loss(self.losses, neighbours(self.space, self.best))
+        return self._board.ranked(self._board.evaluate([self.best, *near[: FINALISTS - 1]], "full"))[0]
+
+    @property
+    def ensemble_gap(self) -> float:
+        """Its GAP@20."""
+        return self.ensemble.score
 
     def weights(self, subset: Subset) -> Floats:
         """The weights of that blend."""
@@ -175,12 +178,12 @@ class PoolErrors:
         subsets = {(self.reference_items[place],) for place in self.better_half} | {self.best}
         for room in rooms[1:]:
             try:
-                subsets.add(near_best(self.space.within(room), self.loss, swaps=False))
+                subsets.add(near_best(self.space.within(room), self.losses, swaps=False))
             except BudgetError:
                 break  # nor does anything fit the smaller ones
         subsets |= {tuple(n for n in self.best if n != left) for left in self.best if len(self.best) > 1}
         chosen = sorted(subsets)
-        losses = np.array([[self.loss(subset)] for subset in chosen])
+        losses = np.array(self.losses(chosen))[:, None]
         slope = float(-LinearRegression().fit(losses, [self.score(subset) for subset in chosen]).coef_[0])
         if slope <= 0.0:
             raise InputError(
@@ -246,18 +249,22 @@ class WithNewcomer:
 
     def loss(self, subset: Subset) -> float:
         """The squared error, a video, of the best blend of some models of the pool and the newcomer."""
-        columns = (*self._pool.space.columns_of(subset), len(self._errors.pairs) - 1)
-        return self._errors.least_squares(np.array(columns, np.int64))[1]
+        return self.losses([subset])[0]
+
+    def losses(self, subsets: Sequence[Subset]) -> list[float]:
+        """`loss` of each of some subsets, in less time."""
+        newcomer = len(self._errors.pairs) - 1
+        return _errors_of(self._errors, [(*self._pool.space.columns_of(subset), newcomer) for subset in subsets])
 
     def rest_near(self, start: Subset, *, swaps: bool) -> Subset:
         """Models of the pool that keep the budget with the newcomer and are good beside it, found near some."""
         space = self._space
-        return () if space is None else near_best(space, self.loss, start, swaps=swaps)
+        return () if space is None else near_best(space, self.losses, start, swaps=swaps)
 
     def best_rest(self) -> Subset:
         """The best ones that are found from the best ensemble without the newcomer, and from models of any size."""
         space = self._space
-        return () if space is None else best_subset(space, self.loss, [self._pool.best])
+        return () if space is None else best_subset(space, self.losses, [self._pool.best])
 
     @cached_property
     def _space(self) -> Space | None:
@@ -268,52 +275,14 @@ class WithNewcomer:
             return None
 
 
-def best_subset(space: Space, loss: Loss, starts: Sequence[Subset] = ()) -> Subset:
-    """The best subset that local searches from some starts, and from models of any size, lead to."""
-    begun = [near_best(space, loss, swaps=False, most_bytes=space.constraints.room_bytes // share) for share in SHARES]
-    found = {near_best(space, loss, start) for start in dict.fromkeys([*starts, *begun])}
-    return min(found, key=lambda subset: (loss(subset), subset))
-
-
-def near_best(
-    space: Space, loss: Loss, start: Subset = (), *, swaps: bool = True, most_bytes: int | None = None
-) -> Subset:
-    """A subset that keeps the budget and that no model's joining, leaving or being exchanged makes better.
-
-    Args:
-        space: the allowed subsets.
-        loss: of a subset, to be small.
-        start: where to begin; of one that does not keep the budget, whoever is missed least leaves first.
-        swaps: whether models are exchanged; without, they only join.
-        most_bytes: models that take more do not join; None for any.
-    """
-    subset = start
-    while subset and not space.fits(subset):
-        subset = min((_without(subset, number) for number in subset), key=lambda rest: (loss(rest), rest))
-    lowest = loss(subset)
-    while True:
-        near = neighbours(space, subset, swaps=swaps, most_bytes=most_bytes)
-        best = min(((loss(each), each) for each in near), default=(np.inf, subset))
-        if best[0] >= lowest - 1e-12:
-            return subset
-        lowest, subset = best
-
-
-def neighbours(space: Space, subset: Subset, *, swaps: bool = True, most_bytes: int | None = None) -> set[Subset]:
-    """The subsets that keep the budget and in which one model more is, or another one in the place of one."""
-    rests = [subset, *((_without(subset, number) for number in subset) if swaps else ())]
-    joined = {
-        _with(rest, number)
-        for rest in rests
-        for number in space.additions(rest)
-        if most_bytes is None or space.items[number].room_bytes <= most_bytes
-    }
-    return joined - {subset}
-
-
-def _with(subset: Subset, number: int) -> Subset:
-    return tuple(sorted((*subset, number)))
-
-
-def _without(subset: Subset, number: int) -> Subset:
-    return tuple(each for each in subset if each != number)
+def _errors_of(products: Products, blends: Iterable[Sequence[int]]) -> list[float]:
+    """The squared error, a video, of the best blend of some columns, each; of none it is infinite."""
+    given = list(blends)
+    by_count: dict[int, list[int]] = {}
+    for place, columns in enumerate(given):
+        by_count.setdefault(len(columns), []).append(place)
+    errors = np.full(len(given), np.inf)
+    for count, places in by_count.items():
+        if count:
+            errors[places] = products.least_squares_of(np.array([given[place] for place in places], np.int64))[1]
+    return [float(error) for error in errors]

@@ -7,7 +7,8 @@ import pytest
 
 from gapsack.selection.errors import BudgetError
 from gapsack.selection.pool import CandidatePool
-from gapsack.sweep.advice.pool_errors import Newcomer, PoolErrors, best_subset
+from gapsack.sweep.advice.least_error import best_subset, refilled
+from gapsack.sweep.advice.pool_errors import Newcomer, PoolErrors
 
 NOISE, SIZES = (1.0, 1.2, 0.8, 1.5, 1.1), (40, 30, 50, 20, 35)
 
@@ -94,4 +95,18 @@ def test_a_search_begins_with_small_models_too(noisy_pool):
     """The best alone takes the whole budget, and is not exchanged for two small ones by any single exchange."""
     errors = PoolErrors(noisy_pool((0.95, 1.0, 1.0, 1.0), (90, 30, 30, 30)), 90)
     assert errors.best == (1, 2, 3)
-    assert best_subset(errors.space, errors.loss, [(0,)]) == (1, 2, 3)
+    assert best_subset(errors.space, errors.losses, [(0,)]) == (1, 2, 3)
+
+
+def test_a_member_leaves_for_several_where_no_exchange_of_one_gains(noisy_pool):
+    errors = PoolErrors(noisy_pool((0.95, 1.0, 1.0, 1.0), (90, 30, 30, 30)), 90)
+    assert near_best(errors.space, errors.losses, (0,)) == (0,)
+    assert refilled(errors.space, errors.losses, (0,)) == (1, 2, 3)
+    assert refilled(errors.space, errors.losses, (1, 2, 3)) == (1, 2, 3)
+
+
+def test_losses_of_many_are_those_of_each(noisy_pool):
+    errors = PoolErrors(noisy_pool(NOISE, SIZES), sum(SIZES))
+    subsets = [(), (0,), (1, 2), (0, 2), (2,), (0, 1, 2)]
+    assert errors.losses(subsets) == [errors.loss(subset) for subset in subsets]
+    assert errors.losses(subsets)[0] == float("inf")
