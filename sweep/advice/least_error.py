@@ -13,7 +13,7 @@ import numpy as np
 
 from gapsack.selection.subsets.space import Space, Subset
 
-Losses = Callable[[Sequence[Subset]], list[float]]
+LossesOf = Callable[[Sequence[Subset]], list[float]]
 """Of each of some subsets, to be small; infinite of nobody."""
 
 SHARES = (1, 2, 3, 4, 6, 8)
@@ -30,7 +30,7 @@ FIRST_TRIED = 8
 """Models that take the room first, of those that could, each with the others filled in after it."""
 
 
-def best_subset(space: Space, losses: Losses, starts: Sequence[Subset] = ()) -> Subset:
+def best_subset(space: Space, losses: LossesOf, starts: Sequence[Subset] = ()) -> Subset:
     """The best subset that local searches from some starts, and from models of any size, lead to."""
     begun = [
         near_best(space, losses, swaps=False, most_bytes=space.constraints.room_bytes // share) for share in SHARES
@@ -39,7 +39,7 @@ def best_subset(space: Space, losses: Losses, starts: Sequence[Subset] = ()) -> 
 
 
 def near_best(
-    space: Space, losses: Losses, start: Subset = (), *, swaps: bool = True, most_bytes: int | None = None
+    space: Space, losses: LossesOf, start: Subset = (), *, swaps: bool = True, most_bytes: int | None = None
 ) -> Subset:
     """A subset that keeps the budget and that no model's joining, leaving or being exchanged makes better.
 
@@ -61,7 +61,7 @@ def near_best(
         lowest, subset = loss, near[0]
 
 
-def refilled(space: Space, losses: Losses, subset: Subset) -> Subset:
+def refilled(space: Space, losses: LossesOf, subset: Subset) -> Subset:
     """A subset that no one or two members' leaving makes better either, with their room filled anew by others."""
     lowest = losses([subset])[0]
     while True:
@@ -74,18 +74,18 @@ def refilled(space: Space, losses: Losses, subset: Subset) -> Subset:
         lowest, subset = loss, filled[0]
 
 
-def _first_in_the_room(space: Space, losses: Losses, subset: Subset, gone: Subset) -> list[Subset]:
+def _first_in_the_room(space: Space, losses: LossesOf, subset: Subset, gone: Subset) -> list[Subset]:
     """The subset without those who leave, and with each of some others."""
     rest = tuple(number for number in subset if number not in gone)
     joined = {_with(rest, number) for number in space.additions(rest) if number not in gone}
     return by_loss(losses, joined)[:FIRST_TRIED]
 
 
-def _filled(space: Space, losses: Losses, subset: Subset) -> Subset:
+def _filled(space: Space, losses: LossesOf, subset: Subset) -> Subset:
     return near_best(space, losses, subset, swaps=False)
 
 
-def by_loss(losses: Losses, subsets: Collection[Subset]) -> list[Subset]:
+def by_loss(losses: LossesOf, subsets: Collection[Subset]) -> list[Subset]:
     """Subsets, those of the lowest loss first."""
     ordered = sorted(subsets)
     return [ordered[place] for place in np.argsort(losses(ordered), kind="stable")]

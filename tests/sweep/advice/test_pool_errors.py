@@ -7,7 +7,7 @@ import pytest
 
 from gapsack.selection.errors import BudgetError
 from gapsack.selection.pool import CandidatePool
-from gapsack.sweep.advice.least_error import best_subset, refilled
+from gapsack.sweep.advice.least_error import best_subset, near_best, refilled
 from gapsack.sweep.advice.pool_errors import Newcomer, PoolErrors
 
 NOISE, SIZES = (1.0, 1.2, 0.8, 1.5, 1.1), (40, 30, 50, 20, 35)
