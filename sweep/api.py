@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.storage.mirrored import bring, is_mirrored, place_of, reading, to_write, url_in
+from gapsack.sweep.storage.mirrored import at_way, bring, is_mirrored, place_of, reading, to_write, url_in
 
 if TYPE_CHECKING:
     from gapsack.selection.frontier import Frontier
@@ -188,8 +188,9 @@ def explain(source: PathLike, *, notice: Notice | None = None, **options: Any) -
 
     path = find_ensemble(_absolute(source)).path
     chosen = Ensemble.read(path)
-    bring(path.parent / (chosen.pool or "pool"))
-    pool = CandidatePool.read(path.parent / (chosen.pool or "pool"), left_out=notice or warnings.warn)
+    place = at_way(path.parent, chosen.pool or "pool")
+    bring(place)
+    pool = CandidatePool.read(place, left_out=notice or warnings.warn)
     settings = {"workers": os.cpu_count() or 1, **Reserve.of(pool).options(), **options}
     told = explain_ensemble(pool, chosen, **settings)
     replace_json(path, read_json(path) | {"explanation": asdict(told)})

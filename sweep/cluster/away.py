@@ -19,7 +19,9 @@ from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.pools.scratch import remove_abandoned, scratch_folder
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
 from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.storage.addresses import as_told, retell
 from gapsack.sweep.storage.mirrored import bring, driven, is_mirrored, mirrored, root_of, send, store_at
+from gapsack.sweep.storage.objects import StorageAwayError
 from gapsack.sweep.storage.remote import is_url
 
 LOOK_SECONDS = 1.0
@@ -57,7 +59,11 @@ def worker_here(sweep: SweepSpec) -> Iterator[SweepSpec]:
     place = Path(tempfile.gettempdir())
     remove_abandoned(place, _NAME)
     with scratch_folder(place, _NAME) as folder, mirrored(folder) as mirror:
-        yield replace(sweep, run_folder=str(mirror.path(sweep.url)))
+        try:
+            yield replace(sweep, run_folder=str(mirror.path(sweep.url)))
+        except Exception as error:
+            retell(error)  # outside nobody knows this folder
+            raise
 
 
 def bring_run(sweep: SweepSpec, trial: TrialFolder) -> None:
@@ -90,6 +96,16 @@ def _bring_published(run: RunFolder, trial: TrialFolder) -> None:
         files += stopped.files
     for name in [f"pool/{trial.name}.json", *(name for name in files if name.startswith("pool/"))] if files else ():
         bring(run.path / name)
+
+
+def insist(call: Callable[[], None], notice: Callable[[str], None]) -> None:
+    """Do what needs the storage of a run, however long that is away: where nobody would do it later."""
+    while True:
+        try:
+            return call()
+        except StorageAwayError as away:
+            notice(f"{as_told(str(away))}; it is asked until it does")
+            time.sleep(LOOK_SECONDS)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from ray import cloudpickle, tune
 from ray.tune.experiment import Trial
 from ray.tune.result import AUTO_RESULT_KEYS
 
-from gapsack.sweep.cluster.away import bring_ended
+from gapsack.sweep.cluster.away import bring_ended, insist
 from gapsack.sweep.cluster.messages import (
     SweepNotice,
     TrialFailed,
@@ -86,7 +86,7 @@ class Outcomes(tune.Callback):
         """A trial whose function returned: done, failed for a reason that another attempt would meet again, stopped."""
         spec = self._sweep.trial(trial.config)
         self._node_ids.pop(trial.trial_id, None)
-        bring_ended(self._sweep.run, spec.folder)
+        self._bring(spec)
         status = trial.last_result.get("status")
         if status == "done":
             self._tell(TrialFinished(spec.name))
@@ -110,7 +110,7 @@ class Outcomes(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
         """The last attempt failed; or it was lost after it had written its record, and before it could say so."""
         spec = self._sweep.trial(trial.config)
-        bring_ended(self._sweep.run, spec.folder)
+        self._bring(spec)
         if finished_record(spec) is not None:
             self._tell(TrialFinished(spec.name))
             return
@@ -124,6 +124,10 @@ class Outcomes(tune.Callback):
         reason += self._retries.why_no_more(trial)
         spec.folder.fail(reason, details)
         self._failed(spec, reason)
+
+    def _bring(self, spec: TrialSpec) -> None:
+        """Have here what a trial has left, of a run at a URL."""
+        insist(lambda: bring_ended(self._sweep.run, spec.folder), lambda text: self._tell(SweepNotice(text)))
 
     def take_given_up(self) -> list[dict[str, Any]]:
         """Points of trials that Tune gave up although other attempts are to follow; they are told once."""

@@ -141,7 +141,7 @@ def _sweep_run(store: TrackerStore, run: RunFolder | None) -> str | None:
 
 def _origin(run: RunFolder | None, parent: str | None) -> dict[str, str]:
     """Tags that lead to the sweep that trained the members."""
-    folder = {} if run is None else {"gapsack.run": run.name, "gapsack.run_folder": str(run.path)}
+    folder = {} if run is None else {"gapsack.run": run.name, "gapsack.run_folder": run.address}
     return folder if parent is None else {**folder, "gapsack.sweep_run_id": parent}
 
 

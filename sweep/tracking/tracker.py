@@ -257,7 +257,7 @@ class StoreTracker(Tracker):
             self._store.resume(self._parent)
         params = {"family": ", ".join(self._grid.model.names), **training_params(self._grid)}
         # The folder each time: a run may have been moved or copied.
-        tags = {"gapsack.run_folder": str(self._run.path), **source_tags(), **run_environment(self._run.path)}
+        tags = {"gapsack.run_folder": self._run.address, **source_tags(), **run_environment(self._run.path)}
         self._store.log(self._parent, params=_lacking(params, known.params), tags=tags)
         for path in (self._run.grid_file, self._run.config_file, self._run.checksums_file):
             if path.exists():

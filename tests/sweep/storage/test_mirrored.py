@@ -18,7 +18,8 @@ from gapsack.sweep.runs.sources import find_pool
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.witness import leave_witness, refuse_another_folder
 from gapsack.sweep.storage import mirrored as places
-from gapsack.sweep.storage.mirrored import address_of, driven, is_there, mirrored, place_of, reading, url_in
+from gapsack.sweep.storage.addresses import address_of
+from gapsack.sweep.storage.mirrored import driven, is_there, mirrored, place_of, reading, url_in
 from gapsack.sweep.storage.objects import ObjectStore
 
 
