@@ -158,7 +158,7 @@ class RungScheduler(FIFOScheduler):
         )
         self._number += 1
         self._histories[name] = history.model_copy(update={"reports": (*history.reports, report)})
-        insist(lambda: self._histories[name].write(spec.folder), self._notice)
+        insist(self._sweep.run, lambda: self._histories[name].write(spec.folder), self._notice)
         return report
 
     def _rung_at(self, name: str, step: int) -> int | None:

@@ -7,6 +7,8 @@ terminal, as JSON, in what a worker says of its end, and in what is written for 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gapsack.sweep.storage.mirror import url_below
@@ -49,6 +51,16 @@ def as_told(text: str) -> str:
         if str(root) in text:
             text = below.sub(r"\1://", text)
     return _ONE_SLASH.sub(r"\1://", text) if ":/" in text else text
+
+
+@contextmanager
+def telling_urls() -> Iterator[None]:
+    """For the time of the block, errors that leave it name places by their URLs."""
+    try:
+        yield
+    except Exception as error:
+        retell(error)
+        raise
 
 
 def retell(error: BaseException) -> None:

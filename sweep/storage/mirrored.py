@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.storage.addresses import SCHEMES, drop_root, note_root
+from gapsack.sweep.storage.addresses import SCHEMES, drop_root, note_root, telling_urls
 from gapsack.sweep.storage.mirror import Mirror, mirror_at
 from gapsack.sweep.storage.objects import ObjectStore
 from gapsack.sweep.storage.remote import is_url
@@ -62,7 +62,8 @@ def reading() -> Iterator[None]:
         return
     _readers.append(None)
     try:
-        yield
+        with telling_urls():
+            yield
     finally:
         try:
             for path in sorted(_brought):

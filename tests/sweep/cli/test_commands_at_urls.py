@@ -17,6 +17,7 @@ from gapsack.models import sizes
 from gapsack.models.checkpoints import write_weights
 from gapsack.selection.pool import Candidate, CandidatePool, Labels, Predictions
 from gapsack.selection.pool.origin import TrialOrigin
+from gapsack.sweep import api
 from gapsack.sweep.cli.runs import app
 from gapsack.sweep.cluster import launch
 from gapsack.sweep.data.synth.write import write_synth
@@ -312,6 +313,8 @@ def test_graphs_are_built_run_and_teach(bucket: Bucket) -> None:
     assert bucket.json("select", "evaluate", "BUCKET/runs/second/graph", *files)["graph"] == (
         f"{bucket.url}/runs/second/graph"
     )
+    by_url = api.evaluate(f"{bucket.url}/runs/second/graph", [f"{bucket.url}/data/validate*"])
+    assert by_url.gap == bucket.json("select", "evaluate", "BUCKET/runs/second", *files)["gap"]
     predicted = bucket.json("select", "predict", "BUCKET/runs/second/graph", *files, "--out", "BUCKET/predicted.csv")
     assert predicted["out"] == f"{bucket.url}/predicted.csv"
     assert bucket.has("predicted.csv")

@@ -136,8 +136,16 @@ def test_a_bucket_that_is_away_is_waited_for(sweep, trial, monkeypatch):
     monkeypatch.setattr("gapsack.sweep.cluster.away.LOOK_SECONDS", 0.0)
     trial.last_result = {"status": "interrupted"}
     Outcomes(sweep, told.append, Retries(0)).on_trial_complete(0, [trial], trial)
-    away = SweepNotice("expected s3://bucket/runs to answer, got none for 120 seconds: lost; it is asked until it does")
+    away = SweepNotice(
+        "expected s3://bucket/runs to answer, got none for 120 seconds: lost; the sweep waits until it does"
+    )
     assert told == [away, away, TrialInterrupted("K4-H8")]
+    left[0], told[:] = 10**9, []
+    sweep.run.path.mkdir(exist_ok=True)
+    sweep.run.stop_file.touch()
+    trial.last_result = {"status": "done"}
+    Outcomes(sweep, told.append, Retries(0)).on_trial_complete(0, [trial], trial)
+    assert told == [TrialInterrupted("K4-H8")], "its record is in the bucket, and told when the sweep goes on"
 
 
 def test_a_trial_that_its_bucket_left_is_told_in_a_sentence(sweep, trial):
@@ -148,6 +156,11 @@ def test_a_trial_that_its_bucket_left_is_told_in_a_sentence(sweep, trial):
     error = RayTaskError("train", trace, away, ip="10.0.0.1").as_instanceof_cause()
     trial.fails(error)
     outcomes.on_trial_recover(0, [trial], trial)
-    assert told[0].reason == (
-        "on worker1 (10.0.0.1): expected s3://bucket/runs to answer, got none for 120 seconds: lost"
-    )
+    reason = "on worker1 (10.0.0.1): expected s3://bucket/runs to answer, got none for 120 seconds: lost"
+    assert told == [TrialRetried("K4-H8", reason)]
+    trial.fails(error)
+    trial.max_failures = 0  # as after the last that was to be tried
+    assert not trial.should_recover()
+    outcomes.on_trial_error(0, [trial], trial)
+    assert told[1:] == [TrialRetried("K4-H8", reason)]
+    assert outcomes.take_given_up() == [trial.config], "the bucket answers now"

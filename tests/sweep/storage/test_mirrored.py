@@ -73,6 +73,20 @@ def test_a_pool_at_a_url_is_read_and_what_is_chosen_of_it_is_put_beside_it(url, 
         ]
 
 
+def test_what_a_notebook_is_told_names_urls(url, noisy_pool, tmp_path):
+    noisy_pool((1.0, 1.2, 0.9), (40, 20, 50)).write(tmp_path / "pool")
+    store = ObjectStore(url)
+    for path in (tmp_path / "pool").iterdir():
+        store.write(path.name, path.read_bytes())
+    store.write("m1.json", b"{")
+    with pytest.warns(UserWarning, match=rf"{url}/m1.json"):
+        api.ensemble(url, budget_mib=1)
+    store.write("labels.npz", b"PK")
+    with pytest.raises(InputError, match=rf"{url}/labels.npz") as refused:
+        api.frontier(url)
+    assert str(tmp_path) not in str(refused.value)
+
+
 def test_runs_at_a_url_are_found_by_name_by_url_and_as_the_newest(url):
     storage, _, name = url.rpartition("/")
     ObjectStore(url).write("config.json", b"{}")
