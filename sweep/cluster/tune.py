@@ -38,6 +38,7 @@ from gapsack.sweep.cluster.stopping import scheduler_of
 from gapsack.sweep.cluster.study import open_study
 from gapsack.sweep.cluster.watches import GoneNodes, NodeWatch, Waiting
 from gapsack.sweep.cluster.worker import TrialFunction, run_in_worker, stop_polling
+from gapsack.sweep.errors import UnfitNodeError
 from gapsack.sweep.grid.plan import planned
 from gapsack.sweep.grid.searching import Sampler
 from gapsack.sweep.runs.spec import SweepSpec
@@ -122,6 +123,8 @@ def trainable(
             try:
                 refuse_another_folder(sweep.run.path, sweep.witness)
             except InputError as error:  # nothing is written: the folder is not the run's
+                if on_cluster:  # it joined after the nodes were asked: another one gets the next attempt
+                    raise UnfitNodeError(str(error)) from error
                 return {"status": "failed", "reason": str(error)}
         spec = sweep.trial(config)
         bring_run(sweep, spec.folder)

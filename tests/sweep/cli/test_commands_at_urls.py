@@ -339,6 +339,24 @@ def test_graphs_are_built_run_and_teach(bucket: Bucket) -> None:
     assert "The weights to begin with are there, and fit." in said
 
 
+def test_models_are_added_by_their_urls(bucket: Bucket) -> None:
+    model = ("--savedmodel", "whole=BUCKET/whole", "--data", "BUCKET/data/validate*", "--level", "video")
+    bucket.run(
+        "select", "ensemble", "BUCKET/runs/second", "--budget-mb", "10", "--out", "BUCKET/runs/second/other.json"
+    )
+    bucket.run("select", "build", "BUCKET/runs/second/other.json", "--out", "BUCKET/whole")
+    said = bucket.run("select", "pool", "add-models", "BUCKET/models", *model, "--classes", "24")
+    assert f"whole: the SavedModel {bucket.url}/whole" in said
+    record = json.loads(bucket.store.read("models/whole.json") or b"")
+    assert record["origin"]["saved_models"] == {"float32": "../whole"}
+    bucket.run("select", "ensemble", "BUCKET/models", "--budget-mb", "10", "--out", "BUCKET/of_models.json")
+    assert bucket.json("select", "build", "BUCKET/of_models.json", "--out", "BUCKET/again")["size_bytes"] > 0
+    branches = ("select", "pool", "add-branches", "BUCKET/runs/second")
+    assert f"expected a candidate that is made of others in {bucket.url}/runs/second/pool" in bucket.run(
+        *branches, code=2
+    )
+
+
 def test_a_pool_teaches_by_its_lists(bucket: Bucket) -> None:
     Path("students.yaml").write_text(GRID.replace("RATE", "0.1"))
     for words in (("BUCKET/pool", "--candidate", "K2-H8"), ("BUCKET/runs/first", "--candidate", "K2-H8")):
