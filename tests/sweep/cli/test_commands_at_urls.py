@@ -26,7 +26,7 @@ from gapsack.sweep.runs.damage import digests
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.storage import mirrored as places
-from gapsack.sweep.storage.objects import ObjectStore
+from gapsack.sweep.storage.objects import PATIENCE_VARIABLE, ObjectStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -438,6 +438,18 @@ def test_what_is_damaged_is_told_by_its_url(bucket: Bucket) -> None:
     assert str(bucket.cache).encode() not in (store.read("report.html") or b"")
     store.write("config.json", b"{")
     assert f"{store.address}/config.json" in bucket.run("status", "BUCKET/runs/spoilt", code=2)
+
+
+def test_a_bucket_that_does_not_answer_is_told_in_a_sentence(
+    bucket: Bucket, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PATIENCE_VARIABLE, "0")
+    s3.away = True
+    try:
+        said = bucket.run("status", "BUCKET/runs/first", code=1)
+    finally:
+        s3.away = False
+    assert said.startswith(f"Failed: expected {bucket.url}/runs/first to answer, got none for ")
 
 
 def test_nothing_that_lies_there_names_a_folder_of_this_machine(bucket: Bucket) -> None:
