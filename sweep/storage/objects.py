@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +38,8 @@ _FINAL = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError
 _FINAL_NUMBERS = (errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EREMCHG, errno.ENOSPC, errno.EDQUOT)
 """What storage says of a request that is wrong, or sent to the wrong place, and a system of a disk that is full."""
 _WRONG_REQUEST = ("ParamValidationError", "ValueError", "TypeError", "NotImplementedError")
+_PASSING_STATUS = (408, 429)
+"""Of HTTP: too slow, and too often; others from 400 to 499 are the asker's."""
 _TAGS = ("ETag", "etag", "generation", "md5Hash", "created", "LastModified", "mtime")
 """By what drivers tell one content of an object from another."""
 
@@ -174,27 +176,45 @@ class ObjectStore:
         return f"{self._root}/{name}" if name else self._root
 
     def _ask(self, name: str, call: Callable[[], _Answer]) -> _Answer:
-        """The answer to a request, which is made again as long as what goes wrong may pass.
+        url = f"{self._url}/{name}" if name else self._url
+        return patiently(url, call, patience=self._patience, errors=_told)
 
-        Raises:
-            StorageAwayError: it did not pass.
-        """
-        began, pause = time.monotonic(), 0.5
-        while True:
-            try:
-                with _told(f"{self._url}/{name}" if name else self._url):
-                    return call()
-            except _FINAL:
+
+def patiently(
+    url: str,
+    call: Callable[[], _Answer],
+    *,
+    patience: float | None = None,
+    errors: Callable[[str], AbstractContextManager[None]] = os_errors,
+) -> _Answer:
+    """The answer to a request, which is made again as long as what goes wrong may pass.
+
+    Args:
+        url: What is asked for.
+        call: Asks.
+        patience: For how many seconds; `patience_seconds` if omitted.
+        errors: Makes of what a driver raises an OSError, or what else is to leave at once.
+
+    Raises:
+        StorageAwayError: it did not pass.
+    """
+    most = patience_seconds() if patience is None else patience
+    began, pause = time.monotonic(), 0.5
+    while True:
+        try:
+            with errors(url):
+                return call()
+        except _FINAL:
+            raise
+        except OSError as error:
+            if _is_final(error):
                 raise
-            except OSError as error:
-                if _is_final(error):
-                    raise
-                waited = time.monotonic() - began
-                if waited + pause > self._patience:
-                    met = f"none for {waited:.0f} seconds: {error.strerror or error}"
-                    raise StorageAwayError(error.errno or errno.EIO, met, error.filename) from error
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            waited = time.monotonic() - began
+            if waited + pause > most:
+                met = f"none for {waited:.0f} seconds: {error.strerror or error}"
+                raise StorageAwayError(error.errno or errno.EIO, met, url) from error
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
 @contextmanager
@@ -224,7 +244,10 @@ def _is_taken(error: OSError) -> bool:
 
 def _is_final(error: OSError) -> bool:
     """Whether the same request would only fail again."""
-    wrong = type(error.__cause__).__name__ in _WRONG_REQUEST
+    cause = error.__cause__
+    status = getattr(cause, "status", None)  # of HTTP
+    wrong = isinstance(status, int) and 400 <= status < 500 and status not in _PASSING_STATUS
+    wrong = wrong or type(cause).__name__ in (*_WRONG_REQUEST, *_NO_CREDENTIALS)
     return wrong or error.errno in _FINAL_NUMBERS or _is_taken(error)
 
 

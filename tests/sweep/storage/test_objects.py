@@ -105,6 +105,26 @@ def test_a_driver_that_gives_up_is_asked_again_until_patience_ends(monkeypatch):
         ObjectStore("memory://bucket/patience", patience=0).read("x")
 
 
+@pytest.mark.parametrize(("status", "asked"), [(403, 1), (404, 1), (429, 3), (408, 3), (503, 3)])
+def test_what_a_server_forbids_is_not_asked_for_again(monkeypatch, status, asked):
+    class ClientResponseError(Exception):
+        """As aiohttp's."""
+
+    store, calls = ObjectStore("memory://bucket/status", patience=30.0), []
+    monkeypatch.setattr("gapsack.sweep.storage.objects.time.sleep", lambda _seconds: None)
+
+    def refuse(_path):
+        calls.append(1)
+        error = ClientResponseError("no")
+        error.status = status if len(calls) < 3 else 400
+        raise error
+
+    monkeypatch.setattr(store._fs, "cat_file", refuse)
+    with pytest.raises(OSError, match="ClientResponseError: no"):
+        store.read("x")
+    assert len(calls) == asked
+
+
 def test_patience_is_set_by_the_environment(monkeypatch):
     monkeypatch.setenv(PATIENCE_VARIABLE, "7.5")
     assert patience_seconds() == 7.5
