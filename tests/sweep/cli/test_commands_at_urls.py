@@ -339,6 +339,20 @@ def test_graphs_are_built_run_and_teach(bucket: Bucket) -> None:
     assert "The weights to begin with are there, and fit." in said
 
 
+@pytest.mark.long
+def test_several_workers_teach_what_one_does(bucket: Bucket) -> None:
+    bucket.run("select", "ensemble", "BUCKET/runs/second", "--budget-mb", "10", "--workers", "1")
+    bucket.run("select", "build", "BUCKET/runs/second")
+    words = ("teach", "BUCKET/runs/second", "BUCKET/data/*", "--top-k", "5")
+    one = bucket.json(*words, "--out", "BUCKET/by_one", "--threads", "1")
+    two = bucket.json(*words, "--out", "BUCKET/by_two", "--threads", "1", "--workers", "2")
+    assert two["out"] == f"{bucket.url}/by_two"
+    assert {**two, "out": None} == {**one, "out": None}
+    assert {name.split("/")[1] for name in bucket.store.listed("by_two")} == {
+        name.split("/")[1] for name in bucket.store.listed("by_one")
+    }
+
+
 def test_models_are_added_by_their_urls(bucket: Bucket) -> None:
     model = ("--savedmodel", "whole=BUCKET/whole", "--data", "BUCKET/data/validate*", "--level", "video")
     bucket.run(
