@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from gapsack.models.errors import TrainingError
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import replace_json
 from gapsack.selection.pool import CandidatePool
 from gapsack.sweep import api
 from gapsack.sweep.cluster.away import driver_here, worker_here
+from gapsack.sweep.cluster.worker import run_in_worker
 from gapsack.sweep.runs.attempts import TrialSupersededError
 from gapsack.sweep.runs.folder import RunFolder, find_run, runs_in
 from gapsack.sweep.runs.rungs import RungHistory
@@ -174,6 +176,22 @@ def test_a_worker_sees_the_bucket_of_its_driver_or_says_so(sweep):
         pytest.raises(InputError, match=rf"the run's folder {spec.url}/elsewhere .*, got none there"),
     ):
         refuse_another_folder(elsewhere.run.path, token, patience_seconds=0)
+
+
+def test_what_a_worker_says_of_its_end_names_urls_and_not_its_own_folder(sweep):
+    spec, axes = sweep
+    name = spec.trial(axes).name
+    with pytest.raises(FileNotFoundError) as met, worker_here(spec) as here:
+        raise FileNotFoundError(2, "nothing there", str(here.trial(axes).folder.weights))
+    assert met.value.filename == f"{spec.url}/trials/{name}/weights.npz"
+
+    def trial(spec, _control):
+        raise TrainingError(f"the loss in {spec.folder.curve} is not finite")
+
+    with worker_here(spec) as here:
+        told = run_in_worker(trial, here.trial(axes), lambda _metrics: None)
+    assert told == {"status": "failed", "reason": f"the loss in {spec.url}/trials/{name}/curve.csv is not finite"}
+    assert told["reason"].encode() in (ObjectStore(spec.url).read(f"trials/{name}/failure.json") or b"")
 
 
 def test_decisions_of_the_tune_process_and_a_stop_reach_workers(sweep):
