@@ -118,7 +118,7 @@ def test_a_bucket_that_is_away_for_longer_than_patience_costs_no_retry_and_nothi
 ):
     monkeypatch.setenv(PATIENCE_VARIABLE, "2")
     two = {
-        "steps": 30,
+        "steps": 10_000,
         "seconds": 0.3,
         "search": {"grid": {"clusters": [2, 4], "hidden": [8]}},
         "resources": {"concurrent": 2, "retries": 0},
@@ -129,25 +129,28 @@ def test_a_bucket_that_is_away_for_longer_than_patience_costs_no_retry_and_nothi
     s3.away = True
     far.wait_for(lambda: "the sweep waits until it does" in far.said())
     s3.away = False
-    assert f"retried K2-H8: expected {far.run}/" in far.said()
-    far.wait_for(lambda: {name for name, _ in far.attempts()[2:]} == {"K2-H8", "K4-H8"})
-    assert all(step >= 1 for _, step in far.attempts()[2:]), "from the checkpoint in the bucket"
-    came = dict(far.attempts())
-    far.wait_for(lambda: all(f"progress {name} {step + 3}\n" in far.said() for name, step in came.items()))
+    # The other one may have to wait for this one's end: it is trained with those that Tune gave up.
+    far.wait_for(lambda: len(far.attempts()) > 2)
+    name, first = far.attempts()[2]
+    assert first >= 1, "from the checkpoint in the bucket"
+    assert f": expected {far.run}/" in next(line for line in far.said().splitlines() if line.startswith("retried"))
+    far.wait_for(lambda: f"progress {name} {first + 3}\n" in far.said())
 
     before = far.said()
     s3.away = True
-    far.wait_for(lambda: "retried" in far.said()[len(before) :])
+    far.wait_for(lambda: f"retried {name}" in far.said()[len(before) :])
     far.started[-1].terminate()
     code, said = far.started[-1].wait(SECONDS), far.said()
     s3.away = False
     assert code != 0
     assert f"StorageAwayError: expected {far.run}/" in said.splitlines()[-1], "its last words"
     assert not any(str(tmp_path / "cache") in line for line in said.splitlines() if line.startswith("retried"))
-    assert not any(name.endswith("record.json") for name in bucket.listed())
+    assert not any(found.endswith("record.json") for found in bucket.listed())
 
     began = len(far.attempts())
-    far.start(**two | {"seconds": 0})
+    far.start(**two | {"steps": 1, "seconds": 0})
     assert far.result()["done"] == ["K2-H8", "K4-H8"]
-    assert all(step >= came[name] + 2 for name, step in far.attempts()[began:])
-    assert len(far.attempts()) == began + 2
+    after = dict(far.attempts()[began:])
+    assert after.keys() == {"K2-H8", "K4-H8"}
+    assert min(after.values()) >= 1, "nothing that was sent is trained again"
+    assert after[name] >= first + 2
