@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.storage.mirrored import bring, is_mirrored, place_of, reading, to_write, url_in
+from gapsack.sweep.storage.addresses import as_told, telling_urls
+from gapsack.sweep.storage.mirrored import at_way, bring, is_mirrored, place_of, reading, to_write, url_in
 
 if TYPE_CHECKING:
     from gapsack.selection.frontier import Frontier
@@ -47,6 +48,7 @@ SearchControl = AbstractContextManager[Mapping[str, Any]]
 """Surrounds a search and gives it options."""
 
 
+@telling_urls()
 def run(
     grid: PathLike,
     *,
@@ -159,7 +161,7 @@ def ensemble(
     path = _place(found, out, "ensemble_file")
     written = chosen if path is None else write_ensemble(chosen, path, found.path)
     if found.run is not None:
-        offer_to_frontier(chosen, found.run.frontier_file, notice or warnings.warn)
+        offer_to_frontier(chosen, found.run.frontier_file, _told(notice))
     return written
 
 
@@ -188,8 +190,9 @@ def explain(source: PathLike, *, notice: Notice | None = None, **options: Any) -
 
     path = find_ensemble(_absolute(source)).path
     chosen = Ensemble.read(path)
-    bring(path.parent / (chosen.pool or "pool"))
-    pool = CandidatePool.read(path.parent / (chosen.pool or "pool"), left_out=notice or warnings.warn)
+    place = at_way(path.parent, chosen.pool or "pool")
+    bring(place)
+    pool = CandidatePool.read(place, left_out=_told(notice))
     settings = {"workers": os.cpu_count() or 1, **Reserve.of(pool).options(), **options}
     told = explain_ensemble(pool, chosen, **settings)
     replace_json(path, read_json(path) | {"explanation": asdict(told)})
@@ -226,7 +229,7 @@ def frontier(
     with _search(source, address, notice, control, options) as (found, candidates, settings):
         points = search_frontier(candidates, **settings)
     if found.run is not None:
-        points = with_ensemble_of(points, found.run.ensemble_file, notice or warnings.warn)
+        points = with_ensemble_of(points, found.run.ensemble_file, _told(notice))
     path = _place(found, out, "frontier_file")
     if path is not None:
         replace_json(path, points.to_dict())
@@ -353,7 +356,7 @@ def _search(
     from gapsack.sweep.runs.sources import find_pool
 
     found = find_pool(_absolute(source))
-    tell = notice or warnings.warn
+    tell = _told(notice)
     candidates = CandidatePool.read(found.path, left_out=tell)
     problem = latencies_notice(candidates.candidates) if LATENCY in (options.get("limits") or {}) else None
     if problem is not None:
@@ -368,7 +371,13 @@ def _search(
 def _graph_and_files(graph: PathLike, files: Sequence[PathLike]) -> tuple[Source, list[str]]:
     from gapsack.sweep.runs.sources import find_graph
 
-    return find_graph(_absolute(graph)), [str(Path(file).expanduser()) for file in files]
+    return find_graph(_absolute(graph)), [url_in(file) or str(Path(file).expanduser()) for file in files]
+
+
+def _told(notice: Notice | None) -> Notice:
+    """Who is told, or a warning, in sentences that name places by their URLs."""
+    tell = notice or warnings.warn
+    return lambda sentence: tell(as_told(sentence))
 
 
 def _place(source: Source, given: PathLike | None, in_run: str) -> Path | None:

@@ -71,16 +71,24 @@ class LoopbackS3:
         bucket: URL of a bucket, with the slash.
         faults: What befalls the next requests, first in first out: "503", "slow" or "lost"; after half of what it has
             to say, a lost answer ends.
+        away: Whether it answers nobody; every request is then refused as by a server that is overrun.
+        no_writing: Whether all may read, and nobody write.
     """
 
     def __init__(self, application: Any) -> None:
         self.bucket = "s3://bucket/"
         self.faults: list[str] = []
+        self.away = False
+        self.no_writing = False
         self._application = application
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         fault = self.faults.pop(0) if self.faults else None
-        if fault == "503":
+        if self.no_writing and environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+            start_response("403 Forbidden", [("Content-Length", str(len(body))), ("Content-Type", "application/xml")])
+            return [body]
+        if fault == "503" or self.away:
             start_response("503 Service Unavailable", [("Content-Length", "0")])
             return []
         if fault == "slow":

@@ -41,6 +41,7 @@ from gapsack.sweep.cli.outputs import check_json, is_taken, standard_output
 from gapsack.sweep.cli.problems import INTERRUPTED, problem_of
 from gapsack.sweep.cli.verbosity import Verbosity, is_quiet, taken_out, verbosity
 from gapsack.sweep.cluster.signals import EndedBySignalError
+from gapsack.sweep.storage.addresses import as_told
 from gapsack.sweep.storage.mirrored import reading
 
 DEBUG = "--debug"
@@ -169,8 +170,12 @@ class Column(NamedTuple):
 class PlainConsole(Console):
     """A console on which text is text: control characters that stand in a name or a message do not reach the terminal.
 
-    Colours and cursors of our own are no text: rich keeps them apart until it writes.
+    Colours and cursors of our own are no text: rich keeps them apart until it writes. Places at URLs go by these.
     """
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print as rich does."""
+        super().print(*(as_told(each) if isinstance(each, str) else each for each in objects), **how)
 
     def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Segments of anything that is printed, drawn or part of a table."""
@@ -213,12 +218,12 @@ def leave_lost_terminal() -> None:
 def print_json(value: Any) -> None:
     """Print a value as JSON, and nothing else, to standard output."""
     text = escaped_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(as_told(text) + "\n")
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
     """Print rows as a table; None is an empty cell. On a terminal it is fitted to its width, if it is not too long."""
-    console, cells = output(), [["" if cell is None else str(cell) for cell in row] for row in rows]
+    console, cells = output(), [["" if cell is None else as_told(str(cell)) for cell in row] for row in rows]
     if not console.is_terminal or len(cells) > MOST_FITTED_ROWS:
         _write_lines(console, ([title] if title else []) + _plain_table(columns, cells))
         return
@@ -255,7 +260,7 @@ def _plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> li
 def _write_lines(console: Console, lines: Sequence[str]) -> None:
     """Print lines as they are, all at once."""
     if lines:
-        console.file.write(printable("\n".join(lines)) + "\n")
+        console.file.write(printable(as_told("\n".join(lines))) + "\n")
 
 
 def is_watched(console: Console) -> bool:

@@ -13,6 +13,7 @@ import typer
 from gapsack.selection.printable import printable
 from gapsack.sweep.cli.outputs import check_csv
 from gapsack.sweep.grid.flat import flat_sections
+from gapsack.sweep.storage.addresses import as_told
 
 CsvOption = Annotated[
     bool, typer.Option("--csv", help="Print the table's plain values as CSV instead.", callback=check_csv)
@@ -34,5 +35,5 @@ def print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, str):
-        return printable(value)
+        return printable(as_told(value))
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple) else value

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from gapsack.sweep.cli.app import errors
 from gapsack.sweep.cluster.launch import Launched
 from gapsack.sweep.runs.status import run_state
+from gapsack.sweep.storage.addresses import as_told
 
 PREFIX = "GAPSACK_"
 SECONDS = 60.0
@@ -24,7 +25,7 @@ def facts_of(launched: Launched) -> dict[str, str]:
     return told(
         state=ended,
         run=launched.run.name,
-        run_folder=str(launched.run.path.absolute()),
+        run_folder=launched.run.address,
         done=len(state.done),
         wanted=state.wanted,
         failed=len(result.failed),
@@ -35,7 +36,7 @@ def facts_of(launched: Launched) -> dict[str, str]:
 
 def facts_of_error(run: str, error: BaseException) -> dict[str, str]:
     """What the command is told of a sweep that an error ended."""
-    return told(state="failed", run=run, reason=" ".join(str(error).split()) or type(error).__name__)
+    return told(state="failed", run=run, reason=as_told(" ".join(str(error).split())) or type(error).__name__)
 
 
 def told(**facts: object) -> dict[str, str]:

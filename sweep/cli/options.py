@@ -21,6 +21,7 @@ import typer
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.subsets.options import Options, Rule, rule_of
+from gapsack.sweep.storage.mirrored import fetched_from
 
 if TYPE_CHECKING:
     from gapsack.selection.report.ensemble import Ensemble
@@ -138,6 +139,7 @@ def load_groups(path: Path | None) -> dict[str, str] | None:
 
     if path is None:
         return None
+    path = fetched_from(path)
     try:
         ids, groups = read_table(path, ("id", "group"))
     except InputError as error:
@@ -157,7 +159,7 @@ def load_ensemble(path: Path | None) -> Ensemble | None:
     """An earlier ensemble; None without a file. Raises an InputError that names the file."""
     from gapsack.selection.report.ensemble import Ensemble
 
-    return None if path is None else Ensemble.read(path)
+    return None if path is None else Ensemble.read(fetched_from(path))
 
 
 def all_cores(count: int | None) -> int:
@@ -188,14 +190,14 @@ def load_item_weights(file: Path | None) -> dict[str, float] | None:
     """Weights by id, of a file if one is named. Raises an InputError."""
     from gapsack.sweep.pools.weight_tables import read_item_weights
 
-    return None if file is None else read_item_weights(file)
+    return None if file is None else read_item_weights(fetched_from(file))
 
 
 def load_class_weights(file: Path | None) -> dict[int, float] | None:
     """Weights by class, of a file if one is named. Raises an InputError."""
     from gapsack.sweep.pools.weight_tables import read_class_weights
 
-    return None if file is None else read_class_weights(file)
+    return None if file is None else read_class_weights(fetched_from(file))
 
 
 _TEXTS = list[str] | None

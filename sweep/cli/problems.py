@@ -10,6 +10,8 @@ import errno
 from typing import NamedTuple
 
 from gapsack.selection.errors import GapsackError, InputError
+from gapsack.sweep.storage.addresses import as_told
+from gapsack.sweep.storage.objects import StorageAwayError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -61,11 +63,13 @@ def problem_of(error: Exception) -> ToldProblem | None:
 def _of_system(error: OSError) -> ToldProblem | None:
     if error.errno == errno.EPIPE:
         return None
+    if isinstance(error, StorageAwayError):
+        return ToldProblem(f"Failed: {as_told(str(error))}", FAILED)
     reason = error.strerror or _described(error)
     if error.errno in _PATHS:
-        where = "" if error.filename is None else f" {_shortened(str(error.filename))}"
+        where = "" if error.filename is None else f" {_shortened(as_told(str(error.filename)))}"
         return ToldProblem(f"Error: expected a path that can be used, got{where}: {reason}", BAD_INPUT)
-    where = "" if error.filename is None else f", with {_shortened(str(error.filename))}"
+    where = "" if error.filename is None else f", with {_shortened(as_told(str(error.filename)))}"
     return ToldProblem(f"Failed: expected the system to do its part, got: {reason}{where}", FAILED)
 
 
@@ -76,7 +80,7 @@ def _is_the_command_lines(error: Exception) -> bool:
 
 
 def _described(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = as_told(" ".join(str(error).split()))
     return f"{type(error).__name__}{f': {_shortened(text)}' if text else ''}"
 
 

@@ -10,7 +10,7 @@ import typer
 from gapsack.sweep.cli.app import JsonOption, errors, messages, output, print_json
 from gapsack.sweep.cli.arguments import RUNS, StorageOption
 from gapsack.sweep.cli.outputs import FileOption, FolderOption
-from gapsack.sweep.storage.mirrored import address_of
+from gapsack.sweep.storage.addresses import address_of
 
 if TYPE_CHECKING:
     from gapsack.dashboards.records import RunsRecords, SweepRecords

@@ -28,6 +28,7 @@ from gapsack.sweep.cli.reports import report
 from gapsack.sweep.cli.teach import teach
 from gapsack.sweep.cli.verbosity import is_verbose
 from gapsack.sweep.cluster.address import VARIABLE as RAY_ADDRESS
+from gapsack.sweep.storage.mirrored import to_write
 
 if TYPE_CHECKING:
     from gapsack.sweep.grid.schema import Grid
@@ -230,7 +231,9 @@ app.command(
 
 @app.command(epilog="Example: `sweep synth data --classes 40 --train-files 8`")
 def synth(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the files; made if missing.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder for the files, or its URL; made if missing.", parser=to_write)
+    ],
     *,
     level: Annotated[Level, typer.Option(help="Frames of each video, or their mean only.")] = "frame",
     train_files: Annotated[int, typer.Option(min=0, help="Files train0000.tfrecord and so on.")] = 8,

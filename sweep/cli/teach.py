@@ -14,7 +14,8 @@ from gapsack.selection.errors import InputError
 from gapsack.sweep.cli.app import JsonOption, messages, output, print_json, progress_bar
 from gapsack.sweep.cli.graphs import BadShareOption, BatchOption
 from gapsack.sweep.cli.outputs import FolderOption
-from gapsack.sweep.storage.mirrored import bring_books, is_mirrored, place_of
+from gapsack.sweep.storage.addresses import address_of
+from gapsack.sweep.storage.mirrored import bring, bring_books, is_mirrored, place_of, url_in
 
 if TYPE_CHECKING:
     from gapsack.sweep.grid.schema import Grid
@@ -66,6 +67,9 @@ def teach(
     students = None if grid is None else load_grid(grid)
     if not files and students is None:
         raise InputError("expected training files, or the students' grid (--grid), got neither")
+    far = [url for each in (source, address_of(out)) if (url := url_in(each)) is not None]
+    if address is not None and far:
+        raise InputError(f"expected folders that all nodes of the cluster see with --address, got the URL {far[0]}")
     teacher, task = _teacher(source, candidate or [], students)
     paths = expand(files) if files else files_of(students.data.files().train if students else ())
     lesson = Lesson(
@@ -107,6 +111,7 @@ def _teacher(
     source = place_of(source)
     if is_mirrored(source) and not candidates:
         bring_books(source)
+        bring(source / "labels.npz")
     if source.is_file() and source.suffix == ".json":
         if candidates:
             raise InputError(f"expected candidates (--candidate) of a pool, got some of the ensemble {source}")

@@ -19,7 +19,9 @@ from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.pools.scratch import remove_abandoned, scratch_folder
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
 from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.storage.addresses import as_told, telling_urls
 from gapsack.sweep.storage.mirrored import bring, driven, is_mirrored, mirrored, root_of, send, store_at
+from gapsack.sweep.storage.objects import StorageAwayError
 from gapsack.sweep.storage.remote import is_url
 
 LOOK_SECONDS = 1.0
@@ -56,7 +58,8 @@ def worker_here(sweep: SweepSpec) -> Iterator[SweepSpec]:
         return
     place = Path(tempfile.gettempdir())
     remove_abandoned(place, _NAME)
-    with scratch_folder(place, _NAME) as folder, mirrored(folder) as mirror:
+    # Outside nobody knows this folder, which errors name.
+    with scratch_folder(place, _NAME) as folder, mirrored(folder) as mirror, telling_urls():
         yield replace(sweep, run_folder=str(mirror.path(sweep.url)))
 
 
@@ -90,6 +93,23 @@ def _bring_published(run: RunFolder, trial: TrialFolder) -> None:
         files += stopped.files
     for name in [f"pool/{trial.name}.json", *(name for name in files if name.startswith("pool/"))] if files else ():
         bring(run.path / name)
+
+
+def insist(run: RunFolder, call: Callable[[], None], notice: Callable[[str], None]) -> bool:
+    """In the Tune process: do what needs the storage of a run, however long that is away.
+
+    Meanwhile no trial ends or begins. It is given up if the trials are to stop; whether it was done.
+    """
+    while True:
+        try:
+            call()
+        except StorageAwayError as away:
+            if run.stop_file.exists():
+                return False
+            notice(f"{as_told(str(away))}; the sweep waits until it does")
+            time.sleep(LOOK_SECONDS)
+        else:
+            return True
 
 
 @contextmanager

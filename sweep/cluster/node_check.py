@@ -6,6 +6,7 @@ Importing this module imports Ray.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import ray
 from ray import cloudpickle
@@ -33,7 +34,8 @@ def question_of(sweep: SweepSpec, *, backend: str, gpu: bool, on_cluster: bool) 
     if not on_cluster:
         return probe.Question("", "", backend, gpu)
     files = [*files_of(sweep.train_files), *files_of(sweep.holdout_files)]
-    return probe.here([path for path in files if is_local(path)], backend=backend, gpu=gpu)
+    asked = probe.here([path for path in files if is_local(path)], backend=backend, gpu=gpu)
+    return replace(asked, storage=sweep.url or str(sweep.run.path), witness=sweep.witness or "")
 
 
 def unfit_nodes(

@@ -12,7 +12,7 @@ from ray import cloudpickle, tune
 from ray.tune.experiment import Trial
 from ray.tune.result import AUTO_RESULT_KEYS
 
-from gapsack.sweep.cluster.away import bring_ended
+from gapsack.sweep.cluster.away import bring_ended, insist
 from gapsack.sweep.cluster.messages import (
     SweepNotice,
     TrialFailed,
@@ -30,6 +30,7 @@ from gapsack.sweep.cluster.retries import MOST_LOSSES, Retries
 from gapsack.sweep.cluster.worker import SUPERSEDED
 from gapsack.sweep.runs.folder import STOPPED_EARLY
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
+from gapsack.sweep.storage.objects import StorageAwayError
 from gapsack.sweep.trial.record import finished_record
 
 NODE = "node_id"
@@ -86,7 +87,8 @@ class Outcomes(tune.Callback):
         """A trial whose function returned: done, failed for a reason that another attempt would meet again, stopped."""
         spec = self._sweep.trial(trial.config)
         self._node_ids.pop(trial.trial_id, None)
-        bring_ended(self._sweep.run, spec.folder)
+        if not self._brought(spec):
+            return
         status = trial.last_result.get("status")
         if status == "done":
             self._tell(TrialFinished(spec.name))
@@ -110,13 +112,15 @@ class Outcomes(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_info: Any) -> None:
         """The last attempt failed; or it was lost after it had written its record, and before it could say so."""
         spec = self._sweep.trial(trial.config)
-        bring_ended(self._sweep.run, spec.folder)
+        if not self._brought(spec):
+            return
         if finished_record(spec) is not None:
             self._tell(TrialFinished(spec.name))
             return
         reason, details = self._failure(trial)
-        # Tune asks for no retry where it loses a worker between two trials, while that gets its next one.
-        if trial.should_recover() and self._times_given_up[spec.name] < MOST_LOSSES:
+        # Tune asks for no retry where it loses a worker between two trials, while that gets its next one. And storage
+        # that was away for all attempts is there again by now.
+        if (trial.should_recover() or _was_away(trial)) and self._times_given_up[spec.name] < MOST_LOSSES:
             self._times_given_up[spec.name] += 1
             self._given_up[spec.name] = dict(trial.config)
             self._tell(TrialRetried(spec.name, reason))
@@ -124,6 +128,17 @@ class Outcomes(tune.Callback):
         reason += self._retries.why_no_more(trial)
         spec.folder.fail(reason, details)
         self._failed(spec, reason)
+
+    def _brought(self, spec: TrialSpec) -> bool:
+        """Have here what a trial has left, of a run at a URL; whether it is, or the trial has to go on another time."""
+        here = insist(
+            self._sweep.run,
+            lambda: bring_ended(self._sweep.run, spec.folder),
+            lambda text: self._tell(SweepNotice(text)),
+        )
+        if not here:
+            self._tell(TrialInterrupted(spec.name))
+        return here
 
     def take_given_up(self) -> list[dict[str, Any]]:
         """Points of trials that Tune gave up although other attempts are to follow; they are told once."""
@@ -140,6 +155,12 @@ class Outcomes(tune.Callback):
 
     def _failed(self, spec: TrialSpec, reason: str) -> None:
         self._tell(TrialFailed(spec.name, spec.point.settings, reason))
+
+
+def _was_away(trial: Trial) -> bool:
+    """Whether the last attempt ended since the storage of its run did not answer."""
+    error, _ = kept_error(trial)
+    return isinstance(getattr(error, "cause", error), StorageAwayError)
 
 
 def reported(result: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from gapsack.sweep.grid.array_data import ArrayData
 from gapsack.sweep.grid.read import load_grid
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.grid.searching import SAMPLER_PACKAGES, Sampler
+from gapsack.sweep.storage.addresses import address_of
+from gapsack.sweep.storage.mirrored import bring_books
 
 UNCHECKED = "The data were not checked"
 
@@ -92,7 +94,9 @@ def _teacher(grid: Grid, split: Split | None) -> list[str]:
     teacher = grid.training.teacher
     if teacher is None:
         return []
-    if not Path(teacher.predictions).exists():
+    from gapsack.sweep.teaching.teacher_folder import folder_at
+
+    if not folder_at(teacher.predictions).path.exists():
         return [f"The teacher was not checked: there is no {teacher.predictions}."]
     from gapsack.sweep.teaching.tutor import Tutor, with_digest
 
@@ -107,11 +111,14 @@ def _start(grid: Grid) -> list[str]:
     start = grid.training.start_from
     if start is None:
         return []
-    from gapsack.sweep.runs.starting_weights import weights_file, with_sources
+    from gapsack.sweep.runs.starting_weights import run_path, weights_file, with_sources
 
     run, _url = run_of(grid, Path.cwd())
-    place = start.run and (run.path.parent / start.run).absolute()
+    place = None if start.run is None else run_path(start.run, run.path.parent)
+    if place is not None:
+        bring_books(place)
     if not (place or weights_file(start, run.path.parent, "")).exists():
-        return [f"The weights to begin with were not checked: there is no {place or start.weights}."]
+        where = start.weights if place is None else address_of(place)
+        return [f"The weights to begin with were not checked: there is no {where}."]
     with_sources(grid, run)
     return ["The weights to begin with are there, and fit."]

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,10 @@ GPU_SECONDS = 180
 """The longest that a library may take to be imported and to look for GPUs."""
 
 PACKAGE = "gapsack"
+WITNESS = "witness"
+"""Name of the file in a run's folder by which it is known."""
+FOLDER_SECONDS = 10.0
+"""Network file systems show a new file to other machines some seconds later."""
 SIZED_FILES = 3
 """Of a kind of data files; all are looked for, and the first ones' sizes are compared."""
 
@@ -47,6 +52,8 @@ class Question:
         gpu: Whether trials ask for a GPU.
         folders: Names of data files by their folder.
         sizes_bytes: Sizes of some of them, by path.
+        storage: Path or URL of the run.
+        witness: What its driver has written there (`sweep.runs.witness`); "" where that is not looked at.
     """
 
     version: str
@@ -55,6 +62,8 @@ class Question:
     gpu: bool = False
     folders: Mapping[str, Sequence[str]] = field(default_factory=dict)
     sizes_bytes: Mapping[str, int] = field(default_factory=dict)
+    storage: str = ""
+    witness: str = ""
 
 
 def problems(asked: Question) -> list[str]:
@@ -62,7 +71,7 @@ def problems(asked: Question) -> list[str]:
 
     GPUs are not looked for (`gpu_problem`).
     """
-    return [*package_problems(asked), *data_problems(asked)]
+    return package_problems(asked) or [*data_problems(asked), *storage_problems(asked)]
 
 
 def here(files: Iterable[str], *, backend: str, gpu: bool) -> Question:
@@ -180,6 +189,32 @@ def data_problems(asked: Question) -> list[str]:
         if found != size_bytes:
             return [f"its {path} has {found} bytes, and the driver's {size_bytes}"]
     return []
+
+
+def storage_problems(asked: Question) -> list[str]:
+    """Whether the run is here as its driver sees it, by a file that this wrote; a bucket is written to as well."""
+    if not asked.witness:
+        return []
+    if "://" in asked.storage:
+        access = importlib.import_module(f"{PACKAGE}.sweep.storage.access")
+        problem = access.bucket_problem(asked.storage, WITNESS, asked.witness)
+        return [] if problem is None else [problem]
+    until = time.monotonic() + FOLDER_SECONDS
+    while _content(Path(asked.storage, WITNESS)) != asked.witness:
+        if time.monotonic() >= until:
+            return [
+                f"it does not see the run's folder {asked.storage} as the driver does: storage must be a folder that "
+                "all nodes see, or a bucket"
+            ]
+        time.sleep(0.5)
+    return []
+
+
+def _content(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _listed_gpus() -> int:

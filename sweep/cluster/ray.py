@@ -17,6 +17,7 @@ from gapsack.selection.errors import InputError
 from gapsack.sweep.cluster.logs import logs_are_wanted
 from gapsack.sweep.cluster.session import JOB_CONFIG, Session
 from gapsack.sweep.grid.schema import Resources
+from gapsack.sweep.storage.objects import PATIENCE_VARIABLE
 
 OBJECT_STORE_BYTES = 128 * 2**20
 """Only results of a few numbers pass through Ray's object store; its default takes 30 % of the memory."""
@@ -41,7 +42,8 @@ def worker_environment(resources: Resources, inherited: Mapping[str, str]) -> di
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }
     defaults = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    return fixed | {name: inherited.get(name, value) for name, value in defaults.items()}
+    asked = {PATIENCE_VARIABLE: inherited[PATIENCE_VARIABLE]} if PATIENCE_VARIABLE in inherited else {}
+    return fixed | {name: inherited.get(name, value) for name, value in defaults.items()} | asked
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from ray.exceptions import (
 
 from gapsack.sweep.cluster.nodes import ClusterNode
 from gapsack.sweep.errors import UnfitNodeError
+from gapsack.sweep.storage.objects import StorageAwayError
 
 UNKNOWN = "killed from outside, out of memory by the system's own count, or a crash in native code: Ray cannot tell"
 
@@ -148,7 +149,7 @@ def _gone(node: ClusterNode) -> str:
 
 def _of_code(cause: BaseException, text: str) -> str:
     """An error that was raised in the trial."""
-    if isinstance(cause, UnfitNodeError):
+    if isinstance(cause, UnfitNodeError | StorageAwayError):
         return str(cause)
     if _COPIED in text and (first := _before_the_next(text)):  # Tune copies errors, which not all of them survive
         return first

@@ -1,9 +1,9 @@
 """Which attempts at a trial count: those that fail by themselves, not those whose worker or node was taken away.
 
 An attempt that ends by an error says so before it raises (`sweep.cluster.worker`), and `resources.retries` are for such
-ones. One that ends without a word was lost with its worker: preempted, killed, cut off, out of memory. It goes on from
-its last checkpoint wherever there is a place, and costs no retry; but after `MOST_LOSSES` in a row without a newer
-checkpoint the trial fails, since it would never end.
+ones. One that ends without a word was lost with its worker: preempted, killed, cut off, out of memory; or the bucket of
+its run was away for longer than there was patience. It goes on from its last checkpoint wherever there is a place, and
+costs no retry; but after `MOST_LOSSES` in a row without a newer checkpoint the trial fails, since it would never end.
 
 Importing this module imports Ray Tune.
 """

@@ -9,6 +9,7 @@ Importing this module imports Ray Tune.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianSt
 
 from gapsack.models import sizes
 from gapsack.selection.decimals import score_text
+from gapsack.sweep.cluster.away import insist
 from gapsack.sweep.cluster.fronts import GAP, RUNG_STEP, SIZE, MultiObjectiveAsha
 from gapsack.sweep.grid.scheduling import Scheduler
 from gapsack.sweep.runs.rungs import RungHistory, RungReport
@@ -101,8 +103,11 @@ class RungScheduler(FIFOScheduler):
     What earlier processes decided is told to the rule first, in its order, so that this one goes on as they would have.
     """
 
-    def __init__(self, sweep: SweepSpec, scheduler: Scheduler) -> None:
+    def __init__(
+        self, sweep: SweepSpec, scheduler: Scheduler, notice: Callable[[str], None] = lambda _sentence: None
+    ) -> None:
         super().__init__()
+        self._notice = notice
         self._sweep = sweep
         self._scheduler = scheduler
         training = sweep.grid.training
@@ -153,7 +158,7 @@ class RungScheduler(FIFOScheduler):
         )
         self._number += 1
         self._histories[name] = history.model_copy(update={"reports": (*history.reports, report)})
-        self._histories[name].write(spec.folder)
+        insist(self._sweep.run, lambda: self._histories[name].write(spec.folder), self._notice)
         return report
 
     def _rung_at(self, name: str, step: int) -> int | None:
@@ -169,7 +174,7 @@ class RungScheduler(FIFOScheduler):
         return f"at step {step}, rung {rung}, {what} was not among {best} of {compared} trials that far"
 
 
-def scheduler_of(sweep: SweepSpec) -> TrialScheduler:
-    """What Tune is to schedule a sweep's trials with."""
+def scheduler_of(sweep: SweepSpec, notice: Callable[[str], None]) -> TrialScheduler:
+    """What Tune is to schedule a sweep's trials with; `notice` is told in sentences what holds it up."""
     scheduler = sweep.grid.search.scheduler
-    return FIFOScheduler() if scheduler is None else RungScheduler(sweep, scheduler)
+    return FIFOScheduler() if scheduler is None else RungScheduler(sweep, scheduler, notice)

@@ -22,7 +22,7 @@ from ray.tune.search import Searcher
 from gapsack.selection.errors import InputError
 from gapsack.sweep.cluster.away import bring_run, driver_here, worker_here
 from gapsack.sweep.cluster.fitness import on_fit_node
-from gapsack.sweep.cluster.messages import Ended, TuneJob
+from gapsack.sweep.cluster.messages import Ended, SweepNotice, TuneJob
 from gapsack.sweep.cluster.node_check import question_of, unfit_nodes
 from gapsack.sweep.cluster.nodes import ClusterNode, cluster_nodes, elsewhere
 from gapsack.sweep.cluster.outcomes import NODE, Outcomes, no_nodes
@@ -38,6 +38,7 @@ from gapsack.sweep.cluster.stopping import scheduler_of
 from gapsack.sweep.cluster.study import open_study
 from gapsack.sweep.cluster.watches import GoneNodes, NodeWatch, Waiting
 from gapsack.sweep.cluster.worker import TrialFunction, run_in_worker, stop_polling
+from gapsack.sweep.errors import UnfitNodeError
 from gapsack.sweep.grid.plan import planned
 from gapsack.sweep.grid.searching import Sampler
 from gapsack.sweep.runs.spec import SweepSpec
@@ -91,7 +92,15 @@ def _run(job: TuneJob, connection: Connection) -> None:
         watches = _watches(connection, resources, unfit, on_cluster=on_cluster)
         while True:
             callbacks = [retries, outcomes, *watches]
-            _fit(sweep, searcher, function, resources, callbacks=callbacks, nodes=elsewhere(unfit))
+            _fit(
+                sweep,
+                searcher,
+                function,
+                resources,
+                callbacks=callbacks,
+                nodes=elsewhere(unfit),
+                notice=lambda sentence: connection.send(SweepNotice(sentence)),
+            )
             given_up = outcomes.take_given_up()
             if not given_up:
                 break
@@ -114,6 +123,8 @@ def trainable(
             try:
                 refuse_another_folder(sweep.run.path, sweep.witness)
             except InputError as error:  # nothing is written: the folder is not the run's
+                if on_cluster:  # it joined after the nodes were asked: another one gets the next attempt
+                    raise UnfitNodeError(str(error)) from error
                 return {"status": "failed", "reason": str(error)}
         spec = sweep.trial(config)
         bring_run(sweep, spec.folder)
@@ -156,15 +167,19 @@ def _fit(
     *,
     callbacks: list[tune.Callback],
     nodes: Mapping[str, str] | None,
+    notice: Callable[[str], None],
 ) -> None:
-    """Let Tune run what `searcher` suggests, on `nodes` of these labels; on any if None."""
+    """Let Tune run what `searcher` suggests, on `nodes` of these labels; on any if None.
+
+    `notice` is told in sentences what a person should know.
+    """
     settings = sweep.grid.resources
     selected = {} if nodes is None else {"bundle_label_selector": [dict(nodes)]}
     tuner = tune.Tuner(
         tune.with_resources(function, lambda axes: tune.PlacementGroupFactory([resources.bundle(axes)], **selected)),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=scheduler_of(sweep),
+            scheduler=scheduler_of(sweep, notice),
             num_samples=-1,  # until the searcher has finished
             max_concurrent_trials=settings.concurrent,
             reuse_actors=True,  # TensorFlow takes ten seconds to import, and trials leave little (docs/adr/0012)

@@ -16,7 +16,9 @@ from gapsack.sweep.runs.folder import STOPPED_EARLY, StoppedEarly
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.rungs import RungHistory
 from gapsack.sweep.runs.spec import TrialSpec
+from gapsack.sweep.storage.addresses import as_told
 from gapsack.sweep.storage.mirrored import bring, is_mirrored, is_there, send
+from gapsack.sweep.storage.objects import StorageAwayError
 from gapsack.sweep.trial.control import (
     SAVED,
     Control,
@@ -106,9 +108,10 @@ def run_in_worker(trial: TrialFunction, spec: TrialSpec, report: Report) -> dict
     """Run `trial`; the result is its last report, with `status` done, failed, interrupted, stopped early or superseded.
 
     A trial that is done already is not run. What another attempt may mend is raised, so that Tune retries it, after a
-    report that says so: an attempt that ends without one was lost with its worker (`sweep.cluster.retries`).
+    report that says so: an attempt that ends without one was lost with its worker, or with the storage of its run
+    (`sweep.cluster.retries`).
     """
-    is_far = is_mirrored(spec.run.path)
+    is_far, unsent = is_mirrored(spec.run.path), report
     should_stop = stop_polling(spec.run.stop_file, FAR_POLL_SECONDS if is_far else POLL_SECONDS)
     if should_stop():  # it was waiting for its turn when the stop came: nothing to write, and nothing to import
         return {"status": "interrupted"}
@@ -118,8 +121,10 @@ def run_in_worker(trial: TrialFunction, spec: TrialSpec, report: Report) -> dict
             report = _sending(report, spec, attempt)
         report({"status": "running", "phase": "start"})
         return _as_newest(trial, spec, Control(report, should_stop, EarlyEndOf(spec), attempt), attempt)
+    except StorageAwayError:  # as a worker that is lost: no fault of the trial's, which goes on from its checkpoint
+        raise
     except Exception:
-        report({"status": FAILING})
+        unsent({"status": FAILING})
         raise
 
 
@@ -148,12 +153,14 @@ def _as_newest(trial: TrialFunction, spec: TrialSpec, control: Control, attempt:
     try:
         outcome = _attempt(trial, spec, control, attempt)
         _send(spec, attempt)
+    except StorageAwayError:  # nobody can tell whose the trial is
+        raise
     except Exception:
         if attempt.is_newest():
             raise
     else:
         return outcome
-    reason = attempt.superseded()
+    reason = as_told(attempt.superseded())
     sys.stderr.write(f"{reason}\n")
     attempt.end(reason)
     return {"status": SUPERSEDED, "reason": reason}
@@ -184,5 +191,5 @@ def _attempt(trial: TrialFunction, spec: TrialSpec, control: Control, attempt: A
     except GapsackError as error:
         attempt.check()
         folder.fail(str(error))
-        return {"status": "failed", "reason": str(error)}
+        return {"status": "failed", "reason": as_told(str(error))}
     return {"status": "done", "gap": result.gap, "size_bytes": result.size_bytes[spec.grid.budget.precision]}

@@ -17,7 +17,8 @@ from gapsack.models.quiet_start import load_tensorflow
 from gapsack.selection.errors import GapsackError, InputError
 from gapsack.sweep.graphs.packing import Packing, extra_files, read_packing
 from gapsack.sweep.runs.sources import Source
-from gapsack.sweep.storage.mirrored import address_of, bring
+from gapsack.sweep.storage.addresses import address_of
+from gapsack.sweep.storage.mirrored import bring
 from gapsack.sweep.tracking.ensemble_runs import EnsembleRun, tracked_ensemble
 from gapsack.sweep.tracking.store import GraphModel
 

@@ -19,7 +19,7 @@ from gapsack.selection.pool.origin import Buildable, SavedModelOrigin, read_orig
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.selection.report.ensemble import EnsembleMember as Chosen
 from gapsack.selection.typed import read_typed
-from gapsack.sweep.storage.mirrored import bring, fetched
+from gapsack.sweep.storage.mirrored import at_way, bring, fetched
 
 DATA_FILE = f"{EXTRA_FOLDER}/data.json"
 """Inside the graph's folder: its task, so that it can be run without its run."""
@@ -57,7 +57,7 @@ def read_packing(ensemble_file: Path) -> Packing:
         InputError: the file is no ensemble, its pool is not where it says, or a member has no weights to build from.
     """
     ensemble = Ensemble.read(ensemble_file)
-    pool = ensemble_file.parent / (ensemble.pool or "pool")
+    pool = at_way(ensemble_file.parent, ensemble.pool or "pool")
     bring(pool, lambda name: name.endswith(".json"))
     records = _read_candidates(pool, [member.name for member in ensemble.members])
     members = tuple(_member(pool, member, records[member.name]) for member in ensemble.members)
@@ -99,9 +99,9 @@ def _member(pool: Path, chosen: Chosen, record: _Record) -> AnyMember:
         hyperparameters=record.hyperparameters,
         precision=chosen.precision,
         weight=chosen.weight,
-        weights=fetched(pool / origin.weights),
+        weights=fetched(at_way(pool, origin.weights)),
         sample_frames=origin.sample_frames,
-        calibration=None if origin.calibration is None else fetched(pool / origin.calibration),
+        calibration=None if origin.calibration is None else fetched(at_way(pool, origin.calibration)),
         shared=record.shared_at(chosen.precision),
     )
 
@@ -110,7 +110,7 @@ def _saved_model(pool: Path, chosen: Chosen, origin: SavedModelOrigin, shared: d
     _check_precision(chosen, tuple(origin.saved_models))
     return SavedModelMember(
         name=chosen.name,
-        directory=fetched(pool / origin.saved_models[chosen.precision]),
+        directory=fetched(at_way(pool, origin.saved_models[chosen.precision])),
         precision=chosen.precision,
         weight=chosen.weight,
         sample_frames=origin.sample_frames,

@@ -18,6 +18,7 @@ from gapsack.sweep.grid.problems import Problem, schema_problems
 from gapsack.sweep.grid.schema import Grid, Training
 from gapsack.sweep.grid.section import KEEP_VARIABLES
 from gapsack.sweep.grid.yaml12 import Document, Location, read_document
+from gapsack.sweep.storage.remote import is_url
 
 
 def load_grid(
@@ -55,10 +56,12 @@ def load_grid(
 
 def _located(training: Training, grid_file: Path) -> Training:
     """The section with the places of a teacher's predictions, and of weights to begin with, made absolute, from the
-    grid file's folder.
+    grid file's folder; URLs stay.
     """
 
     def place(path: str) -> str:
+        if is_url(path):
+            return path
         return str((Path(grid_file).parent / Path(path).expanduser()).absolute())
 
     teacher, start = training.teacher, training.start_from

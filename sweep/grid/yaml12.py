@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from gapsack.sweep.errors import ConfigError
+from gapsack.sweep.storage.mirrored import url_in
 
 Location = tuple[str | int, ...]
 """Keys and list positions from the top of the document."""
@@ -76,6 +77,8 @@ def read_document(path: Path) -> Document:
     Raises:
         ConfigError: the file cannot be read, is not YAML, or has a key twice.
     """
+    if (url := url_in(path)) is not None:
+        raise ConfigError(f"expected a grid file on this machine, got the URL {url}: copy the file here first")
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

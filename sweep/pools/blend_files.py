@@ -17,6 +17,7 @@ from gapsack.selection.outputs import is_standard_output
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.pools.files import predicted_classes, read_dense
 from gapsack.sweep.pools.predictions import PREDICTIONS, check_output, split_named
+from gapsack.sweep.storage.mirrored import fetched, place_of
 
 SUFFIXES = (".csv", ".npz", ".parquet")
 
@@ -101,13 +102,13 @@ def _files_of(ensemble: Ensemble, predictions: Sequence[str]) -> dict[str, Path]
             raise PoolError(f"expected {name}=file, of the precision that the ensemble has, got {text[:200]!r}")
         if name in files:
             raise PoolError(f"expected one file of predictions for {name}, got two")
-        files[name] = Path(file)
+        files[name] = place_of(file)
     members = {member.name for member in ensemble.members}
     if lacking := [member.name for member in ensemble.members if member.name not in files]:
         raise PoolError(
             f"expected predictions of every member (--predictions name=file), got none of {', '.join(lacking)}"
         )
-    return {name: file for name, file in files.items() if name in members}
+    return {name: fetched(file) for name, file in files.items() if name in members}
 
 
 def _check_same(file: Path, ids: pd.Index[str], first: pd.Index[str], of: Path) -> None:

@@ -23,6 +23,7 @@ from gapsack.selection.pool.origin import WeightsOrigin, read_origin
 from gapsack.sweep.measure.graphs import DataSet
 from gapsack.sweep.measure.holdout import Measured
 from gapsack.sweep.pools.staging import WEIGHTS_FOLDER, Staged, staging
+from gapsack.sweep.storage.mirrored import at_way, fetched
 
 EXACT = "float32"
 KIND = "branch"
@@ -70,7 +71,7 @@ class BranchImport:
                     raise PoolError(f"expected a candidate that is made of others, got {candidate.name}")
                 origin = self._origin(candidate)
                 assert isinstance(origin, WeightsOrigin)
-                weights = read_weights(self.pool / origin.weights)
+                weights = read_weights(fetched(at_way(self.pool, origin.weights)))
                 for part in parts:
                     own = {
                         tensor.name: weights[name]

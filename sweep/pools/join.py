@@ -16,6 +16,7 @@ from gapsack.selection.pool.files import LABELS_FILE
 from gapsack.selection.pool.origin import SavedModelOrigin, WeightsOrigin, read_origin
 from gapsack.sweep.pools.staging import Staged, remove_leftovers, staging
 from gapsack.sweep.runs.folder import RunFolder
+from gapsack.sweep.storage.mirrored import url_in, way_to
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,9 @@ def _moved(candidate: Candidate, name: str, place: Path, staged: Staged) -> Cand
     found: dict[str, Any] = candidate.origin
 
     def way(path: str) -> str:
-        return os.path.relpath(place.resolve() / path, staged.pool)
+        if url_in(path) is not None:
+            return path
+        return way_to(Path(os.path.normpath(place.resolve() / path)), staged.pool)
 
     if isinstance(origin, WeightsOrigin):
         calibration = None if origin.calibration is None else way(origin.calibration)

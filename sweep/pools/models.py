@@ -7,7 +7,6 @@ precision and with all that `select build` needs.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,8 @@ from gapsack.sweep.measure.holdout import Measured
 from gapsack.sweep.pools.predictions import split_named
 from gapsack.sweep.pools.staging import WEIGHTS_FOLDER, Staged, staging
 from gapsack.sweep.pools.typed_sizes import path_bytes
+from gapsack.sweep.storage.addresses import address_of
+from gapsack.sweep.storage.mirrored import bring, fetched_from, place_of, way_to
 
 EXACT = "float32"
 
@@ -128,7 +129,7 @@ class ModelImport:
             precision, folders = given or self.default_precision, by_name.setdefault(name, {})
             if precision in folders:
                 raise PoolError(f"expected one SavedModel for {name} in {precision}, got two")
-            folders[precision] = Path(path)
+            folders[precision] = fetched_from(path)
         return by_name
 
     def task(self, classes: int, rgb: int, audio: int) -> YouTube8M:
@@ -159,8 +160,9 @@ class _Work:
         name, precision, path = split_named(text, "a checkpoint as name=prefix")
         if precision is not None:
             raise PoolError(f"expected a checkpoint as name=prefix (--store names precisions), got {text!r}")
+        prefix = _checkpoint_at(path)
         models = read_authors_checkpoint(
-            path, raw=self.options.raw_weights, families=self.options.families, options=self.options.options
+            prefix, raw=self.options.raw_weights, families=self.options.families, options=self.options.options
         )
         for place, model in enumerate(models):
             own = name if place == 0 else f"{name}-{place}"
@@ -175,7 +177,7 @@ class _Work:
                 )
             if model.left_aside:
                 self.say(f"{own}: left aside: {model.left_aside}")
-            self._checkpoint(own, model, Path(path))
+            self._checkpoint(own, model, prefix)
 
     def _checkpoint(self, name: str, model: AuthorsModel, path: Path) -> None:
         family, hyperparameters = model.family, model.hyperparameters
@@ -187,7 +189,7 @@ class _Work:
             measured[precision] = self._measure(member, task)
         size_bytes = {precision: sizes.size_bytes(family, hyperparameters, precision) for precision in measured}
         origin = CheckpointOrigin(
-            checkpoint=str(path.absolute()),
+            checkpoint=address_of(path.absolute()),
             scope=model.scope,
             family=family,
             weights=f"{WEIGHTS_FOLDER}/{weights.name}",
@@ -213,7 +215,7 @@ class _Work:
             measured[precision] = self._measure(member, task)
         size_bytes = {precision: path_bytes(folder) for precision, folder in folders.items()}
         real = {precision: folder.parent.resolve() / folder.name for precision, folder in folders.items()}
-        places = {precision: os.path.relpath(folder, self.staged.pool) for precision, folder in real.items()}
+        places = {precision: way_to(folder, self.staged.pool) for precision, folder in real.items()}
         sampled, description = self.options.sampled, task.to_dict()
         origin = SavedModelOrigin(
             saved_models=places, sample_frames=sampled, task=description, output=self.options.output
@@ -247,6 +249,13 @@ class _Work:
             origin=origin.to_dict(),
         )
         self.staged.add(candidate, measured[first].labels)
+
+
+def _checkpoint_at(given: str) -> Path:
+    """A checkpoint's prefix, or its folder; of a URL, whose files are fetched."""
+    place = place_of(given)
+    bring(place.parent, lambda name: name.startswith((place.name, "checkpoint")))
+    return place
 
 
 def _told(hyperparameters: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from gapsack.selection.pool.lists import Labels, Predictions
 from gapsack.sweep.pools.files import has_output, predicted_classes, read_labels, read_predictions
 from gapsack.sweep.pools.staging import staging
 from gapsack.sweep.pools.typed_sizes import parse_size_bytes
+from gapsack.sweep.storage.mirrored import fetched_from
 
 PREDICTIONS = "predictions as name=file or name@precision=file"
 
@@ -56,13 +57,14 @@ def import_candidates(
         PoolError: nothing to import, a model without predictions or size, a name that is taken by another candidate,
             files that do not fit.
     """
+    labels_file = None if labels_file is None else fetched_from(labels_file)
     with staging(pool) as staged:
         if labels_file is None and staged.labels is None:
             raise PoolError(f"expected labels (--labels) for the new pool {pool}, got none")
         if not predictions:
             raise PoolError("expected at least one model's predictions (--predictions name=file), got none")
         if output is not None:
-            check_output(output, labels_file, [Path(split_named(text, PREDICTIONS)[2]) for text in predictions])
+            check_output(output, labels_file, [fetched_from(split_named(text, PREDICTIONS)[2]) for text in predictions])
         if labels_file is not None:
             given = read_labels(
                 labels_file,
@@ -105,7 +107,7 @@ def check_output(output: str, labels_file: Path | None, files: Sequence[Path]) -
 def _classes_of(predictions: Sequence[str], output: str | None) -> int | None:
     """The number of classes, as the first model's predictions tell it."""
     files = (split_named(text, PREDICTIONS)[2] for text in predictions)
-    return next((found for file in files if (found := predicted_classes(Path(file), output)) is not None), None)
+    return next((found for file in files if (found := predicted_classes(fetched_from(file), output)) is not None), None)
 
 
 def _lists(
@@ -118,7 +120,9 @@ def _lists(
         own = lists.setdefault(name, {})
         if precision in own:
             raise PoolError(f"expected one file of predictions for {name}, got two")
-        own[precision] = read_predictions(Path(file), class_count=labels.class_count, top_k=top_k, output=output)
+        own[precision] = read_predictions(
+            fetched_from(file), class_count=labels.class_count, top_k=top_k, output=output
+        )
     return lists
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.units import MAX_SIZE_BYTES, MIB
+from gapsack.sweep.storage.mirrored import size_at, url_in
 
 # The challenge's MB is a MiB, and so is every MB here.
 _UNITS = {"": 1, "b": 1, "kb": 2**10, "kib": 2**10, "mb": MIB, "mib": MIB, "gb": 2**30, "gib": 2**30}
@@ -30,6 +31,8 @@ def parse_size_bytes(text: str) -> int:
         size_bytes = round(exact)
     elif _exists(text):
         size_bytes = path_bytes(Path(text))
+    elif url_in(text) is not None and (found := size_at(text)):
+        size_bytes = found
     else:
         raise InputError(f"expected a size such as 381.4MiB, a number of bytes, or the path of a model, got {shown}")
     if size_bytes <= 0:

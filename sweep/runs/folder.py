@@ -34,16 +34,8 @@ from gapsack.selection.typed import read_typed
 from gapsack.sweep.runs.attempts import Attempt
 from gapsack.sweep.runs.lock import is_locked, locked
 from gapsack.sweep.runs.record import FileDigest, TrialResult
-from gapsack.sweep.storage.mirrored import (
-    address_of,
-    bring,
-    bring_books,
-    is_book,
-    is_mirrored,
-    place_of,
-    send,
-    store_at,
-)
+from gapsack.sweep.storage.addresses import address_of, as_told
+from gapsack.sweep.storage.mirrored import bring, bring_books, is_book, is_mirrored, place_of, send, store_at
 
 POOL = "pool"
 """Name of the folder of a run's candidates."""
@@ -195,7 +187,8 @@ class TrialFolder:
 
     def fail(self, reason: str, details: str | None = None) -> None:
         """Write why the trial failed: one line, and a stack trace for an error that nobody foresaw."""
-        replace_json(self.failure, {"reason": reason, "details": details})
+        told = None if details is None else as_told(details)
+        replace_json(self.failure, {"reason": as_told(reason), "details": told})
         self.release()
 
     def stop_early(self, stopped: StoppedEarly) -> None:

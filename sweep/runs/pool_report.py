@@ -15,6 +15,8 @@ from gapsack.selection.pool import Candidate, CandidatePool
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.runs.latencies import LATENCY
 from gapsack.sweep.runs.report import DrawnFrontier, inferior_candidates, read_frontier
+from gapsack.sweep.storage.addresses import as_told
+from gapsack.sweep.storage.mirrored import at_way, fetched
 
 T = TypeVar("T")
 
@@ -49,7 +51,7 @@ def pool_records(pool: Path, metric: str | UserMetric | None = None) -> SweepRec
 
     def found(name: str, reader: Callable[[Path], T], of_this: Callable[[Path, T], bool]) -> T | None:
         for path in (folder / name for folder in folders):
-            if not path.is_file():
+            if not fetched(path).is_file():
                 continue
             try:
                 content = reader(path)
@@ -63,7 +65,7 @@ def pool_records(pool: Path, metric: str | UserMetric | None = None) -> SweepRec
 
     def of_this(path: Path, ensemble: Ensemble) -> bool:
         named = {member.name for member in ensemble.members} <= set(scores)
-        return named and (ensemble.pool is None or (path.parent / ensemble.pool).resolve() == pool.resolve())
+        return named and (ensemble.pool is None or at_way(path.parent, ensemble.pool).resolve() == pool.resolve())
 
     ensemble = found("ensemble.json", Ensemble.read, of_this)
     frontier = found(
@@ -93,7 +95,7 @@ def pool_records(pool: Path, metric: str | UserMetric | None = None) -> SweepRec
         budget_bytes=None if ensemble is None else ensemble.budget_bytes,
         data=DataFacts(classes=read.labels.class_count, items=ITEMS, pool_items=len(read.labels.video_ids)),
         created=time.strftime("%Y-%m-%d %H:%M"),
-        notices=tuple(notices),
+        notices=tuple(map(as_told, notices)),
         metric=objective.name,
     )
 

@@ -32,6 +32,7 @@ from gapsack.sweep.runs.folder import RunFiles, RunFolder
 from gapsack.sweep.runs.provenance import versions
 from gapsack.sweep.runs.seeds import seed_spreads
 from gapsack.sweep.runs.status import RunState, TrialState, run_state
+from gapsack.sweep.storage.addresses import as_told
 from gapsack.sweep.storage.mirrored import bring
 
 T = TypeVar("T")
@@ -82,7 +83,7 @@ def sweep_records(run: RunFolder, metric: str | UserMetric | None = None) -> Swe
         data_faults=tuple(_data_fault(each) for each in data_faults(state.trials)),
         environment=_environment(state),
         created=time.strftime("%Y-%m-%d %H:%M"),
-        notices=tuple(notices),
+        notices=tuple(map(as_told, notices)),
         metric="gap@20" if shown is None else shown.metric,
         seeds=_seed_points(state),
     )
@@ -206,7 +207,7 @@ def trial_record(trial: TrialState) -> TrialRecord:
         gap_averaged=None if record is None else record.gap_averaged,
         averaging_range=None if record is None else record.averaging_range,
         videos_per_second=trial.latest("videos_per_second") if record is None else record.videos_per_second,
-        reason=trial.reason or "",
+        reason=as_told(trial.reason or ""),
         curve=tuple(_curve_point(row) for row in trial.curve),
         ensemble_gain=None if gain is None else gain.gain,
         ensemble_gain_per_mib=None if gain is None else gain.gain_per_mib,

@@ -18,6 +18,7 @@ from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.pool_report import pool_records
 from gapsack.sweep.runs.report import sweep_records
 from gapsack.sweep.runs.status import run_state
+from gapsack.sweep.storage.addresses import address_of
 
 
 def runs_records(places: Sequence[RunFolder | Path], metric: str | UserMetric | None = None) -> RunsRecords:
@@ -47,7 +48,8 @@ def _told_apart(runs: Sequence[SweepRecords], paths: Sequence[Path]) -> tuple[Sw
     """The records, those of one name by the paths of their folders."""
     names = Counter(run.name for run in runs)
     return tuple(
-        run if names[run.name] == 1 else replace(run, name=str(path)) for run, path in zip(runs, paths, strict=True)
+        run if names[run.name] == 1 else replace(run, name=address_of(path))
+        for run, path in zip(runs, paths, strict=True)
     )
 
 

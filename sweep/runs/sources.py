@@ -16,7 +16,8 @@ from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.read import load_config
 from gapsack.sweep.runs.default_storage import DEFAULT_STORAGE
 from gapsack.sweep.runs.folder import RunFolder, runs_in
-from gapsack.sweep.storage.mirrored import address_of, bring, bring_books, is_mirrored, place_of
+from gapsack.sweep.storage.addresses import address_of
+from gapsack.sweep.storage.mirrored import bring, bring_books, is_mirrored, place_of
 
 
 @dataclass(frozen=True)

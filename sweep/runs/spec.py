@@ -16,7 +16,7 @@ from gapsack.selection.pool.origin import StartedFrom
 from gapsack.sweep.grid.points import TrialPoint, trial_point
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
-from gapsack.sweep.storage.mirrored import address_of
+from gapsack.sweep.storage.addresses import address_of
 
 WITHOUT_EFFECT = ("name", "search", "budget", "resources", "tracking", "storage")
 """Sections of a grid that change which trials run, where and how recorded, but no trial's result."""

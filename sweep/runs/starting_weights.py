@@ -27,7 +27,7 @@ from gapsack.sweep.runs.damage import checked_result, digest_of_file
 from gapsack.sweep.runs.folder import RunFolder, TrialFolder
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import TrialSpec
-from gapsack.sweep.storage.mirrored import bring
+from gapsack.sweep.storage.mirrored import bring, bring_books, shared_place, url_in
 
 KEY = "training.start_from"
 MOST_TOLD = 3
@@ -96,12 +96,17 @@ def starting_weights(spec: TrialSpec) -> Mapping[str, NDArray[Any]]:
 def weights_file(start: StartFrom, storage: Path, trial: str) -> Path:
     """The file of weights that the trial of that name begins with."""
     if start.run is not None:
-        source = RunFolder(_run_path(start.run, storage)).trial(start.trial or trial)
-        for file in (source.weights, source.record):
-            bring(file)
+        source = RunFolder(run_path(start.run, storage)).trial(start.trial or trial)
+        _bring_weights(source.path)
         return source.weights
-    path = Path(start.weights or "").absolute()
+    path = shared_place(start.weights or "").absolute()
+    _bring_weights(path)
     return TrialFolder(path).weights if path.is_dir() else path
+
+
+def run_path(run: str, storage: Path) -> Path:
+    """Where the run that trials begin with lies: one of the storage, or one told by its path or URL."""
+    return (storage / run).absolute() if url_in(run) is None else shared_place(run)  # an absolute path stays what it is
 
 
 def refuse_misfit(file: Path, point: TrialPoint) -> None:
@@ -122,6 +127,12 @@ def refuse_misfit(file: Path, point: TrialPoint) -> None:
         )
 
 
+def _bring_weights(path: Path) -> None:
+    """Of a trial's folder what is needed of it, or a file of weights."""
+    trial = TrialFolder(path)
+    bring(path, lambda name: name in ("", trial.weights.name, trial.record.name))
+
+
 def _points(grid: Grid) -> list[TrialPoint]:
     """The trials that are to be trained; of a sampler, those at the corners of its space, which must fit as well."""
     points = trial_points(grid) if grid.search.sampler is None else corners(grid)
@@ -134,15 +145,11 @@ def _key(start: StartFrom, point: TrialPoint) -> str:
 
 def _other_run(name: str, storage: Path) -> RunFolder:
     """The run that trials begin with; ConfigError where there is none."""
-    run = RunFolder(_run_path(name, storage))
-    bring(run.config_file)
+    run = RunFolder(run_path(name, storage))
+    bring_books(run.path)
     if not run.config_file.exists():
-        raise ConfigError(f"{KEY}: expected the folder of a run at {run.path}, got none")
+        raise ConfigError(f"{KEY}: expected the folder of a run at {run.address}, got none")
     return run
-
-
-def _run_path(run: str, storage: Path) -> Path:
-    return (storage / run).absolute()  # an absolute path stays what it is
 
 
 def _refuse_missing(run: RunFolder, files: Sequence[Path]) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import replace_text
-from gapsack.sweep.storage.mirrored import address_of, send, store_at
+from gapsack.sweep.storage.addresses import address_of
+from gapsack.sweep.storage.mirrored import send, store_at
+from gapsack.sweep.storage.objects import StorageAwayError
 
 WITNESS_FILE = "witness"
 """A file of the run folder; what is in it is another one for each start of a driver."""
@@ -47,6 +49,8 @@ def refuse_another_folder(run_folder: Path, token: str, patience_seconds: float 
 def _read(run_folder: Path) -> str | None:
     try:
         content = store_at(run_folder).read(WITNESS_FILE)
+    except StorageAwayError:  # which says nothing of what is there
+        raise
     except OSError:
         return None
     return None if content is None else content.decode("utf-8", "replace")

@@ -127,7 +127,10 @@ class _Lease:
                     lost()
                     return
                 self.store.write(self.name, self._content())
-            except OSError:
+            except (
+                OSError,
+                InputError,
+            ):  # away, or with credentials that have run out: as long as none is there to take it
                 continue
 
     def give_back(self) -> None:

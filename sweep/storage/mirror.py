@@ -53,8 +53,8 @@ class Mirror:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
         root.mkdir(parents=True, exist_ok=True)
+        self.root = root = root.resolve()  # who resolves a path of it must not be led out of it
         self._lock = threading.RLock()
         self._index = sqlite3.connect(root / _INDEX, timeout=60.0, isolation_level=None, check_same_thread=False)
         self._index.execute(
@@ -77,8 +77,7 @@ class Mirror:
 
     def url(self, path: Path) -> str:
         """The URL of what lies, or would lie, in a path of this folder."""
-        scheme, *parts = path.relative_to(self.root).parts
-        return f"{scheme}://{'/'.join(parts)}"
+        return url_below(self.root, path)
 
     def bring(self, path: Path, wanted: Wanted = lambda _name: True) -> None:
         """Make here what is there at the path, and below it.
@@ -197,6 +196,12 @@ class Mirror:
         with self._lock:
             row = self._index.execute("SELECT * FROM objects WHERE url = ?", (url,)).fetchone()
         return None if row is None else _Known(ObjectStat(row[1], row[2]), row[3])
+
+
+def url_below(root: Path, path: Path) -> str:
+    """The URL that a path is for in the mirror at `root`."""
+    scheme, *parts = path.relative_to(root).parts
+    return f"{scheme}://{'/'.join(parts)}"
 
 
 @contextmanager

@@ -6,14 +6,16 @@ Whoever reads or writes a run goes on doing so in folders, and says here what it
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from gapsack.selection.errors import InputError
+from gapsack.sweep.storage.addresses import SCHEMES, drop_root, note_root, telling_urls
 from gapsack.sweep.storage.mirror import Mirror, mirror_at
 from gapsack.sweep.storage.objects import ObjectStore
-from gapsack.sweep.storage.remote import DRIVERS, is_url
+from gapsack.sweep.storage.remote import is_url
 from gapsack.sweep.storage.stores import FolderStore, Store
 
 CACHE_VARIABLE = "XDG_CACHE_HOME"
@@ -21,6 +23,9 @@ CACHE_VARIABLE = "XDG_CACHE_HOME"
 _BOOKS = (".json", ".csv", ".yaml", ".txt", ".journal")
 """What a run's small files end in: all that its trials are known by, without their arrays."""
 _GRAPHS = ("graph", "metagraph", "litert")
+
+_OTHER_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/([^/].*)", re.DOTALL)
+"""What becomes of a URL that goes through a path."""
 
 _mirrors: list[Mirror] = []
 _readers: list[Mirror | None] = []
@@ -32,7 +37,7 @@ _brought: set[Path] = set()
 def cache_folder() -> Path:
     """Where mirrors lie that outlive a command: it may be deleted whenever nothing runs."""
     given = os.environ.get(CACHE_VARIABLE)
-    return (Path(given) if given else Path.home() / ".cache") / "gapsack" / "storage"
+    return ((Path(given) if given else Path.home() / ".cache") / "gapsack" / "storage").resolve()
 
 
 @contextmanager
@@ -40,10 +45,13 @@ def mirrored(root: Path) -> Iterator[Mirror]:
     """For the time of the block, files below `root` are those at URLs."""
     with mirror_at(root) as mirror:
         _mirrors.append(mirror)
+        note_root(mirror.root)
         try:
             yield mirror
         finally:
             _mirrors.remove(mirror)
+            if not any(each.root == mirror.root for each in _mirrors):
+                drop_root(mirror.root)
 
 
 @contextmanager
@@ -54,7 +62,8 @@ def reading() -> Iterator[None]:
         return
     _readers.append(None)
     try:
-        yield
+        with telling_urls():
+            yield
     finally:
         try:
             for path in sorted(_brought):
@@ -69,12 +78,33 @@ def reading() -> Iterator[None]:
 
 def driven(url: str) -> Path:
     """The folder that mirrors a run for its driver, until this process ends; readers have one of their own."""
-    root = cache_folder() / "drive"
+    return _kept("drive").path(url)
+
+
+def shared_place(given: Path | str) -> Path:
+    """Where what is only read, and by many, is to be found: a path as it is, a URL as a folder or file of the cache.
+
+    That is one for all processes of this machine, until this process ends: whoever reads there says by itself whether
+    it is what it should be, by digests.
+    """
+    url = url_in(given)
+    return Path(given) if url is None else _kept("shared").path(url)
+
+
+def _kept(name: str) -> Mirror:
+    """A mirror in the cache, until this process ends."""
+    root = cache_folder() / name
     mirror = next((each for each in _mirrors if each.root == root), None)
     if mirror is None:
-        mirror = Mirror(root)
-        _mirrors.append(mirror)
-    return mirror.path(url)
+        mirror = _opened(root)
+    return mirror
+
+
+def _opened(root: Path) -> Mirror:
+    mirror = Mirror(root)
+    _mirrors.append(mirror)
+    note_root(mirror.root)
+    return mirror
 
 
 def root_of(folder: Path, url: str) -> Path:
@@ -90,15 +120,21 @@ def place_of(given: Path | str) -> Path:
     """
     url = url_in(given) or _driven_url(Path(given))
     if url is None:
+        _refuse_unknown(given)
         return Path(given)
     if not _readers:
         raise InputError(f"expected a path here, got the URL {url}")
     mirror = _readers[-1]
     if mirror is None:
-        mirror = Mirror(cache_folder() / "read")
-        _readers[-1] = mirror
-        _mirrors.append(mirror)
+        mirror = _readers[-1] = _opened(cache_folder() / "read")
     return mirror.path(url)
+
+
+def _refuse_unknown(given: Path | str) -> None:
+    """Raise InputError where a URL was meant of which nobody knows how places there are listed and written."""
+    found = _OTHER_URL.match(os.fspath(given))
+    if found is not None and not Path(given).exists():
+        raise InputError(f"expected a path, s3://… or gs://…, got {found[1]}://{found[2]}")
 
 
 def _driven_url(path: Path) -> str | None:
@@ -112,13 +148,23 @@ def url_in(given: Path | str) -> str | None:
     if is_url(text):
         return text
     scheme, colon, rest = text.partition(":/")
-    return f"{scheme}://{rest}" if colon and scheme in (*DRIVERS, "memory") else None
+    return f"{scheme}://{rest}" if colon and scheme in SCHEMES else None
 
 
-def address_of(path: Path) -> str:
-    """How a person knows a place: by its URL, or by its path."""
-    mirror = _mirror_of(path)
-    return str(path) if mirror is None else mirror.url(path)
+def way_to(path: Path, folder: Path) -> str:
+    """By what a file in `folder` names another place: the way there; the whole URL, or path, where that lies elsewhere.
+
+    A way from a bucket to this machine, or from here into a folder of the cache, would lead nowhere.
+    """
+    here, there = _mirror_of(folder), _mirror_of(path)
+    if here is there:
+        return os.path.relpath(path, folder)
+    return str(path.absolute()) if there is None else there.url(path.absolute())
+
+
+def at_way(folder: Path, way: str) -> Path:
+    """The place that a file in `folder` names so."""
+    return folder / way if url_in(way) is None else place_of(way)
 
 
 def store_at(folder: Path) -> Store:
@@ -156,6 +202,11 @@ def fetched(path: Path) -> Path:
     return path
 
 
+def fetched_from(given: Path | str) -> Path:
+    """As `place_of`, of a file or a folder that is to be read, and is here then."""
+    return fetched(place_of(given))
+
+
 def to_write(given: Path | str) -> Path:
     """As `place_of`, of what is to be written: with what is there now, so that what is not written anew goes there."""
     place = place_of(given)
@@ -167,6 +218,17 @@ def bytes_below(folder: Path) -> int:
     """Of all files that were known to lie below a folder of a mirror when it was last looked at."""
     mirror = _mirror_of(folder)
     return 0 if mirror is None else mirror.bytes_below(folder)
+
+
+def size_at(url: str) -> int:
+    """Bytes of an object, or of all objects below a URL."""
+    return sum(stat.size_bytes for stat in ObjectStore(url).listed().values()) or _size_of(url)
+
+
+def _size_of(url: str) -> int:
+    folder, _, name = url.rstrip("/").rpartition("/")
+    stat = ObjectStore(folder).stat(name)
+    return 0 if stat is None else stat.size_bytes
 
 
 def bytes_elsewhere(path: Path) -> int | None:
@@ -197,7 +259,7 @@ def is_there(path: Path) -> bool:
     if mirror is None:
         return False
     try:
-        return ObjectStore(mirror.url(path.parent), patience_seconds=0).stat(path.name) is not None
+        return ObjectStore(mirror.url(path.parent), patience=0).stat(path.name) is not None
     except (OSError, InputError):
         return False
 

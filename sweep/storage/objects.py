@@ -7,9 +7,11 @@ busy or a connection that is lost, is tried again, beyond what the driver of the
 from __future__ import annotations
 
 import errno
+import math
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +22,9 @@ from gapsack.selection.files import whole_file
 from gapsack.sweep.storage.remote import file_system, os_errors
 
 PATIENCE_SECONDS = 120.0
-"""How long a request is tried again that a server or the network did not let through."""
+"""How long a request is tried again that a server or the network did not let through, where nothing else is set."""
+PATIENCE_VARIABLE = "GAPSACK_STORAGE_PATIENCE"
+"""The environment variable that says how many seconds it is in place of these."""
 _LONGEST_PAUSE_SECONDS = 15.0
 
 _NO_CREDENTIALS = (
@@ -34,10 +38,39 @@ _FINAL = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError
 _FINAL_NUMBERS = (errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EREMCHG, errno.ENOSPC, errno.EDQUOT)
 """What storage says of a request that is wrong, or sent to the wrong place, and a system of a disk that is full."""
 _WRONG_REQUEST = ("ParamValidationError", "ValueError", "TypeError", "NotImplementedError")
+_PASSING_STATUS = (408, 429)
+"""Of HTTP: too slow, and too often; others from 400 to 499 are the asker's."""
 _TAGS = ("ETag", "etag", "generation", "md5Hash", "created", "LastModified", "mtime")
 """By what drivers tell one content of an object from another."""
 
 _Answer = TypeVar("_Answer")
+
+
+class StorageAwayError(OSError):
+    """What lies at a URL could not be reached for as long as there was patience: it may be there again later.
+
+    Its arguments are those of an OSError: a number, what was met, and the URL.
+    """
+
+    def __str__(self) -> str:
+        """As a sentence."""
+        return f"expected {self.filename} to answer, got {self.strerror}"
+
+
+def patience_seconds() -> float:
+    """How long storage is waited for, by the environment.
+
+    Raises:
+        InputError: what is set there is no time.
+    """
+    given = os.environ.get(PATIENCE_VARIABLE)
+    try:
+        seconds = PATIENCE_SECONDS if given is None else float(given)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise InputError(f"expected in ${PATIENCE_VARIABLE} seconds, 0 or more, got {given!r}")
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -53,17 +86,17 @@ class ObjectStore:
 
     Args:
         url: What all names are below, such as s3://bucket/runs/mine.
-        patience_seconds: For how long a request is tried again.
+        patience: For how many seconds a request is tried again; `patience_seconds` if omitted.
 
     Raises:
         InputError: what opens such URLs is not installed.
     """
 
-    def __init__(self, url: str, patience_seconds: float | None = None) -> None:
+    def __init__(self, url: str, patience: float | None = None) -> None:
         self._url = url.rstrip("/")
         self._fs, path = file_system(self._url)
         self._root = path.rstrip("/")
-        self._patience_seconds = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
+        self._patience = patience_seconds() if patience is None else patience
 
     @property
     def address(self) -> str:
@@ -143,19 +176,45 @@ class ObjectStore:
         return f"{self._root}/{name}" if name else self._root
 
     def _ask(self, name: str, call: Callable[[], _Answer]) -> _Answer:
-        """The answer to a request, which is made again as long as what goes wrong may pass."""
-        until, pause = time.monotonic() + self._patience_seconds, 0.5
-        while True:
-            try:
-                with _told(f"{self._url}/{name}" if name else self._url):
-                    return call()
-            except _FINAL:
+        url = f"{self._url}/{name}" if name else self._url
+        return patiently(url, call, patience=self._patience, errors=_told)
+
+
+def patiently(
+    url: str,
+    call: Callable[[], _Answer],
+    *,
+    patience: float | None = None,
+    errors: Callable[[str], AbstractContextManager[None]] = os_errors,
+) -> _Answer:
+    """The answer to a request, which is made again as long as what goes wrong may pass.
+
+    Args:
+        url: What is asked for.
+        call: Asks.
+        patience: For how many seconds; `patience_seconds` if omitted.
+        errors: Makes of what a driver raises an OSError, or what else is to leave at once.
+
+    Raises:
+        StorageAwayError: it did not pass.
+    """
+    most = patience_seconds() if patience is None else patience
+    began, pause = time.monotonic(), 0.5
+    while True:
+        try:
+            with errors(url):
+                return call()
+        except _FINAL:
+            raise
+        except OSError as error:
+            if _is_final(error):
                 raise
-            except OSError as error:
-                if _is_final(error) or time.monotonic() + pause > until:
-                    raise
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            waited = time.monotonic() - began
+            if waited + pause > most:
+                met = f"none for {waited:.0f} seconds: {error.strerror or error}"
+                raise StorageAwayError(error.errno or errno.EIO, met, url) from error
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
 @contextmanager
@@ -185,7 +244,10 @@ def _is_taken(error: OSError) -> bool:
 
 def _is_final(error: OSError) -> bool:
     """Whether the same request would only fail again."""
-    wrong = type(error.__cause__).__name__ in _WRONG_REQUEST
+    cause = error.__cause__
+    status = getattr(cause, "status", None)  # of HTTP
+    wrong = isinstance(status, int) and 400 <= status < 500 and status not in _PASSING_STATUS
+    wrong = wrong or type(cause).__name__ in (*_WRONG_REQUEST, *_NO_CREDENTIALS)
     return wrong or error.errno in _FINAL_NUMBERS or _is_taken(error)
 
 

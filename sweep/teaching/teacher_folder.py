@@ -25,6 +25,7 @@ from gapsack.sweep.data.storage.files import sizes_bytes
 from gapsack.sweep.data.storage.guard import map_file
 from gapsack.sweep.errors import DataError
 from gapsack.sweep.runs.lock import is_locked, locked
+from gapsack.sweep.storage.mirrored import bring, shared_place
 from gapsack.sweep.teaching.taught_lists import TaughtLists, joined
 
 ARRAYS = ("ids", "classes", "scores", "rest")
@@ -233,6 +234,13 @@ class TeacherFolder:
     def remove_parts(self) -> None:
         """Delete what a pass needs until it is complete."""
         shutil.rmtree(self.path / "parts", ignore_errors=True)
+
+
+def folder_at(predictions: str) -> TeacherFolder:
+    """The folder at a path; of a URL, with its files in the cache that all processes of this machine share."""
+    folder = TeacherFolder(shared_place(predictions))
+    bring(folder.path, lambda name: "/" not in name)  # but for the parts of one that is being made
+    return folder
 
 
 def digest_of_lists(lists: TaughtLists) -> str:

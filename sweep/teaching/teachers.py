@@ -18,6 +18,7 @@ from gapsack.selection.pool.origin import Buildable, read_origin
 from gapsack.selection.report.ensemble import Ensemble
 from gapsack.sweep.data.dataset import Examples
 from gapsack.sweep.errors import DataError
+from gapsack.sweep.storage.mirrored import at_way, bring
 from gapsack.sweep.teaching.taught_lists import TaughtLists, encoded, lists_of, places_of
 from gapsack.sweep.teaching.teacher_folder import digest_of
 
@@ -132,7 +133,8 @@ class PoolTeacher:
                 f"logits, got {file}, which blends by {ensemble.blend}: build its graph (select build), and let that "
                 "teach"
             )
-        folder = file.parent / (ensemble.pool or "pool")
+        folder = at_way(file.parent, ensemble.pool or "pool")
+        bring(folder)
         members = [(member.name, member.precision, member.weight) for member in ensemble.members]
         return cls._of(CandidatePool.read(folder), folder, members)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from gapsack.sweep.data.dataset import Examples
 from gapsack.sweep.data.storage.guard import whole_mappings
 from gapsack.sweep.errors import DataError
 from gapsack.sweep.grid.schema import Grid, Teacher
-from gapsack.sweep.teaching.teacher_folder import TeacherFolder
+from gapsack.sweep.teaching.teacher_folder import folder_at
 
 
 class Tutor:
@@ -29,7 +28,7 @@ class Tutor:
     """
 
     def __init__(self, teacher: Teacher, class_count: int) -> None:
-        folder = TeacherFolder(Path(teacher.predictions))
+        folder = folder_at(teacher.predictions)
         manifest = folder.manifest()
         if manifest.class_count != class_count:
             raise DataError(
@@ -65,7 +64,7 @@ def with_digest(grid: Grid, files: Sequence[str]) -> Grid:
     teacher = grid.training.teacher
     if teacher is None:
         return grid
-    folder = TeacherFolder(Path(teacher.predictions))
+    folder = folder_at(teacher.predictions)
     folder.check_covers(files)
     folder.read()  # holds the arrays against their digest
     known = teacher.model_copy(update={"digest": folder.manifest().digest})

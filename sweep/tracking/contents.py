@@ -18,6 +18,7 @@ from gapsack.sweep.runs.curve import COLUMNS, curve_rows
 from gapsack.sweep.runs.ensemble_gain import EnsembleGain
 from gapsack.sweep.runs.folder import TrialFolder
 from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.storage.addresses import as_told
 from gapsack.sweep.tracking.store import MetricPoint, RunOutcome, TrainedModel, UsedData, metric_points
 
 RECORD_METRICS = (
@@ -102,7 +103,7 @@ def trial_content(
         curve=(*(point for point in curve_points(trial.curve) if point.place not in taken), *gained),
         tags={
             **({} if record is None else record_tags(record)),
-            **({} if reason is None else {REASON_TAG: reason}),
+            **({} if reason is None else {REASON_TAG: as_told(reason)}),
             **({} if stopped is None else {STOPPED_TAG: stopped.reason}),
         },
         files=tuple(path for path in listed if path.exists()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -14,6 +13,7 @@ from gapsack.selection.report.ensemble import Ensemble, reported_on
 from gapsack.selection.units import mib
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import run_environment
+from gapsack.sweep.storage.mirrored import is_mirrored, way_to
 from gapsack.sweep.tracking.place import TrackingRecord
 from gapsack.sweep.tracking.results import source_tags, track_results
 from gapsack.sweep.tracking.store import KIND_TAG, GraphModel, TrackerStore, UsedData, first_line, metric_points
@@ -75,7 +75,7 @@ def tracked_evaluation(run: RunFolder, graph: Path, figures: Mapping[str, float]
 
 
 def _from_run(run: RunFolder, path: Path) -> str:
-    return os.path.relpath(path.absolute(), run.path)
+    return way_to(path.absolute(), run.path)
 
 
 def ensemble_run(
@@ -107,7 +107,7 @@ def ensemble_run(
         place = {} if graph is None or run is None else {GRAPH_TAG: _from_run(run, graph.folder)}
         run_id = store.create_run(name, {KIND_TAG: "ensemble", **_origin(run, parent), **place}, parent=parent)
         points = metric_points({**_metrics(ensemble), **(metrics or {})})
-        tags = {**source_tags(), **run_environment(Path.cwd() if run is None else run.path)}
+        tags = {**source_tags(), **run_environment(Path.cwd() if run is None or is_mirrored(run.path) else run.path)}
         store.log(run_id, points=points, params=_params(ensemble), tags=tags)
         store.dictionary(run_id, ensemble.to_dict(), "ensemble.json")
         if report is not None:
@@ -141,7 +141,7 @@ def _sweep_run(store: TrackerStore, run: RunFolder | None) -> str | None:
 
 def _origin(run: RunFolder | None, parent: str | None) -> dict[str, str]:
     """Tags that lead to the sweep that trained the members."""
-    folder = {} if run is None else {"gapsack.run": run.name, "gapsack.run_folder": str(run.path)}
+    folder = {} if run is None else {"gapsack.run": run.name, "gapsack.run_folder": run.address}
     return folder if parent is None else {**folder, "gapsack.sweep_run_id": parent}
 
 

@@ -155,7 +155,7 @@ def note(run: RunFolder, grid: Grid, gaps: Mapping[str, float], ensemble: Ensemb
         digits = mib_decimals([ensemble.total_bytes, ensemble.budget_bytes])
         size = f"{mib_number(ensemble.total_bytes, digits)} of {mib_number(ensemble.budget_bytes, digits)} MiB"
         lines.append(f"Ensemble: {members}; {size}{score}.")
-    lines.append(f"Run folder: `{run.path}`.")
+    lines.append(f"Run folder: `{run.address}`.")
     return "\n\n".join(lines)
 
 

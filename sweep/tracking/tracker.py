@@ -19,6 +19,7 @@ from gapsack.sweep.grid.training_axes import training_at
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.provenance import run_environment
 from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.storage.mirrored import is_mirrored
 from gapsack.sweep.tracking.backlog import Backlog, Losses
 from gapsack.sweep.tracking.contents import (
     REASON_TAG,
@@ -257,7 +258,9 @@ class StoreTracker(Tracker):
             self._store.resume(self._parent)
         params = {"family": ", ".join(self._grid.model.names), **training_params(self._grid)}
         # The folder each time: a run may have been moved or copied.
-        tags = {"gapsack.run_folder": str(self._run.path), **source_tags(), **run_environment(self._run.path)}
+        # A run at a URL is worked on in a folder of the cache, which tells nothing of the code that made it.
+        around = self._folder if is_mirrored(self._run.path) else self._run.path
+        tags = {"gapsack.run_folder": self._run.address, **source_tags(), **run_environment(around)}
         self._store.log(self._parent, params=_lacking(params, known.params), tags=tags)
         for path in (self._run.grid_file, self._run.config_file, self._run.checksums_file):
             if path.exists():

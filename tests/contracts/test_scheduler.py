@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import replace
+
 import pytest
 
 from gapsack.sweep.cluster.launch import train_to_end
@@ -9,6 +12,7 @@ from gapsack.sweep.cluster.stopping import RungScheduler
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.rungs import RungHistory
 from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.storage import mirrored
 
 STEPS, EVALUATION_STEPS, GRACE_STEPS = 100, 10, 20
 KINDS = ("asha", "mo_asha", "median")
@@ -144,3 +148,24 @@ class TestScheduler:
         run.scheduler = run.started()
         run.report(96, 60)
         assert run.history(96) == before
+
+    def test_a_run_at_a_url_that_another_machine_goes_on_with_decides_as_one_in_a_folder(
+        self, tmp_path, kind, monkeypatch
+    ):
+        """Each driver has nothing but what the bucket has: it was killed, and its files are gone."""
+        url = f"memory://bucket/{uuid.uuid4().hex}/run"
+        here, there = Run(tmp_path / "here", kind, brackets=1), Run(tmp_path, kind, brackets=1)
+        for number, width in enumerate(WIDTHS):
+            monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"cache{number}"))
+            monkeypatch.setattr(mirrored, "_mirrors", [])
+            there.sweep = replace(here.sweep, run_folder=str(mirrored.driven(url)), url=url)
+            mirrored.bring_books(there.sweep.run.path)
+            assert here.train(width, until=30) == there.train(width, restart=True, until=30)
+            monkeypatch.setattr(mirrored, "_mirrors", [])
+            monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"later{number}"))
+            there.sweep = replace(here.sweep, run_folder=str(mirrored.driven(url)), url=url)
+            mirrored.bring_books(there.sweep.run.path)
+            there.scheduler = there.started()
+            assert here.train(width) == there.train(width)
+            assert here.history(width) == there.history(width)
+        assert any(here.history(width).verdict is not None for width in WIDTHS)

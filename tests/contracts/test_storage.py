@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from gapsack.selection.errors import InputError
 from gapsack.sweep.data.storage import files as storage
 from gapsack.sweep.errors import DataError
+from gapsack.sweep.storage.objects import PATIENCE_VARIABLE, StorageAwayError
 
 CONTENT = np.random.default_rng(0).integers(0, 256, 100_003, dtype=np.uint8).tobytes()
 
@@ -122,13 +124,30 @@ class TestS3(StorageContract):
         assert s3.faults == []
         assert target.tobytes() == CONTENT
 
-    def test_what_stays_wrong_is_one_sentence_with_its_path(self, path: str, s3: Any) -> None:
-        s3.faults[:] = ["503"] * 1000
+    def test_what_stays_wrong_is_one_sentence_with_its_path(
+        self, path: str, s3: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(PATIENCE_VARIABLE, "0")
+        s3.away = True
         try:
-            with pytest.raises(DataError, match=r"must be readable, got .*a-00\.bin"):
+            with pytest.raises(StorageAwayError, match=rf"^expected {path} to answer, got none for \d+ seconds: "):
                 storage.file_bytes(path)
         finally:
-            s3.faults.clear()
+            s3.away = False
+
+    def test_what_comes_back_is_read_on(self, path: str, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After longer than the driver itself asks again."""
+        target, real = np.empty(len(CONTENT), np.uint8), time.sleep
+
+        def comes_back(seconds: float) -> None:
+            s3.away = False
+            real(seconds)
+
+        with storage.opened(path) as file:
+            s3.away = True
+            monkeypatch.setattr("gapsack.sweep.storage.objects.time.sleep", comes_back)
+            assert file.read_into(target, 0) == len(CONTENT)
+        assert target.tobytes() == CONTENT
 
     def test_a_bucket_that_is_not_there_has_no_files(self) -> None:
         assert storage.match("s3://no-such-bucket/*") == []

@@ -1,10 +1,13 @@
-"""A sweep whose trials only count, run in a process of its own: python fake_sweep.py RUN_FOLDER BEHAVIOUR_JSON.
+"""A sweep whose trials only count, run in a process of its own: python fake_sweep.py RUN BEHAVIOUR_JSON.
+
+RUN is the run's folder, or its URL.
 
 Behaviour: {"steps": …, "seconds": a step's time, "raise": {trial: first attempts that raise}, "reject": [trials],
 "die": {trial: first attempts that kill their worker}, "die_done": the same with the record written, "deaf": trials
 ignore the stop request, "gaps": {trial: GAP that it reports at every step}, "search": …, "training": …, "resources": …,
-"train_on": [trials], "address": a cluster's, "hours": the sweep's}. Every attempt that trains appends a line to
-RUN_FOLDER/../attempts: trial, process id, first step, where it found our packages. Prints the result as JSON.
+"train_on": [trials], "address": a cluster's, "hours": the sweep's, "notes": the folder of what follows, RUN/.. if it is
+omitted}. Every attempt that trains appends a line to its file `attempts`: trial, process id, first step, where it found
+our packages. Prints the result as JSON.
 """
 
 import json
@@ -14,10 +17,11 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from gapsack.models.errors import TrainingError
+from gapsack.sweep.cluster.away import sending
 from gapsack.sweep.cluster.drive import driving
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.cluster.launch import train_to_end
@@ -27,6 +31,8 @@ from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.folder import RunFolder
 from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.runs.witness import leave_witness
+from gapsack.sweep.storage.mirrored import driven, url_in
 from gapsack.sweep.trial.control import SAVED
 
 GRID = {
@@ -82,7 +88,7 @@ def counting_trial(behaviour):
         from gapsack import models
         from gapsack.selection import errors
 
-        log = Path(spec.run_folder).parent / "attempts"
+        log = Path(behaviour["notes"]) / "attempts"
         attempts = sum(line.split()[0] == spec.name for line in log.read_text().splitlines()) if log.exists() else 0
         state = spec.folder.checkpoints / "step"
         step = int(state.read_text()) if state.exists() else 0
@@ -130,22 +136,33 @@ def asked_for(run, behaviour):
     yield
 
 
+@contextmanager
+def prepared(sweep):
+    """As `sweep run` has it: what was changed is sent, with what workers know the run's place by."""
+    yield sweep if sweep.url is None else replace(sweep, witness=leave_witness(sweep.run.path))
+
+
 if __name__ == "__main__":
-    run = RunFolder(sys.argv[1])
+    url = url_in(sys.argv[1])
+    run = RunFolder(sys.argv[1] if url is None else driven(url))
     behaviour = json.loads(sys.argv[2])
+    notes = Path(behaviour.setdefault("notes", str(run.path.parent)))
     given = {key: behaviour[key] for key in ("search", "training", "resources") if key in behaviour}
     grid = Grid.model_validate(GRID | given)
-    train, holdout = run.path.parent / "train0", run.path.parent / "validate0"
+    train, holdout = notes / "train0", notes / "validate0"
     train.touch()  # nodes of a cluster are asked whether they see the files; nobody reads them
     holdout.touch()
-    sweep = SweepSpec(str(run.path), grid, (str(train),), (str(holdout),))
+    events = Shouting()
+    sweep = SweepSpec(str(run.path), grid, (str(train),), (str(holdout),), url=url)
     with (
         ended_by_signals(),
         run.held(),
         asked_for(run, behaviour),
-        driving(sweep, trial=counting_trial(behaviour), address=behaviour.get("address"), events=Shouting()) as drive,
+        prepared(sweep) as sweep,
+        sending(run, events.notice),
+        driving(sweep, trial=counting_trial(behaviour), address=behaviour.get("address"), events=events) as drive,
         stop_on_signals(run.stop_file.touch) as stop,
         time_limit(behaviour.get("hours"), time.monotonic(), stop, run.stop_file.touch),
     ):
-        result = drive.run(LineTracker(run.path.parent / "tracked"), stop)
+        result = drive.run(LineTracker(notes / "tracked"), stop)
     sys.stdout.write(json.dumps(asdict(result)))

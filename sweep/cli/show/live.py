@@ -21,6 +21,7 @@ from gapsack.selection.decimals import mib_number, score_text
 from gapsack.sweep.cli.app import is_watched, leave_lost_terminal
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.storage.addresses import as_told
 
 BAR_CHARACTERS = 24
 MOST_OF_A_TRIAL = 0.95
@@ -162,7 +163,7 @@ class SweepView(SweepEvents):
         if not self._console.is_terminal:
             line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}"
         try:
-            self._console.print(Text(line, style=style))
+            self._console.print(Text(as_told(line), style=style))
         except OSError:  # a terminal's end is seen here before its signal is
             leave_lost_terminal()
 

@@ -10,7 +10,8 @@ from gapsack.sweep.cli.show.status import best_text, print_notices
 from gapsack.sweep.cluster.launch import Launched
 from gapsack.sweep.runs.data_faults import data_faults
 from gapsack.sweep.runs.status import RunState, run_state
-from gapsack.sweep.storage.mirrored import address_of, is_mirrored
+from gapsack.sweep.storage.addresses import address_of
+from gapsack.sweep.storage.mirrored import is_mirrored
 
 
 def print_summary(launched: Launched) -> None:

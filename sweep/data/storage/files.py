@@ -1,7 +1,8 @@
 """Bytes of a file, local or remote.
 
 A local file is read with the operating system's own calls, one at a URL by fsspec. That is imported for URLs alone, so
-that a reader of local files starts at once.
+that a reader of local files starts at once. A file that does not answer there is asked for again, as the storage of
+runs is; then a `StorageAwayError` says so.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from gapsack.sweep.errors import DataError
+from gapsack.sweep.storage.objects import StorageAwayError, patiently
 from gapsack.sweep.storage.remote import file_system, is_url, os_errors
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def match(pattern: str) -> list[str]:
     if is_local(pattern):
         return [path for path in glob.glob(pattern) if Path(path).is_file()]  # noqa: PTH207  (patterns may be absolute)
     try:
-        with os_errors(pattern):
+        with os_errors(pattern):  # and no patience: a person waits, who may have named another server than is meant
             system, known = file_system(pattern)
             found = system.glob(known, detail=True)
     except FileNotFoundError:  # a bucket or folder that is not there
@@ -77,6 +79,8 @@ def opened(path: str) -> Iterator[OpenFile]:
     try:
         with _Local(path) if is_local(path) else _Remote(path) as source:
             yield source
+    except StorageAwayError:  # which says nothing of the file
+        raise
     except OSError as error:
         raise DataError(f"The data file must be readable, got {_told(error)} at {path}.") from error
 
@@ -99,10 +103,11 @@ def _stamp(path: str) -> Stamp:
         if is_local(path):
             about = Path(path).stat()
             return Stamp(about.st_size, about.st_mtime_ns)
-        with os_errors(path):
-            system, known = file_system(path)
-            remote = system.info(known)
+        system, known = file_system(path)
+        remote = patiently(path, lambda: system.info(known))
         return Stamp(int(remote["size"]), _modified_ns(remote))
+    except StorageAwayError:
+        raise
     except OSError as error:
         raise DataError(f"The data file must be readable, got {_told(error)} at {path}.") from error
 
@@ -149,15 +154,14 @@ class _Remote:
 
     def __init__(self, path: str) -> None:
         self._url = path
-        with os_errors(path):
-            self._system, self._known = file_system(path)
-            self.size_bytes = int(self._system.info(self._known)["size"])
+        self._system, self._known = file_system(path)
+        self.size_bytes = int(patiently(path, lambda: self._system.info(self._known))["size"])
 
     def read_into(self, target: NDArray[np.uint8], offset: int) -> int:
         if offset >= self.size_bytes or not target.size:  # for which there is no range to ask for
             return 0
-        with os_errors(self._url):
-            content = self._system.cat_file(self._known, start=offset, end=min(offset + target.size, self.size_bytes))
+        end = min(offset + target.size, self.size_bytes)
+        content = patiently(self._url, lambda: self._system.cat_file(self._known, start=offset, end=end))
         data = np.frombuffer(content, np.uint8)
         target[: data.size] = data
         return data.size

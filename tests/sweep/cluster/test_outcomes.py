@@ -8,13 +8,14 @@ import pytest
 from ray import cloudpickle
 from ray.exceptions import RayTaskError
 
-from gapsack.sweep.cluster.messages import TrialFailed, TrialRetried, TrialStarted
+from gapsack.sweep.cluster.messages import SweepNotice, TrialFailed, TrialInterrupted, TrialRetried, TrialStarted
 from gapsack.sweep.cluster.nodes import ClusterNode
 from gapsack.sweep.cluster.outcomes import NODE, Outcomes, reported
 from gapsack.sweep.cluster.retries import AT_FIRST, MOST_LOSSES, Retries
 from gapsack.sweep.cluster.worker import FAILING
 from gapsack.sweep.grid.schema import Grid
 from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.storage.objects import StorageAwayError
 
 GRID = {
     "name": "run",
@@ -121,3 +122,45 @@ def test_what_tune_gives_up_too_soon_is_trained_at_the_end_and_not_for_ever(swee
     assert outcomes.take_given_up() == []
     assert [type(message) for message in told] == [TrialRetried] * MOST_LOSSES + [TrialFailed]
     assert sweep.run.trial("K4-H8").failure_reason() == told[-1].reason
+
+
+def test_a_bucket_that_is_away_is_waited_for(sweep, trial, monkeypatch):
+    told, left = [], [2]
+
+    def bring_ended(_run, _trial):
+        if left[0]:
+            left[0] -= 1
+            raise StorageAwayError(5, "none for 120 seconds: lost", "s3://bucket/runs")
+
+    monkeypatch.setattr("gapsack.sweep.cluster.outcomes.bring_ended", bring_ended)
+    monkeypatch.setattr("gapsack.sweep.cluster.away.LOOK_SECONDS", 0.0)
+    trial.last_result = {"status": "interrupted"}
+    Outcomes(sweep, told.append, Retries(0)).on_trial_complete(0, [trial], trial)
+    away = SweepNotice(
+        "expected s3://bucket/runs to answer, got none for 120 seconds: lost; the sweep waits until it does"
+    )
+    assert told == [away, away, TrialInterrupted("K4-H8")]
+    left[0], told[:] = 10**9, []
+    sweep.run.path.mkdir(exist_ok=True)
+    sweep.run.stop_file.touch()
+    trial.last_result = {"status": "done"}
+    Outcomes(sweep, told.append, Retries(0)).on_trial_complete(0, [trial], trial)
+    assert told == [TrialInterrupted("K4-H8")], "its record is in the bucket, and told when the sweep goes on"
+
+
+def test_a_trial_that_its_bucket_left_is_told_in_a_sentence(sweep, trial):
+    told = []
+    outcomes = Outcomes(sweep, told.append, Retries(0), lambda: NODES)
+    away = StorageAwayError(5, "none for 120 seconds: lost", "s3://bucket/runs")
+    trace = f"ray::ImplicitFunc.train() (pid=7, ip=10.0.0.1, actor_id=1f)\n{away}"
+    error = RayTaskError("train", trace, away, ip="10.0.0.1").as_instanceof_cause()
+    trial.fails(error)
+    outcomes.on_trial_recover(0, [trial], trial)
+    reason = "on worker1 (10.0.0.1): expected s3://bucket/runs to answer, got none for 120 seconds: lost"
+    assert told == [TrialRetried("K4-H8", reason)]
+    trial.fails(error)
+    trial.max_failures = 0  # as after the last that was to be tried
+    assert not trial.should_recover()
+    outcomes.on_trial_error(0, [trial], trial)
+    assert told[1:] == [TrialRetried("K4-H8", reason)]
+    assert outcomes.take_given_up() == [trial.config], "the bucket answers now"

@@ -12,7 +12,10 @@ import pytest
 from gapsack.selection.errors import GapsackError
 from gapsack.sweep.cluster import fitness, probe
 from gapsack.sweep.cluster.fitness import node_problem, on_fit_node
+from gapsack.sweep.cluster.node_check import question_of
 from gapsack.sweep.errors import UnfitNodeError
+from gapsack.sweep.runs.spec import SweepSpec
+from gapsack.sweep.storage.objects import ObjectStore
 
 
 @pytest.fixture
@@ -156,3 +159,50 @@ def test_a_trial_on_a_node_that_joined_late_looks_first(asked, data):
     assert trial.count == 1
     assert node_problem(dataclasses.replace(asked, sources="x"), on_cluster=True).endswith("(another commit)")
     assert node_problem(dataclasses.replace(asked, sources="x"), on_cluster=False) is None
+
+
+def test_a_run_that_is_not_here_as_the_driver_sees_it_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(probe, "FOLDER_SECONDS", 0.0)
+    asked = probe.Question("", "", "tensorflow", storage=str(tmp_path), witness="of this start")
+    told = [
+        f"it does not see the run's folder {tmp_path} as the driver does: "
+        "storage must be a folder that all nodes see, or a bucket"
+    ]
+    assert probe.storage_problems(asked) == told
+    (tmp_path / "witness").write_text("of another start")
+    assert probe.storage_problems(asked) == told
+    (tmp_path / "witness").write_text("of this start")
+    assert probe.storage_problems(asked) == []
+    assert probe.storage_problems(dataclasses.replace(asked, storage="/nowhere", witness="")) == []
+
+
+def test_a_bucket_is_read_from_and_written_to(s3, monkeypatch):
+    url = f"{s3.bucket}probed"
+    asked = probe.Question("", "", "tensorflow", storage=url, witness="of this start")
+    [said] = probe.storage_problems(asked)
+    assert said == f"it does not see {url} as the driver does: another bucket answers there, or another server"
+    store = ObjectStore(url)
+    store.write("witness", b"of this start")
+    assert probe.storage_problems(asked) == []
+    assert store.names() == ["witness"], "what was tried is gone"
+    s3.no_writing = True
+    try:
+        [said] = probe.storage_problems(asked)
+    finally:
+        s3.no_writing = False
+    assert said.startswith(f"it cannot work at {url}: expected rights to {url}/.node-")
+    [said] = probe.storage_problems(dataclasses.replace(asked, storage="s3://no-such-bucket/runs"))
+    assert said.startswith("it does not see s3://no-such-bucket/runs") or "no-such-bucket" in said
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    [said] = probe.storage_problems(dataclasses.replace(asked, storage="gs://bucket/runs"))
+    assert "pip install 'gapsack[gcs]'" in said
+
+
+def test_nodes_are_asked_about_the_run_where_its_driver_left_something(small_trial):
+    spec = small_trial()
+    sweep = SweepSpec(spec.run_folder, spec.grid, spec.train_files, spec.holdout_files, "token", "s3://bucket/run")
+    asked = question_of(sweep, backend="tensorflow", gpu=False, on_cluster=True)
+    assert (asked.storage, asked.witness) == ("s3://bucket/run", "token")
+    asked = question_of(dataclasses.replace(sweep, url=None), backend="tensorflow", gpu=False, on_cluster=True)
+    assert (asked.storage, asked.witness) == (spec.run_folder, "token")
+    assert question_of(sweep, backend="tensorflow", gpu=False, on_cluster=False).witness == ""

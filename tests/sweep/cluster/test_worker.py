@@ -10,6 +10,7 @@ from gapsack.sweep.cluster.launch import train_to_end
 from gapsack.sweep.cluster.worker import EarlyEndOf, run_in_worker, stop_polling
 from gapsack.sweep.grid.schema import Resources
 from gapsack.sweep.runs.damage import digests
+from gapsack.sweep.storage.objects import StorageAwayError
 from gapsack.sweep.trial.control import TrialInterruptedError
 
 
@@ -56,6 +57,19 @@ def test_what_may_pass_is_raised_for_another_attempt(spec):
         run_in_worker(trial, spec, reports.append)
     assert not spec.folder.failure.exists()
     assert reports[-1] == {"status": "failing"}, "else it would count as lost with its worker"
+
+
+def test_storage_that_is_away_costs_no_retry(spec):
+    """As a worker that is lost: its report would cost one."""
+
+    def trial(spec, control):
+        raise StorageAwayError(5, "none for 120 seconds: lost", "s3://bucket/runs")
+
+    reports = []
+    with pytest.raises(StorageAwayError):
+        run_in_worker(trial, spec, reports.append)
+    assert not spec.folder.failure.exists()
+    assert [report["status"] for report in reports] == ["running"]
 
 
 def test_an_interrupted_trial_is_neither_done_nor_failed(spec):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from gapsack.models.checkpoints import write_weights
 from gapsack.selection.errors import InputError
 from gapsack.selection.pool.origin import StartedFrom, TrialOrigin, read_origin
 from gapsack.sweep.cli.show.status import status_values
+from gapsack.sweep.cluster.away import worker_here
 from gapsack.sweep.cluster.launch import changes
 from gapsack.sweep.errors import ConfigError
 from gapsack.sweep.grid.points import trial_points
@@ -23,6 +25,9 @@ from gapsack.sweep.runs.record import TrialResult
 from gapsack.sweep.runs.spec import SweepSpec, TrialSpec
 from gapsack.sweep.runs.starting_weights import starting_weights, with_sources
 from gapsack.sweep.runs.status import state_of
+from gapsack.sweep.storage import mirrored
+from gapsack.sweep.storage.addresses import as_told
+from gapsack.sweep.storage.objects import ObjectStore
 from gapsack.sweep.tracking.contents import training_params
 
 DATA = {"level": "frame", "validate": ["v*"], "classes": 6, "rgb": 8, "audio": 4, "max_frames": 4}
@@ -277,3 +282,80 @@ def test_weights_that_are_no_numbers_are_not_begun_with(storage, value):
     grid = noted(grid_of({"weights": str(file)}, {"grid": {"clusters": [2]}}), storage)
     with pytest.raises(ConfigError, match=f"numbers alone, got NaN or infinity in {tensors[0].name}"):
         starting_weights(spec_of(grid, storage))
+
+
+@pytest.fixture
+def bucket(storage, tmp_path, monkeypatch):
+    """The same runs, with a file of weights, at a URL."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(mirrored, "_mirrors", [])
+    store = ObjectStore(f"memory://bucket/{uuid.uuid4().hex}")
+    for path in storage.rglob("*"):
+        if path.is_file():
+            store.write(path.relative_to(storage).as_posix(), path.read_bytes())
+    store.write("copy.npz", first(storage).weights.read_bytes())
+    return store
+
+
+@pytest.mark.parametrize("form", ["{url}/first/trials/K2-H4", "{url}/copy.npz", {"run": "{url}/first"}])
+def test_weights_at_a_url_are_those_of_a_folder(storage, bucket, form):
+    one = {"points": [{"clusters": 2}]}
+    form = (
+        form.format(url=bucket.address)
+        if isinstance(form, str)
+        else {key: value.format(url=bucket.address) for key, value in form.items()}
+    )
+    here, there = noted(grid_of("first/K2-H4", one), storage), noted(grid_of(form, one), storage)
+    spec = spec_of(there, storage)
+    assert spec.fingerprint() == spec_of(here, storage).fingerprint()
+    weights = starting_weights(spec)
+    for name, array in starting_weights(spec_of(here, storage)).items():
+        np.testing.assert_array_equal(weights[name], array)
+    for name in bucket.listed():
+        if name.endswith(".npz"):
+            bucket.write(name, b"others")
+    with pytest.raises(ConfigError, match=r"the weights that this run began with, got others"):
+        starting_weights(spec)
+
+
+def test_a_run_at_a_url_begins_with_its_neighbour_there(bucket, tmp_path):
+    url = f"{bucket.address}/phase"
+    grid = with_sources(grid_of({"run": "first"}), RunFolder(mirrored.driven(url)))
+    sweep = SweepSpec(str(mirrored.driven(url)), grid, ("train",), ("held",), url=url)
+    with worker_here(sweep) as here:
+        spec = here.trial({"clusters": 2})
+        assert spec.started_from == StartedFrom(sha256=spec.started_from.sha256, run="first", trial="K2-H4")
+        assert len(starting_weights(spec)) > 0
+    bucket.delete("first/trials/K2-H4/weights.npz")
+    with (
+        pytest.raises(
+            ConfigError, match=rf"expected a file of weights at {bucket.address}/first/trials/K2-H4/weights.npz"
+        ),
+        worker_here(sweep) as here,
+    ):
+        starting_weights(here.trial({"clusters": 2}))
+
+
+def test_what_lacks_at_a_url_is_told_by_it(storage, bucket):
+    bucket.delete("first/trials/K4-H4/record.json")
+    with pytest.raises(ConfigError) as refused:
+        noted(grid_of({"run": f"{bucket.address}/first"}), storage)
+    assert "lacking K4-H4" in str(refused.value)
+    assert f"done in {bucket.address}/first, with weights" in as_told(str(refused.value))
+    with pytest.raises(ConfigError, match=rf"expected the folder of a run at {bucket.address}/nowhere, got none"):
+        noted(grid_of({"run": f"{bucket.address}/nowhere"}), storage)
+    with pytest.raises(ConfigError) as refused:
+        noted(grid_of(f"{bucket.address}/no.npz"), storage)
+    assert f"expected a file of weights at {bucket.address}/no.npz, got none" in as_told(str(refused.value))
+
+
+def test_urls_in_a_grid_file_stay_what_they_are(tmp_path):
+    file = tmp_path / "grid.yaml"
+    file.write_text(
+        "name: x\ndata: {level: frame, validate: [v]}\nmodel: {family: gated_netvlad}\n"
+        "search: {points: [{clusters: 2, hidden: 4}]}\n"
+        "training: {start_from: {run: 's3://b/runs/first'}, teacher: {predictions: 's3://b/teacher'}}\n"
+    )
+    training = load_grid(file).training
+    assert training.start_from.run == "s3://b/runs/first"
+    assert training.teacher.predictions == "s3://b/teacher"

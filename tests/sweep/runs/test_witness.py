@@ -6,6 +6,7 @@ import pickle
 import pytest
 
 from gapsack.selection.errors import InputError
+from gapsack.sweep.errors import UnfitNodeError
 from gapsack.sweep.runs import witness
 
 
@@ -32,7 +33,10 @@ def test_a_worker_elsewhere_fails_its_trial_and_makes_no_folder(tmp_path, small_
     sweep = SweepSpec(str(here), trial.grid, trial.train_files, trial.holdout_files, "token")
     monkeypatch.setattr("gapsack.sweep.runs.witness.time.monotonic", iter(range(0, 10_000, 100)).__next__)
     monkeypatch.setattr("gapsack.sweep.runs.witness.time.sleep", lambda _seconds: None)
-    told = tune.trainable(pickle.dumps(None), sweep, None, on_cluster=True)(dict(trial.point.axes))
+    told = tune.trainable(pickle.dumps(None), sweep, None, on_cluster=False)(dict(trial.point.axes))
     assert told["status"] == "failed"
-    assert f"on the node {os.uname().nodename} the run's folder {here}" in told["reason"]
+    where = f"on the node {os.uname().nodename} the run's folder {here}"
+    assert where in told["reason"]
+    with pytest.raises(UnfitNodeError, match=where):  # the next attempt may go to another node
+        tune.trainable(pickle.dumps(None), sweep, None, on_cluster=True)(dict(trial.point.axes))
     assert not here.exists()

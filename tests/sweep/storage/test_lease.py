@@ -43,6 +43,24 @@ def test_a_lease_is_held_for_the_time_of_the_block_and_renewed(store):
     assert store.read("lock") is None
 
 
+@pytest.mark.parametrize("problem", [OSError(5, "away"), InputError("expected rights to s3://bucket, got: expired")])
+def test_what_refuses_for_a_while_does_not_end_the_renewals(store, monkeypatch, problem):
+    read, refused = type(store).read, threading.Event()
+
+    def refuse(_store, _name):
+        refused.set()
+        raise problem
+
+    with leased(store, "lock", never, TIMES):
+        monkeypatch.setattr(type(store), "read", refuse)
+        assert refused.wait(20)
+        monkeypatch.setattr(type(store), "read", read)
+        first, deadline = store.read("lock"), time.monotonic() + 20
+        while store.read("lock") == first and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert store.read("lock") != first
+
+
 def test_one_that_is_renewed_on_another_machine_is_respected(store):
     put(store, renewed=time.time())
     assert is_leased(store, "lock", TIMES)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from gapsack.models.errors import TrainingError
 from gapsack.selection.errors import InputError
 from gapsack.selection.files import replace_json
 from gapsack.selection.pool import CandidatePool
 from gapsack.sweep import api
 from gapsack.sweep.cluster.away import driver_here, worker_here
+from gapsack.sweep.cluster.worker import run_in_worker
 from gapsack.sweep.runs.attempts import TrialSupersededError
 from gapsack.sweep.runs.folder import RunFolder, find_run, runs_in
 from gapsack.sweep.runs.rungs import RungHistory
@@ -18,7 +20,8 @@ from gapsack.sweep.runs.sources import find_pool
 from gapsack.sweep.runs.spec import SweepSpec
 from gapsack.sweep.runs.witness import leave_witness, refuse_another_folder
 from gapsack.sweep.storage import mirrored as places
-from gapsack.sweep.storage.mirrored import address_of, driven, is_there, mirrored, place_of, reading, url_in
+from gapsack.sweep.storage.addresses import address_of
+from gapsack.sweep.storage.mirrored import driven, is_there, mirrored, place_of, reading, url_in
 from gapsack.sweep.storage.objects import ObjectStore
 
 
@@ -70,6 +73,20 @@ def test_a_pool_at_a_url_is_read_and_what_is_chosen_of_it_is_put_beside_it(url, 
             "m1",
             "m2",
         ]
+
+
+def test_what_a_notebook_is_told_names_urls(url, noisy_pool, tmp_path):
+    noisy_pool((1.0, 1.2, 0.9), (40, 20, 50)).write(tmp_path / "pool")
+    store = ObjectStore(url)
+    for path in (tmp_path / "pool").iterdir():
+        store.write(path.name, path.read_bytes())
+    store.write("m1.json", b"{")
+    with pytest.warns(UserWarning, match=rf"{url}/m1.json"):
+        api.ensemble(url, budget_mib=1)
+    store.write("labels.npz", b"PK")
+    with pytest.raises(InputError, match=rf"{url}/labels.npz") as refused:
+        api.frontier(url)
+    assert str(tmp_path) not in str(refused.value)
 
 
 def test_runs_at_a_url_are_found_by_name_by_url_and_as_the_newest(url):
@@ -159,6 +176,22 @@ def test_a_worker_sees_the_bucket_of_its_driver_or_says_so(sweep):
         pytest.raises(InputError, match=rf"the run's folder {spec.url}/elsewhere .*, got none there"),
     ):
         refuse_another_folder(elsewhere.run.path, token, patience_seconds=0)
+
+
+def test_what_a_worker_says_of_its_end_names_urls_and_not_its_own_folder(sweep):
+    spec, axes = sweep
+    name = spec.trial(axes).name
+    with pytest.raises(FileNotFoundError) as met, worker_here(spec) as here:
+        raise FileNotFoundError(2, "nothing there", str(here.trial(axes).folder.weights))
+    assert met.value.filename == f"{spec.url}/trials/{name}/weights.npz"
+
+    def trial(spec, _control):
+        raise TrainingError(f"the loss in {spec.folder.curve} is not finite")
+
+    with worker_here(spec) as here:
+        told = run_in_worker(trial, here.trial(axes), lambda _metrics: None)
+    assert told == {"status": "failed", "reason": f"the loss in {spec.url}/trials/{name}/curve.csv is not finite"}
+    assert told["reason"].encode() in (ObjectStore(spec.url).read(f"trials/{name}/failure.json") or b"")
 
 
 def test_decisions_of_the_tune_process_and_a_stop_reach_workers(sweep):

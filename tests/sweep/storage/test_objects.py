@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from gapsack.selection.errors import InputError
-from gapsack.sweep.storage.objects import ObjectStore
+from gapsack.sweep.storage.objects import PATIENCE_VARIABLE, ObjectStore, StorageAwayError, patience_seconds
 
 
 @pytest.fixture(params=["s3", "memory"])
@@ -85,7 +85,7 @@ def test_what_goes_wrong_for_a_moment_is_asked_for_again(s3, tmp_path, faults):
 
 
 def test_a_driver_that_gives_up_is_asked_again_until_patience_ends(monkeypatch):
-    store, left = ObjectStore("memory://bucket/patience", patience_seconds=30.0), [2]
+    store, left = ObjectStore("memory://bucket/patience", patience=30.0), [2]
     monkeypatch.setattr("gapsack.sweep.storage.objects.time.sleep", lambda _seconds: None)
     real = store._fs.cat_file
 
@@ -99,8 +99,41 @@ def test_a_driver_that_gives_up_is_asked_again_until_patience_ends(monkeypatch):
     monkeypatch.setattr(store._fs, "cat_file", cat_file)
     assert (store.read("x"), left) == (b"1", [0])
     left[0] = 10**9
-    with pytest.raises(OSError, match=r"gone for a moment.*memory://bucket/patience/x"):
-        ObjectStore("memory://bucket/patience", patience_seconds=0).read("x")
+    with pytest.raises(
+        StorageAwayError, match=r"^expected memory://bucket/patience/x to answer, got none for 0 seconds"
+    ):
+        ObjectStore("memory://bucket/patience", patience=0).read("x")
+
+
+@pytest.mark.parametrize(("status", "asked"), [(403, 1), (404, 1), (429, 3), (408, 3), (503, 3)])
+def test_what_a_server_forbids_is_not_asked_for_again(monkeypatch, status, asked):
+    class ClientResponseError(Exception):
+        """As aiohttp's."""
+
+    store, calls = ObjectStore("memory://bucket/status", patience=30.0), []
+    monkeypatch.setattr("gapsack.sweep.storage.objects.time.sleep", lambda _seconds: None)
+
+    def refuse(_path):
+        calls.append(1)
+        error = ClientResponseError("no")
+        error.status = status if len(calls) < 3 else 400
+        raise error
+
+    monkeypatch.setattr(store._fs, "cat_file", refuse)
+    with pytest.raises(OSError, match="ClientResponseError: no"):
+        store.read("x")
+    assert len(calls) == asked
+
+
+def test_patience_is_set_by_the_environment(monkeypatch):
+    monkeypatch.setenv(PATIENCE_VARIABLE, "7.5")
+    assert patience_seconds() == 7.5
+    for wrong in ("long", "-1", "inf", "nan"):
+        monkeypatch.setenv(PATIENCE_VARIABLE, wrong)
+        with pytest.raises(
+            InputError, match=rf"expected in \$GAPSACK_STORAGE_PATIENCE seconds, 0 or more, got '{wrong}'"
+        ):
+            ObjectStore("memory://bucket/patience")
 
 
 def test_what_is_wrong_for_good_is_one_sentence(s3, monkeypatch):

@@ -16,6 +16,8 @@ from gapsack.sweep.data.dataset import dataset_of
 from gapsack.sweep.data.faults import Faults
 from gapsack.sweep.errors import DataError
 from gapsack.sweep.grid.schema import Grid, Teacher
+from gapsack.sweep.storage import mirrored
+from gapsack.sweep.storage.objects import ObjectStore
 from gapsack.sweep.teaching.teach import Lesson
 from gapsack.sweep.teaching.teacher_folder import TeacherFolder
 from gapsack.sweep.teaching.teachers import GraphTeacher
@@ -182,3 +184,25 @@ def test_other_predictions_than_the_runs_are_refused(lesson):
         Tutor(Teacher(predictions=str(given.folder.path), digest="0" * 64), CLASSES)
     with pytest.raises(DataError, match="expected a teacher of 25 classes, got one of 24"):
         Tutor(Teacher(predictions=str(given.folder.path)), 25)
+
+
+def test_a_teacher_at_a_url_is_that_of_its_folder(lesson, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(mirrored, "_mirrors", [])
+    given = lesson()
+    given.give(nothing)
+    store = ObjectStore("memory://bucket/teacher")
+    with pytest.raises(DataError, match=r"teacher.json: expected this JSON file; it is not there"):
+        Tutor(Teacher(predictions=store.address), CLASSES)
+    for path in given.folder.path.iterdir():
+        store.write(path.name, path.read_bytes())
+    store.write("parts/lock.lease", b"of a pass that goes on")
+    batch = batches(given)[0]
+    there, here = (Tutor(Teacher(predictions=each), CLASSES) for each in (store.address, str(given.folder.path)))
+    np.testing.assert_array_equal(there.taught(batch)[0][TARGETS], here.taught(batch)[0][TARGETS])
+    assert with_digest(grid(store.address), []).training == grid(store.address).training.model_copy(
+        update={"teacher": Teacher(predictions=store.address, digest=given.folder.manifest().digest)}
+    )
+    store.write("scores.npy", (store.read("scores.npy") or b"")[:-1] + b"x")
+    with pytest.raises(DataError, match="expected the arrays that `sweep teach` wrote, got others"):
+        Tutor(Teacher(predictions=store.address), CLASSES)

@@ -8,11 +8,12 @@ from gapsack.selection.errors import InputError
 from gapsack.sweep.grid.schema import Grid, Tracking
 from gapsack.sweep.runs.folder import RunFolder, StoppedEarly
 from gapsack.sweep.runs.record import TrialResult
+from gapsack.sweep.storage import mirrored
 from gapsack.sweep.tracking.place import TrackingRecord, tracking_uri
 from gapsack.sweep.tracking.store import MetricPoint, TrainedModel
 from gapsack.sweep.tracking.stores import open_store
 from gapsack.sweep.tracking.stores.mlflow import MlflowStore
-from gapsack.sweep.tracking.tracker import StoreTracker
+from gapsack.sweep.tracking.tracker import StoreTracker, open_tracker
 
 GRID = Grid.model_validate(
     {
@@ -219,3 +220,24 @@ def test_ids_of_runs_are_kept_in_a_file_that_grows_as_the_trials_do(run, tmp_pat
     tracker.close("FAILED")
     assert sum(written) < 12 * len(names)
     assert set(TrackingRecord.read(run).trials) == set(names)
+
+
+def test_records_of_a_run_at_a_url_name_that(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(mirrored, "_mirrors", [])
+    run = RunFolder(mirrored.driven("memory://bucket/runs/sweep"))
+    run.path.mkdir(parents=True)
+    run.grid_file.write_text("name: sweep\n")
+    grid = GRID.model_copy(update={"tracking": Tracking(uri="jsonl:records")})
+    tracker = open_tracker(run, grid, tmp_path, pytest.fail)
+    tracker.start_sweep()
+    trial = run.trial("K8-H32")
+    trial.begin({"config": 1})
+    trial.fail(f"expected numbers in {trial.curve}, got none")
+    tracker.trial_started("K8-H32", {"clusters": 8})
+    tracker.trial_failed("K8-H32", f"expected numbers in {trial.curve}, got none")
+    assert tracker.close("FAILED") is None
+    told = "".join(path.read_text() for path in (tmp_path / "records").rglob("*.jsonl"))
+    assert '"memory://bucket/runs/sweep"' in told
+    assert "expected numbers in memory://bucket/runs/sweep/trials/K8-H32/curve.csv, got none" in told
+    assert str(tmp_path / "cache") not in told
