@@ -29,7 +29,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from gapsack.selection.errors import DamagedFileError, InputError
-from gapsack.selection.files import remove, replace_json, sync_folder
+from gapsack.selection.files import remove, replace_json, sync_files, sync_folder
 from gapsack.selection.typed import read_typed
 from gapsack.sweep.runs.attempts import Attempt
 from gapsack.sweep.runs.lock import is_locked, locked
@@ -161,13 +161,18 @@ class TrialFolder:
         """
         attempt = Attempt.begin(self.path)
         bring(self.path)  # what earlier attempts have left, none of which writes any more
-        replace_json(self.config_file, config)
-        replace_json(self.running, {"host": attempt.token.host, "pid": attempt.token.pid})
+        replace_json(self.config_file, config, lasting=False)
+        # Checkpoints may outlive a power cut, and what they are of must then be known. Its name is the folder's, which
+        # the first checkpoint or the end brings to the disk.
+        sync_files(self.config_file)
+        # Of whom a power cut leaves nobody.
+        replace_json(self.running, {"host": attempt.token.host, "pid": attempt.token.pid}, lasting=False)
         _forget(self.failure)
         return attempt
 
     def finish(self, result: TrialResult) -> None:
         """Write the record, which makes the trial done."""
+        sync_files(self.curve)
         replace_json(self.record, result.to_dict())
         self.tidy()
 
@@ -195,11 +200,13 @@ class TrialFolder:
 
     def fail(self, reason: str, details: str | None = None) -> None:
         """Write why the trial failed: one line, and a stack trace for an error that nobody foresaw."""
+        sync_files(self.curve)
         replace_json(self.failure, {"reason": reason, "details": details})
         self.release()
 
     def stop_early(self, stopped: StoppedEarly) -> None:
         """Write how the trial ended before its last step; its checkpoints stay."""
+        sync_files(self.curve)
         replace_json(self.stopped, stopped.model_dump(mode="json"))
         _forget(self.failure)
         self.release()
