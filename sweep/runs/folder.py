@@ -127,32 +127,71 @@ class TrialFolder:
         self.name = self.path.name
         self.run = self.path.parent.parent
         """The folder of the run that it is a trial of."""
-        self.candidate = self.run / POOL / f"{self.name}.json"
+
+    @property
+    def candidate(self) -> Path:
         """What the run's pool has of it once it is published."""
-        self.config_file = self.path / "config.json"
+        return self.run / POOL / f"{self.name}.json"
+
+    @property
+    def config_file(self) -> Path:
         """What the trial was started with."""
-        self.checkpoints = self.path / "checkpoints"
+        return self.path / "config.json"
+
+    @property
+    def checkpoints(self) -> Path:
         """Weights by step for averaging, and the state to resume from; deleted once the trial is done."""
-        self.weights = self.path / "weights.npz"
+        return self.path / "checkpoints"
+
+    @property
+    def weights(self) -> Path:
         """The final weights, float32, by their reference names."""
-        self.calibration = self.path / "calibration.npz"
+        return self.path / "weights.npz"
+
+    @property
+    def calibration(self) -> Path:
         """By what its integers are chosen (`models.calibration`), where one of its precisions has integers."""
-        self.curve = self.path / "curve.csv"
+        return self.path / "calibration.npz"
+
+    @property
+    def curve(self) -> Path:
         """Columns step, loss, gap, learning_rate, videos_per_second, seconds."""
-        self.record = self.path / "record.json"
+        return self.path / "curve.csv"
+
+    @property
+    def record(self) -> Path:
         """Exists if and only if the trial is done (see also `runs.damage`)."""
-        self.earlier_record = self.path / "record.earlier.json"
+        return self.path / "record.json"
+
+    @property
+    def earlier_record(self) -> Path:
         """The record of a trial that was done, whose files were found damaged: it is published again by this."""
-        self.gain = self.path / "gain.json"
+        return self.path / "record.earlier.json"
+
+    @property
+    def gain(self) -> Path:
         """What its model adds to the ensemble (`runs.ensemble_gain`); the driver writes it after the record."""
-        self.failure = self.path / "failure.json"
+        return self.path / "gain.json"
+
+    @property
+    def failure(self) -> Path:
         """Why the last attempt failed, see `Failure`."""
-        self.rungs = self.path / "rungs.json"
+        return self.path / "failure.json"
+
+    @property
+    def rungs(self) -> Path:
         """How it compared with other trials while it trained (`runs.rungs`)."""
-        self.stopped = self.path / "stopped.json"
+        return self.path / "rungs.json"
+
+    @property
+    def stopped(self) -> Path:
         """Exists if the trial was stopped early, see `StoppedEarly`."""
-        self.running = self.path / "running.json"
+        return self.path / "stopped.json"
+
+    @property
+    def running(self) -> Path:
         """Exists while a worker has the trial (or after the worker was killed): {"host": …, "pid": …}."""
+        return self.path / "running.json"
 
     def begin(self, config: dict[str, Any]) -> Attempt:
         """Begin an attempt, from now on the newest: mark the trial as running and write its config.
