@@ -173,23 +173,14 @@ class StoreTracker(Tracker):
     def start_sweep(self) -> None:
         """Open the sweep's run, or open it again; trials that the store has not got whole are sent once more.
 
-        Waits for the store: one that cannot be reached is better known before anything is trained.
+        Waits for the store: one that cannot be reached is better known before anything is trained. What it has of many
+        trials takes long to be told, and is asked for while others are trained.
 
         Raises:
             InputError: it does not take the sweep.
         """
         try:
             self._open_parent()
-            folders = {trial.name: trial for trial in self._run.started_trials()}
-            for child in self._trial_runs():
-                self._kept.trials[child.name] = child.run_id
-                trial = folders.get(child.name)
-                if trial is None:
-                    if child.status == "RUNNING":
-                        self._store.end(child.run_id, "KILLED")
-                elif child.status == expected_outcome(trial):
-                    self._settled[child.name] = child.tags.get(SENT_TAG, "")
-            self._keep_ids()
         except Exception as error:
             if isinstance(error, InputError):
                 raise
@@ -197,6 +188,9 @@ class StoreTracker(Tracker):
                 f"expected {self.uri} (tracking.uri) to take this sweep, got: {first_line(error)}"
             ) from error
         self._gaps = done_gaps(self._run)
+        # Before a worker can change any of them.
+        expected = {trial.name: expected_outcome(trial) for trial in self._run.started_trials()}
+        self._backlog.add(lambda: self._look_up(expected))
         self._catch_up()
 
     def trial_started(self, name: str, settings: Mapping[str, Any]) -> None:
@@ -291,6 +285,18 @@ class StoreTracker(Tracker):
             f"{was}; it is recorded in {self._kept.uri} (experiment {self._kept.experiment!r}) from now on, which gets "
             "what is done already from the run folder"
         )
+
+    def _look_up(self, expected: Mapping[str, RunOutcome]) -> None:
+        """Learn which trials the store has, and which of them whole, by how their runs must have ended."""
+        for child in self._trial_runs():
+            self._kept.trials[child.name] = child.run_id
+            outcome = expected.get(child.name)
+            if outcome is None:
+                if child.status == "RUNNING":
+                    self._store.end(child.run_id, "KILLED")
+            elif child.status == outcome:
+                self._settled[child.name] = child.tags.get(SENT_TAG, "")
+        self._keep_ids()
 
     def _catch_up(self) -> None:
         """Have those trials of the run folder sent that the store has not got whole, once that is known."""
