@@ -306,9 +306,8 @@ def plain_tune(folder: Path, trials: int) -> Cost:
         tune_config=tune.TuneConfig(metric="gap", mode="max", reuse_actors=True),
         run_config=tune.RunConfig(name="tune", storage_path=str(folder), callbacks=[Ends()], verbose=0),
     ).fit()
-    cost = clock.cost(workers=len(pids), **_on_disk(folder / "tune", trials))
     ray.shutdown()
-    return cost
+    return clock.cost(workers=len(pids), **_on_disk(folder / "tune", trials))
 
 
 def sweep(folder: Path, trials: int, *, tracked: bool, published: bool) -> Cost:
