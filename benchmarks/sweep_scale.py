@@ -29,8 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report import save, table
+from benchmarks.report import RESULTS, save, table
 from gapsack.models import sizes
+from gapsack.selection.files import load_json
 from gapsack.selection.pool import Candidate, Labels, Predictions
 from gapsack.selection.pool.files import write_candidate, write_labels
 from gapsack.sweep.cluster.events import SweepEvents
@@ -44,6 +45,8 @@ from gapsack.sweep.trial.control import Control
 
 CLASSES, VIDEOS = 20, 200
 ROWS = 5
+MOST_ALONE = 300
+"""Trials that MLflow's client is timed with: what one takes does not grow."""
 AXES = {"clusters": [2, 4, 8, 12, 16, 24, 32, 48, 64, 96], "hidden": [8, 16, 32, 48, 64, 96, 128, 192, 256, 384]}
 
 
@@ -303,9 +306,8 @@ def plain_tune(folder: Path, trials: int) -> Cost:
         tune_config=tune.TuneConfig(metric="gap", mode="max", reuse_actors=True),
         run_config=tune.RunConfig(name="tune", storage_path=str(folder), callbacks=[Ends()], verbose=0),
     ).fit()
-    cost = clock.cost(workers=len(pids), **_on_disk(folder / "tune", trials))
     ray.shutdown()
-    return cost
+    return clock.cost(workers=len(pids), **_on_disk(folder / "tune", trials))
 
 
 def sweep(folder: Path, trials: int, *, tracked: bool, published: bool) -> Cost:
@@ -323,6 +325,55 @@ def sweep(folder: Path, trials: int, *, tracked: bool, published: bool) -> Cost:
     run = launched.run
     pids = {json.loads(file.read_text())["pid"] for file in run.trials.glob("*/attempt-*.json")}
     return clock.cost(workers=len(pids), calls=round(calls.total() / trials, 2), **_on_disk(run.path, trials))
+
+
+def client_alone(folder: Path, trials: int, *, ahead: bool) -> Cost:
+    """MLflow's own client in a loop, with what it takes to tell of a trial: what no sweep with MLflow can be below.
+
+    Args:
+        folder: of the database, which is new.
+        trials: to be told of.
+        ahead: whether the database writes ahead, as ours does; otherwise it is as MLflow makes it.
+    """
+    from mlflow import MlflowClient
+    from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
+
+    from gapsack.sweep.tracking.contents import training_params
+    from gapsack.sweep.tracking.stores.mlflow_database import commit_quickly
+
+    database = folder / f"client-{'ahead' if ahead else 'plain'}.db"
+    database.unlink(missing_ok=True)
+    if ahead:
+        commit_quickly(database)
+    client, clock = MlflowClient(f"sqlite:///{database}"), Clock(trials)
+    experiment = client.create_experiment("client", (folder / "client").as_uri())
+    grid = grid_of(folder, "client", trials, tracking="none")
+    params = [Param(key, str(value)) for key, value in training_params(grid).items()]
+    tags = [RunTag(f"env.{number}", "of the environment") for number in range(8)]
+    data = [
+        DatasetInput(Dataset(name, "00ff", "gapsack", "{}"), [InputTag("mlflow.data.context", name)])
+        for name in ("training", "evaluation")
+    ]
+    clock.begin()
+    with _calls_counted() as calls:
+        for number in range(trials):
+            run_id = client.create_run(experiment, run_name=f"trial {number}").info.run_id
+            client.log_inputs(run_id, data)
+            model = client.create_logged_model(
+                experiment, f"trial {number}", run_id, params={"family": "gated_netvlad"}
+            )
+            client.finalize_logged_model(model.model_id, "READY")
+            client.log_outputs(run_id, [LoggedModelOutput(model.model_id, ROWS)])
+            curve = [
+                Metric(key, 1 / step, step, step)
+                for step in range(1, ROWS + 1)
+                for key in ("loss", "gap", "learning_rate", "videos_per_second")
+            ]
+            figures = [Metric(f"figure {each}", 1.0, ROWS, ROWS, model.model_id, run_id=run_id) for each in range(10)]
+            client.log_batch(run_id, metrics=[*curve, *figures], params=params, tags=tags)
+            client.set_terminated(run_id)
+            clock.ended()
+    return clock.cost(calls=round(calls.total() / trials, 2))
 
 
 @contextmanager
@@ -400,6 +451,8 @@ def part(name: str, folder: Path, trials: int, *, published: bool) -> dict[str, 
             return asdict(plain_tune(folder, trials))
         case "sweep" | "mlflow":
             return asdict(sweep(folder, trials, tracked=name == "mlflow", published=published))
+        case "client" | "client-ahead":
+            return asdict(client_alone(folder, min(trials, MOST_ALONE), ahead=name != "client"))
         case "resume" | "resume-mlflow":
             return {"seconds": resumed(folder, trials, tracked=name != "resume")}
         case "looks":
@@ -408,7 +461,8 @@ def part(name: str, folder: Path, trials: int, *, published: bool) -> dict[str, 
             raise ValueError(name)
 
 
-PARTS = ("tune", "sweep", "mlflow", "resume", "resume-mlflow", "looks")
+DRIVING = ("tune", "sweep", "mlflow", "client", "client-ahead")
+PARTS = (*DRIVING, "resume", "resume-mlflow", "looks")
 
 
 def measure(folder: Path, trials: int, parts: list[str], *, published: bool) -> dict[str, Any]:
@@ -430,17 +484,22 @@ def told(figures: Mapping[int, Mapping[str, Mapping[str, Any]]]) -> str:
     """The driving, and what commands take afterwards, as tables."""
     keys = ("wall_ms", "cpu_ms", "growth", "cpu_growth", "end_seconds", "peak_mib", "files", "calls")
     driving = [
-        [f"{trials} {name}", *(str(parts[name][key]) for key in keys)]
-        for trials, parts in figures.items()
-        for name in ("tune", "sweep", "mlflow")
+        [f"{trials} {name}", _with_end(parts[name]), *(str(parts[name][key]) for key in keys)]
+        for trials, parts in sorted(figures.items())
+        for name in DRIVING
         if name in parts
     ]
     after: dict[str, list[str]] = {}
-    for trials, parts in figures.items():
+    for trials, parts in sorted(figures.items()):
         resume = {f"{name} s": parts[name]["seconds"] for name in ("resume", "resume-mlflow") if name in parts}
         after[str(trials)] = [f"{key} {value}" for key, value in {**resume, **parts.get("looks", {})}.items()]
     lines = [f"{trials} trials: {', '.join(values)}" for trials, values in after.items()]
-    return "\n".join([table(["trials", *keys], driving), "", *lines])
+    return "\n".join([table(["trials", "all_ms", *keys], driving), "", *lines])
+
+
+def _with_end(cost: Mapping[str, Any]) -> str:
+    """Wall of a trial with its part of what comes after the last one."""
+    return str(round(cost["wall_ms"] + 1000 * cost["end_seconds"] / cost["trials"], 2))
 
 
 def main() -> None:
@@ -451,16 +510,19 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help="kept, with the runs; a temporary one if omitted")
+    parser.add_argument("--again", action="store_true", help="keep what earlier calls found of other sizes and parts")
     given = parser.parse_args()
     if given.part:
         print(json.dumps(part(given.part, given.folder, given.trials[0], published=given.published)))
         return
-    figures: dict[int, dict[str, Any]] = {}
+    kept = load_json(RESULTS / "sweep_scale.json")["figures"] if given.again else {}
+    figures: dict[int, dict[str, Any]] = {int(trials): found for trials, found in kept.items()}
     for trials in given.trials:
         with tempfile.TemporaryDirectory() as temporary:
             folder = (given.folder or Path(temporary)) / str(trials)
             folder.mkdir(parents=True, exist_ok=True)
-            figures[trials] = measure(folder.absolute(), trials, given.parts, published=given.published)
+            found = measure(folder.absolute(), trials, given.parts, published=given.published)
+            figures[trials] = figures.get(trials, {}) | found
     text = told(figures)
     print(text)
     save("sweep_scale", {"figures": figures}, text)

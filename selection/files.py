@@ -33,13 +33,18 @@ _UNSYNCABLE = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
 
 
 @contextmanager
-def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
+def whole_file(path: str | PathLike[str], *, lasting: bool = True) -> Iterator[BinaryIO]:
     """A file to write to, which gets its name when the block ends well; its folder is made where it is missing.
 
     Links lead to the file that is written, and stay. A pipe, terminal or device is written to as it comes.
 
     The file has the permissions of any new one (0644 under the usual umask). When the block or the disk fails, nothing
     is left of it; what a killed process leaves goes when the file is written again, or by `remove_temporary_files`.
+
+    Args:
+        path: of the file.
+        lasting: whether it must outlive a power cut. Otherwise nothing is synced: every reader still finds it whole,
+            but a power cut may leave none or an empty one, unless `sync_files` has made it last.
     """
     if is_streamed(path):
         with stream_to(path) as stream:
@@ -56,32 +61,34 @@ def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
         with file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    sync_folder(target.parent)
+    if lasting:
+        sync_folder(target.parent)
 
 
 @contextmanager
-def whole_text_file(path: str | PathLike[str]) -> Iterator[TextIO]:
+def whole_text_file(path: str | PathLike[str], *, lasting: bool = True) -> Iterator[TextIO]:
     """As `whole_file`, for text: UTF-8, with line ends as they are written."""
-    with whole_file(path) as file:
+    with whole_file(path, lasting=lasting) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         yield text
         text.detach()  # writes what it holds, and leaves the file open
 
 
-def replace_text(path: str | PathLike[str], text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with whole_text_file(path) as file:
+def replace_text(path: str | PathLike[str], text: str, *, lasting: bool = True) -> None:
+    """Write a text file, whole or not at all; see `whole_file`."""
+    with whole_text_file(path, lasting=lasting) as file:
         file.write(text)
 
 
-def replace_json(path: str | PathLike[str], value: Any) -> None:
-    """Write a value as indented JSON, whole or not at all. Raises a ValueError for NaN and infinity."""
-    replace_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+def replace_json(path: str | PathLike[str], value: Any, *, lasting: bool = True) -> None:
+    """Write a value as indented JSON, whole or not at all; see `whole_file`. A ValueError for NaN and infinity."""
+    replace_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", lasting=lasting)
 
 
 def read_json(path: str | PathLike[str], *, error: type[InputError] = InputError) -> Any:
@@ -169,6 +176,13 @@ def whole_folder(path: str | PathLike[str], marker: str) -> Iterator[Path]:
         _remove(part)
         if directory.exists():
             _remove(earlier)
+
+
+def sync_files(*paths: Path) -> None:
+    """Bring the content of files, those that are there, to the disk; their names are the folder's (`sync_folder`)."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            _sync(path, os.O_RDONLY)
 
 
 def remove_temporary_files(folder: Path) -> None:

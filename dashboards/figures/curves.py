@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,7 @@ from gapsack.dashboards.units import finite, plain
 HEIGHT = 400
 MOST_POINTS = 40_000  # of one figure: beyond it a browser gets slow
 FEWEST_POINTS_A_CURVE = 40
+MOST_CURVES = 400  # of one figure: each is an element of the page, and of more nobody sees any
 CLIMB_SHARE = 0.25  # of a training: the steep part, which the GAP axis leaves below its start
 MOST_POINTS_A_CURVE = 400
 LOGARITHMIC_RATIO = 4.0  # losses that span more than this are drawn on a logarithmic axis
@@ -46,29 +48,48 @@ class Series:
 
 @dataclass(frozen=True)
 class CurvesInfo:
-    """Data of one of the two figures: the curves, those in the background first."""
+    """Data of one of the two figures: the curves, those in the background first; how many trials have no curve here."""
 
     measure: Measure
     series: tuple[Series, ...]
+    left_out: int = 0
 
 
 def curves_info(records: SweepRecords, measure: Measure) -> CurvesInfo | None:
     """Data of the curves, or None where no trial logged the measure.
 
     Values that are missing or not finite are left out. Long curves are thinned to evenly spaced points, the ends and
-    the best point of the measure always among them.
+    the best point of the measure always among them. Of very many curves those of the best trials are drawn, and those
+    of the ensemble's members.
     """
     ensemble = chosen_ensemble(records)
     drawn = [(trial, points) for trial in records.trials if (points := _points(trial.curve, measure))]
     if not drawn:
         return None
+    count = len(drawn)
+    if count > MOST_CURVES:
+        drawn = _most_telling(drawn, ensemble)
     best = max((trial for trial in records.trials if trial.gap is not None), key=lambda t: t.gap or 0.0, default=None)
     limit = min(MOST_POINTS_A_CURVE, max(FEWEST_POINTS_A_CURVE, MOST_POINTS // len(drawn)))
     series = [
         _series(trial, thinned(points, limit, keep_highest=measure == "gap"), best, ensemble) for trial, points in drawn
     ]
     order: tuple[Role, ...] = ("failed", "other", "best", "member")
-    return CurvesInfo(measure, tuple(sorted(series, key=lambda one: (order.index(one.role), one.member or 0))))
+    shown = tuple(sorted(series, key=lambda one: (order.index(one.role), one.member or 0)))
+    return CurvesInfo(measure, shown, count - len(drawn))
+
+
+def _most_telling(
+    drawn: list[tuple[TrialRecord, list[tuple[int, float]]]], ensemble: EnsembleInfo | None
+) -> list[tuple[TrialRecord, list[tuple[int, float]]]]:
+    """Of more curves than are drawn the members' and those of the best trials, in the same order."""
+
+    def rank(index: int) -> tuple[bool, float]:
+        trial = drawn[index][0]
+        is_member = ensemble is not None and ensemble.member(trial.name) is not None
+        return not is_member, math.inf if trial.gap is None else -trial.gap
+
+    return [drawn[index] for index in sorted(sorted(range(len(drawn)), key=rank)[:MOST_CURVES])]
 
 
 def _points(curve: Sequence[CurvePoint], measure: Measure) -> list[tuple[int, float]]:
@@ -106,7 +127,8 @@ def curves_figure(info: CurvesInfo, theme: Theme = LIGHT) -> go.Figure:
     figure = new_figure(theme, height=HEIGHT)
     background_named: set[Role] = set()
     for series in info.series:
-        _draw(figure, info.measure, series, theme, first=series.role not in background_named)
+        first = series.role not in background_named
+        _draw(figure, info.measure, series, theme, first=first, left_out=info.left_out)
         background_named.add(series.role)
     figure.update_xaxes(title={"text": "step"}, rangemode="tozero", nticks=6)
     if info.measure == "gap":
@@ -130,10 +152,11 @@ def settled_values(info: CurvesInfo) -> list[float]:
     return settled
 
 
-def _draw(figure: go.Figure, measure: Measure, series: Series, theme: Theme, *, first: bool) -> None:
+def _draw(figure: go.Figure, measure: Measure, series: Series, theme: Theme, *, first: bool, left_out: int) -> None:
     background = series.role in ("other", "failed")
     single = len(series.steps) == 1
-    names = {"member": series.trial, "best": f"{series.trial} (best)", "other": "other trials", "failed": "failed"}
+    others = f"other trials ({left_out:,} not drawn)" if left_out else "other trials"
+    names = {"member": series.trial, "best": f"{series.trial} (best)", "other": others, "failed": "failed"}
     figure.add_scatter(
         x=series.steps,
         y=series.values,

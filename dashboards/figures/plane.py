@@ -9,6 +9,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble, metric_text, on_all_videos
@@ -89,7 +90,7 @@ class PlaneInfo:
         """All models, each once."""
         return self.frontier + self.inferior
 
-    @property
+    @cached_property
     def scores(self) -> tuple[float, float]:
         """The lowest and the highest score to show: of what is on the frontiers or near them, and of all members.
 

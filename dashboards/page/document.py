@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from gapsack.dashboards.figures.theme import DARK, LIGHT, Theme, recolouring
-from gapsack.dashboards.page.markup import Markup, join, tag
+from gapsack.dashboards.page.markup import Markup, join, packed, tag
 
 ASSETS = Path(__file__).with_name("assets")
 # The browser itself refuses every address outside the file, whatever plotly or a name in the records asks for.
@@ -83,15 +82,10 @@ def _scripts(figures: Mapping[str, go.Figure]) -> Markup:
     return join(
         [
             tag("script", Markup(_plotly()), type="text/plain", id="plotly"),
-            tag("script", Markup(_packed(data)), type="text/plain", id="figures"),
+            tag("script", packed(data), type="text/plain", id="figures"),
             tag("script", Markup((ASSETS / "report.js").read_text(encoding="utf-8"))),
         ]
     )
-
-
-def _packed(text: str) -> str:
-    """Text as report.js unpacks it, the same for the same text: nothing in it can end a script element."""
-    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 @cache

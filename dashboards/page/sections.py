@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from gapsack.dashboards.page.columns import (
 )
 from gapsack.dashboards.page.markup import Markup, join, tag
 from gapsack.dashboards.page.search_facts import search_facts
-from gapsack.dashboards.page.tables import Cell, Row, TableColumn, number, table, without_empty, words
+from gapsack.dashboards.page.tables import MOST_ROWS, Cell, Row, TableColumn, number, table, without_empty, words
 from gapsack.dashboards.records import DataFault, SweepRecords, TrialRecord
 from gapsack.dashboards.units import share_text, short_count_text, step_text
 from gapsack.selection.decimals import WEIGHT_DECIMALS, mib_decimals, mib_number
@@ -126,7 +127,9 @@ def earlier_table(records: SweepRecords) -> Markup | None:
 
 
 def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup:
-    """Every trial of the sweep, sortable."""
+    """Every trial of the sweep, sortable; of very many the best come first."""
+    if len(records.trials) > MOST_ROWS:
+        records = replace(records, trials=tuple(sorted(records.trials, key=_best_first)))
     names = varied(records.trials)
     precisions = _precisions(records)
     sizes = [size_cells([trial.size_bytes.get(precision) for trial in records.trials]) for precision in precisions]
@@ -176,6 +179,10 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
     return table(
         f"All {records.noun}s", shown, cells, sortable=True, row_names=[trial.name for trial in records.trials]
     )
+
+
+def _best_first(trial: TrialRecord) -> float:
+    return math.inf if trial.gap is None else -trial.gap
 
 
 def _count(count: float | None) -> Cell:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gapsack.dashboards.page.markup import Markup, join, tag
+from gapsack.dashboards.page.markup import Markup, join, packed, tag
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,10 @@ class Cell:
 
 
 Row = Sequence[Cell]
+
+MOST_ROWS = 300
+"""That a table begins with. More would be most of a report of thousands of trials, and slow to lay out: they lie in it
+packed, until a reader asks for them, sorts the table or searches in it."""
 
 
 def number(value: float | None, text: str | None = None) -> Cell:
@@ -55,7 +59,7 @@ def table(
     sortable: bool = False,
     row_names: Sequence[str] | None = None,
 ) -> Markup:
-    """A table in a frame that scrolls sideways on narrow screens.
+    """A table in a frame that scrolls sideways on narrow screens; of very many rows the first, and the rest packed.
 
     Args:
         caption: what it holds.
@@ -66,21 +70,33 @@ def table(
         row_names: the trial that each row stands for, so that a click can find it in the figures.
     """
     names = row_names if row_names is not None else [None] * len(rows)
+    body = [_row(columns, row, name, sortable) for row, name in zip(rows, names, strict=True)]
+    if len(body) > MOST_ROWS:
+        caption = f"{caption}: the first {MOST_ROWS:,} of {len(body):,}"
     return tag(
         "div",
         tag(
             "table",
             tag("caption", caption),
             tag("thead", tag("tr", *(_title(column, sortable) for column in columns))),
-            tag("tbody", *(_row(columns, row, name, sortable) for row, name in zip(rows, names, strict=True))),
+            tag("tbody", *body[:MOST_ROWS]),
             tag("tfoot", *(_row(columns, row, None, sortable) for row in footer)) if footer else None,
             class_="sortable" if sortable else None,
         ),
+        _rest(body[MOST_ROWS:], len(body)),
         class_="scroll",
         tabindex="0",
         role="region",
         aria_label=caption,
     )
+
+
+def _rest(rows: Sequence[Markup], count: int) -> Markup | None:
+    """What unpacks the rows that a table does not begin with."""
+    if not rows:
+        return None
+    script = tag("script", packed(join(rows)), type="text/plain", class_="rest")
+    return join([tag("button", f"Show all {count:,}", type="button", class_="more"), script])
 
 
 def _title(column: TableColumn, sortable: bool) -> Markup:

@@ -7,6 +7,7 @@ records alone, whatever became of that process.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ __all__ = ["Drive", "SweepResult", "driving"]
 
 LOOK_SECONDS = 0.2
 """Between two looks at whether the last gains are computed, or a stop is asked for."""
+GAINS_SECONDS = 60.0
+"""How long the end of a sweep waits for gains at most."""
 LEAVE_SECONDS = 2.0
 """How long the computation of a gain that is given up is waited for, so that it ends in order."""
 
@@ -95,15 +98,24 @@ class Drive:
         return gains
 
     def _await(self, gains: Gains, telling: Telling, stop: StopRequest) -> None:
-        """Tell the last gains, unless a stop is asked for: the next driver of the run computes what is missing."""
+        """Tell the last gains, unless a stop is asked for: the next driver of the run computes what is missing.
+
+        That is so too where it takes long: after many short trials it would take longer than they did.
+        """
         gains.close()
+        end = time.monotonic() + GAINS_SECONDS
         while not gains.wait(LOOK_SECONDS):
             telling.tell_gains()
-            if stop.requested or self._sweep.run.stop_file.exists():
+            if stop.requested or self._sweep.run.stop_file.exists() or time.monotonic() >= end:
                 gains.stop()
                 gains.wait(LEAVE_SECONDS)
                 break
         telling.tell_gains()
+        if gains.left:
+            self._events.notice(
+                f"What {len(gains.left):,} of the trials add to the ensemble is not computed yet: "
+                "sweep run goes on with it"
+            )
 
     def _follow(self, process: TuneProcess, telling: Telling, stop: StopRequest) -> None:
         """Let the process train, and tell what it says until it has told all, has died, or need not go on."""

@@ -314,13 +314,13 @@ class Grid(Section):
             told = f"got {others[0]}" if others else "got none"
             raise ValueError(f"expected in {where} a family of model.families ({known}), {told}")
 
-    def of_trial(self, name: str, training: Training) -> Grid:
-        """The grid as a trial has it: with its own settings of training, and without what others begin with."""
+    def of_trial(self, name: str, axes: Mapping[str, Any], training: Training) -> Grid:
+        """The grid as a trial has it: its own point and settings of training, and nothing of what others begin with."""
         start = training.start_from
         if start is not None:
             own = {key: source for key, source in start.sources.items() if key in (name, EVERY_TRIAL)}
             training = training.model_copy(update={"start_from": start.model_copy(update={"sources": own})})
-        return self if training is self.training else self.model_copy(update={"training": training})
+        return self.model_copy(update={"search": self.search.of_trial(axes), "training": training})
 
     def with_start(self, start: StartFrom) -> Grid:
         """The grid with that `training.start_from`."""

@@ -144,6 +144,13 @@ class Search(Section):
             raise ValueError("expected grid, points or a sampler, got none of them")
         return self
 
+    def of_trial(self, axes: Mapping[str, Any]) -> Self:
+        """The search as the trial at `axes` has it: of all that is listed its own point alone.
+
+        With all of them in each trial's config a run's files would grow with the square of their number.
+        """
+        return self if self.sampler is not None else self.model_copy(update={"grid": {}, "points": (dict(axes),)})
+
     @property
     def products(self) -> tuple[Product, ...]:
         """The products of axes, however many are written."""

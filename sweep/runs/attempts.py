@@ -19,7 +19,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gapsack.selection.files import make_folder, sync_folder
+from gapsack.selection.files import make_folder
 from gapsack.sweep.storage.mirrored import store_at
 
 _FILE = re.compile(r"attempt-([1-9]\d*)\.json")
@@ -71,7 +71,6 @@ class Attempt:
             token = AttemptToken(number=number, id=uuid.uuid4().hex, host=os.uname().nodename, pid=os.getpid())
             # False where another attempt has begun at this moment.
             if store_at(folder).create(_name(number), _text(token).encode()):
-                sync_folder(folder)
                 return cls(folder, token)
 
     def is_newest(self) -> bool:

@@ -25,8 +25,12 @@ class CurveFile:
         self.path = path
 
     def rewrite(self, rows: Iterable[CurveRow]) -> None:
-        """Start the file anew with these rows: rows that a killed worker wrote after its last checkpoint are gone."""
-        replace_text(self.path, ",".join(COLUMNS) + "\n" + "".join(_line(row) for row in rows))
+        """Start the file anew with these rows: rows that a killed worker wrote after its last checkpoint are gone.
+
+        Until the trial ends nothing of the file need outlive a power cut: the checkpoint has the rows as well.
+        """
+        text = ",".join(COLUMNS) + "\n" + "".join(_line(row) for row in rows)
+        replace_text(self.path, text, lasting=False)
 
     def append(self, row: CurveRow) -> None:
         """Add a row."""

@@ -29,7 +29,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from gapsack.selection.errors import DamagedFileError, InputError
-from gapsack.selection.files import remove, replace_json, sync_folder
+from gapsack.selection.files import remove, replace_json, sync_files, sync_folder
 from gapsack.selection.typed import read_typed
 from gapsack.sweep.runs.attempts import Attempt
 from gapsack.sweep.runs.lock import is_locked, locked
@@ -119,32 +119,71 @@ class TrialFolder:
         self.name = self.path.name
         self.run = self.path.parent.parent
         """The folder of the run that it is a trial of."""
-        self.candidate = self.run / POOL / f"{self.name}.json"
+
+    @property
+    def candidate(self) -> Path:
         """What the run's pool has of it once it is published."""
-        self.config_file = self.path / "config.json"
+        return self.run / POOL / f"{self.name}.json"
+
+    @property
+    def config_file(self) -> Path:
         """What the trial was started with."""
-        self.checkpoints = self.path / "checkpoints"
+        return self.path / "config.json"
+
+    @property
+    def checkpoints(self) -> Path:
         """Weights by step for averaging, and the state to resume from; deleted once the trial is done."""
-        self.weights = self.path / "weights.npz"
+        return self.path / "checkpoints"
+
+    @property
+    def weights(self) -> Path:
         """The final weights, float32, by their reference names."""
-        self.calibration = self.path / "calibration.npz"
+        return self.path / "weights.npz"
+
+    @property
+    def calibration(self) -> Path:
         """By what its integers are chosen (`models.calibration`), where one of its precisions has integers."""
-        self.curve = self.path / "curve.csv"
+        return self.path / "calibration.npz"
+
+    @property
+    def curve(self) -> Path:
         """Columns step, loss, gap, learning_rate, videos_per_second, seconds."""
-        self.record = self.path / "record.json"
+        return self.path / "curve.csv"
+
+    @property
+    def record(self) -> Path:
         """Exists if and only if the trial is done (see also `runs.damage`)."""
-        self.earlier_record = self.path / "record.earlier.json"
+        return self.path / "record.json"
+
+    @property
+    def earlier_record(self) -> Path:
         """The record of a trial that was done, whose files were found damaged: it is published again by this."""
-        self.gain = self.path / "gain.json"
+        return self.path / "record.earlier.json"
+
+    @property
+    def gain(self) -> Path:
         """What its model adds to the ensemble (`runs.ensemble_gain`); the driver writes it after the record."""
-        self.failure = self.path / "failure.json"
+        return self.path / "gain.json"
+
+    @property
+    def failure(self) -> Path:
         """Why the last attempt failed, see `Failure`."""
-        self.rungs = self.path / "rungs.json"
+        return self.path / "failure.json"
+
+    @property
+    def rungs(self) -> Path:
         """How it compared with other trials while it trained (`runs.rungs`)."""
-        self.stopped = self.path / "stopped.json"
+        return self.path / "rungs.json"
+
+    @property
+    def stopped(self) -> Path:
         """Exists if the trial was stopped early, see `StoppedEarly`."""
-        self.running = self.path / "running.json"
+        return self.path / "stopped.json"
+
+    @property
+    def running(self) -> Path:
         """Exists while a worker has the trial (or after the worker was killed): {"host": …, "pid": …}."""
+        return self.path / "running.json"
 
     def begin(self, config: dict[str, Any]) -> Attempt:
         """Begin an attempt, from now on the newest: mark the trial as running and write its config.
@@ -153,13 +192,18 @@ class TrialFolder:
         """
         attempt = Attempt.begin(self.path)
         bring(self.path)  # what earlier attempts have left, none of which writes any more
-        replace_json(self.config_file, config)
-        replace_json(self.running, {"host": attempt.token.host, "pid": attempt.token.pid})
+        replace_json(self.config_file, config, lasting=False)
+        # Checkpoints may outlive a power cut, and what they are of must then be known. Its name is the folder's, which
+        # the first checkpoint or the end brings to the disk.
+        sync_files(self.config_file)
+        # Of whom a power cut leaves nobody.
+        replace_json(self.running, {"host": attempt.token.host, "pid": attempt.token.pid}, lasting=False)
         _forget(self.failure)
         return attempt
 
     def finish(self, result: TrialResult) -> None:
         """Write the record, which makes the trial done."""
+        sync_files(self.curve)
         replace_json(self.record, result.to_dict())
         self.tidy()
 
@@ -187,12 +231,14 @@ class TrialFolder:
 
     def fail(self, reason: str, details: str | None = None) -> None:
         """Write why the trial failed: one line, and a stack trace for an error that nobody foresaw."""
+        sync_files(self.curve)
         told = None if details is None else as_told(details)
         replace_json(self.failure, {"reason": as_told(reason), "details": told})
         self.release()
 
     def stop_early(self, stopped: StoppedEarly) -> None:
         """Write how the trial ended before its last step; its checkpoints stay."""
+        sync_files(self.curve)
         replace_json(self.stopped, stopped.model_dump(mode="json"))
         _forget(self.failure)
         self.release()

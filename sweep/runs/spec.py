@@ -53,7 +53,7 @@ class SweepSpec:
     def trial(self, axes: Mapping[str, Any]) -> TrialSpec:
         """The trial at a point of the search."""
         point = trial_point(self.grid, axes)
-        grid = self.grid.of_trial(point.name, point.training)
+        grid = self.grid.of_trial(point.name, point.axes, point.training)
         point = replace(point, training=grid.training)
         return TrialSpec(self.run_folder, point, grid, self.train_files, self.holdout_files)
 

@@ -6,7 +6,6 @@ training, works in a folder of its machine.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Protocol
 
@@ -62,15 +61,14 @@ class FolderStore:
     def create(self, name: str, content: bytes) -> bool:
         """Write a file unless there is one; whether it was written. Of many who try at once, one does.
 
-        By O_EXCL, which holds on network file systems too. The file is there a moment before its content is.
+        By O_EXCL, which holds on network file systems too. The file is there a moment before its content is. Nothing is
+        synced: that something was taken is for processes that live, and a power cut ends them.
         """
         path = self._folder / name
         make_folder(path.parent)
         try:
             with path.open("xb") as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
         except FileExistsError:
             return False
         return True

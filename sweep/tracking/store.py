@@ -150,8 +150,14 @@ class TrackerStore(Protocol):
         points: Sequence[MetricPoint] = (),
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
+        model: TrainedModel | None = None,
+        new: bool = False,
     ) -> None:
-        """Metrics, parameters (which never change their value) and tags (which may)."""
+        """Metrics, parameters (which never change their value), and last, in their order, tags (which may).
+
+        Before them the model that the run made; its figures are metrics of the run. What is told already of a model is
+        told once: unless the run is `new`, made by this process with no model so far, that must be looked up.
+        """
 
     def artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """Copy a file into the run, over one of its name."""
@@ -161,9 +167,6 @@ class TrackerStore(Protocol):
 
     def data(self, run_id: str, data: Sequence[UsedData]) -> None:
         """The data that the run uses; those of a digest that is told already are told once."""
-
-    def model(self, run_id: str, model: TrainedModel) -> None:
-        """The model that the run made, and its figures as metrics of the run; what is told already is told once."""
 
     def graph(self, run_id: str, graph: GraphModel) -> str | None:
         """Keep a built graph as a model of the run; what loads it, or None where models are not kept.

@@ -8,7 +8,9 @@ the store has not got whole is sent from the run folder.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,8 @@ from gapsack.sweep.tracking.stores import open_store
 
 PATIENCE_SECONDS = 20.0
 """How long, after its last sign of life, the end of a sweep waits for a store that is away."""
+SWEEP = ""
+"""What is measured of the sweep as a whole is about."""
 KEPT_GROWTH = 8
 """Ids of trials' runs are kept again once an eighth more trials have one."""
 
@@ -145,6 +149,16 @@ class StoreTracker(Tracker):
         """What the store has of the trials that are being told of."""
         self._attempted: set[str] = set()
         """Trials whose run may have been made, whether or not the store said so."""
+        self._new: set[str] = set()
+        """Trials whose run was made here, and of which the store has just what `_has` says: nothing need be asked."""
+        self._ungained: set[str] = set()
+        """Trials of which the store has all but what they add to the ensemble, and surely nothing of that."""
+        self._over: set[str] = set()
+        """Trials that have ended, and are about to be sent whole: whatever waits before that is sent with it."""
+        self._points: dict[str, list[MetricPoint]] = {}
+        """What was measured and is not sent, by trial; under "", of the sweep."""
+        self._measured = threading.Lock()
+        """Held while `_points` changes."""
         self._settled: dict[str, str] = {}
         """Trials that the store has whole, with the digest of what it has."""
         self._steps: dict[str, int] = {}
@@ -160,23 +174,14 @@ class StoreTracker(Tracker):
     def start_sweep(self) -> None:
         """Open the sweep's run, or open it again; trials that the store has not got whole are sent once more.
 
-        Waits for the store: one that cannot be reached is better known before anything is trained.
+        Waits for the store: one that cannot be reached is better known before anything is trained. What it has of many
+        trials takes long to be told, and is asked for while others are trained.
 
         Raises:
             InputError: it does not take the sweep.
         """
         try:
             self._open_parent()
-            folders = {trial.name: trial for trial in self._run.started_trials()}
-            for child in self._trial_runs():
-                self._kept.trials[child.name] = child.run_id
-                trial = folders.get(child.name)
-                if trial is None:
-                    if child.status == "RUNNING":
-                        self._store.end(child.run_id, "KILLED")
-                elif child.status == expected_outcome(trial):
-                    self._settled[child.name] = child.tags.get(SENT_TAG, "")
-            self._keep_ids()
         except Exception as error:
             if isinstance(error, InputError):
                 raise
@@ -184,11 +189,15 @@ class StoreTracker(Tracker):
                 f"expected {self.uri} (tracking.uri) to take this sweep, got: {first_line(error)}"
             ) from error
         self._gaps = done_gaps(self._run)
+        # Before a worker can change any of them.
+        expected = {trial.name: expected_outcome(trial) for trial in self._run.started_trials()}
+        self._backlog.add(lambda: self._look_up(expected))
         self._catch_up()
 
     def trial_started(self, name: str, settings: Mapping[str, Any]) -> None:
         """A worker has the trial, whose `TrialPoint.settings` these are: its run is RUNNING."""
         self._steps[name] = training_at(self._grid.training, settings).steps
+        self._over.discard(name)
         self._backlog.add(partial(self._start_trial, name, trial_params(self._grid, settings)), name)
 
     def trial_metrics(self, name: str, step: int, metrics: Mapping[str, float]) -> None:
@@ -202,17 +211,18 @@ class StoreTracker(Tracker):
             for key, value in metrics.items()
             if math.isfinite(value) and not (last and key in RECORD_METRICS)
         }
-        points = metric_points(told, step=step, milliseconds=now_milliseconds())
-        self._backlog.add(lambda: self._send_points(name, points), name)
+        self._note(name, metric_points(told, step=step, milliseconds=now_milliseconds()))
+        self._backlog.add(lambda: self._send_measured(name), name)
 
     def trial_finished(self, name: str, record: TrialResult, artifacts: Iterable[Path]) -> None:
         """The trial is done: its run is FINISHED."""
         files = tuple(artifacts)
         content = partial(trial_content, self._run.trial(name), self._grid, record=record, files=files)
+        self._over.add(name)
         self._backlog.add(lambda: self._settle(name, content()), name, mends=True)
         self._gaps[name] = record.gap
-        points = metric_points(sweep_figures(self._gaps), step=len(self._gaps))
-        self._backlog.add(lambda: self._store.log(self._parent, points=points))
+        self._note(SWEEP, metric_points(sweep_figures(self._gaps), step=len(self._gaps)))
+        self._backlog.add(self._send_sweep_points)
 
     def trial_gained(self, name: str) -> None:
         """What a trial adds to the ensemble becomes metrics of its run."""
@@ -221,10 +231,12 @@ class StoreTracker(Tracker):
     def trial_failed(self, name: str, reason: str) -> None:
         """The trial failed for good: its run is FAILED."""
         content = partial(trial_content, self._run.trial(name), self._grid, reason=reason)
+        self._over.add(name)
         self._backlog.add(lambda: self._settle(name, content()), name, mends=True)
 
     def trial_stopped_early(self, name: str) -> None:
         """The trial ended before its last step: its run is KILLED, and has the reason."""
+        self._over.add(name)
         self._backlog.add(partial(self._settle_by_files, name), name, mends=True)
 
     def close(self, outcome: RunOutcome, *, patience_seconds: float = PATIENCE_SECONDS) -> Losses | None:
@@ -277,6 +289,18 @@ class StoreTracker(Tracker):
             "what is done already from the run folder"
         )
 
+    def _look_up(self, expected: Mapping[str, RunOutcome]) -> None:
+        """Learn which trials the store has, and which of them whole, by how their runs must have ended."""
+        for child in self._trial_runs():
+            self._kept.trials[child.name] = child.run_id
+            outcome = expected.get(child.name)
+            if outcome is None:
+                if child.status == "RUNNING":
+                    self._store.end(child.run_id, "KILLED")
+            elif child.status == outcome:
+                self._settled[child.name] = child.tags.get(SENT_TAG, "")
+        self._keep_ids()
+
     def _catch_up(self) -> None:
         """Have those trials of the run folder sent that the store has not got whole, once that is known."""
         for trial in self._run.started_trials():
@@ -289,32 +313,48 @@ class StoreTracker(Tracker):
 
     def _start_trial(self, name: str, params: Mapping[str, Any]) -> None:
         self._settled.pop(name, None)
+        self._ungained.discard(name)
+        if name in self._over:
+            return
         run_id, has = self._run_of(name)
         if has.status != "RUNNING":
             self._store.resume(run_id)
             has.status = "RUNNING"
-        self._send_params(run_id, has, params)
+        lacking = _lacking(params, has.params)
+        if lacking:
+            with self._asked_again(name):
+                self._store.log(run_id, params=lacking)
+            has.params.update({key: str(value) for key, value in lacking.items()})
 
     def _settle(self, name: str, content: TrialContent) -> None:
-        """Send all that the store lacks of a trial, then that it is all, then how the trial ended."""
-        whole = digest(self._run.trial(name))
+        """Send all that the store lacks of a trial, at the end of it that it is all, then how the trial ended."""
+        trial = self._run.trial(name)
+        whole, gained = digest(trial), trial.gain.exists()
         run_id, has = self._run_of(name, content.started_milliseconds)
-        self._send_params(run_id, has, content.params)
-        self._send_points(name, content.curve)
-        for path in content.files:
-            self._store.artifact(run_id, path)
-        if content.data:
-            self._store.data(run_id, content.data)
-            self._tell_data_of_sweep(content.data)
-        if content.model is not None:
-            self._store.model(run_id, content.model)
-        # A trial that failed before and is done now has no reason any more, and tags cannot be taken away.
-        reason = {tag: "" for tag in (REASON_TAG, STOPPED_TAG) if has.tags.get(tag) and tag not in content.tags}
-        self._store.log(run_id, tags={**reason, **content.tags, SENT_TAG: whole})
-        if has.status != content.outcome:
-            self._store.end(run_id, content.outcome, milliseconds=content.ended_milliseconds)
+        with self._taken(name) as measured, self._asked_again(name):
+            for path in content.files:
+                self._store.artifact(run_id, path)
+            if content.data:
+                self._store.data(run_id, content.data)
+                self._tell_data_of_sweep(content.data)
+            # A trial that failed before and is done now has no reason any more, and tags cannot be taken away.
+            reason = {tag: "" for tag in (REASON_TAG, STOPPED_TAG) if has.tags.get(tag) and tag not in content.tags}
+            told = {} if content.model is None else {point.place: point for point in content.model.figures}
+            points = {point.place: point for point in (*content.curve, *measured)}  # the times of these are right
+            self._store.log(
+                run_id,
+                points=[point for place, point in points.items() if place not in has.places and place not in told],
+                params=_lacking(content.params, has.params),
+                tags={**reason, **content.tags, SENT_TAG: whole},
+                model=content.model,
+                new=name in self._new,
+            )
+            if has.status != content.outcome:
+                self._store.end(run_id, content.outcome, milliseconds=content.ended_milliseconds)
+        if name in self._new and not gained:
+            self._ungained.add(name)
         self._settled[name] = whole
-        self._has.pop(name, None)
+        self._forget(name)
 
     def _settle_gain(self, name: str) -> None:
         """Send a trial's gain; of a trial that the store has not got whole, all there is."""
@@ -322,12 +362,20 @@ class StoreTracker(Tracker):
         if name not in self._settled or not trial.gain.exists():
             self._settle_by_files(name)
             return
-        self._send_points(name, gain_points(trial))
+        points = gain_points(trial)
+        if name in self._ungained:
+            # Should the answer be lost, the next attempt asks.
+            self._ungained.discard(name)
+        else:
+            _, has = self._run_of(name)
+            points = [point for point in points if point.place not in has.places]
         run_id = self._kept.trials[name]
-        self._store.artifact(run_id, trial.gain)
-        self._settled[name] = digest(trial)
-        self._store.log(run_id, tags={SENT_TAG: self._settled[name]})
-        self._has.pop(name, None)
+        with self._asked_again(name):
+            self._store.artifact(run_id, trial.gain)
+            whole = digest(trial)
+            self._store.log(run_id, points=points, tags={SENT_TAG: whole})
+        self._settled[name] = whole
+        self._forget(name)
 
     def _tell_data_of_sweep(self, data: Sequence[UsedData]) -> None:
         """The sweep's own run has the data of its trials: the same for all, told with the first that is done."""
@@ -347,12 +395,14 @@ class StoreTracker(Tracker):
 
     def _made_run(self, name: str, started_milliseconds: int | None) -> str:
         # An earlier attempt may have made it without our hearing so.
+        self._new.discard(name)
         children = self._trial_runs() if name in self._attempted else []
         run_id = next((child.run_id for child in children if child.name == name), None)
         if run_id is None:
             self._attempted.add(name)
             tags = {"gapsack.run": self._run.name, KIND_TAG: "trial"}
             run_id = self._store.create_run(name, tags, parent=self._parent, milliseconds=started_milliseconds)
+            self._new.add(name)
         self._has[name] = (self._store.content(run_id) if children else None) or RunContent("RUNNING")
         self._kept.trials[name] = run_id
         # All are written again each time: with a few more at a time, what is written grows as the trials do. A driver
@@ -365,26 +415,57 @@ class StoreTracker(Tracker):
         """The runs below the sweep's own that are trials; ensembles are others."""
         return [child for child in self._store.children(self._parent) if child.tags.get(KIND_TAG) == "trial"]
 
-    def _send_params(self, run_id: str, has: RunContent, params: Mapping[str, Any]) -> None:
-        lacking = _lacking(params, has.params)
-        if lacking:
-            self._store.log(run_id, params=lacking)
-            has.params.update({key: str(value) for key, value in lacking.items()})
+    def _note(self, about: str, points: Iterable[MetricPoint]) -> None:
+        with self._measured:
+            self._points.setdefault(about, []).extend(points)
 
-    def _send_points(self, name: str, points: Iterable[MetricPoint]) -> None:
+    @contextmanager
+    def _taken(self, about: str) -> Iterator[list[MetricPoint]]:
+        """What was measured and is not sent; it is put back where the block fails and may be tried again."""
+        with self._measured:
+            taken = self._points.pop(about, [])
+        try:
+            yield taken
+        except Exception as error:
+            if self._store.may_pass(error):
+                with self._measured:
+                    self._points[about] = [*taken, *self._points.get(about, ())]
+            raise
+
+    @contextmanager
+    def _asked_again(self, name: str) -> Iterator[None]:
+        """Where a write about a trial fails within the block, it may have arrived: the next attempt asks."""
+        try:
+            yield
+        except Exception:
+            self._forget(name)
+            raise
+
+    def _forget(self, name: str) -> None:
+        self._has.pop(name, None)
+        self._new.discard(name)
+
+    def _send_measured(self, name: str) -> None:
+        """Send what was measured in a trial that goes on, in one call however much it has become."""
+        if name in self._over or not self._points.get(name):
+            return
         run_id, has = self._run_of(name)
-        lacking = [point for point in points if point.place not in has.places]
-        if lacking:
-            try:
+        with self._taken(name) as measured, self._asked_again(name):
+            lacking = list({point.place: point for point in measured if point.place not in has.places}.values())
+            if lacking:
                 self._store.log(run_id, points=lacking)
-            except Exception:
-                # They may have arrived nevertheless: the next attempt asks.
-                self._has.pop(name, None)
-                raise
             has.places.update(point.place for point in lacking)
+
+    def _send_sweep_points(self) -> None:
+        """The same of the sweep. Where an answer is lost a point may be there twice, of one value and time."""
+        with self._taken(SWEEP) as measured:
+            if measured:
+                self._store.log(self._parent, points=measured)
 
     def _end_strays(self) -> None:
         """Trials that have no folder cannot be sent from it, but none is left RUNNING."""
+        if self._settled.keys() >= {*self._kept.trials, *self._attempted}:
+            return
         for child in self._trial_runs():
             if child.status == "RUNNING":
                 self._store.end(child.run_id, "KILLED")

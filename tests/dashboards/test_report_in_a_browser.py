@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from gapsack.dashboards.figures.catalogue import FIGURES
-from gapsack.dashboards.records import RunsRecords, SweepRecords
+from gapsack.dashboards.page.tables import MOST_ROWS
+from gapsack.dashboards.records import RunsRecords, SweepRecords, TrialRecord
 from gapsack.dashboards.report import write_report, write_runs_report
 
 CHROME = shutil.which("chromium") or shutil.which("google-chrome")
@@ -112,6 +113,28 @@ def test_several_runs_are_drawn_on_a_phone(records: SweepRecords, tmp_path: Path
     options = f"--blink-settings=preferredColorScheme={DARK}", "--window-size=500,5200"
     seen = told(browse(tmp_path, frame, *options, "--dump-dom", f"--screenshot={picture}"))
     assert seen == {"troubles": [], "first": 1, "drawn": 1, "overflow": 0, "dark": True}
+
+
+UNPACK = """<script>
+addEventListener("load", () => {
+  const table = document.querySelector("table.sortable");
+  const before = table.tBodies[0].rows.length;
+  table.querySelector("thead button").click();
+  setTimeout(() => {
+    const after = [...table.tBodies[0].rows].map((row) => row.dataset.trial);
+    const told = { before, count: after.length, ordered: after.every((name, at) => name === [...after].sort()[at]) };
+    document.body.dataset.told = JSON.stringify(told);
+  }, 3000);
+});
+</script></head>"""
+
+
+def test_a_long_table_is_whole_when_it_is_sorted(tmp_path: Path) -> None:
+    trials = tuple(TrialRecord(f"K{number:04}", "done", gap=0.5 + number / 1e4) for number in range(MOST_ROWS + 50))
+    path = write_report(tmp_path / "report.html", SweepRecords("many", trials=trials))
+    path.write_text(path.read_text(encoding="utf-8").replace("</head>", UNPACK, 1), encoding="utf-8")
+    seen = told(browse(tmp_path, path, "--dump-dom"))
+    assert seen == {"before": MOST_ROWS, "count": MOST_ROWS + 50, "ordered": True}
 
 
 def test_it_prints(records: SweepRecords, tmp_path: Path) -> None:

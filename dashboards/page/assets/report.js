@@ -120,8 +120,33 @@
       draw();
     });
   }
-  for (const row of document.querySelectorAll("tr[data-trial]")) {
-    row.addEventListener("click", () => focusOn(row.dataset.trial === state.focus ? "" : row.dataset.trial));
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest?.("tr[data-trial]");
+    if (row) focusOn(row.dataset.trial === state.focus ? "" : row.dataset.trial);
+  });
+
+  // Of a long table the rows beyond the first ones lie beside it, packed, until they are asked for.
+  const filled = new Map();
+  function whole(table) {
+    const frame = table.parentElement;
+    if (!filled.has(table)) filled.set(table, fill(table, frame.querySelector("script.rest"), frame.querySelector(".more")));
+    return filled.get(table);
+  }
+
+  async function fill(table, rest, button) {
+    if (!rest) return;
+    button.disabled = true;
+    const rows = document.createElement("template");
+    rows.innerHTML = await unpackedText(rest.textContent);
+    for (const row of rows.content.querySelectorAll("tr[data-trial]")) row.classList.toggle("focus", row.dataset.trial === state.focus);
+    table.tBodies[0].append(rows.content);
+    table.caption.textContent = table.caption.textContent.replace(/: the first [\d,]+ of /, ": ");
+    rest.remove();
+    button.remove();
+  }
+
+  for (const button of document.querySelectorAll("button.more")) {
+    button.addEventListener("click", () => whole(button.parentElement.querySelector("table")));
   }
 
   // Sorting: numbers by value, text by name, empty cells last in both directions; equal cells keep their order.
@@ -132,7 +157,8 @@
   }
 
   for (const heading of document.querySelectorAll(".sortable thead th")) {
-    heading.querySelector("button").addEventListener("click", () => {
+    heading.querySelector("button").addEventListener("click", async () => {
+      await whole(heading.closest("table"));
       const body = heading.closest("table").tBodies[0];
       const column = heading.cellIndex;
       const first = heading.classList.contains("number") ? "descending" : "ascending";
@@ -148,9 +174,11 @@
   }
 
   const textOf = (row) => [...row.cells].map((cell) => cell.textContent.toLowerCase()).join(" ");
-  document.getElementById("filter")?.addEventListener("input", (event) => {
+  document.getElementById("filter")?.addEventListener("input", async (event) => {
+    const table = event.target.closest("section").querySelector("table");
+    await whole(table);
     const wanted = event.target.value.trim().toLowerCase();
-    const body = event.target.closest("section").querySelector("table").tBodies[0];
+    const body = table.tBodies[0];
     for (const row of body.rows) row.hidden = !textOf(row).includes(wanted);
   });
 
@@ -173,8 +201,9 @@
   addEventListener("afterprint", () => print(false));
 
   // Plotly.js and the figures lie in the page as text, packed.
-  function unpacked(id) {
-    const packed = Uint8Array.from(atob(document.getElementById(id).textContent), (each) => each.charCodeAt(0));
+  const unpacked = (id) => unpackedText(document.getElementById(id).textContent);
+  function unpackedText(text) {
+    const packed = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
     return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   }
 

@@ -113,9 +113,17 @@ class JsonLinesStore:
         points: Sequence[MetricPoint] = (),
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
+        model: TrainedModel | None = None,
+        new: bool = False,
     ) -> None:
         """See `TrackerStore`."""
-        lines = [
+        lines: list[dict[str, Any]] = []
+        if model is not None:
+            latest = {} if new else (self.content(run_id) or RunContent("")).latest
+            points = [*(point for point in model.figures if latest.get(point.key) != point.value), *points]
+            figures = {point.key: point.value for point in model.figures}
+            lines.append({"time": now_milliseconds(), "model": {**asdict(model), "figures": figures}})
+        lines += [
             {"time": point.milliseconds, "metric": point.key, "step": point.step, "value": point.value}
             for point in points
         ]
@@ -142,13 +150,6 @@ class JsonLinesStore:
         for each in data:
             if each.digest not in told:
                 self._tell(run_id, {"data": asdict(each)})
-
-    def model(self, run_id: str, model: TrainedModel) -> None:
-        """See `TrackerStore`."""
-        has = self.content(run_id) or RunContent("")
-        self.log(run_id, points=[point for point in model.figures if has.latest.get(point.key) != point.value])
-        values = {**asdict(model), "figures": {point.key: point.value for point in model.figures}}
-        self._tell(run_id, {"model": values})
 
     def graph(self, run_id: str, graph: GraphModel) -> str | None:
         """See `TrackerStore`: a graph is large and lies on this disk already, so its place is told."""

@@ -25,7 +25,7 @@ from gapsack.sweep.tracking.store import (
     UsedData,
     first_line,
 )
-from gapsack.sweep.tracking.stores.mlflow_database import alone_in, follow_move
+from gapsack.sweep.tracking.stores.mlflow_database import alone_in, commit_quickly, follow_move
 
 MAX_BATCH = 100
 """MLflow takes 100 parameters or tags in one call,"""
@@ -97,6 +97,8 @@ class MlflowStore:
         for name, value in DEFAULTS.items():
             os.environ.setdefault(name, value)
         self.uri = uri
+        self._places: dict[str, str] = {}
+        """Where files of runs go that were made here and have not ended."""
         database = local_path(uri)
         if database is not None and not create and not database.is_file():
             raise InputError(f"expected the MLflow database {database}, in which the run is recorded; it is not there")
@@ -141,6 +143,7 @@ class MlflowStore:
         run = self._client.create_run(
             self.experiment_id, start_time=milliseconds, run_name=name, tags={**tags, **family}
         )
+        self._places[run.info.run_id] = run.info.artifact_uri
         return str(run.info.run_id)
 
     def resume(self, run_id: str) -> None:
@@ -188,22 +191,31 @@ class MlflowStore:
         points: Sequence[MetricPoint] = (),
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
+        model: TrainedModel | None = None,
+        new: bool = False,
     ) -> None:
         """See `TrackerStore`; in as few calls as MLflow takes."""
         from mlflow.entities import Metric, Param, RunTag
 
-        metrics = [Metric(point.key, point.value, point.milliseconds, point.step) for point in points]
+        metrics = [] if model is None else self._model_metrics(run_id, model, new)
+        metrics += [Metric(point.key, point.value, point.milliseconds, point.step) for point in points]
         texts = [Param(key, str(value)[:MAX_PARAMETER_CHARACTERS]) for key, value in (params or {}).items()]
         marks = [RunTag(key, value) for key, value in (tags or {}).items()]
         while metrics or texts or marks:
-            self._client.log_batch(
-                run_id, metrics=metrics[:MAX_POINTS], params=texts[:MAX_BATCH], tags=marks[:MAX_BATCH]
-            )
-            metrics, texts, marks = metrics[MAX_POINTS:], texts[MAX_BATCH:], marks[MAX_BATCH:]
+            is_rest = len(metrics) <= MAX_POINTS and len(texts) <= MAX_BATCH
+            now = marks[:MAX_BATCH] if is_rest else []
+            self._client.log_batch(run_id, metrics=metrics[:MAX_POINTS], params=texts[:MAX_BATCH], tags=now)
+            metrics, texts, marks = metrics[MAX_POINTS:], texts[MAX_BATCH:], marks[len(now) :]
 
     def artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """See `TrackerStore`."""
-        self._client.log_artifact(run_id, str(path), folder)
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        place = self._places.get(run_id)
+        if place is None:
+            self._client.log_artifact(run_id, str(path), folder)
+        else:  # without asking for the place of a run that was just made
+            get_artifact_repository(place, tracking_uri=self.uri).log_artifact(str(path), folder)
 
     def dictionary(self, run_id: str, values: Mapping[str, Any], name: str) -> None:
         """See `TrackerStore`."""
@@ -225,13 +237,17 @@ class MlflowStore:
             ],
         )
 
-    def model(self, run_id: str, model: TrainedModel) -> None:
-        """See `TrackerStore`; a logged model without files of its own."""
+    def _model_metrics(self, run_id: str, model: TrainedModel, new: bool) -> list[Any]:
+        """Make what the run made a logged model without files of its own; its figures, as far as it lacks them."""
         from mlflow.entities import LoggedModelOutput, Metric
 
         name = NOT_IN_MODEL_NAMES.sub("_", model.name)
-        told = self._client.search_logged_models(
-            [self.experiment_id], f"source_run_id = '{run_id}' and name = '{name}'"
+        told = (
+            []
+            if new
+            else self._client.search_logged_models(
+                [self.experiment_id], f"source_run_id = '{run_id}' and name = '{name}'"
+            )
         )
         params = {key: str(value)[:MAX_PARAMETER_CHARACTERS] for key, value in model.params.items()}
         kept = (
@@ -244,21 +260,20 @@ class MlflowStore:
         known = {(metric.key, metric.value) for metric in kept.metrics or ()}
         lacking = [point for point in model.figures if (point.key, point.value) not in known]
         # A value that the run has already keeps its time, or it would be there twice.
-        run = self._client.get_run(run_id)
-        times = self._times(run, lacking)
-        metrics = [
+        run = None if new else self._client.get_run(run_id)
+        times = {} if run is None else self._times(run, lacking)
+        if not told or told[0].status != "READY":
+            self._client.finalize_logged_model(kept.model_id, "READY")
+        outputs = () if run is None else run.outputs.model_outputs
+        if kept.model_id not in {output.model_id for output in outputs}:
+            step = max((point.step for point in model.figures), default=0)
+            self._client.log_outputs(run_id, [LoggedModelOutput(kept.model_id, step)])
+        return [
             Metric(
                 point.key, point.value, times.get(point, point.milliseconds), point.step, kept.model_id, run_id=run_id
             )
             for point in lacking
         ]
-        if metrics:
-            self._client.log_batch(run_id, metrics=metrics)
-        if not told or told[0].status != "READY":
-            self._client.finalize_logged_model(kept.model_id, "READY")
-        if kept.model_id not in {output.model_id for output in run.outputs.model_outputs}:
-            step = max((point.step for point in model.figures), default=0)
-            self._client.log_outputs(run_id, [LoggedModelOutput(kept.model_id, step)])
 
     def _times(self, run: Any, points: Sequence[MetricPoint]) -> dict[MetricPoint, int]:
         """When the values of an MLflow run were measured, of those points that it has."""
@@ -280,6 +295,7 @@ class MlflowStore:
     def end(self, run_id: str, outcome: RunOutcome, *, milliseconds: int | None = None) -> None:
         """See `TrackerStore`."""
         self._client.set_terminated(run_id, outcome, milliseconds)
+        self._places.pop(run_id, None)
 
     def _experiment(self, name: str, artifact_folder: Path, create: bool) -> str:
         """The experiment's id; made, if it may be, where it is missing."""
@@ -314,4 +330,9 @@ def _opening(database: Path | None) -> AbstractContextManager[None]:
     """A database on this machine is opened by one process at a time, since MLflow makes its tables then."""
     if database is None:
         return nullcontext()
-    return alone_in(database, then=lambda: follow_move(database, DATABASE_TAG))
+
+    def then() -> None:
+        follow_move(database, DATABASE_TAG)
+        commit_quickly(database)
+
+    return alone_in(database, then=then)

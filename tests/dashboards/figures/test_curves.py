@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gapsack.dashboards.figures import curves as drawing
 from gapsack.dashboards.figures.curves import MOST_POINTS, curves_figure, curves_info, settled_values, thinned
 from gapsack.dashboards.records import CurvePoint, SweepRecords, TrialRecord
 
@@ -43,6 +44,21 @@ def test_values_that_are_not_finite_are_left_out(trial: Callable[..., TrialRecor
     info = curves_info(SweepRecords("s", trials=(trial(8, 64, 1, 0.8, curve=curve),)), "loss")
     assert info is not None
     assert (info.series[0].steps, info.series[0].values) == ((1, 4), (9.0, 7.0))
+
+
+def test_of_very_many_curves_the_members_and_the_best_are_drawn(
+    records: SweepRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "MOST_CURVES", 3)
+    info = curves_info(records, "loss")
+    assert info is not None
+    assert [(series.trial, series.role) for series in info.series] == [
+        ("K8-H128", "other"),
+        ("K16-H128", "member"),
+        ("K8-H64", "member"),
+    ]
+    assert info.left_out == 3
+    assert curves_figure(info).data[0].name == "other trials (3 not drawn)"
 
 
 def test_no_curves_is_none(records: SweepRecords) -> None:

@@ -1,4 +1,8 @@
-from gapsack.dashboards.page.tables import Cell, TableColumn, number, table, without_empty, words
+import base64
+import gzip
+import re
+
+from gapsack.dashboards.page.tables import MOST_ROWS, Cell, TableColumn, number, table, without_empty, words
 
 
 def test_cells_carry_the_value_that_they_sort_by() -> None:
@@ -31,3 +35,16 @@ def test_columns_without_any_value_are_dropped() -> None:
     )
     assert [column.title for column in columns] == ["a", "c"]
     assert [[cell.shown for cell in row] for row in rows] == [["x", "1"], ["", "–"]]
+
+
+def test_a_long_table_begins_with_its_first_rows_and_has_the_rest_packed() -> None:
+    rows, names = [(words(f"K{number}"),) for number in range(MOST_ROWS + 2)], [f"K{n}" for n in range(MOST_ROWS + 2)]
+    written = table("All <trials>", (TableColumn("name"),), rows, sortable=True, row_names=names)
+    assert f"<caption>All &lt;trials&gt;: the first {MOST_ROWS} of {MOST_ROWS + 2}</caption>" in written
+    assert f'<button type="button" class="more">Show all {MOST_ROWS + 2}</button>' in written
+    found = re.search(r'<script type="text/plain" class="rest">([^<]*)</script>', written)
+    assert found is not None
+    rest = gzip.decompress(base64.b64decode(found[1])).decode()
+    whole = re.findall(r'<tr data-trial="(K\d+)">', written.split("</table>")[0] + rest)
+    assert whole == names
+    assert "rest" not in table("T", (TableColumn("name"),), rows[:MOST_ROWS])

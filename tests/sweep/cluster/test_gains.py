@@ -1,6 +1,7 @@
 """Gains of trials beside a sweep: what they are compared with, where they are told, and that one that fails is told."""
 
 import json
+import threading
 
 import pytest
 
@@ -8,6 +9,8 @@ from gapsack.selection.decimals import per_mib_texts, score_decimals, score_text
 from gapsack.selection.pool import CandidatePool
 from gapsack.sweep.advice.marginal_gain import marginal_gain
 from gapsack.sweep.cli.show.status import print_status, status_values
+from gapsack.sweep.cluster import drive as driving
+from gapsack.sweep.cluster import gains as computing
 from gapsack.sweep.cluster.drive import Drive
 from gapsack.sweep.cluster.events import SweepEvents
 from gapsack.sweep.cluster.gains import GainFailed, Gains
@@ -99,6 +102,49 @@ def test_a_gain_that_cannot_be_computed_is_told_and_the_others_come(run):
     assert second.name == NAMES[1]
 
 
+def test_where_trials_end_faster_than_gains_are_found_the_newest_are_looked_at(run, monkeypatch):
+    monkeypatch.setattr(computing, "MOST_WAITING", 1)
+    held, begun = threading.Event(), threading.Event()
+
+    def slowly(pool, name, budget_bytes, **options):
+        begun.set()
+        assert held.wait(60)
+        return marginal_gain(pool, name, budget_bytes, **options)
+
+    monkeypatch.setattr("gapsack.sweep.advice.marginal_gain.marginal_gain", slowly)
+    gains = Gains(run, GRID, [])
+    gains.ended(NAMES[0])
+    assert begun.wait(60)
+    gains.ended(NAMES[1])
+    gains.ended(NAMES[2])
+    held.set()
+    assert computed(gains) == [gain_of(run, NAMES[0], []), gain_of(run, NAMES[2], NAMES[:2])]
+    assert gains.left == {NAMES[1]}
+
+
+def test_the_end_of_a_sweep_does_not_wait_for_all_gains_and_says_so(run, monkeypatch):
+    gains = Gains(run, GRID, [])
+    gains.ended(NAMES[0])
+    computed(gains)
+    monkeypatch.setattr(driving, "GAINS_SECONDS", 0.0)
+    notices = []
+
+    def endlessly(pool, name, budget_bytes, *, should_stop):
+        while not should_stop():
+            pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gapsack.sweep.advice.marginal_gain.marginal_gain", endlessly)
+        assert driven(run, notices.append) == []
+    assert notices == ["What 2 of the trials add to the ensemble is not computed yet: sweep run goes on with it"]
+    monkeypatch.setattr(driving, "GAINS_SECONDS", 60.0)
+    calls = driven(run, notices.append)
+    assert [gain for _, gain in calls if gain is not None] == [
+        gain_of(run, name, NAMES[:place]) for place, name in enumerate(NAMES)
+    ][1:]
+    assert len(notices) == 1
+
+
 def test_a_trial_without_a_candidate_is_not_looked_at(run):
     (run.pool / f"{NAMES[0]}.json").unlink()
     gains = Gains(run, GRID, [])
@@ -110,15 +156,17 @@ def test_a_trial_without_a_candidate_is_not_looked_at(run):
 class Told(SweepEvents, Tracker):
     """Keeps what events and tracker are told of gains."""
 
-    def __init__(self):
+    def __init__(self, notice=None):
         self.calls = []
+        if notice is not None:
+            self.notice = notice
 
     def trial_gained(self, name, gain=None):
         self.calls.append((name, gain))
 
 
-def driven(run):
-    told = Told()
+def driven(run, notice=None):
+    told = Told(notice)
     sweep = SweepSpec(str(run.path), GRID, ("train0",), ("validate0",))
     Drive(sweep, run_state(run), None, told).run(told, StopRequest())
     return told.calls

@@ -143,7 +143,9 @@ def test_what_a_dead_driver_left_running_is_closed_on_the_next_start(store, run,
     dead._backlog.close(30)
     assert {child.info.status for child in runs_of()[1].values()} == {"RUNNING"}
 
-    StoreTracker(store, run, GRID).start_sweep()
+    following = StoreTracker(store, run, GRID)
+    following.start_sweep()
+    following._backlog.close(30)
     assert {child.info.status for child in runs_of()[1].values()} == {"KILLED"}
 
 
@@ -186,7 +188,7 @@ def test_models_of_any_trial_name_are_taken(store):
 
     run_id = store.create_run("a run", {})
     for _ in range(2):
-        store.model(run_id, TrainedModel("L0.5-A/B:C", "dbof", {"x": 1}, {}, (MetricPoint("gap", 0.5, 3, 1),)))
+        store.log(run_id, model=TrainedModel("L0.5-A/B:C", "dbof", {"x": 1}, {}, (MetricPoint("gap", 0.5, 3, 1),)))
     (output,) = MlflowClient(store.uri).get_run(run_id).outputs.model_outputs
     assert MlflowClient(store.uri).get_logged_model(output.model_id).name == "L0_5-A_B_C"
     assert len(MlflowClient(store.uri).get_metric_history(run_id, "gap")) == 1
