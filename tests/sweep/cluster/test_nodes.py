@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,12 @@ def other_gapsack(tmp_path: Path) -> Path:
     return package.parent
 
 
+def swept(place: str, behaviour: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """A sweep of the script's, with its run at `place`, in a process of its own."""
+    command = [sys.executable, str(SCRIPT), place, json.dumps(behaviour)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_node_with_another_gapsack_is_left_out_and_a_killed_worker_is_told_with_its_node(tmp_path, other_gapsack):
@@ -32,13 +39,7 @@ def test_a_node_with_another_gapsack_is_left_out_and_a_killed_worker_is_told_wit
         good = cluster.add_node(num_cpus=1)
         cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(other_gapsack)})
         behaviour = {"steps": 3, "seconds": 0.05, "die": {"K2-H8": 1}, "address": cluster.address}
-        done = subprocess.run(
-            [sys.executable, str(SCRIPT), str(tmp_path / "run"), json.dumps(behaviour)],
-            capture_output=True,
-            text=True,
-            timeout=500,
-            check=False,
-        )
+        done = swept(str(tmp_path / "run"), behaviour)
     finally:
         cluster.shutdown()
 
@@ -64,13 +65,7 @@ def test_a_node_that_does_not_reach_the_runs_bucket_is_named_and_left_out(tmp_pa
         cluster.add_node(num_cpus=1)
         cluster.add_node(num_cpus=1, env_vars={"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"})
         behaviour = {"steps": 2, "seconds": 0.05, "address": cluster.address, "notes": str(tmp_path)}
-        done = subprocess.run(
-            [sys.executable, str(SCRIPT), url, json.dumps(behaviour)],
-            capture_output=True,
-            text=True,
-            timeout=500,
-            check=False,
-        )
+        done = swept(url, behaviour)
     finally:
         cluster.shutdown()
 
