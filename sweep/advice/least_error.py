@@ -53,25 +53,31 @@ def near_best(
     subset = start
     while subset and not space.fits(subset):
         subset = by_loss(losses, {_without(subset, number) for number in subset})[0]
-    lowest = losses([subset])[0]
-    while True:
-        near = by_loss(losses, neighbours(space, subset, swaps=swaps, most_bytes=most_bytes))
-        if not near or (loss := losses(near[:1])[0]) >= lowest - LEAST_FALL:
-            return subset
-        lowest, subset = loss, near[0]
+    return _descended(losses, subset, lambda at: neighbours(space, at, swaps=swaps, most_bytes=most_bytes))
 
 
 def refilled(space: Space, losses: LossesOf, subset: Subset) -> Subset:
     """A subset that no one or two members' leaving makes better either, with their room filled anew by others."""
+
+    def moved(at: Subset) -> set[Subset]:
+        counts = (1, 2) if len(at) <= PAIRS_OF else (1,)
+        leaving = [gone for count in counts for gone in combinations(at, count)]
+        begun = {each for gone in leaving for each in _first_in_the_room(space, losses, at, gone)}
+        return {near_best(space, losses, each, swaps=False) for each in begun}
+
+    return _descended(losses, subset, moved)
+
+
+def _descended(losses: LossesOf, subset: Subset, moves: Callable[[Subset], Collection[Subset]]) -> Subset:
+    """Where moves to the lowest loss, as long as one lowers it, lead from a subset."""
     lowest = losses([subset])[0]
-    while True:
-        counts = (1, 2) if len(subset) <= PAIRS_OF else (1,)
-        leaving = [gone for count in counts for gone in combinations(subset, count)]
-        begun = {each for gone in leaving for each in _first_in_the_room(space, losses, subset, gone)}
-        filled = by_loss(losses, {_filled(space, losses, each) for each in begun})
-        if not filled or (loss := losses(filled[:1])[0]) >= lowest - LEAST_FALL:
-            return subset
-        lowest, subset = loss, filled[0]
+    while moved := sorted(moves(subset)):
+        found = losses(moved)
+        place = int(np.argmin(found))
+        if found[place] >= lowest - LEAST_FALL:
+            break
+        lowest, subset = found[place], moved[place]
+    return subset
 
 
 def _first_in_the_room(space: Space, losses: LossesOf, subset: Subset, gone: Subset) -> list[Subset]:
@@ -79,10 +85,6 @@ def _first_in_the_room(space: Space, losses: LossesOf, subset: Subset, gone: Sub
     rest = tuple(number for number in subset if number not in gone)
     joined = {_with(rest, number) for number in space.additions(rest) if number not in gone}
     return by_loss(losses, joined)[:FIRST_TRIED]
-
-
-def _filled(space: Space, losses: LossesOf, subset: Subset) -> Subset:
-    return near_best(space, losses, subset, swaps=False)
 
 
 def by_loss(losses: LossesOf, subsets: Collection[Subset]) -> list[Subset]:

@@ -127,10 +127,8 @@ class _Lease:
                     lost()
                     return
                 self.store.write(self.name, self._content())
-            except (
-                OSError,
-                InputError,
-            ):  # away, or with credentials that have run out: as long as none is there to take it
+            # Away, or with credentials that have run out: as long as none is there to take it.
+            except (OSError, InputError):
                 continue
 
     def give_back(self) -> None:
