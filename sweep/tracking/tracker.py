@@ -8,9 +8,7 @@ the store has not got whole is sent from the run folder.
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,12 +35,11 @@ from gapsack.sweep.tracking.contents import (
     trial_content,
     trial_params,
 )
+from gapsack.sweep.tracking.measured import MeasuredPoints
 from gapsack.sweep.tracking.place import TrackingRecord, tracking_uri
 from gapsack.sweep.tracking.results import done_gaps, send_results, source_tags, sweep_figures
 from gapsack.sweep.tracking.store import (
     KIND_TAG,
-    ChildRun,
-    MetricPoint,
     RunContent,
     RunOutcome,
     TrackerStore,
@@ -52,13 +49,12 @@ from gapsack.sweep.tracking.store import (
     now_milliseconds,
 )
 from gapsack.sweep.tracking.stores import open_store
+from gapsack.sweep.tracking.trial_runs import TrialRuns
 
 PATIENCE_SECONDS = 20.0
 """How long, after its last sign of life, the end of a sweep waits for a store that is away."""
 SWEEP = ""
 """What is measured of the sweep as a whole is about."""
-KEPT_GROWTH = 8
-"""Ids of trials' runs are kept again once an eighth more trials have one."""
 
 
 class Tracker:
@@ -145,20 +141,13 @@ class StoreTracker(Tracker):
         self._folder = run.path.parent if folder is None else folder
         self._notice = notice
         self._kept = TrackingRecord(store.uri, grid.tracking.experiment, store.experiment_id)
-        self._has: dict[str, RunContent] = {}
-        """What the store has of the trials that are being told of."""
-        self._attempted: set[str] = set()
-        """Trials whose run may have been made, whether or not the store said so."""
-        self._new: set[str] = set()
-        """Trials whose run was made here, and of which the store has just what `_has` says: nothing need be asked."""
+        self._trials = TrialRuns(store, run, self._kept, self._folder)
         self._ungained: set[str] = set()
         """Trials of which the store has all but what they add to the ensemble, and surely nothing of that."""
         self._over: set[str] = set()
         """Trials that have ended, and are about to be sent whole: whatever waits before that is sent with it."""
-        self._points: dict[str, list[MetricPoint]] = {}
-        """What was measured and is not sent, by trial; under "", of the sweep."""
-        self._measured = threading.Lock()
-        """Held while `_points` changes."""
+        self._measured = MeasuredPoints(store.may_pass)
+        """What was measured and is not sent, by trial, and of the sweep."""
         self._settled: dict[str, str] = {}
         """Trials that the store has whole, with the digest of what it has."""
         self._steps: dict[str, int] = {}
@@ -167,8 +156,6 @@ class StoreTracker(Tracker):
         """Of the trials that are done."""
         self._sweep_data: set[str] = set()
         """Digests of the data that the sweep's own run has."""
-        self._keep_at = 0
-        """Number of trials with a run from which on the ids are kept again."""
         self._backlog = Backlog(store.may_pass)
 
     def start_sweep(self) -> None:
@@ -211,7 +198,7 @@ class StoreTracker(Tracker):
             for key, value in metrics.items()
             if math.isfinite(value) and not (last and key in RECORD_METRICS)
         }
-        self._note(name, metric_points(told, step=step, milliseconds=now_milliseconds()))
+        self._measured.note(name, metric_points(told, step=step, milliseconds=now_milliseconds()))
         self._backlog.add(lambda: self._send_measured(name), name)
 
     def trial_finished(self, name: str, record: TrialResult, artifacts: Iterable[Path]) -> None:
@@ -221,7 +208,7 @@ class StoreTracker(Tracker):
         self._over.add(name)
         self._backlog.add(lambda: self._settle(name, content()), name, mends=True)
         self._gaps[name] = record.gap
-        self._note(SWEEP, metric_points(sweep_figures(self._gaps), step=len(self._gaps)))
+        self._measured.note(SWEEP, metric_points(sweep_figures(self._gaps), step=len(self._gaps)))
         self._backlog.add(self._send_sweep_points)
 
     def trial_gained(self, name: str) -> None:
@@ -246,15 +233,10 @@ class StoreTracker(Tracker):
         """
         self._catch_up()
         self._backlog.add(self._end_strays, "strays")
-        self._backlog.add(self._keep_ids)
+        self._backlog.add(self._trials.keep_ids)
         self._backlog.add(self._send_results, mends=True)
-        self._backlog.add(lambda: self._store.end(self._parent, outcome))
+        self._backlog.add(lambda: self._store.end(self._trials.parent, outcome))
         return self._backlog.close(patience_seconds)
-
-    @property
-    def _parent(self) -> str:
-        assert self._kept.parent is not None, "start_sweep comes first"
-        return self._kept.parent
 
     def _open_parent(self) -> None:
         earlier = TrackingRecord.read(self._run)
@@ -265,18 +247,18 @@ class StoreTracker(Tracker):
                 self._notice(self._where_it_was(earlier))
             tags = {"gapsack.run": self._run.name, KIND_TAG: "sweep"}
             self._kept.parent, known = self._store.create_run(self._run.name, tags), RunContent("RUNNING")
-            self._keep_ids()
+            self._trials.keep_ids()
         else:
-            self._store.resume(self._parent)
+            self._store.resume(self._trials.parent)
         params = {"family": ", ".join(self._grid.model.names), **training_params(self._grid)}
         # The folder each time: a run may have been moved or copied.
         # A run at a URL is worked on in a folder of the cache, which tells nothing of the code that made it.
         around = self._folder if is_mirrored(self._run.path) else self._run.path
         tags = {"gapsack.run_folder": self._run.address, **source_tags(), **run_environment(around)}
-        self._store.log(self._parent, params=_lacking(params, known.params), tags=tags)
+        self._store.log(self._trials.parent, params=_lacking(params, known.params), tags=tags)
         for path in (self._run.grid_file, self._run.config_file, self._run.checksums_file):
             if path.exists():
-                self._store.artifact(self._parent, path)
+                self._store.artifact(self._trials.parent, path)
 
     def _where_it_was(self, earlier: TrackingRecord) -> str:
         """For a person: this sweep's records are not where they are looked for."""
@@ -291,15 +273,14 @@ class StoreTracker(Tracker):
 
     def _look_up(self, expected: Mapping[str, RunOutcome]) -> None:
         """Learn which trials the store has, and which of them whole, by how their runs must have ended."""
-        for child in self._trial_runs():
-            self._kept.trials[child.name] = child.run_id
+        for child in self._trials.there():
             outcome = expected.get(child.name)
             if outcome is None:
                 if child.status == "RUNNING":
                     self._store.end(child.run_id, "KILLED")
             elif child.status == outcome:
                 self._settled[child.name] = child.tags.get(SENT_TAG, "")
-        self._keep_ids()
+        self._trials.keep_ids()
 
     def _catch_up(self) -> None:
         """Have those trials of the run folder sent that the store has not got whole, once that is known."""
@@ -308,7 +289,7 @@ class StoreTracker(Tracker):
 
     def _settle_by_files(self, name: str) -> None:
         trial = self._run.trial(name)
-        if is_begun(trial) and (name in self._has or self._settled.get(name) != digest(trial)):
+        if is_begun(trial) and (self._trials.is_told_of(name) or self._settled.get(name) != digest(trial)):
             self._settle(name, trial_content(trial, self._grid))
 
     def _start_trial(self, name: str, params: Mapping[str, Any]) -> None:
@@ -316,13 +297,13 @@ class StoreTracker(Tracker):
         self._ungained.discard(name)
         if name in self._over:
             return
-        run_id, has = self._run_of(name)
+        run_id, has = self._trials.of(name)
         if has.status != "RUNNING":
             self._store.resume(run_id)
             has.status = "RUNNING"
         lacking = _lacking(params, has.params)
         if lacking:
-            with self._asked_again(name):
+            with self._trials.asked_again(name):
                 self._store.log(run_id, params=lacking)
             has.params.update({key: str(value) for key, value in lacking.items()})
 
@@ -330,8 +311,8 @@ class StoreTracker(Tracker):
         """Send all that the store lacks of a trial, at the end of it that it is all, then how the trial ended."""
         trial = self._run.trial(name)
         whole, gained = digest(trial), trial.gain.exists()
-        run_id, has = self._run_of(name, content.started_milliseconds)
-        with self._taken(name) as measured, self._asked_again(name):
+        run_id, has = self._trials.of(name, content.started_milliseconds)
+        with self._measured.taken(name) as measured, self._trials.asked_again(name):
             for path in content.files:
                 self._store.artifact(run_id, path)
             if content.data:
@@ -347,14 +328,14 @@ class StoreTracker(Tracker):
                 params=_lacking(content.params, has.params),
                 tags={**reason, **content.tags, SENT_TAG: whole},
                 model=content.model,
-                new=name in self._new,
+                new=self._trials.is_new(name),
             )
             if has.status != content.outcome:
                 self._store.end(run_id, content.outcome, milliseconds=content.ended_milliseconds)
-        if name in self._new and not gained:
+        if self._trials.is_new(name) and not gained:
             self._ungained.add(name)
         self._settled[name] = whole
-        self._forget(name)
+        self._trials.forget(name)
 
     def _settle_gain(self, name: str) -> None:
         """Send a trial's gain; of a trial that the store has not got whole, all there is."""
@@ -367,90 +348,29 @@ class StoreTracker(Tracker):
             # Should the answer be lost, the next attempt asks.
             self._ungained.discard(name)
         else:
-            _, has = self._run_of(name)
+            _, has = self._trials.of(name)
             points = [point for point in points if point.place not in has.places]
-        run_id = self._kept.trials[name]
-        with self._asked_again(name):
+        run_id = self._trials.id_of(name)
+        with self._trials.asked_again(name):
             self._store.artifact(run_id, trial.gain)
             whole = digest(trial)
             self._store.log(run_id, points=points, tags={SENT_TAG: whole})
         self._settled[name] = whole
-        self._forget(name)
+        self._trials.forget(name)
 
     def _tell_data_of_sweep(self, data: Sequence[UsedData]) -> None:
         """The sweep's own run has the data of its trials: the same for all, told with the first that is done."""
         lacking = [each for each in data if each.digest not in self._sweep_data]
         if lacking:
-            self._store.data(self._parent, lacking)
+            self._store.data(self._trials.parent, lacking)
             self._sweep_data.update(each.digest for each in lacking)
-
-    def _run_of(self, name: str, started_milliseconds: int | None = None) -> tuple[str, RunContent]:
-        """A trial's run, made where the store has none, and what the store has of it."""
-        run_id = self._kept.trials.get(name)
-        if run_id is not None and name not in self._has and (known := self._store.content(run_id)) is not None:
-            self._has[name] = known
-        if run_id is None or name not in self._has:
-            run_id = self._made_run(name, started_milliseconds)
-        return run_id, self._has[name]
-
-    def _made_run(self, name: str, started_milliseconds: int | None) -> str:
-        # An earlier attempt may have made it without our hearing so.
-        self._new.discard(name)
-        children = self._trial_runs() if name in self._attempted else []
-        run_id = next((child.run_id for child in children if child.name == name), None)
-        if run_id is None:
-            self._attempted.add(name)
-            tags = {"gapsack.run": self._run.name, KIND_TAG: "trial"}
-            run_id = self._store.create_run(name, tags, parent=self._parent, milliseconds=started_milliseconds)
-            self._new.add(name)
-        self._has[name] = (self._store.content(run_id) if children else None) or RunContent("RUNNING")
-        self._kept.trials[name] = run_id
-        # All are written again each time: with a few more at a time, what is written grows as the trials do. A driver
-        # that is killed in between asks the store, as every driver does that goes on.
-        if len(self._kept.trials) >= self._keep_at:
-            self._keep_ids()
-        return run_id
-
-    def _trial_runs(self) -> list[ChildRun]:
-        """The runs below the sweep's own that are trials; ensembles are others."""
-        return [child for child in self._store.children(self._parent) if child.tags.get(KIND_TAG) == "trial"]
-
-    def _note(self, about: str, points: Iterable[MetricPoint]) -> None:
-        with self._measured:
-            self._points.setdefault(about, []).extend(points)
-
-    @contextmanager
-    def _taken(self, about: str) -> Iterator[list[MetricPoint]]:
-        """What was measured and is not sent; it is put back where the block fails and may be tried again."""
-        with self._measured:
-            taken = self._points.pop(about, [])
-        try:
-            yield taken
-        except Exception as error:
-            if self._store.may_pass(error):
-                with self._measured:
-                    self._points[about] = [*taken, *self._points.get(about, ())]
-            raise
-
-    @contextmanager
-    def _asked_again(self, name: str) -> Iterator[None]:
-        """Where a write about a trial fails within the block, it may have arrived: the next attempt asks."""
-        try:
-            yield
-        except Exception:
-            self._forget(name)
-            raise
-
-    def _forget(self, name: str) -> None:
-        self._has.pop(name, None)
-        self._new.discard(name)
 
     def _send_measured(self, name: str) -> None:
         """Send what was measured in a trial that goes on, in one call however much it has become."""
-        if name in self._over or not self._points.get(name):
+        if name in self._over or not self._measured.any_of(name):
             return
-        run_id, has = self._run_of(name)
-        with self._taken(name) as measured, self._asked_again(name):
+        run_id, has = self._trials.of(name)
+        with self._measured.taken(name) as measured, self._trials.asked_again(name):
             lacking = list({point.place: point for point in measured if point.place not in has.places}.values())
             if lacking:
                 self._store.log(run_id, points=lacking)
@@ -458,24 +378,20 @@ class StoreTracker(Tracker):
 
     def _send_sweep_points(self) -> None:
         """The same of the sweep. Where an answer is lost a point may be there twice, of one value and time."""
-        with self._taken(SWEEP) as measured:
+        with self._measured.taken(SWEEP) as measured:
             if measured:
-                self._store.log(self._parent, points=measured)
+                self._store.log(self._trials.parent, points=measured)
 
     def _end_strays(self) -> None:
         """Trials that have no folder cannot be sent from it, but none is left RUNNING."""
-        if self._settled.keys() >= {*self._kept.trials, *self._attempted}:
+        if self._trials.are_among(self._settled):
             return
-        for child in self._trial_runs():
+        for child in self._trials.there():
             if child.status == "RUNNING":
                 self._store.end(child.run_id, "KILLED")
 
     def _send_results(self) -> None:
-        send_results(self._store, self._parent, self._run, self._grid, self._gaps)
-
-    def _keep_ids(self) -> None:
-        self._kept.write(self._run, self._folder)
-        self._keep_at = len(self._kept.trials) + 1 + len(self._kept.trials) // KEPT_GROWTH
+        send_results(self._store, self._trials.parent, self._run, self._grid, self._gaps)
 
 
 def _lacking(values: Mapping[str, Any], there: Mapping[str, str]) -> dict[str, Any]:
