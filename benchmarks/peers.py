@@ -39,7 +39,11 @@ from benchmarks.video_pools import video_pools
 from gapsack.selection.search import search_ensemble
 
 ROOT = Path(__file__).parent.parent
-OURS: dict[str, dict[str, Any]] = {"ours": {}, "ours, best score": {"prefer": "score"}}
+OURS: dict[str, dict[str, Any]] = {
+    "ours": {},
+    "ours, best score": {"prefer": "score"},
+    "ours, bagged": {"prefer": "bagged"},
+}
 GREEDY = "greedy, size mask"
 NO_BUDGET, HALF = "none", "half"
 COUNTED_ERRORS = 1.0  # standard errors from which on a case counts as ahead or behind

@@ -25,6 +25,7 @@ from gapsack.selection.pool.weighted_labels import weighted
 from gapsack.selection.report.record import Contender, Fold, Outcome, Scorer, SearchChoice
 from gapsack.selection.report.splits import cross_folds, folds_for, group_numbers, split_videos
 from gapsack.selection.rows.alike import alike
+from gapsack.selection.subsets.bagging import bagged, halves_of
 from gapsack.selection.subsets.board import Entry
 from gapsack.selection.subsets.find import Found
 from gapsack.selection.subsets.options import Options
@@ -105,7 +106,7 @@ class _Search:
         options = self._options
         tune, held_out = self._split(0)
         found = self._find(tune, options)
-        chosen, preference = preferred(found, options, self._groups_of(tune))
+        chosen, preference = self._preferred(found, tune, options)
         choice = self._choice(found, chosen)
         cross_fitted = options.tune_share is None
         if cross_fitted:
@@ -228,7 +229,19 @@ class _Search:
     def _chosen_on(self, tune: Videos, options: Options) -> SearchChoice:
         """The whole search on some items: all that chooses what is delivered."""
         found = self._find(tune, options)
-        return self._choice(found, preferred(found, options, self._groups_of(tune))[0])
+        return self._choice(found, self._preferred(found, tune, options)[0])
+
+    def _preferred(self, found: Found, tune: Videos, options: Options) -> tuple[Entry, str]:
+        """What of all that was found is delivered, and how it was chosen, as a sentence."""
+        groups = self._groups_of(tune)
+        if options.prefer != "bagged":
+            return preferred(found, options, groups)
+        halves = halves_of(self._labels, tune, options, groups)
+        entry, told = bagged(found, halves, self._labels, self._objective, options)
+        if entry is not None:
+            return entry, told
+        entry, instead = preferred(found, replace(options, prefer="score"), groups)
+        return entry, f"{told} {instead}"
 
     def _choice(self, found: Found, chosen: Entry) -> SearchChoice:
         rivals = rivals_of(found, chosen)

@@ -16,6 +16,7 @@ from gapsack.selection.blend.weights import MANY
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gapsack.selection.blend.evaluate import Blend
     from gapsack.selection.subsets.board import Board
     from gapsack.selection.subsets.space import Subset
 
@@ -39,14 +40,15 @@ def greedy(board: Board, rule: GreedyRule) -> Subset:
     return subset
 
 
-def greedy_votes(board: Board, rule: GreedyRule) -> tuple[Subset, tuple[float, ...]]:
-    """What greedy selection with replacement takes, and the weights by its votes, of probabilities in any case.
+def greedy_votes(board: Board, rule: GreedyRule, blend: Blend = "probability") -> tuple[Subset, tuple[float, ...]]:
+    """What greedy selection with replacement takes, and the weights by its votes.
 
     Nothing of it counts for the board, and what the board's runner knows is not evaluated again.
 
     Args:
         board: evaluates.
         rule: "score": the highest score joins. "rate": the highest gain a byte joins, members again being free.
+        blend: of what is scored, whatever the board's.
 
     Raises:
         Stopped: the search was asked to stop.
@@ -60,7 +62,7 @@ def greedy_votes(board: Board, rule: GreedyRule) -> tuple[Subset, tuple[float, .
         choices = [*members, *joiners]
         if not choices:
             break
-        tasks = [_task(board, _voted(votes, choice)) for choice in choices]
+        tasks = [_task(board, _voted(votes, choice), blend) for choice in choices]
         scores = [scored.score for scored in board.runner.map(tasks)]
         values = [round(score, TIE_DECIMALS) for score in scores]  # members come first among the choices
         if rule == "rate" and round_index > 0:
@@ -112,7 +114,7 @@ def _voted(votes: dict[int, int], number: int) -> dict[int, int]:
     return {**votes, number: votes.get(number, 0) + 1}
 
 
-def _task(board: Board, votes: dict[int, int]) -> BlendTask:
+def _task(board: Board, votes: dict[int, int], blend: Blend) -> BlendTask:
     subset = tuple(sorted(votes))
     total = sum(votes.values())
-    return BlendTask(board.space.columns_of(subset), "fixed", starts=(tuple(votes[n] / total for n in subset),))
+    return BlendTask(board.space.columns_of(subset), "fixed", blend, (tuple(votes[n] / total for n in subset),))

@@ -301,6 +301,8 @@ class _Rounds:
         if (chosen.subset, chosen.scored.weights) == (leader.subset, leader.scored.weights):
             return best, f"{preference} (What members gain was measured on {where}.)"
         again, ahead = self._scales.scored([chosen, best], self._all)
+        if self._options.prefer == "bagged":
+            return again.entry, preference
         behind, error = again.behind(ahead)
         digits = score_decimals([error], [behind])
         told = f"{score_text(behind, digits)}, with a standard error of {score_text(error, digits)}"

@@ -125,7 +125,7 @@ def test_a_member_that_costs_more_than_nothing_and_almost_nothing_ends_the_searc
     seed=st.integers(0, 10_000),
     metric=st.sampled_from(sorted(NAIVE)),
     blend=st.sampled_from(["probability", "logit", "auto"]),
-    prefer=st.sampled_from(["measured", "score", "small"]),
+    prefer=st.sampled_from(["measured", "score", "small", "bagged"]),
 )
 def test_reported_weights_score_what_is_reported(seed, metric, blend, prefer):
     scores, labels, pool = random_case(seed, models=4, one_label=metric in ONE_LABEL)

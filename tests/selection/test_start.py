@@ -36,7 +36,7 @@ def blended(scores, members, blend):
     seed=st.integers(0, 10_000),
     shares=st.lists(st.floats(0.01, 1.0), min_size=1, max_size=4),
     budget=st.integers(20, 120),
-    prefer=st.sampled_from(["measured", "score", "small"]),
+    prefer=st.sampled_from(["measured", "score", "small", "bagged"]),
     blend=st.sampled_from(["probability", "logit", "auto"]),
     must_have=st.sampled_from([(), ("m0",), ("m3",)]),
 )

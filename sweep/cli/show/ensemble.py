@@ -29,10 +29,19 @@ RIVALS = (
     ("greedy selection", "greedy"),
 )
 """What an ensemble is held against, in words, and its key in the record."""
+FEW_ITEMS = 500
+"""Fewer have chosen weights by chance enough that the mean over halves of them is ahead (docs/benchmarks.md)."""
 
 
-def print_ensemble(record: Mapping[str, Any], path: Path, items: str) -> None:
-    """An ensemble.json as a table and a few lines; `items` is what was scored, in the plural."""
+def print_ensemble(record: Mapping[str, Any], path: Path, items: str, *, bagged: bool) -> None:
+    """An ensemble.json as a table and a few lines.
+
+    Args:
+        record: what is in the file.
+        path: the file.
+        items: what was scored, in the plural.
+        bagged: whether the mean over halves of the items was asked for; it is named where few items chose.
+    """
     sizes = [record["total_bytes"], record["budget_bytes"], *(member["size_bytes"] for member in record["members"])]
     digits = mib_decimals(sizes)
     rows = [
@@ -65,6 +74,9 @@ def print_ensemble(record: Mapping[str, Any], path: Path, items: str) -> None:
         print_explanation(record["explanation"], items)
     out.print(f"\n{searched(record['search'], items)}")
     out.print(f"{record['preference']}")
+    chose = record["tuning"]["videos"]
+    if chose < FEW_ITEMS and not bagged:
+        out.print(f"Only {chose} {items} chose: on new ones --prefer bagged is as a rule better, for more bytes.")
     out.print(f"Ensemble: {path}")
 
 

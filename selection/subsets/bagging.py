@@ -1,0 +1,171 @@
+"""Bagging: what greedy selection takes on many halves of the items, averaged, for pools of which few items tell.
+
+A few hundred items are too few to say which weights are best: a search fits their noise, and so does greedy selection.
+What half of them choose differs from what the other half does, and the mean of many such choices is ahead of each on
+new items (Caruana et al., 2006, average over bags of models; here the models are few and the items are drawn). Greedy
+selection is enough for that: the mean over halves of whole searches is no better, at many times the cost
+(docs/adr/0049-bagging-is-asked-for.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gapsack.selection.blend.runner import Stopped
+from gapsack.selection.errors import UndefinedMetricError
+from gapsack.selection.report.splits import by_appearance, cross_folds
+from gapsack.selection.subsets.board import Board
+from gapsack.selection.subsets.find import runner_on
+from gapsack.selection.subsets.greedy import greedy_votes
+from gapsack.selection.subsets.preference import LEAST_WEIGHT
+from gapsack.selection.subsets.rounds import searched_on
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from gapsack.selection.metrics.objectives import Objective
+    from gapsack.selection.pool.lists import Labels
+    from gapsack.selection.subsets.board import Entry
+    from gapsack.selection.subsets.find import Found
+    from gapsack.selection.subsets.options import Options
+    from gapsack.selection.subsets.space import Space, Subset
+
+    Videos = NDArray[np.int64]
+
+PAIRS = 10  # of halves, each item being in one half of a pair
+
+
+def halves_of(labels: Labels, videos: Videos, options: Options, groups: Videos | None = None) -> list[Videos]:
+    """Both halves of ``PAIRS`` splits of some items, each as rows of the pool; none of a single item or group.
+
+    Args:
+        labels: ground truth of the pool.
+        videos: rows of the pool; of more than ``search_videos`` a sample is halved.
+        options: ``seed``, ``search_videos``.
+        groups: [videos] numbers of groups that stay on one side of every split; None splits items.
+    """
+    halved = searched_on(videos, options)
+    numbers = None
+    if groups is not None:
+        group_of = dict(zip(videos.tolist(), groups.tolist(), strict=True))
+        numbers = by_appearance(np.array([group_of[video] for video in halved.tolist()]))
+    here = labels.take(halved)
+    seeds = np.random.default_rng([options.seed, 10]).integers(2**31, size=PAIRS).tolist()
+    return [halved[np.sort(half)] for seed in seeds for half, _ in cross_folds(here, 2, seed, numbers)]
+
+
+def bagged(
+    found: Found, halves: Sequence[Videos], labels: Labels, objective: Objective, options: Options
+) -> tuple[Entry | None, str]:
+    """The mean of greedy selections on halves of the items, as an entry, and how it was chosen, as a sentence.
+
+    It is the earlier ensemble where the search began from one that is ahead of it on the items; and None, with the
+    reason, where no half can choose or the search is asked to stop before all have.
+
+    Args:
+        found: the search of all items: its space, and the blend that it found best.
+        halves: rows of the pool, half after half.
+        labels: ground truth of the pool.
+        objective: what to maximise.
+        options: ``workers``, ``should_stop``.
+    """
+    space, board = found.board.space, found.board
+    selections: list[dict[int, float]] = []
+    try:
+        for number, half in enumerate(halves):
+            board.tell("greedy selections on halves", number, len(halves))
+            # In this process: what goes elsewhere takes longer than so few items do.
+            with runner_on(labels, half, space, objective, replace(options, executor=None)) as runner:
+                try:
+                    chosen = greedy_votes(Board(space, runner, board.blend), "score", board.blend)
+                except UndefinedMetricError:
+                    continue  # a half that lacks what the metric needs, such as a class
+            selections.append(dict(zip(*chosen, strict=True)))
+    except Stopped:
+        return None, "Stopped before all halves of the items had chosen."
+    if not selections:
+        return None, "No half of the items can choose."
+    votes = {
+        number: float(np.mean([each.get(number, 0.0) for each in selections]))
+        for number in sorted({number for each in selections for number in each})
+    }
+    subset = most_voted(space, votes, [tuple(sorted(each)) for each in selections])
+    entry = board.as_it_is(subset, _weights(space, subset, votes), board.blend)
+    told = f"The mean of greedy selections on {len(selections)} halves of the items: {_held(space, subset, votes)}."
+    start = found.start
+    if found.settle is not None:
+        entry, told = found.settle(entry, told)
+        start = None if start is None else found.settle(start, told)[0]
+    if start is not None and entry.score < start.score:
+        return start, "The earlier ensemble: what halves of the items choose is behind it on all of them."
+    return entry, told
+
+
+def most_voted(space: Space, votes: Mapping[int, float], starts: Sequence[Subset]) -> Subset:
+    """An allowed subset of those items that have votes, with as many of the votes as were found to fit.
+
+    All of them where that is allowed, each candidate at the precision that has most of its votes. Else each start is
+    filled with what brings most votes a byte, and the one with most votes is taken.
+
+    Args:
+        space: the allowed subsets.
+        votes: by item.
+        starts: allowed subsets of those items.
+    """
+    of_candidate = _of_candidates(space, votes)
+    dearest: dict[int, int] = {}
+    for number in sorted(votes, key=lambda each: (-votes[each], space.items[each].size_bytes, each)):
+        dearest.setdefault(space.items[number].candidate, number)
+    whole = tuple(sorted(n for n in dearest.values() if _is_kept(space, n, of_candidate)))
+    if space.is_allowed(whole):
+        return whole
+
+    def worth(number: int) -> float:
+        return of_candidate[space.items[number].candidate]
+
+    def filled(subset: Subset) -> Subset:
+        while joiners := [
+            each for each in space.additions(subset) if each in votes and _is_kept(space, each, of_candidate)
+        ]:
+            rate = {each: worth(each) / max(space.added_room_bytes(subset, each), 1) for each in joiners}
+            subset = tuple(sorted((*subset, max(joiners, key=lambda each: (rate[each], -each)))))
+        return subset
+
+    every = [space.smallest_required, *dict.fromkeys(starts)]
+    fits = [each for each in map(filled, every) if space.is_allowed(each)]
+    return max(fits, key=lambda each: (sum(map(worth, each)), [-number for number in each]))
+
+
+def _of_candidates(space: Space, votes: Mapping[int, float]) -> dict[int, float]:
+    """Votes by candidate: its precisions are one model."""
+    found: dict[int, float] = {}
+    for number, share in votes.items():
+        candidate = space.items[number].candidate
+        found[candidate] = found.get(candidate, 0.0) + share
+    return found
+
+
+def _is_kept(space: Space, number: int, of_candidate: Mapping[int, float]) -> bool:
+    """Whether an item has votes enough to be a member; one that must be there is one in any case."""
+    candidate = space.items[number].candidate
+    return of_candidate[candidate] >= LEAST_WEIGHT or candidate in space.required
+
+
+def _weights(space: Space, subset: Subset, votes: Mapping[int, float]) -> tuple[float, ...]:
+    """The votes of the members' candidates, as weights that sum to one."""
+    of_candidate = _of_candidates(space, votes)
+    kept = np.maximum([of_candidate[space.items[number].candidate] for number in subset], LEAST_WEIGHT)
+    return tuple(float(weight) for weight in kept / kept.sum())
+
+
+def _held(space: Space, subset: Subset, votes: Mapping[int, float]) -> str:
+    """How much of the votes the members have, for a sentence."""
+    of_candidate = _of_candidates(space, votes)
+    held = sum(of_candidate[space.items[number].candidate] for number in subset)
+    fit = "" if held > 1.0 - LEAST_WEIGHT else f", with {100 * held:.0f} % of the votes, as more does not fit"
+    return f"{len(subset)} of the {len(of_candidate)} models that got votes{fit}"
