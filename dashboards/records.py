@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -70,6 +71,11 @@ class TrialRecord:
     curve: tuple[CurvePoint, ...] = ()
     ensemble_gain: float | None = None
     ensemble_gain_per_mib: float | None = None
+
+
+def best_first(trial: TrialRecord) -> float:
+    """Sort key of trials: the highest GAP comes first, and those without one last."""
+    return math.inf if trial.gap is None else -trial.gap
 
 
 @dataclass(frozen=True)

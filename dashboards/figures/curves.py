@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +11,7 @@ import plotly.graph_objects as go
 from gapsack.dashboards.ensemble import EnsembleInfo, chosen_ensemble
 from gapsack.dashboards.figures.axes import logarithmic_ticks, score_axis
 from gapsack.dashboards.figures.theme import LIGHT, Theme, member_colour, new_figure
-from gapsack.dashboards.records import CurvePoint, SweepRecords, TrialRecord
+from gapsack.dashboards.records import CurvePoint, SweepRecords, TrialRecord, best_first
 from gapsack.dashboards.units import finite, plain
 
 HEIGHT = 400
@@ -87,7 +86,7 @@ def _most_telling(
     def rank(index: int) -> tuple[bool, float]:
         trial = drawn[index][0]
         is_member = ensemble is not None and ensemble.member(trial.name) is not None
-        return not is_member, math.inf if trial.gap is None else -trial.gap
+        return not is_member, best_first(trial)
 
     return [drawn[index] for index in sorted(sorted(range(len(drawn)), key=rank)[:MOST_CURVES])]
 

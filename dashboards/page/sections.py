@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,7 +18,7 @@ from gapsack.dashboards.page.columns import (
 from gapsack.dashboards.page.markup import Markup, join, tag
 from gapsack.dashboards.page.search_facts import search_facts
 from gapsack.dashboards.page.tables import MOST_ROWS, Cell, Row, TableColumn, number, table, without_empty, words
-from gapsack.dashboards.records import DataFault, SweepRecords, TrialRecord
+from gapsack.dashboards.records import DataFault, SweepRecords, TrialRecord, best_first
 from gapsack.dashboards.units import share_text, short_count_text, step_text
 from gapsack.selection.decimals import WEIGHT_DECIMALS, mib_decimals, mib_number
 from gapsack.selection.units import mib
@@ -129,7 +128,7 @@ def earlier_table(records: SweepRecords) -> Markup | None:
 def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup:
     """Every trial of the sweep, sortable; of very many the best come first."""
     if len(records.trials) > MOST_ROWS:
-        records = replace(records, trials=tuple(sorted(records.trials, key=_best_first)))
+        records = replace(records, trials=tuple(sorted(records.trials, key=best_first)))
     names = varied(records.trials)
     precisions = _precisions(records)
     sizes = [size_cells([trial.size_bytes.get(precision) for trial in records.trials]) for precision in precisions]
@@ -179,10 +178,6 @@ def trials_table(records: SweepRecords, ensemble: EnsembleInfo | None) -> Markup
     return table(
         f"All {records.noun}s", shown, cells, sortable=True, row_names=[trial.name for trial in records.trials]
     )
-
-
-def _best_first(trial: TrialRecord) -> float:
-    return math.inf if trial.gap is None else -trial.gap
 
 
 def _count(count: float | None) -> Cell:

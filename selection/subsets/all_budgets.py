@@ -57,8 +57,7 @@ def search_all_budgets(
             counts["budgets_searched"] = 0
             for room in sorted({space.room_bytes(subset) for subset in listed or ()}):
                 runner.check()
-                one = find_with(runner, whole.within(room), options, losses)
-                found += [without_idle(one.board, one.best), *one.entries()]
+                found += _searched_within(room, runner, options, whole, losses)
                 counts["budgets_searched"] += 1
             runner.check()
             reason = (
@@ -117,5 +116,12 @@ def _search_between(
         for room in fresh:
             runner.check()
             done.add(room)
-            one = find_with(runner, whole.within(room), options, losses)
-            found += [without_idle(one.board, one.best), *one.entries()]
+            found += _searched_within(room, runner, options, whole, losses)
+
+
+def _searched_within(
+    room: int, runner: Runner, options: Options, whole: Space, losses: dict[Subset, float]
+) -> list[Entry]:
+    """What the search for one budget delivers, and everything that it scored."""
+    one = find_with(runner, whole.within(room), options, losses)
+    return [without_idle(one.board, one.best), *one.entries()]
