@@ -11,6 +11,7 @@ import pytest
 from benchmarks import peer_code
 from benchmarks.peer_code import ACCURACY, GAP, LOG_LOSS, PEERS, Given, Peer, answers, given_of, tried_out
 from benchmarks.peers import (
+    BAGGED,
     GREEDY,
     HALF,
     NO_BUDGET,
@@ -59,14 +60,17 @@ def test_differences_are_paired_and_counted_by_data_set() -> None:
     leads = {("a", 0): 0.1, ("a", 1): 0.12, ("b", 0): -0.1, ("b", 1): -0.1, ("c", 0): 0.1, ("c", 1): -0.1}
     choices = [choice("peer", *key, score) for key, score in theirs.items()]
     choices += [choice("ours", *key, theirs[key] + lead) for key, lead in leads.items()]
+    choices += [choice(BAGGED, *key, score + 0.01 * (1 + key[1])) for key, score in theirs.items()]
     found = difference(choices, "ours", "peer")
     assert (found.ahead, found.behind, found.cases) == (1, 1, 3)
     values = np.array(list(leads.values()))
     assert found.mean == pytest.approx(values.mean())
     assert found.error == pytest.approx(values.std(ddof=1) / np.sqrt(6))
-    (row,) = rows_of(choices)
+    row, of_bagged = rows_of(choices)
     assert row[3:5] == ["peer", "6"]
-    assert row[6:] == [f"{values.mean():+.5f} ± {found.error:.5f}", "1 / 1 of 3", "500", "500"]
+    ours, bagged = f"{values.mean():+.5f} ± {found.error:.5f}", f"+0.01500 ± {0.01 * np.sqrt(0.3 / 6):.5f}"
+    assert row[6:] == [ours, "1 / 1 of 3", bagged, "3 / 0", "500", "500"]
+    assert (of_bagged[3], of_bagged[8:10]) == (BAGGED, ["", ""])
 
 
 def test_one_split_has_no_error_and_counts_for_nobody() -> None:
@@ -93,7 +97,7 @@ def test_weights_are_judged_on_items_that_did_not_choose(metric: str, tmp_path) 
     assert (peer.method, peer.budget, peer.cpu_seconds) == ("peer", NO_BUDGET, 0.25)
     assert peer.held_out == pytest.approx(alone[metric], abs=1e-6)
     assert [(each.method, each.budget) for each in found[1:]] == [
-        (name, budget) for budget in (NO_BUDGET, HALF) for name in ("ours", "ours, best score", GREEDY)
+        (name, budget) for budget in (NO_BUDGET, HALF) for name in ("ours", "ours, best score", BAGGED, GREEDY)
     ]
     assert all(each.held_out > peer.held_out for each in found[1:])  # the last model is by far the worst
 
@@ -124,7 +128,8 @@ def test_a_peer_that_is_not_there_takes_no_part_and_is_named(monkeypatch) -> Non
     given = Given(part.scores, part.labels, GAP)
     assert answers(given, ["C"])["C"]["weights"] == pytest.approx([1 / 3] * 3)
     assert answers(Given(part.scores, part.labels, LOG_LOSS), ["C"]) == {}
-    text = text_of([choice("ours", "a", 0, 0.9), choice("peer", "a", 0, 0.1)], told)
+    choices = [choice(method, "a", 0, score) for method, score in (("ours", 0.9), (BAGGED, 0.9), ("peer", 0.1))]
+    text = text_of(choices, told)
     assert text.endswith("here 1.2\nA takes no part: absent is not installed.\n" + told["B"]["missing"])
 
 

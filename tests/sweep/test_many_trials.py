@@ -161,7 +161,7 @@ def recorded(folder: Path, count: int) -> None:
     store.go.set()
     tracker.start_sweep()
     store.go.clear()
-    tracker._backlog.add(lambda: store.log(tracker._parent))  # everything else is behind it
+    tracker._backlog.add(lambda: store.log(tracker._trials.parent))  # everything else is behind it
     for name, point in zip(trained(sweep, slice(None)), trial_points(sweep.grid), strict=True):
         tracker.trial_started(name, point.settings)
         for step in range(1, ROWS):
