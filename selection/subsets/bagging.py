@@ -1,10 +1,10 @@
 """Bagging: what greedy selection takes on many halves of the items, averaged, for pools of which few items tell.
 
 A few hundred items are too few to say which weights are best: a search fits their noise, and so does greedy selection.
-What half of them choose differs from what the other half does, and the mean of many such choices is ahead of each on
-new items (Caruana et al., 2006, average over bags of models; here the models are few and the items are drawn). Greedy
-selection is enough for that: the mean over halves of whole searches is no better, at many times the cost
-(docs/adr/0049-bagging-is-asked-for.md).
+What half of them choose differs from what the other half does, and on most kinds of pool that were tried the mean of
+many such choices is ahead on new items, though not on all (Caruana et al., 2004, average over bags of models; here the
+models are few and the items are drawn). Greedy selection is enough for that: the mean over halves of whole searches is
+no better, at many times the cost (docs/adr/0049-bagging-is-asked-for.md).
 """
 
 from __future__ import annotations

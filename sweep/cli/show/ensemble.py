@@ -30,7 +30,7 @@ RIVALS = (
 )
 """What an ensemble is held against, in words, and its key in the record."""
 FEW_ITEMS = 500
-"""Fewer have chosen weights by chance enough that the mean over halves of them is ahead (docs/benchmarks.md)."""
+"""Of fewer the mean over halves may be ahead: on most kinds of pool it was, not on all (docs/benchmarks.md)."""
 
 
 def print_ensemble(record: Mapping[str, Any], path: Path, items: str, *, bagged: bool) -> None:
@@ -76,7 +76,9 @@ def print_ensemble(record: Mapping[str, Any], path: Path, items: str, *, bagged:
     out.print(f"{record['preference']}")
     chose = record["tuning"]["videos"]
     if chose < FEW_ITEMS and not bagged:
-        out.print(f"Only {chose} {items} chose: on new ones --prefer bagged is as a rule better, for more bytes.")
+        out.print(
+            f"Only {chose} {items} chose: --prefer bagged may do better on new ones; compare what is cross-fitted."
+        )
     out.print(f"Ensemble: {path}")
 
 
