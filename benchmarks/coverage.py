@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks.paper import TABLE_1
 from benchmarks.report import RESULTS, save, table
 from benchmarks.scorer import BlendScorer
+from benchmarks.small_sets import dense_of
 from benchmarks.twin import Twin, TwinSpec
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.pool import CandidatePool
@@ -68,14 +69,9 @@ def told(pool: CandidatePool, unseen: BlendScorer, options: dict[str, Any]) -> d
 
 def plain(pool: CandidatePool, unseen: BlendScorer, seed: int) -> dict[str, Any]:
     """The equal weights of all models on one set: the score, a bootstrap's standard error, and what is true."""
-    labels, count = pool.labels, len(pool.candidates)
-    truth = np.zeros((labels.video_count, labels.class_count), bool)
-    truth[np.repeat(np.arange(len(truth)), labels.counts), labels.indices] = True
-    mean = np.zeros(truth.shape)
-    for candidate in pool.candidates:
-        scores = np.zeros(truth.shape)
-        np.put_along_axis(scores, candidate.predictions.top_indices, candidate.predictions.top_scores, axis=1)
-        mean += scores / count
+    scores, truth = dense_of(pool)
+    count = len(scores)
+    mean: np.ndarray = scores.mean(axis=0, dtype=np.float64)
     rng = np.random.default_rng([seed, 11])
     draws = (rng.integers(0, len(truth), len(truth)) for _ in range(DRAWS))
     standard_error = float(np.std([gap_at_k(mean[drawn], truth[drawn]) for drawn in draws], ddof=1))

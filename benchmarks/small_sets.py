@@ -182,16 +182,23 @@ def sklearn_pool(name: str, split: int, choose: int = 200) -> Small:
     return Small(name, part(choose_x, choose_y), part(judge_x, judge_y), sizes, tuple(fitted))
 
 
+def dense_of(pool: CandidatePool) -> tuple[Scores, NDArray[np.bool_]]:
+    """Scores [models, items, classes], none of what is not listed, and labels [items, classes] of a pool."""
+    labels = pool.labels
+    scores = np.zeros((len(pool.candidates), labels.video_count, labels.class_count), np.float32)
+    for row, candidate in zip(scores, pool.candidates, strict=True):
+        np.put_along_axis(row, candidate.predictions.top_indices, candidate.predictions.top_scores, axis=1)
+    truth = np.zeros(scores.shape[1:], bool)
+    truth[np.repeat(np.arange(len(truth)), labels.counts), labels.indices] = True
+    return scores, truth
+
+
 def twin_pools(seed: int, counts: Sequence[int]) -> Iterator[Small]:
     """Twins with so many labelled videos; larger ones contain smaller ones, and all are judged on the same videos."""
     twin = Twin(TwinSpec(seed=seed, videos=max(counts) + UNSEEN, classes=150, slots=60, listed=60))
     order = np.random.default_rng([seed, 9]).permutation(twin.spec.videos)
     pool = twin.pool()
-    dense = np.zeros((len(pool.candidates), twin.spec.videos, pool.labels.class_count), np.float32)
-    for row, candidate in zip(dense, pool.candidates, strict=True):
-        np.put_along_axis(row, candidate.predictions.top_indices, candidate.predictions.top_scores, axis=1)
-    truth = np.zeros(dense.shape[1:], bool)
-    truth[np.repeat(np.arange(len(truth)), pool.labels.counts), pool.labels.indices] = True
+    dense, truth = dense_of(pool)
     sizes = np.array([candidate.size_bytes["float16"] for candidate in pool.candidates])
 
     def part(videos: NDArray[np.int64]) -> Part:

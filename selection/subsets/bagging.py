@@ -95,8 +95,16 @@ def bagged(
         for number in sorted({number for each in selections for number in each})
     }
     subset = most_voted(space, votes, [tuple(sorted(each)) for each in selections])
-    entry = board.as_it_is(subset, _weights(space, subset, votes), board.blend)
-    told = f"The mean of greedy selections on {len(selections)} halves of the items: {_held(space, subset, votes)}."
+    of_candidate = _of_candidates(space, votes)
+    shares = [of_candidate[space.items[number].candidate] for number in subset]
+    kept = np.maximum(shares, LEAST_WEIGHT)
+    entry = board.as_it_is(subset, tuple(float(weight) for weight in kept / kept.sum()), board.blend)
+    held = sum(shares)
+    fit = "" if held > 1.0 - LEAST_WEIGHT else f", with {100 * held:.0f} % of the votes, as more does not fit"
+    told = (
+        f"The mean of greedy selections on {len(selections)} halves of the items: {len(subset)} of the "
+        f"{len(of_candidate)} models that got votes{fit}."
+    )
     start = found.start
     if found.settle is not None:
         entry, told = found.settle(entry, told)
@@ -154,18 +162,3 @@ def _is_kept(space: Space, number: int, of_candidate: Mapping[int, float]) -> bo
     """Whether an item has votes enough to be a member; one that must be there is one in any case."""
     candidate = space.items[number].candidate
     return of_candidate[candidate] >= LEAST_WEIGHT or candidate in space.required
-
-
-def _weights(space: Space, subset: Subset, votes: Mapping[int, float]) -> tuple[float, ...]:
-    """The votes of the members' candidates, as weights that sum to one."""
-    of_candidate = _of_candidates(space, votes)
-    kept = np.maximum([of_candidate[space.items[number].candidate] for number in subset], LEAST_WEIGHT)
-    return tuple(float(weight) for weight in kept / kept.sum())
-
-
-def _held(space: Space, subset: Subset, votes: Mapping[int, float]) -> str:
-    """How much of the votes the members have, for a sentence."""
-    of_candidate = _of_candidates(space, votes)
-    held = sum(of_candidate[space.items[number].candidate] for number in subset)
-    fit = "" if held > 1.0 - LEAST_WEIGHT else f", with {100 * held:.0f} % of the votes, as more does not fit"
-    return f"{len(subset)} of the {len(of_candidate)} models that got votes{fit}"

@@ -300,9 +300,9 @@ class _Rounds:
         where = f"{self._options.search_videos} of the {self._all} tuning items"
         if (chosen.subset, chosen.scored.weights) == (leader.subset, leader.scored.weights):
             return best, f"{preference} (What members gain was measured on {where}.)"
+        if self._options.prefer == "bagged":  # what it gives up was asked for
+            return self._scales.scored([chosen], self._all)[0].entry, preference
         again, ahead = self._scales.scored([chosen, best], self._all)
-        if self._options.prefer == "bagged":
-            return again.entry, preference
         behind, error = again.behind(ahead)
         digits = score_decimals([error], [behind])
         told = f"{score_text(behind, digits)}, with a standard error of {score_text(error, digits)}"
