@@ -30,6 +30,7 @@ from gapsack.models.graph import Member, build_graph
 from gapsack.models.graph.formats import load_graph
 from gapsack.models.quiet_start import load_tensorflow
 from gapsack.models.tasks.youtube8m import YouTube8M
+from gapsack.selection.memory import on_a_line
 
 CLASSES, WIDTH = 3862, 1152
 NETVLAD, MOE = "gated_netvlad", "moe"
@@ -89,12 +90,14 @@ class Case:
         return Member(f"m{index}", family, hyperparameters, self.precision, weight, path, self.frames)
 
     def inputs(self) -> dict[str, np.ndarray[Any, Any]]:
-        """A batch of generated videos, all of the same length."""
+        """A batch of generated videos, all of the same length, in memory that begins where the reader's does."""
         rng, shape = np.random.default_rng(0), (self.batch, self.frames, WIDTH)
-        counts = np.full(self.batch, self.frames, np.int32)
-        if self.level == "video":
-            return {"frames": rng.standard_normal(shape, np.float32), "num_frames": counts}
-        return {"frames": rng.integers(0, 256, shape, np.uint8), "num_frames": counts}
+        drawn = (
+            rng.standard_normal(shape, np.float32) if self.level == "video" else rng.integers(0, 256, shape, np.uint8)
+        )
+        frames = on_a_line(drawn.nbytes).view(drawn.dtype).reshape(shape)
+        frames[...] = drawn
+        return {"frames": frames, "num_frames": np.full(self.batch, self.frames, np.int32)}
 
 
 def ways(case: Case, folder: Path) -> dict[str, Callable[[], Any]]:

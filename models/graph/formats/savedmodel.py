@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gapsack.models.graph.definition import graph_definition
 from gapsack.models.graph.fixed import added_bytes, fixed_tensors
 from gapsack.models.graph.formats import Format
+from gapsack.models.graph.handing import tensor_of
 from gapsack.models.graph.loading import load_saved_model, reading
 from gapsack.models.graph.members import AnyMember
 from gapsack.models.graph.names import RECORDS_SIGNATURE, SAVED_MODEL_FILE, SIGNATURE, VARIABLES_PREFIX
@@ -116,10 +117,8 @@ class Graph:
 
     def predict(self, inputs: Mapping[str, NDArray[Any]]) -> GraphOutput:
         """See `Predictor.predict`."""
-        import tensorflow as tf
-
         given = checked_inputs(inputs, self._types)
-        return _output(self._predict(**{name: tf.constant(values) for name, values in given.items()}))
+        return _output(self._predict(**{name: tensor_of(values) for name, values in given.items()}))
 
     def predict_serialized(self, records: list[bytes]) -> GraphOutput:
         """Predictions for serialized records of the task: of YouTube-8M, `SequenceExample`s at frame level,

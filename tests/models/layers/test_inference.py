@@ -8,6 +8,7 @@ from gapsack.models import registry
 from gapsack.models.layers.experts import Experts, mixture
 from gapsack.models.layers.frames import Frames, split_frames
 from gapsack.models.layers.inference import (
+    LARGEST_SCORE,
     cluster_major,
     expert_by_expert,
     inference_kernels,
@@ -92,6 +93,8 @@ def test_experts_one_by_one(classes, mixtures, size):
     )
     parameters = Experts(size * gates, experts, Biases(biases))
     expected = np.asarray(mixture(Kernels(), inputs, parameters, "float32"))
+    scores = inputs @ np.reshape(parameters.gates, (9, classes, mixtures + 1))[..., :-1].reshape(9, -1)
+    assert (scores.max() > LARGEST_SCORE) == (size > 1), "expected both ways to be taken"
     found = np.asarray(expert_by_expert(Kernels(), inputs, parameters, "float32"))
     assert np.isfinite(found).all()
     assert_allclose(found, expected, atol=1e-6 * max(1.0, size))
