@@ -1,14 +1,17 @@
-"""Bagging: what greedy selection takes on many halves of the items, averaged, for pools of which few items tell.
+"""Bagging: what greedy selection takes on all items and on many halves of them, averaged, where few items tell.
 
 A few hundred items are too few to say which weights are best: a search fits their noise, and so does greedy selection.
 What half of them choose differs from what the other half does, and on most kinds of pool that were tried the mean of
-many such choices is ahead on new items, though not on all (Caruana et al., 2004, average over bags of models; here the
-models are few and the items are drawn). Greedy selection is enough for that: the mean over halves of whole searches is
-no better, at many times the cost (docs/adr/0049-bagging-is-asked-for.md).
+many such choices is ahead on new items (Caruana et al., 2004, average over bags of models; here the models are few and
+the items are drawn). Where models differ much, half of the items are too few to see it, and the mean is behind the
+choice of all; half of the votes to each of both is ahead of that choice on every kind. Greedy selection is enough for
+that: the mean over halves of whole searches is no better, at many times the cost
+(docs/adr/0049-bagging-is-asked-for.md).
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -62,36 +65,44 @@ def halves_of(labels: Labels, videos: Videos, options: Options, groups: Videos |
 def bagged(
     found: Found, halves: Sequence[Videos], labels: Labels, objective: Objective, options: Options
 ) -> tuple[Entry | None, str]:
-    """The mean of greedy selections on halves of the items, as an entry, and how it was chosen, as a sentence.
+    """The mean of a greedy selection on all items and of the mean of those on halves of them, as an entry.
+
+    With it comes how it was chosen, as a sentence.
 
     It is the earlier ensemble where the search began from one that is ahead of it on the items; and None, with the
     reason, where no half can choose or the search is asked to stop before all have.
 
     Args:
         found: the search of all items: its space, and the blend that it found best.
-        halves: rows of the pool, half after half.
+        halves: rows of the pool, half after half, the first two being all items.
         labels: ground truth of the pool.
         objective: what to maximise.
         options: ``workers``, ``should_stop``.
     """
     space, board = found.board.space, found.board
-    selections: list[dict[int, float]] = []
+
+    def selected(items: Videos) -> dict[int, float]:
+        # In this process: what goes elsewhere takes longer than so few items do.
+        with runner_on(labels, items, space, objective, replace(options, executor=None)) as runner:
+            chosen = greedy_votes(Board(space, runner, board.blend), "score", board.blend)
+        return dict(zip(*chosen, strict=True))
+
+    of_halves: list[dict[int, float]] = []
+    of_all: list[dict[int, float]] = []
     try:
         for number, half in enumerate(halves):
             board.tell("greedy selections on halves", number, len(halves))
-            # In this process: what goes elsewhere takes longer than so few items do.
-            with runner_on(labels, half, space, objective, replace(options, executor=None)) as runner:
-                try:
-                    chosen = greedy_votes(Board(space, runner, board.blend), "score", board.blend)
-                except UndefinedMetricError:
-                    continue  # a half that lacks what the metric needs, such as a class
-            selections.append(dict(zip(*chosen, strict=True)))
+            with suppress(UndefinedMetricError):  # a half that lacks what the metric needs, such as a class
+                of_halves.append(selected(half))
+        if of_halves:
+            of_all.append(selected(np.sort(np.concatenate(halves[:2]))))
     except Stopped:
         return None, "Stopped before all halves of the items had chosen."
-    if not selections:
+    if not of_halves:
         return None, "No half of the items can choose."
+    selections = [*of_all, *of_halves]
     votes = {
-        number: float(np.mean([each.get(number, 0.0) for each in selections]))
+        number: float(np.mean([np.mean([each.get(number, 0.0) for each in part]) for part in (of_all, of_halves)]))
         for number in sorted({number for each in selections for number in each})
     }
     subset = most_voted(space, votes, [tuple(sorted(each)) for each in selections])
@@ -102,8 +113,8 @@ def bagged(
     held = sum(shares)
     fit = "" if held > 1.0 - LEAST_WEIGHT else f", with {100 * held:.0f} % of the votes, as more does not fit"
     told = (
-        f"The mean of greedy selections on {len(selections)} halves of the items: {len(subset)} of the "
-        f"{len(of_candidate)} models that got votes{fit}."
+        f"The mean of greedy selection on all items and of that on {len(of_halves)} halves of them: {len(subset)} of "
+        f"the {len(of_candidate)} models that got votes{fit}."
     )
     start = found.start
     if found.settle is not None:
