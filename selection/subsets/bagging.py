@@ -22,7 +22,7 @@ from gapsack.selection.errors import UndefinedMetricError
 from gapsack.selection.report.splits import by_appearance, cross_folds
 from gapsack.selection.subsets.board import Board
 from gapsack.selection.subsets.find import runner_on
-from gapsack.selection.subsets.greedy import greedy_votes
+from gapsack.selection.subsets.greedy import TIE_DECIMALS, greedy_votes
 from gapsack.selection.subsets.preference import LEAST_WEIGHT
 from gapsack.selection.subsets.rounds import searched_on
 
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     Videos = NDArray[np.int64]
 
 PAIRS = 10  # of halves, each item being in one half of a pair
+LEAST_VOTES = 0.01  # a model with a smaller share of them is no member: it takes its bytes for nothing that was seen,
+LEAST_OF_MOST = 0.03  # but where many models share the votes it is one with this much of what the first has
 
 
 def halves_of(labels: Labels, videos: Videos, options: Options, groups: Videos | None = None) -> list[Videos]:
@@ -101,20 +103,19 @@ def bagged(
     if not of_halves:
         return None, "No half of the items can choose."
     selections = [*of_all, *of_halves]
+    searched = (found.leader or found.best).subset  # of the starts the one that weighed precisions against each other
     votes = {
         number: float(np.mean([np.mean([each.get(number, 0.0) for each in part]) for part in (of_all, of_halves)]))
         for number in sorted({number for each in selections for number in each})
     }
-    subset = most_voted(space, votes, [tuple(sorted(each)) for each in selections])
+    subset = most_voted(space, votes, [*(tuple(sorted(each)) for each in selections), searched])
     of_candidate = _of_candidates(space, votes)
-    shares = [of_candidate[space.items[number].candidate] for number in subset]
+    shares = [of_candidate.get(space.items[number].candidate, 0.0) for number in subset]
     kept = np.maximum(shares, LEAST_WEIGHT)
-    entry = board.as_it_is(subset, tuple(float(weight) for weight in kept / kept.sum()), board.blend)
-    held = sum(shares)
-    fit = "" if held > 1.0 - LEAST_WEIGHT else f", with {100 * held:.0f} % of the votes, as more does not fit"
+    entry = _at_lower_precisions(board, board.as_it_is(subset, tuple((kept / kept.sum()).tolist()), board.blend))
     told = (
         f"The mean of greedy selection on all items and of that on {len(of_halves)} halves of them: {len(subset)} of "
-        f"the {len(of_candidate)} models that got votes{fit}."
+        f"the {len(of_candidate)} models that got votes, with {sum(shares):.0%} of them."
     )
     start = found.start
     if found.settle is not None:
@@ -126,38 +127,64 @@ def bagged(
 
 
 def most_voted(space: Space, votes: Mapping[int, float], starts: Sequence[Subset]) -> Subset:
-    """An allowed subset of those items that have votes, with as many of the votes as were found to fit.
+    """An allowed subset of models that have votes, with as many of the votes as were found to fit.
 
     All of them where that is allowed, each candidate at the precision that has most of its votes. Else each start is
-    filled with what brings most votes a byte, and the one with most votes is taken.
+    filled with what brings most votes a byte, and the one with most votes is taken; of equal ones, the smallest.
 
     Args:
         space: the allowed subsets.
         votes: by item.
-        starts: allowed subsets of those items.
+        starts: allowed subsets; those of their candidates that have hardly any votes are left out.
     """
     of_candidate = _of_candidates(space, votes)
+    least = min(LEAST_VOTES, LEAST_OF_MOST * max(of_candidate.values()))
+
+    def is_kept(number: int) -> bool:
+        candidate = space.items[number].candidate
+        return of_candidate.get(candidate, 0.0) >= least or candidate in space.required
+
     dearest: dict[int, int] = {}
     for number in sorted(votes, key=lambda each: (-votes[each], space.items[each].size_bytes, each)):
         dearest.setdefault(space.items[number].candidate, number)
-    whole = tuple(sorted(n for n in dearest.values() if _is_kept(space, n, of_candidate)))
+    whole = tuple(sorted(filter(is_kept, dearest.values())))
     if space.is_allowed(whole):
         return whole
 
     def worth(number: int) -> float:
-        return of_candidate[space.items[number].candidate]
+        return of_candidate.get(space.items[number].candidate, 0.0)
 
     def filled(subset: Subset) -> Subset:
-        while joiners := [
-            each for each in space.additions(subset) if each in votes and _is_kept(space, each, of_candidate)
-        ]:
+        while joiners := [each for each in space.additions(subset) if each in votes and is_kept(each)]:
             rate = {each: worth(each) / max(space.added_room_bytes(subset, each), 1) for each in joiners}
             subset = tuple(sorted((*subset, max(joiners, key=lambda each: (rate[each], -each)))))
         return subset
 
-    every = [space.smallest_required, *dict.fromkeys(starts)]
+    every = [space.smallest_required, *dict.fromkeys(tuple(filter(is_kept, each)) for each in starts)]
     fits = [each for each in map(filled, every) if space.is_allowed(each)]
-    return max(fits, key=lambda each: (sum(map(worth, each)), [-number for number in each]))
+
+    def rank(subset: Subset) -> tuple[float, int, list[int]]:
+        return round(sum(map(worth, subset)), 9), -space.size_bytes(subset), [-number for number in subset]
+
+    return max(fits, key=rank)
+
+
+def _at_lower_precisions(board: Board, entry: Entry) -> Entry:
+    """The entry with each member at the smallest precision at which the ensemble scores the same."""
+    space = board.space
+    for number in sorted(entry.subset, key=lambda each: (-space.items[each].size_bytes, each)):
+        item = space.items[number]
+        smaller = [n for n in space.of_candidate[item.candidate] if space.items[n].size_bytes < item.size_bytes]
+        for other in sorted(smaller, key=lambda each: (space.items[each].size_bytes, each)):
+            pairs = sorted(zip((other if n == number else n for n in entry.subset), entry.scored.weights, strict=True))
+            subset, weights = zip(*pairs, strict=True)
+            if not space.is_allowed(subset):
+                continue
+            swapped = board.as_it_is(subset, weights, board.blend)
+            if round(swapped.score, TIE_DECIMALS) >= round(entry.score, TIE_DECIMALS):
+                entry = swapped
+                break
+    return entry
 
 
 def _of_candidates(space: Space, votes: Mapping[int, float]) -> dict[int, float]:
@@ -167,9 +194,3 @@ def _of_candidates(space: Space, votes: Mapping[int, float]) -> dict[int, float]
         candidate = space.items[number].candidate
         found[candidate] = found.get(candidate, 0.0) + share
     return found
-
-
-def _is_kept(space: Space, number: int, of_candidate: Mapping[int, float]) -> bool:
-    """Whether an item has votes enough to be a member; one that must be there is one in any case."""
-    candidate = space.items[number].candidate
-    return of_candidate[candidate] >= LEAST_WEIGHT or candidate in space.required

@@ -238,7 +238,7 @@ def test_members_that_gain_less_than_noise_do_not_cost_bytes_unless_asked_for():
     assert "m2" in left.preference or "m0" in left.preference
 
 
-@pytest.mark.parametrize("prefer", ["measured", "score"])
+@pytest.mark.parametrize("prefer", ["measured", "score", "bagged"])
 def test_the_larger_precision_is_not_taken_where_the_smaller_scores_the_same(prefer):
     scores, labels, base = random_case(2, models=2, videos=80)
     ids = base.labels.video_ids

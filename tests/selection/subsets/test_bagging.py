@@ -10,7 +10,7 @@ from pools import dense_case, pool_of
 
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.search import search_ensemble
-from gapsack.selection.subsets.bagging import PAIRS, halves_of, most_voted
+from gapsack.selection.subsets.bagging import LEAST_VOTES, PAIRS, halves_of, most_voted
 from gapsack.selection.subsets.options import Options
 from gapsack.selection.subsets.space import Space
 
@@ -52,7 +52,7 @@ def test_weights_are_the_mean_of_what_all_and_what_halves_choose(seed):
     halves = halves_of(pool.labels, order, Options(seed=seed))
     on_halves = np.mean([naive_greedy(scores[:, half], labels[half]) for half in halves], axis=0)
     expected = (on_halves + naive_greedy(scores, labels)) / 2
-    expected[expected < 1e-3] = 0.0
+    expected[expected < LEAST_VOTES] = 0.0
     assert weights_of(found) == pytest.approx(expected / expected.sum(), abs=1e-9)
     assert np.count_nonzero(expected) > 2, "one model alone would be the mean of anything"
     assert f"of that on {2 * PAIRS} halves of them" in found.preference
@@ -77,7 +77,7 @@ def test_what_fits_has_most_of_the_votes(sizes, seed, share, most):
     subset = most_voted(space, votes, [start])
     assert space.is_allowed(subset)
     assert sum(votes[number] for number in subset) >= votes[start[0]]
-    worthwhile = [number for number in space.additions(subset) if votes[number] >= 1e-3]
+    worthwhile = [number for number in space.additions(subset) if votes[number] >= LEAST_VOTES]
     assert not worthwhile, "what is voted for and fits is a member"
 
 
@@ -161,3 +161,15 @@ def test_a_search_that_is_stopped_and_a_metric_that_no_half_has_say_so():
     one = pool_of(scores[:, :1], labels[:1], SIZES, k=24)
     alone = search_ensemble(one, budget_bytes=60, prefer="bagged", folds=1)
     assert alone.preference.startswith("No half of the items can choose.")
+
+
+def test_hardly_any_votes_make_no_member_but_where_many_share_them():
+    scores, labels = dense_case(8, videos=8, classes=5, models=3)
+    pool = pool_of(scores, labels, (10, 10, 10), k=5)
+    roomy = Space(pool, None, Options().constraints(30))
+    assert most_voted(roomy, {0: 0.6, 1: 0.391, 2: 0.009}, []) == (0, 1)
+    assert most_voted(roomy, {0: 0.009, 1: 0.008, 2: 0.0002}, []) == (0, 1), "of 200 models, say"
+    tight = Space(pool, None, Options().constraints(20))
+    assert most_voted(tight, {0: 0.5, 1: 0.491, 2: 0.009}, [(0, 2)]) == (0, 1)
+    asked_for = Space(pool, None, Options(must_have=["m2"]).constraints(20))
+    assert most_voted(asked_for, {0: 0.5, 1: 0.491, 2: 0.009}, [(1, 2)]) == (0, 2)
