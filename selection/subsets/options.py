@@ -95,8 +95,8 @@ class Options:
         default="measured",
         metadata=_told(
             "measured: the best score, without members that gain less than noise; score: the best score; small: the "
-            "smallest ensemble within noise of it; bagged: the mean of greedy selections on halves of the items, for a "
-            "few hundred.",
+            "smallest ensemble within noise of it; bagged: the mean of greedy selections on all items and on halves of "
+            "them, for a few hundred.",
             choices=Preference,
         ),
     )

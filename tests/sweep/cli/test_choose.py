@@ -101,7 +101,7 @@ def test_what_is_printed_says_how_the_figure_came_about(folder: Path) -> None:
     assert "cross-fitted against the best single model" in by_default
     assert "Only 120 items chose: --prefer bagged may do better" in by_default
     bagged = select(folder, *common, "--prefer", "bagged").stdout
-    assert "The mean of greedy selections on 20 halves of the items" in bagged
+    assert "The mean of greedy selection on all items and of that on 20 halves of them" in bagged
     assert "--prefer bagged" not in bagged, "it was asked for"
     halved = select(folder, *common, "--tune-share", "0.5", "--folds", "2").stdout
     assert "held out, 60 items)" in halved
