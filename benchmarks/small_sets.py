@@ -256,11 +256,11 @@ def weights_of(found: Ensemble, count: int) -> Weights:
 
 
 METHODS: dict[str, dict[str, Any]] = {
-    "ours": {},
+    "ours": {"prefer": "measured"},
     "ours, best score": {"prefer": "score"},
     "ours, smallest": {"prefer": "small"},
-    "as it was: half tunes": {"tune_share": 0.5, "share": np.inf},
-    "as it was, all tune": {"share": np.inf},
+    "as it was: half tunes": {"prefer": "measured", "tune_share": 0.5, "share": np.inf},
+    "as it was, all tune": {"prefer": "measured", "share": np.inf},
 }
 """Options of the search; `share` is the preference's, which once was not limited."""
 SHRUNK = (0.2, 0.5)

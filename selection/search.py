@@ -28,7 +28,7 @@ from gapsack.selection.rows.alike import alike
 from gapsack.selection.subsets.bagging import bagged, halves_of
 from gapsack.selection.subsets.board import Entry
 from gapsack.selection.subsets.find import Found
-from gapsack.selection.subsets.options import Options
+from gapsack.selection.subsets.options import FEW_ITEMS, Options
 from gapsack.selection.subsets.preference import preferred
 from gapsack.selection.subsets.rivals import rivals_of
 from gapsack.selection.subsets.rounds import find
@@ -100,6 +100,9 @@ class _Search:
         self._objective = objective_of(options.metric, pool.labels)
         self._space = Space(pool, options.precisions, options.constraints(budget_bytes))
         self._groups = group_numbers(pool.labels, options.groups)
+        # For the folds too, of which each has fewer: what they tell is of the procedure that delivers.
+        self._options = options.preferring(len(self._split(0)[0]))
+        self._chose_by_itself = options.prefer == "auto"
 
     def ensemble(self) -> Ensemble:
         """Search and report."""
@@ -238,9 +241,11 @@ class _Search:
             return preferred(found, options, groups)
         halves = halves_of(self._labels, tune, options, groups)
         entry, told = bagged(found, halves, self._labels, self._objective, options)
+        if entry is not None and self._chose_by_itself:
+            told += f" Fewer than {FEW_ITEMS} items choose so unless asked otherwise (--prefer)."
         if entry is not None:
             return entry, told
-        entry, instead = preferred(found, replace(options, prefer="score"), groups)
+        entry, instead = preferred(found, replace(options, prefer="measured"), groups)
         return entry, f"{told} {instead}"
 
     def _choice(self, found: Found, chosen: Entry) -> SearchChoice:

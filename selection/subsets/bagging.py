@@ -6,7 +6,7 @@ many such choices is ahead on new items (Caruana et al., 2004, average over bags
 the items are drawn). Where models differ much, half of the items are too few to see it, and the mean is behind the
 choice of all; half of the votes to each of both is ahead of that choice on every kind. Greedy selection is enough for
 that: the mean over halves of whole searches is no better, at many times the cost
-(docs/adr/0049-bagging-is-asked-for.md).
+(docs/adr/0049-few-items-are-bagged.md).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def bagged(
     With it comes how it was chosen, as a sentence.
 
     It is the earlier ensemble where the search began from one that is ahead of it on the items; and None, with the
-    reason, where no half can choose or the search is asked to stop before all have.
+    reason, where no half can choose, the search is asked to stop before all have, or a model alone is ahead on them.
 
     Args:
         found: the search of all items: its space, and the blend that it found best.
@@ -83,10 +83,12 @@ def bagged(
     """
     space, board = found.board.space, found.board
 
+    among = _at_searched_precisions(board)
+
     def selected(items: Videos) -> dict[int, float]:
         # In this process: what goes elsewhere takes longer than so few items do.
         with runner_on(labels, items, space, objective, replace(options, executor=None)) as runner:
-            chosen = greedy_votes(Board(space, runner, board.blend), "score", board.blend)
+            chosen = greedy_votes(Board(space, runner, board.blend), "score", board.blend, among)
         return dict(zip(*chosen, strict=True))
 
     of_halves: list[dict[int, float]] = []
@@ -103,12 +105,11 @@ def bagged(
     if not of_halves:
         return None, "No half of the items can choose."
     selections = [*of_all, *of_halves]
-    searched = (found.leader or found.best).subset  # of the starts the one that weighed precisions against each other
     votes = {
         number: float(np.mean([np.mean([each.get(number, 0.0) for each in part]) for part in (of_all, of_halves)]))
         for number in sorted({number for each in selections for number in each})
     }
-    subset = most_voted(space, votes, [*(tuple(sorted(each)) for each in selections), searched])
+    subset = most_voted(space, votes, [tuple(sorted(each)) for each in selections])
     of_candidate = _of_candidates(space, votes)
     shares = [of_candidate.get(space.items[number].candidate, 0.0) for number in subset]
     kept = np.maximum(shares, LEAST_WEIGHT)
@@ -117,6 +118,9 @@ def bagged(
         f"The mean of greedy selection on all items and of that on {len(of_halves)} halves of them: {len(subset)} of "
         f"the {len(of_candidate)} models that got votes, with {sum(shares):.0%} of them."
     )
+    alone = next((each for each in found.entries() if len(each.subset) == 1), None)
+    if alone is not None and entry.score < alone.score:
+        return None, "What halves of the items choose is behind the best model alone."
     start = found.start
     if found.settle is not None:
         entry, told = found.settle(entry, told)
@@ -167,6 +171,23 @@ def most_voted(space: Space, votes: Mapping[int, float], starts: Sequence[Subset
         return round(sum(map(worth, subset)), 9), -space.size_bytes(subset), [-number for number in subset]
 
     return max(fits, key=rank)
+
+
+def _at_searched_precisions(board: Board) -> frozenset[int]:
+    """An item of each candidate: at the precision that it has in the best ensemble with a vote of it that was searched.
+
+    Greedy selection takes the precision with the highest score while it fits; a search weighs what its bytes keep out.
+    """
+    space = board.space
+    best: dict[int, tuple[tuple[float, int, Subset], int]] = {}
+    for entry in board.entries():
+        rank = board.rank(entry)
+        for number, weight in zip(entry.subset, entry.scored.weights, strict=True):
+            candidate = space.items[number].candidate
+            if weight >= LEAST_WEIGHT and (candidate not in best or rank < best[candidate][0]):
+                best[candidate] = rank, number
+    unseen = (numbers[0] for candidate, numbers in space.of_candidate.items() if candidate not in best)
+    return frozenset((*(number for _, number in best.values()), *unseen))
 
 
 def _at_lower_precisions(board: Board, entry: Entry) -> Entry:

@@ -14,7 +14,7 @@ from gapsack.selection.blend.evaluate import BlendTask
 from gapsack.selection.blend.weights import MANY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from gapsack.selection.blend.evaluate import Blend
     from gapsack.selection.subsets.board import Board
@@ -40,7 +40,9 @@ def greedy(board: Board, rule: GreedyRule) -> Subset:
     return subset
 
 
-def greedy_votes(board: Board, rule: GreedyRule, blend: Blend = "probability") -> tuple[Subset, tuple[float, ...]]:
+def greedy_votes(
+    board: Board, rule: GreedyRule, blend: Blend = "probability", among: Container[int] | None = None
+) -> tuple[Subset, tuple[float, ...]]:
     """What greedy selection with replacement takes, and the weights by its votes.
 
     Nothing of it counts for the board, and what the board's runner knows is not evaluated again.
@@ -49,6 +51,7 @@ def greedy_votes(board: Board, rule: GreedyRule, blend: Blend = "probability") -
         board: evaluates.
         rule: "score": the highest score joins. "rate": the highest gain a byte joins, members again being free.
         blend: of what is scored, whatever the board's.
+        among: the items that may join; None for all.
 
     Raises:
         Stopped: the search was asked to stop.
@@ -58,7 +61,8 @@ def greedy_votes(board: Board, rule: GreedyRule, blend: Blend = "probability") -
     best, best_votes, best_round = -np.inf, votes, 0
     for round_index in range(MAX_ROUNDS[rule]):
         members = tuple(sorted(votes))
-        joiners = sorted(board.joining(members, space.additions(members), MAX_CHOICES))
+        may_join = [each for each in space.additions(members) if among is None or each in among]
+        joiners = sorted(board.joining(members, may_join, MAX_CHOICES))
         choices = [*members, *joiners]
         if not choices:
             break

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from gapsack.selection.subsets.space import Constraints
 
 Blending = Literal["probability", "logit", "auto"]
-Preference = Literal["measured", "score", "small", "bagged"]
+Preference = Literal["auto", "measured", "score", "small", "bagged"]
+FEW_ITEMS = 500
+"""Of fewer that choose, "auto" is "bagged", which is ahead on new items there; of more it is level, or behind."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,11 @@ class Options:
     )
     """The most that each figure may sum to over the members."""
     prefer: Preference = field(
-        default="measured",
+        default="auto",
         metadata=_told(
-            "measured: the best score, without members that gain less than noise; score: the best score; small: the "
-            "smallest ensemble within noise of it; bagged: the mean of greedy selections on all items and on halves of "
-            "them, for a few hundred.",
+            f"auto: bagged where fewer than {FEW_ITEMS} items choose, else measured; bagged: the mean of greedy "
+            "selections on all items and on halves of them; measured: the best score, without members that gain less "
+            "than noise; score: the best score; small: the smallest ensemble within noise of it.",
             choices=Preference,
         ),
     )
@@ -184,6 +186,13 @@ class Options:
         if tell is None:
             return self
         return replace(self, progress=lambda progress: tell(replace(progress, stage=f"{part}: {progress.stage}")))
+
+    def preferring(self, items: int) -> Options:
+        """The same options with what "auto" prefers where so many items choose."""
+        if self.prefer != "auto":
+            return self
+        is_bagged = items < FEW_ITEMS and not self.exhaustive  # who asks for every subset asks for the best of them
+        return replace(self, prefer="bagged" if is_bagged else "measured")
 
     @property
     def share_that_tunes(self) -> float:

@@ -112,7 +112,7 @@ def ensemble(
     if json:
         print_json(record)
     else:
-        print_ensemble(record, path, source.items, bagged=asked.options.get("prefer") == "bagged")
+        print_ensemble(record, path, source.items)
 
 
 @app.command(epilog="Example: `sweep select explain runs/paper_grid`")

@@ -230,7 +230,7 @@ def test_members_that_gain_less_than_noise_do_not_cost_bytes_unless_asked_for():
     echo = np.clip(scores[0] + 0.01 * noise, 0, 1).astype(np.float32)
     pool = pool_of(np.stack([*scores, echo]), labels, [10, 10, 50], k=22)
     kept = search_ensemble(pool, budget_bytes=70, resamples=30, prefer="score", tune_share=0.5)
-    left = search_ensemble(pool, budget_bytes=70, resamples=30, tune_share=0.5)
+    left = search_ensemble(pool, budget_bytes=70, resamples=30, prefer="measured", tune_share=0.5)
     assert kept.total_bytes == 70
     assert left.total_bytes < 70
     assert left.tuning_score > left.best_single["tuning_score"]

@@ -25,7 +25,7 @@ def case():
     return case_of_seven()
 
 
-HALF = {"budget_bytes": 110, "resamples": 60, "tune_share": 0.5}
+HALF = {"budget_bytes": 110, "resamples": 60, "tune_share": 0.5, "prefer": "measured"}
 
 
 @pytest.fixture(scope="module")

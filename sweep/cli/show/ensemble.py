@@ -29,18 +29,15 @@ RIVALS = (
     ("greedy selection", "greedy"),
 )
 """What an ensemble is held against, in words, and its key in the record."""
-FEW_ITEMS = 500
-"""Of fewer the mean over halves may be ahead: on most kinds of pool it was, not on all (docs/benchmarks.md)."""
 
 
-def print_ensemble(record: Mapping[str, Any], path: Path, items: str, *, bagged: bool) -> None:
+def print_ensemble(record: Mapping[str, Any], path: Path, items: str) -> None:
     """An ensemble.json as a table and a few lines.
 
     Args:
         record: what is in the file.
         path: the file.
         items: what was scored, in the plural.
-        bagged: whether the mean over halves of the items was asked for; it is named where few items chose.
     """
     sizes = [record["total_bytes"], record["budget_bytes"], *(member["size_bytes"] for member in record["members"])]
     digits = mib_decimals(sizes)
@@ -74,11 +71,6 @@ def print_ensemble(record: Mapping[str, Any], path: Path, items: str, *, bagged:
         print_explanation(record["explanation"], items)
     out.print(f"\n{searched(record['search'], items)}")
     out.print(f"{record['preference']}")
-    chose = record["tuning"]["videos"]
-    if chose < FEW_ITEMS and not bagged:
-        out.print(
-            f"Only {chose} {items} chose: --prefer bagged may do better on new ones; compare what is cross-fitted."
-        )
     out.print(f"Ensemble: {path}")
 
 

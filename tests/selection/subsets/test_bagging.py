@@ -11,7 +11,7 @@ from pools import dense_case, pool_of
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.search import search_ensemble
 from gapsack.selection.subsets.bagging import LEAST_VOTES, PAIRS, halves_of, most_voted
-from gapsack.selection.subsets.options import Options
+from gapsack.selection.subsets.options import FEW_ITEMS, Options
 from gapsack.selection.subsets.space import Space
 
 SIZES = (20, 60, 15, 15, 10)
@@ -109,6 +109,34 @@ def test_new_items_are_scored_higher_than_by_the_best_weights_of_a_few():
             gap_at_k(np.tensordot(bagged, new, 1), labels[40:]) - gap_at_k(np.tensordot(best, new, 1), labels[40:])
         )
     assert np.mean(leads) > 0.0
+
+
+def test_few_items_are_bagged_unless_asked_otherwise_and_many_are_not():
+    for videos, few in ((FEW_ITEMS - 1, True), (FEW_ITEMS, False)):
+        scores, labels = dense_case(1, videos=videos, classes=12, models=2)
+        pool = pool_of(scores, labels, (10, 20), k=12)
+        found, bagged, measured = (
+            search_ensemble(pool, budget_bytes=30, folds=2, resamples=5, **asked)
+            for asked in ({}, {"prefer": "bagged"}, {"prefer": "measured"})
+        )
+        other = bagged if few else measured
+        assert found.members == other.members
+        assert found.held_out == other.held_out, "a fold has fewer items, and is as the whole"
+        assert ("unless asked otherwise" in found.preference) == few
+        assert bagged.members != measured.members
+
+
+def test_a_mean_that_is_behind_a_model_alone_is_not_delivered():
+    """Where lists are cut, what a model does not list has no probability, and a mean of models can only lose."""
+    rng = np.random.default_rng(10)
+    labels = np.eye(40, dtype=bool)[rng.integers(0, 8, 36)]
+    logits = rng.normal(size=(3, 36, 40)) + 4 * labels
+    scores = (np.exp(logits) / np.exp(logits).sum(2, keepdims=True)).astype(np.float32)
+    pool = pool_of(scores, labels, [10, 10, 10], k=20)
+    options = {"budget_bytes": 30, "metric": "categorical_log_loss", "folds": 1}
+    found = search_ensemble(pool, **options, prefer="bagged")
+    assert found.members == search_ensemble(pool, **options, prefer="measured").members
+    assert found.preference.startswith("What halves of the items choose is behind the best model alone.")
 
 
 def test_workers_change_nothing():
