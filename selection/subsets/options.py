@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Blending = Literal["probability", "logit", "auto"]
 Preference = Literal["auto", "measured", "score", "small", "bagged"]
-FEW_ITEMS = 500
+FEW_ITEMS = 1_000
 """Of fewer that choose, "auto" is "bagged", which is ahead on new items there; of more it is level, or behind."""
 
 
@@ -96,7 +96,7 @@ class Options:
     prefer: Preference = field(
         default="auto",
         metadata=_told(
-            f"auto: bagged where fewer than {FEW_ITEMS} items choose, else measured; bagged: the mean of greedy "
+            f"auto: bagged where fewer than {FEW_ITEMS:,} items choose, else measured; bagged: the mean of greedy "
             "selections on all items and on halves of them; measured: the best score, without members that gain less "
             "than noise; score: the best score; small: the smallest ensemble within noise of it.",
             choices=Preference,
