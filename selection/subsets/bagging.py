@@ -4,7 +4,7 @@ A few hundred items are too few to say which weights are best: a search fits the
 What half of them choose differs from what the other half does, and on most kinds of pool that were tried the mean of
 many such choices is ahead on new items (Caruana et al., 2004, average over bags of models; here the models are few and
 the items are drawn). Where models differ much, half of the items are too few to see it, and the mean is behind the
-choice of all; half of the votes to each of both is ahead of that choice on every kind. Greedy selection is enough for
+choice of all; half of the votes to each of both was ahead of that choice or level. Greedy selection is enough for
 that: the mean over halves of whole searches is no better, at many times the cost
 (docs/adr/0049-few-items-are-bagged.md).
 """
@@ -82,31 +82,15 @@ def bagged(
         options: ``workers``, ``should_stop``.
     """
     space, board = found.board.space, found.board
-
-    among = _at_searched_precisions(board)
-
-    def selected(items: Videos) -> dict[int, float]:
-        # In this process: what goes elsewhere takes longer than so few items do.
-        with runner_on(labels, items, space, objective, replace(options, executor=None)) as runner:
-            chosen = greedy_votes(Board(space, runner, board.blend), "score", board.blend, among)
-        return dict(zip(*chosen, strict=True))
-
-    of_halves: list[dict[int, float]] = []
-    of_all: list[dict[int, float]] = []
     try:
-        for number, half in enumerate(halves):
-            board.tell("greedy selections on halves", number, len(halves))
-            with suppress(UndefinedMetricError):  # a half that lacks what the metric needs, such as a class
-                of_halves.append(selected(half))
-        if of_halves:
-            of_all.append(selected(np.sort(np.concatenate(halves[:2]))))
+        of_all, *of_halves = _selections(board, halves, labels, objective, options)
     except Stopped:
         return None, "Stopped before all halves of the items had chosen."
     if not of_halves:
         return None, "No half of the items can choose."
-    selections = [*of_all, *of_halves]
+    selections = [of_all, *of_halves]
     votes = {
-        number: float(np.mean([np.mean([each.get(number, 0.0) for each in part]) for part in (of_all, of_halves)]))
+        number: 0.5 * of_all.get(number, 0.0) + 0.5 * float(np.mean([each.get(number, 0.0) for each in of_halves]))
         for number in sorted({number for each in selections for number in each})
     }
     subset = most_voted(space, votes, [tuple(sorted(each)) for each in selections])
@@ -128,6 +112,26 @@ def bagged(
     if start is not None and entry.score < start.score:
         return start, "The earlier ensemble: what halves of the items choose is behind it on all of them."
     return entry, told
+
+
+def _selections(
+    board: Board, halves: Sequence[Videos], labels: Labels, objective: Objective, options: Options
+) -> list[dict[int, float]]:
+    """Votes by item of greedy selection on all items, and on each half that can choose; Stopped where asked to stop."""
+    among = _at_searched_precisions(board)
+
+    def selected(items: Videos) -> dict[int, float]:
+        # In this process: what goes elsewhere takes longer than so few items do.
+        with runner_on(labels, items, board.space, objective, replace(options, executor=None)) as runner:
+            chosen = greedy_votes(Board(board.space, runner, board.blend), "score", board.blend, among)
+        return dict(zip(*chosen, strict=True))
+
+    found: list[dict[int, float]] = []
+    for number, half in enumerate(halves):
+        board.tell("greedy selections on halves", number, len(halves))
+        with suppress(UndefinedMetricError):  # a half that lacks what the metric needs, such as a class
+            found.append(selected(half))
+    return [selected(np.sort(np.concatenate(halves[:2]))) if found else {}, *found]
 
 
 def most_voted(space: Space, votes: Mapping[int, float], starts: Sequence[Subset]) -> Subset:
