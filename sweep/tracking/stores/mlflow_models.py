@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ def log_graph(client: MlflowClient, uri: str, run_id: str, graph: GraphModel) ->
 
     # Given, because MLflow would else find them out by loading the model in a process of its own.
     requirements = [f"{name}=={version(name)}" for name in ("tensorflow", "mlflow", "numpy")]
-    with _active_run(uri, run_id), warnings.catch_warnings(record=True):
+    with _active_run(uri, run_id), _without_progress(), warnings.catch_warnings(record=True):
         # Advice about input examples and type hints, which the signature makes needless. Recorded and dropped, because
         # MLflow sets a filter of its own that shows it.
         info = mlflow.pyfunc.log_model(
@@ -81,6 +82,18 @@ def _signature(graph: Path) -> Any:
         )
 
     return ModelSignature(inputs=schema(serving.inputs), outputs=schema(serving.outputs))
+
+
+@contextmanager
+def _without_progress() -> Iterator[None]:
+    """MLflow's messages below warnings left out: it has its level from the environment, but only as it is imported."""
+    logger = logging.getLogger("mlflow")
+    before = logger.level
+    logger.setLevel(max(before, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from gapsack.selection.subsets.rounds import Rescored, Scales, survivors
 from gapsack.selection.subsets.space import Space
 
 VIDEOS = 1200
-OPTIONS = {"budget_bytes": 110, "resamples": 20, "search_videos": 100, "tune_share": 0.5}
+OPTIONS = {"budget_bytes": 110, "resamples": 20, "search_videos": 100, "tune_share": 0.5, "prefer": "measured"}
 
 
 @pytest.fixture(scope="module")

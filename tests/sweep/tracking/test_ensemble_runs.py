@@ -1,3 +1,4 @@
+import logging
 import os
 
 import numpy as np
@@ -88,10 +89,12 @@ def test_the_graph_is_a_logged_model_that_mlflow_loads_and_runs(store, graph, ca
     def global_uri():
         return mlflow.is_tracking_uri_set(), mlflow.get_tracking_uri(), os.environ.get("MLFLOW_TRACKING_URI")
 
+    logging.getLogger("mlflow").setLevel(logging.INFO)  # as where MLflow was imported by something else
     before = global_uri()
     logged = ensemble_run(store, ENSEMBLE, graph=GraphModel(graph, EXAMPLE, {"blend": "probability"}, "packed", "best"))
     assert global_uri() == before
     assert capfd.readouterr() == ("", "")
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     mlflow.set_tracking_uri(store.uri)
     model = mlflow.pyfunc.load_model(logged.model_uri)
     frames = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
