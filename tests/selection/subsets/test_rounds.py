@@ -95,7 +95,7 @@ def test_a_search_on_a_sixth_is_nearly_as_good(case, ensemble):
 def test_with_few_videos_nothing_changes(case):
     assert (
         search_ensemble(case[2], **OPTIONS | {"search_videos": 600}).to_dict()
-        == search_ensemble(case[2], budget_bytes=110, resamples=20, tune_share=0.5).to_dict()
+        == search_ensemble(case[2], budget_bytes=110, resamples=20, tune_share=0.5, prefer="measured").to_dict()
     )
 
 
