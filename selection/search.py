@@ -242,7 +242,7 @@ class _Search:
         halves = halves_of(self._labels, tune, options, groups)
         entry, told = bagged(found, halves, self._labels, self._objective, options)
         if entry is not None and self._chose_by_itself:
-            told += f" Fewer than {FEW_ITEMS:,} items choose so unless asked otherwise (--prefer)."
+            told += f" (The default where fewer than {FEW_ITEMS:,} items choose; see --prefer.)"
         if entry is not None:
             return entry, told
         entry, instead = preferred(found, replace(options, prefer="measured"), groups)

@@ -122,7 +122,7 @@ def test_few_items_are_bagged_unless_asked_otherwise_and_many_are_not():
         other = bagged if few else measured
         assert found.members == other.members
         assert found.held_out == other.held_out, "a fold has fewer items, and is as the whole"
-        assert ("unless asked otherwise" in found.preference) == few
+        assert ("The default where fewer" in found.preference) == few
         assert bagged.members != measured.members
 
 

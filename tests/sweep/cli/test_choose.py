@@ -100,7 +100,7 @@ def test_what_is_printed_says_how_the_figure_came_about(folder: Path) -> None:
     assert "Fold 5: " in by_default
     assert "cross-fitted against the best single model" in by_default
     chosen = "The mean of greedy selection on all items and of that on 20 halves of them"
-    by_itself = "Fewer than 1,000 items choose so unless asked otherwise (--prefer)."
+    by_itself = "(The default where fewer than 1,000 items choose; see --prefer.)"
     assert chosen in by_default
     assert by_itself in " ".join(by_default.split())
     bagged = select(folder, *common, "--prefer", "bagged").stdout
