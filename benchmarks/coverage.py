@@ -28,8 +28,9 @@ from benchmarks.twin import Twin, TwinSpec
 from gapsack.selection.gap import gap_at_k
 from gapsack.selection.pool import CandidatePool
 from gapsack.selection.report.ensemble import Ensemble
-from gapsack.selection.report.record import CHOICE_COUNTS
+from gapsack.selection.report.record import BAGGED_CHOICE_COUNTS, CHOICE_COUNTS
 from gapsack.selection.search import search_ensemble
+from gapsack.selection.subsets.options import FEW_ITEMS
 from gapsack.selection.units import MIB
 
 UNSEEN = 60_000
@@ -93,7 +94,8 @@ def _row(videos: int, rows: Sequence[dict[str, Any]]) -> list[str]:
     ):
         prefix = "" if value == "told" else "difference_"
         errors = np.array([row[value] - row[truth] for row in rows])
-        alone = [_drawing_error(row[f"{prefix}standard_error"], row[f"{prefix}choice_error"]) for row in rows]
+        counts = BAGGED_CHOICE_COUNTS if videos < FEW_ITEMS else CHOICE_COUNTS
+        alone = [_drawing_error(row[f"{prefix}standard_error"], row[f"{prefix}choice_error"], counts) for row in rows]
         held = [row[interval][0] <= row[truth] <= row[interval][1] for row in rows]
         width = np.mean([row[interval][1] - row[interval][0] for row in rows])
         standard_error = errors.std(ddof=1) / np.sqrt(len(errors))
@@ -105,9 +107,9 @@ def _row(videos: int, rows: Sequence[dict[str, Any]]) -> list[str]:
     return [*line, f"{np.mean([row['cpu_seconds'] for row in rows]):.1f}"]
 
 
-def _drawing_error(standard_error: float, choice_error: float) -> float:
+def _drawing_error(standard_error: float, choice_error: float, counts: float) -> float:
     """What of a standard error is of drawing videos alone."""
-    return float(np.sqrt(max(standard_error**2 - CHOICE_COUNTS * choice_error**2, 0.0)))
+    return float(np.sqrt(max(standard_error**2 - counts * choice_error**2, 0.0)))
 
 
 def main() -> None:

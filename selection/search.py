@@ -22,7 +22,15 @@ from gapsack.selection.explain.reporting import Reporting
 from gapsack.selection.explain.what_changed import changes_from
 from gapsack.selection.metrics.objectives import objective_of
 from gapsack.selection.pool.weighted_labels import weighted
-from gapsack.selection.report.record import Contender, Fold, Outcome, Scorer, SearchChoice
+from gapsack.selection.report.record import (
+    BAGGED_CHOICE_COUNTS,
+    CHOICE_COUNTS,
+    Contender,
+    Fold,
+    Outcome,
+    Scorer,
+    SearchChoice,
+)
 from gapsack.selection.report.splits import cross_folds, folds_for, group_numbers, split_videos
 from gapsack.selection.rows.alike import alike
 from gapsack.selection.subsets.bagging import bagged, halves_of
@@ -134,6 +142,7 @@ class _Search:
             confidence=options.confidence,
             seed=options.seed,
             groups=self._groups,
+            choice_counts=BAGGED_CHOICE_COUNTS if options.prefer == "bagged" else CHOICE_COUNTS,
         )
         reserve_bytes = options.reserve_bytes + len(chosen.subset) * options.member_reserve_bytes
         ensemble = scorer.ensemble(outcome, budget_bytes=self._budget_bytes, reserve_bytes=reserve_bytes)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 SHOWN_OPEN_VIDEOS = 20
 CHOICE_COUNTS = 2.0
+BAGGED_CHOICE_COUNTS = 4.0
+"""Of what bagging chose: it makes the choices of the folds more alike than they are right."""
 ROLES: tuple[Role, ...] = ("chosen", "best_single", "runner_up", "equal_weights", "greedy")
 UNPROVED = (
     "Items or classes have weights: they count so in every figure, and the certain interval, which is proved of GAP "
@@ -121,24 +123,30 @@ class Told:
     tell them apart, either may be the better one on new items. So the figure is unsure by two errors: that of
     drawing items, and that of what the folds' choices have more or less than the delivered one on the same draws.
     The second vanishes where all choose alike. Both come of the same items: what makes a choice look better than it is
-    makes it chosen. They do not add as independent errors do, and the second counts ``CHOICE_COUNTS`` times in the
+    makes it chosen. They do not add as independent errors do, and the second counts ``choice_counts`` times in the
     variance, at which intervals held the truth at their rate where it could be known (``benchmarks.coverage``).
 
     Attributes:
         sample: the score.
         against_delivered: the same less the score of what is delivered, on the same items and draws.
+        choice_counts: see above; `CHOICE_COUNTS`, or `BAGGED_CHOICE_COUNTS`.
     """
 
     sample: Sample
     against_delivered: Sample
+    choice_counts: float = CHOICE_COUNTS
 
     def minus(self, other: Told) -> Told:
         """The paired difference."""
-        return Told(self.sample.minus(other.sample), self.against_delivered.minus(other.against_delivered))
+        sample, against_delivered = (
+            self.sample.minus(other.sample),
+            self.against_delivered.minus(other.against_delivered),
+        )
+        return Told(sample, against_delivered, self.choice_counts)
 
     def errors(self, confidence: float) -> dict[str, Any]:
         """Interval and standard error with both errors, and the second by itself."""
-        whole = self.sample.less_sure(np.sqrt(CHOICE_COUNTS) * self.against_delivered.standard_error)
+        whole = self.sample.less_sure(np.sqrt(self.choice_counts) * self.against_delivered.standard_error)
         return {
             "interval": list(whole.interval(confidence)),
             "standard_error": whole.standard_error,
@@ -158,6 +166,7 @@ class Scorer:
         confidence: of the bootstrap intervals.
         seed: of the bootstrap.
         groups: [items] of the pool, drawn whole in the bootstrap; None draws items.
+        choice_counts: of what is told; see `Told`.
     """
 
     labels: Labels
@@ -167,6 +176,7 @@ class Scorer:
     confidence: float
     seed: int
     groups: Videos | None = None
+    choice_counts: float = CHOICE_COUNTS
 
     @property
     def gap(self) -> Gap:
@@ -283,7 +293,7 @@ class Scorer:
                 continue
             sample = self._sample(parts)
             same = self._sample([ScoredPart(videos, delivered.voters)]) if outcome.cross_fitted else sample
-            found[role] = Told(sample, sample.minus(same))
+            found[role] = Told(sample, sample.minus(same), self.choice_counts)
         return found
 
     def _sample(self, parts: Sequence[ScoredPart]) -> Sample:
