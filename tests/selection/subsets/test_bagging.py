@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pools import dense_case, pool_of
 
+from gapsack.selection import search
 from gapsack.selection.gap import gap_at_k
+from gapsack.selection.report.record import BAGGED_CHOICE_COUNTS
 from gapsack.selection.search import search_ensemble
 from gapsack.selection.subsets.bagging import LEAST_VOTES, PAIRS, halves_of, most_voted
 from gapsack.selection.subsets.options import FEW_ITEMS, Options
@@ -201,3 +203,23 @@ def test_hardly_any_votes_make_no_member_but_where_many_share_them():
     assert most_voted(tight, {0: 0.5, 1: 0.491, 2: 0.009}, [(0, 2)]) == (0, 1)
     asked_for = Space(pool, None, Options(must_have=["m2"]).constraints(20))
     assert most_voted(asked_for, {0: 0.5, 1: 0.491, 2: 0.009}, [(1, 2)]) == (0, 2)
+
+
+def test_the_error_of_the_choice_counts_more_than_where_nothing_is_bagged(monkeypatch):
+    scores, labels = dense_case(2, videos=60, classes=24, models=len(SIZES))
+    pool = pool_of(scores, labels, SIZES, k=24)
+
+    def told(prefer):
+        found = search_ensemble(pool, budget_bytes=sum(SIZES), folds=3, resamples=20, prefer=prefer)
+        return [
+            (each["standard_error"], each["choice_error"]) for each in (found.held_out, found.difference_to_best_single)
+        ]
+
+    as_it_is = told("bagged")
+    monkeypatch.setattr(search, "BAGGED_CHOICE_COUNTS", 0.0)
+    for (whole, choice), (draws, same) in zip(as_it_is, told("bagged"), strict=True):
+        assert choice == same > 0.0
+        assert whole**2 == pytest.approx(draws**2 + BAGGED_CHOICE_COUNTS * choice**2)
+    of_measured = told("measured")
+    monkeypatch.setattr(search, "BAGGED_CHOICE_COUNTS", BAGGED_CHOICE_COUNTS)
+    assert told("measured") == of_measured
