@@ -102,13 +102,13 @@ def bagged(
         f"The mean of greedy selection on all items and of that on {len(of_halves)} halves of them: {len(subset)} of "
         f"the {len(of_candidate)} models that got votes, with {sum(shares):.0%} of them."
     )
-    alone = next((each for each in found.entries() if len(each.subset) == 1), None)
-    if alone is not None and entry.score < alone.score:
-        return None, "What halves of the items choose is behind the best model alone."
     start = found.start
     if found.settle is not None:
         entry, told = found.settle(entry, told)
         start = None if start is None else found.settle(start, told)[0]
+    alone = found.best_alone  # on all items, as the entry is now
+    if alone is not None and entry.score < alone.score:
+        return None, "What halves of the items choose is behind the best model alone."
     if start is not None and entry.score < start.score:
         return start, "The earlier ensemble: what halves of the items choose is behind it on all of them."
     return entry, told

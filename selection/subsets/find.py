@@ -90,6 +90,11 @@ class Found:
             return self.board.ranked(self.finalists)
         return self.board.ranked(entry for board in self.boards for entry in board.entries())
 
+    @property
+    def best_alone(self) -> Entry | None:
+        """The best of the entries with one member."""
+        return next((entry for entry in self.entries() if len(entry.subset) == 1), None)
+
 
 def find(labels: Labels, videos: NDArray[np.int64], space: Space, objective: Objective, options: Options) -> Found:
     """Search the best ensemble of a space on some items.

@@ -33,7 +33,7 @@ class Rivals:
 
 def rivals_of(found: Found, chosen: Entry) -> Rivals:
     """The rivals of what a search chose. One that was asked to stop has none that would have to be evaluated."""
-    best_single = next((entry for entry in found.entries() if len(entry.subset) == 1), None)
+    best_single = found.best_alone
     board = found.board
     members = len(chosen.subset)
     try:
