@@ -250,10 +250,9 @@ class _Search:
             return preferred(found, options, groups)
         halves = halves_of(self._labels, tune, options, groups)
         entry, told = bagged(found, halves, self._labels, self._objective, options)
-        if entry is not None and self._chose_by_itself:
-            told += f" (The default where fewer than {FEW_ITEMS:,} items choose; see --prefer.)"
         if entry is not None:
-            return entry, told
+            why = f" (The default where fewer than {FEW_ITEMS:,} items choose; see --prefer.)"
+            return entry, told + why if self._chose_by_itself else told
         entry, instead = preferred(found, replace(options, prefer="measured"), groups)
         return entry, f"{told} {instead}"
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SHOWN_OPEN_VIDEOS = 20
 CHOICE_COUNTS = 2.0
 BAGGED_CHOICE_COUNTS = 4.0
-"""Of what bagging chose: it makes the choices of the folds more alike than they are right."""
+"""Of what bagging chose: with the other count, differences were held too seldom (``benchmarks.coverage``)."""
 ROLES: tuple[Role, ...] = ("chosen", "best_single", "runner_up", "equal_weights", "greedy")
 UNPROVED = (
     "Items or classes have weights: they count so in every figure, and the certain interval, which is proved of GAP "

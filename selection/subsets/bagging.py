@@ -23,7 +23,7 @@ from gapsack.selection.report.splits import by_appearance, cross_folds
 from gapsack.selection.subsets.board import Board
 from gapsack.selection.subsets.find import runner_on
 from gapsack.selection.subsets.greedy import TIE_DECIMALS, greedy_votes
-from gapsack.selection.subsets.preference import LEAST_WEIGHT
+from gapsack.selection.subsets.preference import LEAST_WEIGHT, swapped
 from gapsack.selection.subsets.rounds import searched_on
 
 if TYPE_CHECKING:
@@ -183,15 +183,12 @@ def _at_searched_precisions(board: Board) -> frozenset[int]:
     Greedy selection takes the precision with the highest score while it fits; a search weighs what its bytes keep out.
     """
     space = board.space
-    best: dict[int, tuple[tuple[float, int, Subset], int]] = {}
-    for entry in board.entries():
-        rank = board.rank(entry)
+    best: dict[int, int] = {}
+    for entry in board.ranked(board.entries()):
         for number, weight in zip(entry.subset, entry.scored.weights, strict=True):
-            candidate = space.items[number].candidate
-            if weight >= LEAST_WEIGHT and (candidate not in best or rank < best[candidate][0]):
-                best[candidate] = rank, number
-    unseen = (numbers[0] for candidate, numbers in space.of_candidate.items() if candidate not in best)
-    return frozenset((*(number for _, number in best.values()), *unseen))
+            if weight >= LEAST_WEIGHT:
+                best.setdefault(space.items[number].candidate, number)
+    return frozenset(best.get(candidate, numbers[0]) for candidate, numbers in space.of_candidate.items())
 
 
 def _at_lower_precisions(board: Board, entry: Entry) -> Entry:
@@ -201,13 +198,12 @@ def _at_lower_precisions(board: Board, entry: Entry) -> Entry:
         item = space.items[number]
         smaller = [n for n in space.of_candidate[item.candidate] if space.items[n].size_bytes < item.size_bytes]
         for other in sorted(smaller, key=lambda each: (space.items[each].size_bytes, each)):
-            pairs = sorted(zip((other if n == number else n for n in entry.subset), entry.scored.weights, strict=True))
-            subset, weights = zip(*pairs, strict=True)
+            subset = tuple(sorted(other if each == number else each for each in entry.subset))
             if not space.is_allowed(subset):
                 continue
-            swapped = board.as_it_is(subset, weights, board.blend)
-            if round(swapped.score, TIE_DECIMALS) >= round(entry.score, TIE_DECIMALS):
-                entry = swapped
+            smallest = board.as_it_is(subset, swapped(space, entry, subset), board.blend)
+            if round(smallest.score, TIE_DECIMALS) >= round(entry.score, TIE_DECIMALS):
+                entry = smallest
                 break
     return entry
 

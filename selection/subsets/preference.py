@@ -173,7 +173,7 @@ def _leaner(board: Board, entry: Entry, noise: _Noise, allowed_errors: float) ->
     rests = [rest for rest in rests if rest and space.is_allowed(rest)]
     swaps = [swap for swap in swaps if space.is_allowed(swap)]
     points = [(rest, weights) for rest in rests for weights in entry.weights_without(rest)]
-    points += [(swap, _swapped(space, entry, swap)) for swap in swaps]
+    points += [(swap, swapped(space, entry, swap)) for swap in swaps]
     as_they_are: dict[Subset, list[Entry]] = {}
     for each in board.evaluate_at(points):
         as_they_are.setdefault(each.subset, []).append(each)
@@ -201,7 +201,7 @@ def _within(board: Board, leaner: Entry, noise: _Noise, allowed_errors: float) -
     return leaner if leaner.score >= noise.floor else None
 
 
-def _swapped(space: Space, entry: Entry, swap: Subset) -> tuple[float, ...]:
+def swapped(space: Space, entry: Entry, swap: Subset) -> tuple[float, ...]:
     """The weights of an entry for the same candidates at other precisions."""
     pairs = zip(entry.subset, entry.scored.weights, strict=True)
     weights = {space.items[number].candidate: weight for number, weight in pairs}
